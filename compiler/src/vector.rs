@@ -1,0 +1,15 @@
+//! The vector program: a kernel as some twenty-five instructions on vectors, pointers and counted loops.
+//!
+//! A kernel is written once against [`Builder`], for the number of lanes and registers that its target states, and
+//! lowered in several ways (see `lower`). [`interpret`](interpret::run) is the meaning that every lowering must equal
+//! bit for bit; [`check`](check::check) is the list of what a well-formed program keeps.
+
+pub mod builder;
+pub mod check;
+pub mod interpret;
+pub mod parse;
+pub mod print;
+pub mod program;
+
+pub use builder::Builder;
+pub use program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Width};

@@ -1,0 +1,124 @@
+//! What a vector program is made of.
+
+/// Number of f32 lanes, vector registers and the meaning of multiply-add: all that a kernel knows of its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Width {
+    /// f32 lanes of one vector register: 4, 8 or 16.
+    pub lanes: usize,
+    /// Vector registers that a program may use at once.
+    pub registers: usize,
+    /// Whether [`Instruction::MultiplyAdd`] rounds once (a fused instruction) or twice.
+    pub fused: bool,
+}
+
+/// A vector register: mutable storage of `lanes` f32 values, not an SSA value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Register(pub u16);
+
+/// A pointer variable: a mutable byte address. The first [`Program::parameters`] ones are the arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pointer(pub u16);
+
+/// A place in memory: a pointer and a constant distance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// The pointer.
+    pub base: Pointer,
+    /// Distance in bytes, a multiple of 4.
+    pub offset: i32,
+}
+
+/// The second factor or summand of an arithmetic instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// A vector register.
+    Register(Register),
+    /// `lanes` values in memory.
+    Memory(Address),
+    /// One value in memory, in every lane.
+    Broadcast(Address),
+}
+
+/// How often a loop's body runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Count {
+    /// A constant, at least 1.
+    Static(u32),
+    /// The kernel's last argument (its share of items), 0 or more.
+    Items,
+}
+
+/// An ordered comparison of two f32 lanes; false where either is NaN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// `a < b`
+    Less,
+    /// `a <= b`
+    LessOrEqual,
+}
+
+/// One instruction. Registers and pointers are read and written in place.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Instruction {
+    /// `to = lanes values at from`
+    Load { to: Register, from: Address },
+    /// `lanes values at to = from`
+    Store { to: Address, from: Register },
+    /// The first `lanes` values at `from`, zero in the other lanes; nothing beyond them is read.
+    LoadPart { to: Register, from: Address, lanes: u8 },
+    /// Stores the first `lanes` values; nothing beyond them is written.
+    StorePart { to: Address, from: Register, lanes: u8 },
+    /// `to = the value at from, in every lane`
+    Broadcast { to: Register, from: Address },
+    /// `to = value in every lane`; compared and printed by its bits.
+    Constant { to: Register, value: f32 },
+    /// `to = from`
+    Move { to: Register, from: Register },
+    /// `sum += a * b`, rounded as [`Width::fused`] says.
+    MultiplyAdd { sum: Register, a: Register, b: Operand },
+    /// `to = a + b`
+    Add { to: Register, a: Register, b: Operand },
+    /// `to = a - b`
+    Subtract { to: Register, a: Register, b: Operand },
+    /// `to = a * b`
+    Multiply { to: Register, a: Register, b: Operand },
+    /// `to = a / b`
+    Divide { to: Register, a: Register, b: Operand },
+    /// `to = if a < b { a } else { b }` (x86 `minps`: the second operand where either is NaN or both are zero)
+    Minimum { to: Register, a: Register, b: Operand },
+    /// `to = if b < a { a } else { b }` (x86 `maxps`: the second operand where either is NaN or both are zero)
+    Maximum { to: Register, a: Register, b: Operand },
+    /// `to = all ones where the comparison holds, else all zeros`
+    Compare { to: Register, comparison: Comparison, a: Register, b: Register },
+    /// `to = if mask has all ones { yes } else { no }`, lane by lane; `mask` comes from `Compare`.
+    Select { to: Register, mask: Register, yes: Register, no: Register },
+    /// Lanes as 32-bit integers: `to = a + b`, wrapping.
+    AddInteger { to: Register, a: Register, b: Register },
+    /// Lanes as 32-bit integers: `to = a << bits`, `bits` below 32.
+    ShiftLeft { to: Register, a: Register, bits: u8 },
+    /// `to = base + offset` (bytes)
+    SetPointer { to: Pointer, base: Pointer, offset: i64 },
+    /// `pointer += bytes`
+    Advance { pointer: Pointer, bytes: i64 },
+    /// Asks for the cache line at `from`; may point anywhere.
+    Prefetch { from: Address },
+    /// Runs `body` `count` times. The only control flow.
+    Loop { count: Count, body: Vec<Instruction> },
+}
+
+/// A kernel: a function `extern "C" fn(parameters pointers..., items: u64)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Program {
+    /// Unique by shape, tile and epilogue; see the name grammar in `kernels`.
+    pub name: String,
+    /// The target's lanes, registers and multiply-add.
+    pub width: Width,
+    /// Pointer arguments, before the number of items; at most 5, so that all arguments travel in registers.
+    pub parameters: usize,
+    /// Pointer variables, the parameters included.
+    pub pointers: usize,
+    /// Vector registers in use.
+    pub registers: usize,
+    /// The instructions in order.
+    pub body: Vec<Instruction>,
+}
