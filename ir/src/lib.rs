@@ -1,1 +1,22 @@
-//! placeholder
+//! What a network is and means: the graph, its ops, shapes, weights, text and reference interpreter.
+//!
+//! This crate knows no file format of other projects, rewrites nothing and generates no code. A tensor is one image:
+//! shapes carry no batch axis, maps are height × width × channels (NHWC without N), vectors have one axis.
+#![forbid(unsafe_code)]
+
+pub mod diagnostic;
+pub mod graph;
+pub mod infer;
+pub mod interpret;
+pub mod ops;
+pub mod provenance;
+pub mod tensor;
+pub mod text;
+pub mod weights;
+
+pub use diagnostic::{Diagnostic, Faults, Severity};
+pub use graph::{Graph, Node, NodeId, Preprocess};
+pub use ops::Op;
+pub use provenance::Provenance;
+pub use tensor::{Shape, Tensor};
+pub use weights::{Weight, Weights};

@@ -1,0 +1,164 @@
+//! The graph: nodes are ops, edges are tensors with their operand index.
+
+use std::collections::BTreeMap;
+
+use petgraph::Direction;
+use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::visit::EdgeRef;
+
+use crate::ops::Op;
+use crate::provenance::Provenance;
+use crate::tensor::Shape;
+use crate::weights::Weights;
+
+/// A node's identity; it stays valid while others are added and removed.
+pub type NodeId = NodeIndex<u32>;
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Unique in the graph.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// Names of its weights in [`Graph::weights`], in the order that [`Op::weight_roles`] states.
+    pub weights: Vec<String>,
+    /// The source layers that it computes.
+    pub sources: Provenance,
+}
+
+/// How a picture becomes the input of the graph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preprocess {
+    /// Whether the picture is first cropped to its centre square.
+    pub crop_center_square: bool,
+    /// Whether it is resized by a bicubic filter (else bilinear).
+    pub bicubic: bool,
+    /// The interval onto which 0..=255 is mapped.
+    pub range: [f32; 2],
+    /// Subtracted from each channel after that.
+    pub mean: [f32; 3],
+    /// Divides each channel after that.
+    pub std: [f32; 3],
+}
+
+/// A network: ops, tensors, weights, and what a caller needs to know of it.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    /// The model's name.
+    pub name: String,
+    /// The nodes' weights by name.
+    pub weights: Weights,
+    /// How pictures become inputs.
+    pub preprocess: Option<Preprocess>,
+    /// Names of the classes, by index.
+    pub labels: Option<Vec<String>>,
+    nodes: StableDiGraph<Node, usize, u32>,
+    outputs: Vec<NodeId>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new(name: impl Into<String>) -> Graph {
+        Graph { name: name.into(), ..Graph::default() }
+    }
+
+    /// Adds `node` with `inputs` as its operands, in order.
+    pub fn add(&mut self, node: Node, inputs: &[NodeId]) -> NodeId {
+        let id = self.nodes.add_node(node);
+        for (operand, &input) in inputs.iter().enumerate() {
+            self.nodes.add_edge(input, id, operand);
+        }
+        id
+    }
+
+    /// Marks `node` as the next output.
+    pub fn add_output(&mut self, node: NodeId) {
+        self.outputs.push(node);
+    }
+
+    /// The outputs, in order.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
+    }
+
+    /// The input nodes, in topological order.
+    pub fn inputs(&self) -> Vec<NodeId> {
+        self.topological().into_iter().filter(|&id| matches!(self.node(id).op, Op::Input(_))).collect()
+    }
+
+    /// The node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// The node, to be changed.
+    pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id]
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.node_count()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All nodes, in the order in which they were added.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.nodes.node_indices()
+    }
+
+    /// The node of this name; linear in the number of nodes.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.ids().find(|&id| self.node(id).name == name)
+    }
+
+    /// The operands of `id`, in order.
+    pub fn operands(&self, id: NodeId) -> Vec<NodeId> {
+        let mut edges: Vec<(usize, NodeId)> =
+            self.nodes.edges_directed(id, Direction::Incoming).map(|e| (*e.weight(), e.source())).collect();
+        edges.sort_unstable();
+        edges.into_iter().map(|(_, source)| source).collect()
+    }
+
+    /// The nodes that read `id`, sorted, each once.
+    pub fn users(&self, id: NodeId) -> Vec<NodeId> {
+        let mut users: Vec<NodeId> = self.nodes.neighbors_directed(id, Direction::Outgoing).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+
+    /// All nodes, operands before users; among those that are ready, the one added first comes first.
+    ///
+    /// Nodes on a cycle, and those behind one, are missing: an importer compares the length with [`Graph::len`].
+    pub fn topological(&self) -> Vec<NodeId> {
+        let mut waiting: BTreeMap<NodeId, usize> = self.ids().map(|id| (id, self.operands(id).len())).collect();
+        let mut ready: std::collections::BTreeSet<NodeId> =
+            waiting.iter().filter(|&(_, &count)| count == 0).map(|(&id, _)| id).collect();
+        let mut order = Vec::with_capacity(self.len());
+        while let Some(id) = ready.pop_first() {
+            order.push(id);
+            for edge in self.nodes.edges_directed(id, Direction::Outgoing) {
+                let count = waiting.get_mut(&edge.target()).expect("every node is in the map");
+                *count -= 1;
+                if *count == 0 {
+                    ready.insert(edge.target());
+                }
+            }
+        }
+        order
+    }
+
+    /// The shape of every node, as [`crate::infer::infer`] finds it.
+    ///
+    /// # Errors
+    /// All faults of the graph.
+    pub fn shapes(&self) -> Result<BTreeMap<NodeId, Shape>, crate::Faults> {
+        crate::infer::infer(self)
+    }
+}
