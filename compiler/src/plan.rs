@@ -1,5 +1,7 @@
 //! What runs, in which order, on which memory: the value between the schedule and the code.
 
+pub mod interpret;
+
 use crate::vector::Program;
 
 /// Where a pointer argument of a kernel begins.

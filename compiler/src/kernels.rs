@@ -1,0 +1,49 @@
+//! The kernels: each file is a loop nest that builds one vector program from a shape, a tile and an epilogue.
+//!
+//! A kernel addresses a tensor by a base and three strides ([`Strides`]), so that one source serves dense maps
+//! (channels last) and maps in blocks of channels. Kernels never test for a border: [`window`] splits each axis into
+//! runs of equal tiles, and a tile whose window hangs over an edge is code of its own.
+//!
+//! **Names.** `KIND_SHAPE_TILE_EPILOGUE`, for example `conv1x1_24to144_4x2_relu6`: what it computes, the channels or the
+//! window, the tile as pixels × vectors, and what happens to the sum. Two kernels of one name differ only in strides or
+//! borders, and are told apart by a number behind the name.
+//!
+//! **Padding lanes.** In a map of channel blocks the last block may have more lanes than there are channels. What these
+//! lanes hold is of no concern: no kernel lets a lane flow into another, and sums over channels stop at the last one.
+//!
+//! Read [`pool`] first: it is the smallest.
+
+pub mod conv;
+pub mod copy;
+pub mod depthwise;
+pub mod elementwise;
+pub mod epilogue;
+pub mod pad;
+pub mod pool;
+pub mod softmax;
+pub mod transcendental;
+pub mod window;
+
+use crate::vector::{Address, Pointer};
+
+/// Bytes of one f32.
+pub const F32: usize = 4;
+
+/// Distances in bytes inside a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Strides {
+    /// From one row of the map to the next.
+    pub row: usize,
+    /// From one pixel to the next.
+    pub pixel: usize,
+    /// From one block of `lanes` channels to the next.
+    pub block: usize,
+}
+
+/// The place `offset` bytes behind `base`.
+///
+/// The schedule refuses tensors and paddings of a gibibyte and more (`schedule::LARGEST`), so every distance fits.
+fn at(base: Pointer, offset: i64) -> Address {
+    let offset = i32::try_from(offset).expect("the schedule refuses tensors whose distances pass 2^30 bytes");
+    Address { base, offset }
+}

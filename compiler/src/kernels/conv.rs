@@ -1,0 +1,327 @@
+//! Convolution as a tile of sums: pointwise, dense k×k, the stem, and fully connected layers, from one source.
+//!
+//! ```text
+//! for panel                                   `vectors` blocks of output channels
+//!     for row run: for row                    rows whose windows meet the borders in the same way
+//!         for column run: for tile            `pixels` neighbouring outputs
+//!             sum[pixel][vector] = bias[vector]
+//!             for tap inside the map: for channel
+//!                 sum[pixel][vector] += input[pixel * stride + tap][channel] * weight[tap][channel][vector]
+//!             output[pixel][vector] = epilogue(sum)
+//! ```
+//! A pointwise convolution at stride 1 is the case of one row that holds the whole map; a fully connected layer is the
+//! case of one pixel. Where a window hangs over the border, the tile leaves out the taps that fall outside; no sum
+//! depends on the tile that it is computed in, so results are the same bits for every tiling.
+//!
+//! Which of the three loops takes the kernel's share of items is the schedule's choice ([`Walk`]); the others are
+//! spelled out or counted by constants.
+//!
+//! Parameters: input, weights (see `pack`), output, residual.
+
+use std::ops::Range;
+
+use frit_ir::ops::Epilogue;
+
+use super::window::{Axis, Run};
+use super::{F32, Strides, at, epilogue};
+use crate::vector::builder::TooManyRegisters;
+use crate::vector::program::Width;
+use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Program, Register};
+
+/// The shape of one group's convolution and where its tensors lie.
+#[derive(Debug, Clone, Copy)]
+pub struct Conv {
+    /// The window's vertical axis.
+    pub rows: Axis,
+    /// The window's horizontal axis.
+    pub columns: Axis,
+    /// Input channels of the group.
+    pub channels: usize,
+    /// Strides of the input.
+    pub input: Strides,
+    /// Strides of the output.
+    pub output: Strides,
+    /// Strides of the residual.
+    pub residual: Strides,
+    /// What happens to the sums.
+    pub epilogue: Epilogue,
+}
+
+/// `count` panels of `vectors` blocks of output channels each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Panels {
+    /// Blocks of output channels side by side.
+    pub vectors: usize,
+    /// Number of panels.
+    pub count: usize,
+}
+
+/// What an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Walk {
+    /// A panel; `panels` has one entry.
+    Panels,
+    /// A row; `rows` has one run.
+    Rows,
+    /// A tile; `rows` and `columns` have one run each.
+    Tiles,
+}
+
+/// The part of the loop nest that one kernel covers.
+#[derive(Debug, Clone)]
+pub struct Nest {
+    /// What an item is.
+    pub walk: Walk,
+    /// Panels, one after the other in the weights and in the output.
+    pub panels: Vec<Panels>,
+    /// Runs of single rows.
+    pub rows: Vec<Run>,
+    /// Runs of tiles.
+    pub columns: Vec<Run>,
+}
+
+impl Conv {
+    /// Bytes of the weights of one panel of `vectors` blocks: the bias, then every tap's channels.
+    pub fn panel_bytes(&self, vectors: usize, lanes: usize) -> usize {
+        (1 + self.rows.kernel * self.columns.kernel * self.channels) * vectors * lanes * F32
+    }
+
+    /// Bytes from the input's begin to the first row that the window of `run` reads.
+    pub fn input_row(&self, run: &Run) -> usize {
+        let taps = &run.taps[0];
+        if taps.is_empty() {
+            return 0;
+        }
+        let row = self.rows.origin(run.start) + (taps.start * self.rows.dilation) as i64;
+        row.unsigned_abs() as usize * self.input.row
+    }
+
+    /// Bytes from a row's begin to tap 0 of the first pixel of `run`; negative in the zeros to its left.
+    fn input_column(&self, run: &Run) -> i64 {
+        self.columns.origin(run.start) * self.input.pixel as i64
+    }
+}
+
+/// The pointers of the loop nest, outermost first.
+struct Pointers {
+    panel: [Pointer; 3],
+    row: [Pointer; 3],
+    tile: [Pointer; 3],
+    weights: Pointer,
+    /// Input and weights of the loop over channels.
+    channel: [Pointer; 2],
+}
+
+/// Input, output and residual of one loop level, in this order everywhere.
+type Offsets = [i64; 3];
+
+struct Emitter<'a> {
+    conv: &'a Conv,
+    nest: &'a Nest,
+    pointers: Pointers,
+    lanes: usize,
+}
+
+/// Builds the kernel that covers `nest`.
+///
+/// With [`Walk::Rows`] and [`Walk::Tiles`] the pointers begin at the first row or tile of the run, else at the tensors'
+/// begins; the weights begin at the first panel.
+pub fn build(width: Width, conv: &Conv, nest: &Nest) -> Result<Program, TooManyRegisters> {
+    let mut builder = Builder::new(name(conv, nest), width, 4);
+    let b = &mut builder;
+    let [input, weights, output, residual] = [0, 1, 2, 3].map(|index| b.parameter(index));
+    let level = |b: &mut Builder| [input, output, residual].map(|base| b.pointer(base, 0));
+    let pointers = Pointers {
+        panel: level(b),
+        row: level(b),
+        tile: level(b),
+        weights: b.pointer(weights, 0),
+        channel: [b.pointer(input, 0), b.pointer(weights, 0)],
+    };
+    let emitter = Emitter { conv, nest, pointers, lanes: width.lanes };
+    for panels in &nest.panels {
+        emitter.panels(b, *panels);
+    }
+    builder.finish()
+}
+
+fn name(conv: &Conv, nest: &Nest) -> String {
+    let pixels = nest.columns.iter().map(|run| run.width).max().unwrap_or(1);
+    let vectors = nest.panels.iter().map(|panels| panels.vectors).max().unwrap_or(1);
+    let blocks: usize = nest.panels.iter().map(|panels| panels.vectors * panels.count).sum();
+    let stride = if conv.columns.stride > 1 { format!("s{}", conv.columns.stride) } else { String::new() };
+    format!(
+        "conv{}x{}{stride}_{}to{blocks}v_{pixels}x{vectors}{}",
+        conv.rows.kernel,
+        conv.columns.kernel,
+        conv.channels,
+        epilogue::name(&conv.epilogue)
+    )
+}
+
+/// The parts of one tile that its code depends on.
+struct Tile<'a> {
+    vectors: usize,
+    /// Taps down the window, all inside the map.
+    row_taps: &'a Range<usize>,
+    /// For each pixel, the taps across the window that fall inside the map.
+    column_taps: &'a [Range<usize>],
+}
+
+impl Emitter<'_> {
+    fn panels(&self, b: &mut Builder, panels: Panels) {
+        let count = self.count(Walk::Panels, panels.count);
+        b.repeat(count, |b| {
+            for run in &self.nest.rows {
+                self.rows(b, panels.vectors, run);
+            }
+            let bytes = self.conv.panel_bytes(panels.vectors, self.lanes) as i64;
+            b.emit(Instruction::Advance { pointer: self.pointers.weights, bytes });
+            let blocks = |block: usize| (panels.vectors * block) as i64;
+            advance(b, &self.pointers.panel, [0, blocks(self.conv.output.block), blocks(self.conv.residual.block)]);
+        });
+    }
+
+    fn rows(&self, b: &mut Builder, vectors: usize, run: &Run) {
+        let (rows, conv) = (&self.conv.rows, self.conv);
+        let origin = if self.nest.walk == Walk::Panels { run.start as i64 } else { 0 };
+        let input = if self.nest.walk == Walk::Panels { conv.input_row(run) as i64 } else { 0 };
+        let offsets = [input, origin * conv.output.row as i64, origin * conv.residual.row as i64];
+        set(b, &self.pointers.row, &self.pointers.panel, offsets);
+        b.repeat(self.count(Walk::Rows, run.count), |b| {
+            for columns in &self.nest.columns {
+                self.columns(b, vectors, &run.taps[0], columns);
+            }
+            let strides = [rows.stride * conv.input.row, conv.output.row, conv.residual.row];
+            advance(b, &self.pointers.row, strides.map(|bytes| bytes as i64));
+        });
+    }
+
+    fn columns(&self, b: &mut Builder, vectors: usize, row_taps: &Range<usize>, run: &Run) {
+        let conv = self.conv;
+        let offsets = if self.nest.walk == Walk::Tiles {
+            [0; 3]
+        } else {
+            let pixels = |strides: Strides| (run.start * strides.pixel) as i64;
+            [conv.input_column(run), pixels(conv.output), pixels(conv.residual)]
+        };
+        set(b, &self.pointers.tile, &self.pointers.row, offsets);
+        b.repeat(self.count(Walk::Tiles, run.count), |b| {
+            self.tile(b, &Tile { vectors, row_taps, column_taps: &run.taps });
+            let steps = [conv.columns.stride * conv.input.pixel, conv.output.pixel, conv.residual.pixel];
+            advance(b, &self.pointers.tile, steps.map(|bytes| (run.width * bytes) as i64));
+        });
+    }
+
+    fn count(&self, walk: Walk, constant: usize) -> Count {
+        if self.nest.walk == walk { Count::Items } else { Count::Static(constant as u32) }
+    }
+
+    fn tile(&self, b: &mut Builder, tile: &Tile<'_>) {
+        let pixels = tile.column_taps.len();
+        let sums = b.registers(pixels * tile.vectors);
+        let vector = (self.lanes * F32) as i64;
+        for (index, &to) in sums.iter().enumerate() {
+            if index < tile.vectors {
+                b.emit(Instruction::Load { to, from: at(self.pointers.weights, index as i64 * vector) });
+            } else {
+                b.emit(Instruction::Move { to, from: sums[index % tile.vectors] });
+            }
+        }
+        for row_tap in tile.row_taps.clone() {
+            for column_tap in 0..self.conv.columns.kernel {
+                self.tap(b, tile, &sums, [row_tap, column_tap]);
+            }
+        }
+        let place = |pointer: Pointer, strides: Strides, index: usize| {
+            let (pixel, vector) = (index / tile.vectors, index % tile.vectors);
+            at(pointer, (pixel * strides.pixel + vector * strides.block) as i64)
+        };
+        let [_, output, residual] = self.pointers.tile;
+        let residuals: Vec<Address> =
+            (0..sums.len()).map(|index| place(residual, self.conv.residual, index)).collect();
+        epilogue::apply(b, &self.conv.epilogue, &sums, &residuals);
+        for (index, &from) in sums.iter().enumerate() {
+            b.emit(Instruction::Store { to: place(output, self.conv.output, index), from });
+        }
+        b.free_all(sums);
+    }
+
+    /// Adds what one tap contributes to the pixels whose window has it inside the map.
+    fn tap(&self, b: &mut Builder, tile: &Tile<'_>, sums: &[Register], [row_tap, column_tap]: [usize; 2]) {
+        let pixels: Vec<usize> =
+            (0..tile.column_taps.len()).filter(|&pixel| tile.column_taps[pixel].contains(&column_tap)).collect();
+        if pixels.is_empty() {
+            return;
+        }
+        let conv = self.conv;
+        let step = (tile.vectors * self.lanes * F32) as i64;
+        let tap = row_tap * conv.columns.kernel + column_tap;
+        let down = (row_tap - tile.row_taps.start) * conv.rows.dilation * conv.input.row;
+        let across = column_tap * conv.columns.dilation * conv.input.pixel;
+        let [input, weights] = self.pointers.channel;
+        let offset = (down + across) as i64;
+        b.emit(Instruction::SetPointer { to: input, base: self.pointers.tile[0], offset });
+        let offset = (1 + tap * conv.channels) as i64 * step;
+        b.emit(Instruction::SetPointer { to: weights, base: self.pointers.weights, offset });
+        let (blocks, rest) = (conv.channels / self.lanes, conv.channels % self.lanes);
+        b.repeat(Count::Static(blocks as u32), |b| {
+            for channel in 0..self.lanes {
+                self.channel(b, tile.vectors, sums, &pixels, channel);
+            }
+            b.emit(Instruction::Advance { pointer: input, bytes: conv.input.block as i64 });
+            b.emit(Instruction::Advance { pointer: weights, bytes: self.lanes as i64 * step });
+        });
+        for channel in 0..rest {
+            self.channel(b, tile.vectors, sums, &pixels, channel);
+        }
+    }
+
+    /// Adds the products of one input channel. With one pixel the weights are read as memory operands, else they are
+    /// held in registers while the pixels pass.
+    fn channel(&self, b: &mut Builder, vectors: usize, sums: &[Register], pixels: &[usize], channel: usize) {
+        let [input, weights] = self.pointers.channel;
+        let vector = (self.lanes * F32) as i64;
+        let weight = |index: usize| at(weights, (channel * vectors + index) as i64 * vector);
+        let value = |pixel: usize| {
+            let stride = (pixel * self.conv.columns.stride * self.conv.input.pixel) as i64;
+            at(input, stride + (channel * F32) as i64)
+        };
+        let held: Vec<Register> = if pixels.len() == 1 {
+            Vec::new()
+        } else {
+            (0..vectors)
+                .map(|index| {
+                    let to = b.register();
+                    b.emit(Instruction::Load { to, from: weight(index) });
+                    to
+                })
+                .collect()
+        };
+        let broadcast = b.register();
+        for &pixel in pixels {
+            b.emit(Instruction::Broadcast { to: broadcast, from: value(pixel) });
+            for index in 0..vectors {
+                let b_operand = held.get(index).map_or(Operand::Memory(weight(index)), |&r| Operand::Register(r));
+                let sum = sums[pixel * vectors + index];
+                b.emit(Instruction::MultiplyAdd { sum, a: broadcast, b: b_operand });
+            }
+        }
+        b.free(broadcast);
+        b.free_all(held);
+    }
+}
+
+fn set(b: &mut Builder, to: &[Pointer; 3], from: &[Pointer; 3], offsets: Offsets) {
+    for ((&to, &base), offset) in to.iter().zip(from).zip(offsets) {
+        b.emit(Instruction::SetPointer { to, base, offset });
+    }
+}
+
+fn advance(b: &mut Builder, pointers: &[Pointer; 3], bytes: Offsets) {
+    for (&pointer, bytes) in pointers.iter().zip(bytes) {
+        if bytes != 0 {
+            b.emit(Instruction::Advance { pointer, bytes });
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Functions of each element over maps in channel blocks: a batch normalisation, an activation or an addition alone.
+//!
+//! ```text
+//! for block in items
+//!     for pixel: output = epilogue(input * scale[block] + shift[block])
+//! ```
+//! Parameters: input, output, residual (the second summand), weights (scale and shift of each block, where affine).
+//! Items: blocks of channels. Pixels must lie one behind the other on all sides.
+
+use frit_ir::ops::Epilogue;
+
+use super::{Strides, at, epilogue};
+use crate::vector::builder::TooManyRegisters;
+use crate::vector::program::Width;
+use crate::vector::{Builder, Count, Instruction, Operand, Pointer, Program, Register};
+
+/// Pixels whose computations are spelled out in one pass of the inner loop.
+const UNROLL: usize = 4;
+
+/// What to compute.
+#[derive(Debug, Clone, Copy)]
+pub struct Elementwise {
+    /// Whether each channel is first scaled and shifted.
+    pub affine: bool,
+    /// Activations and the second summand, in the epilogue's order.
+    pub epilogue: Epilogue,
+    /// Pixels of the map.
+    pub pixels: usize,
+    /// Strides of the input.
+    pub input: Strides,
+    /// Strides of the output.
+    pub output: Strides,
+    /// Strides of the second summand.
+    pub residual: Strides,
+}
+
+/// The places that one pass of the inner loop reads and writes.
+struct Cursor {
+    input: Pointer,
+    output: Pointer,
+    residual: Pointer,
+    affine: Option<(Register, Register)>,
+}
+
+/// Builds the kernel.
+pub fn build(width: Width, spec: &Elementwise) -> Result<Program, TooManyRegisters> {
+    let affine = if spec.affine { "_affine" } else { "" };
+    let name = format!("elementwise_{}{affine}{}", spec.pixels, epilogue::name(&spec.epilogue));
+    let mut builder = Builder::new(name, width, 4);
+    let blocks: Vec<Pointer> = (0..4).map(|index| builder.pointer(builder.parameter(index), 0)).collect();
+    let (input, output, residual) =
+        (builder.pointer(blocks[0], 0), builder.pointer(blocks[1], 0), builder.pointer(blocks[2], 0));
+    builder.repeat(Count::Items, |b| {
+        for (to, base) in [(input, blocks[0]), (output, blocks[1]), (residual, blocks[2])] {
+            b.emit(Instruction::SetPointer { to, base, offset: 0 });
+        }
+        let vector = (b.width().lanes * super::F32) as i32;
+        let affine = spec.affine.then(|| (b.load(blocks[3], 0), b.load(blocks[3], vector)));
+        let cursor = Cursor { input, output, residual, affine };
+        b.repeat(Count::Static((spec.pixels / UNROLL) as u32), |b| pass(b, spec, &cursor, UNROLL));
+        if !spec.pixels.is_multiple_of(UNROLL) {
+            pass(b, spec, &cursor, spec.pixels % UNROLL);
+        }
+        if let Some((scale, shift)) = affine {
+            b.free_all([scale, shift]);
+        }
+        let strides = [spec.input.block, spec.output.block, spec.residual.block, 2 * vector as usize];
+        for (&pointer, stride) in blocks.iter().zip(strides) {
+            b.emit(Instruction::Advance { pointer, bytes: stride as i64 });
+        }
+    });
+    builder.finish()
+}
+
+/// `count` pixels, and the cursor moved behind them.
+fn pass(b: &mut Builder, spec: &Elementwise, cursor: &Cursor, count: usize) {
+    let values: Vec<Register> =
+        (0..count).map(|index| b.load(cursor.input, (index * spec.input.pixel) as i32)).collect();
+    if let Some((scale, shift)) = cursor.affine {
+        for value in values.iter().copied() {
+            b.emit(Instruction::Multiply { to: value, a: value, b: Operand::Register(scale) });
+            b.emit(Instruction::Add { to: value, a: value, b: Operand::Register(shift) });
+        }
+    }
+    let residuals: Vec<_> =
+        (0..count).map(|index| at(cursor.residual, (index * spec.residual.pixel) as i64)).collect();
+    epilogue::apply(b, &spec.epilogue, &values, &residuals);
+    for (index, &value) in values.iter().enumerate() {
+        b.emit(Instruction::Store { to: at(cursor.output, (index * spec.output.pixel) as i64), from: value });
+    }
+    b.free_all(values);
+    for (pointer, strides) in
+        [(cursor.input, spec.input), (cursor.output, spec.output), (cursor.residual, spec.residual)]
+    {
+        b.emit(Instruction::Advance { pointer, bytes: (count * strides.pixel) as i64 });
+    }
+}

@@ -1,0 +1,60 @@
+//! Zeros around a map in channel blocks.
+//!
+//! ```text
+//! for block in items
+//!     zeros for the rows above
+//!     for row: zeros left, the row, zeros right
+//!     zeros for the rows below
+//! ```
+//! Parameters: input, output. Items: blocks of channels.
+
+use frit_ir::ops::Padding;
+
+use super::{Strides, at};
+use crate::vector::builder::TooManyRegisters;
+use crate::vector::program::Width;
+use crate::vector::{Builder, Count, Instruction, Pointer, Program, Register};
+
+/// Builds the padding of a map of `rows` × `columns` pixels; pixels and rows lie one behind the other on both sides.
+pub fn build(
+    width: Width,
+    [rows, columns]: [usize; 2],
+    padding: &Padding,
+    input: Strides,
+    output: Strides,
+) -> Result<Program, TooManyRegisters> {
+    let mut builder = Builder::new(format!("pad_{rows}x{columns}"), width, 2);
+    let (block_from, block_to) = (builder.pointer(builder.parameter(0), 0), builder.pointer(builder.parameter(1), 0));
+    let (from, to) = (builder.pointer(block_from, 0), builder.pointer(block_to, 0));
+    let padded_row = padding.left + columns + padding.right;
+    builder.repeat(Count::Items, |b| {
+        b.emit(Instruction::SetPointer { to: from, base: block_from, offset: 0 });
+        b.emit(Instruction::SetPointer { to, base: block_to, offset: 0 });
+        let (zero, value) = (b.register(), b.register());
+        b.emit(Instruction::Constant { to: zero, value: 0.0 });
+        fill(b, zero, to, padding.top * padded_row, output.pixel);
+        b.repeat(Count::Static(rows as u32), |b| {
+            fill(b, zero, to, padding.left, output.pixel);
+            b.repeat(Count::Static(columns as u32), |b| {
+                b.emit(Instruction::Load { to: value, from: at(from, 0) });
+                b.emit(Instruction::Store { to: at(to, 0), from: value });
+                b.emit(Instruction::Advance { pointer: from, bytes: input.pixel as i64 });
+                b.emit(Instruction::Advance { pointer: to, bytes: output.pixel as i64 });
+            });
+            fill(b, zero, to, padding.right, output.pixel);
+        });
+        fill(b, zero, to, padding.bottom * padded_row, output.pixel);
+        b.free_all([zero, value]);
+        b.emit(Instruction::Advance { pointer: block_from, bytes: input.block as i64 });
+        b.emit(Instruction::Advance { pointer: block_to, bytes: output.block as i64 });
+    });
+    builder.finish()
+}
+
+/// Stores `pixels` zeros at `to` and moves it behind them.
+fn fill(builder: &mut Builder, zero: Register, to: Pointer, pixels: usize, stride: usize) {
+    builder.repeat(Count::Static(pixels as u32), |b| {
+        b.emit(Instruction::Store { to: at(to, 0), from: zero });
+        b.emit(Instruction::Advance { pointer: to, bytes: stride as i64 });
+    });
+}

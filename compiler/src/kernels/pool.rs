@@ -1,0 +1,57 @@
+//! Global average pooling over a map in channel blocks.
+//!
+//! ```text
+//! for block in items
+//!     sum[0..4] = 0
+//!     for pixel: sum[pixel % 4] += input[block][pixel]
+//!     output[block] = (sum[0] + sum[1] + sum[2] + sum[3]) * (1 / pixels)
+//! ```
+//! Four sums hide the latency of the addition; the order of additions is fixed by the map's size alone.
+//!
+//! Parameters: input, output. Items: blocks of channels.
+
+use super::{Strides, at};
+use crate::vector::builder::TooManyRegisters;
+use crate::vector::program::Width;
+use crate::vector::{Builder, Count, Instruction, Operand, Program, Register};
+
+/// Sums side by side.
+const SUMS: usize = 4;
+
+/// Builds the mean over `pixels` pixels, which must lie one behind the other.
+pub fn build(width: Width, pixels: usize, input: Strides, output: Strides) -> Result<Program, TooManyRegisters> {
+    let mut builder = Builder::new(format!("global_avg_pool_{pixels}"), width, 2);
+    let from = builder.pointer(builder.parameter(0), 0);
+    let to = builder.pointer(builder.parameter(1), 0);
+    let pixel = builder.pointer(from, 0);
+    builder.repeat(Count::Items, |b| {
+        b.emit(Instruction::SetPointer { to: pixel, base: from, offset: 0 });
+        let sums = b.registers(SUMS);
+        for &sum in &sums {
+            b.emit(Instruction::Constant { to: sum, value: 0.0 });
+        }
+        let add = |b: &mut Builder, sum: Register, index: usize| {
+            let address = at(pixel, (index * input.pixel) as i64);
+            b.emit(Instruction::Add { to: sum, a: sum, b: Operand::Memory(address) });
+        };
+        b.repeat(Count::Static((pixels / SUMS) as u32), |b| {
+            for (index, &sum) in sums.iter().enumerate() {
+                add(b, sum, index);
+            }
+            b.emit(Instruction::Advance { pointer: pixel, bytes: (SUMS * input.pixel) as i64 });
+        });
+        for (index, &sum) in sums.iter().enumerate().take(pixels % SUMS) {
+            add(b, sum, index);
+        }
+        for &sum in &sums[1..] {
+            b.emit(Instruction::Add { to: sums[0], a: sums[0], b: Operand::Register(sum) });
+        }
+        b.emit(Instruction::Constant { to: sums[1], value: 1.0 / pixels as f32 });
+        b.emit(Instruction::Multiply { to: sums[0], a: sums[0], b: Operand::Register(sums[1]) });
+        b.emit(Instruction::Store { to: at(to, 0), from: sums[0] });
+        b.free_all(sums);
+        b.emit(Instruction::Advance { pointer: from, bytes: input.block as i64 });
+        b.emit(Instruction::Advance { pointer: to, bytes: output.block as i64 });
+    });
+    builder.finish()
+}

@@ -1,0 +1,123 @@
+//! One axis of a sliding window, split into runs of equal tiles.
+
+use std::ops::Range;
+
+/// One axis of a convolution's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Axis {
+    /// Length of the input.
+    pub input: usize,
+    /// Number of positions of the window.
+    pub output: usize,
+    /// Number of taps.
+    pub kernel: usize,
+    /// Steps from one position to the next.
+    pub stride: usize,
+    /// Distance of the taps.
+    pub dilation: usize,
+    /// Zeros before the input.
+    pub before: usize,
+}
+
+/// `count` tiles in a row, each of `width` positions, whose windows meet the borders in the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// The first position.
+    pub start: usize,
+    /// Positions of one tile.
+    pub width: usize,
+    /// Number of tiles.
+    pub count: usize,
+    /// For each position of a tile, the taps that fall inside the input.
+    pub taps: Vec<Range<usize>>,
+}
+
+impl Axis {
+    /// An axis of `length` positions without a window.
+    pub fn plain(length: usize) -> Axis {
+        Axis { input: length, output: length, kernel: 1, stride: 1, dilation: 1, before: 0 }
+    }
+
+    /// The taps of the window at `position` that fall inside the input.
+    pub fn taps(&self, position: usize) -> Range<usize> {
+        let origin = position * self.stride;
+        let first = self.before.saturating_sub(origin).div_ceil(self.dilation);
+        let end = (self.input + self.before).saturating_sub(origin).div_ceil(self.dilation);
+        let end = end.min(self.kernel);
+        first.min(end)..end
+    }
+
+    /// The index of the input under tap 0 at `position`; negative in the zeros before it.
+    pub fn origin(&self, position: usize) -> i64 {
+        position as i64 * self.stride as i64 - self.before as i64
+    }
+
+    /// All positions as runs of tiles of at most `widest` positions, balanced so that widths differ by one at most.
+    pub fn runs(&self, widest: usize) -> Vec<Run> {
+        let tiles = self.output.div_ceil(widest);
+        let (base, wider) = (self.output / tiles, self.output % tiles);
+        let mut runs: Vec<Run> = Vec::new();
+        let mut start = 0;
+        for tile in 0..tiles {
+            let width = base + usize::from(tile < wider);
+            let taps: Vec<Range<usize>> = (start..start + width).map(|position| self.taps(position)).collect();
+            match runs.last_mut() {
+                Some(last) if last.width == width && last.taps == taps => last.count += 1,
+                _ => runs.push(Run { start, width, count: 1, taps }),
+            }
+            start += width;
+        }
+        runs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEM: Axis = Axis { input: 224, output: 112, kernel: 3, stride: 2, dilation: 1, before: 1 };
+
+    #[test]
+    fn a_symmetric_stride_2_window_has_one_edge() {
+        let runs = STEM.runs(4);
+        assert_eq!(runs.len(), 2, "{runs:?}");
+        assert_eq!((runs[0].count, runs[1].count), (1, 27));
+        assert_eq!(runs[0].taps, [1..3, 0..3, 0..3, 0..3]);
+        assert_eq!(runs[1].start, 4);
+    }
+
+    #[test]
+    fn widths_are_balanced_and_cover_every_position_once() {
+        for output in 1..60 {
+            for widest in 1..9 {
+                let runs = Axis::plain(output).runs(widest);
+                let total: usize = runs.iter().map(|r| r.width * r.count).sum();
+                assert_eq!(total, output);
+                let widths: Vec<usize> = runs.iter().map(|r| r.width).collect();
+                let (least, most) = (widths.iter().min().unwrap(), widths.iter().max().unwrap());
+                assert!(most - least <= 1 && *most <= widest, "{output} by {widest}: {widths:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_wholly_in_the_padding_has_no_taps() {
+        let axis = Axis { input: 2, output: 6, kernel: 2, stride: 1, dilation: 1, before: 3 };
+        assert!(axis.taps(0).is_empty());
+        assert_eq!(axis.taps(2), 1..2);
+        assert_eq!(axis.taps(4), 0..1);
+        assert!(axis.taps(5).is_empty());
+    }
+
+    #[test]
+    fn taps_are_those_that_plain_arithmetic_finds() {
+        for (kernel, stride, dilation, before) in [(3, 1, 2, 2), (5, 3, 1, 2), (2, 2, 3, 0), (1, 4, 1, 1)] {
+            let axis = Axis { input: 9, output: 4, kernel, stride, dilation, before };
+            for position in 0..4 {
+                let inside = |tap: usize| (0..9).contains(&(axis.origin(position) + (tap * dilation) as i64));
+                let expected: Vec<usize> = (0..kernel).filter(|&tap| inside(tap)).collect();
+                assert_eq!(axis.taps(position).collect::<Vec<_>>(), expected, "{axis:?} at {position}");
+            }
+        }
+    }
+}

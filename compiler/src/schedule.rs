@@ -1,0 +1,253 @@
+//! From the optimised graph to a plan: where tensors lie, which kernels run, how their items are split.
+//!
+//! Every node becomes one step. Inside, tensors lie in blocks of as many channels as a vector has lanes; the caller's
+//! inputs and outputs are dense. A convolution reads either, anything else gets a copy in blocks first.
+//!
+//! Nothing here depends on the number of workers, so results are the same bits for any number of them.
+
+mod buffers;
+mod convolution;
+mod placement;
+mod simple;
+mod tiles;
+
+use std::collections::BTreeMap;
+
+use frit_ir::diagnostic::{Diagnostic, codes};
+use frit_ir::{Faults, Graph, NodeId, Op, Shape};
+
+use crate::kernels::copy;
+use crate::plan::{Argument, Border, Call, Plan, Region, Step};
+use crate::vector::builder::TooManyRegisters;
+use crate::vector::program::{Program, Width};
+use placement::{Home, Placed};
+
+/// The largest tensor in bytes, and the largest distance inside one: 1 GiB, so that distances fit 32 bits.
+pub const LARGEST: usize = 1 << 30;
+
+/// Schedules `graph` for vectors of `width`.
+///
+/// # Errors
+/// A tensor or window too large for the kernels' addressing (FR0010), weights without values (FR0021).
+pub fn schedule(graph: &Graph, width: Width) -> Result<Plan, Faults> {
+    let shapes = graph.shapes()?;
+    let mut scheduler = Scheduler::new(graph, width, shapes);
+    let mut faults = Faults::new();
+    for id in graph.topological() {
+        if let Err(fault) = scheduler.node(id) {
+            let node = graph.node(id);
+            faults.push(fault.at(format!("{} ({})", node.name, node.op.name())));
+            return Err(faults);
+        }
+    }
+    Ok(scheduler.finish())
+}
+
+/// A call whose tensors have no addresses yet.
+struct Draft {
+    kernel: usize,
+    arguments: Vec<Reach>,
+    items: usize,
+}
+
+/// A pointer argument whose tensor has no address yet.
+#[derive(Clone, Copy)]
+struct Reach {
+    home: Home,
+    offset: usize,
+    stride: usize,
+}
+
+struct Scheduler<'a> {
+    graph: &'a Graph,
+    width: Width,
+    shapes: BTreeMap<NodeId, Shape>,
+    /// The first place of each node's tensor, and its copy in blocks.
+    placed: BTreeMap<NodeId, Placed>,
+    in_blocks: BTreeMap<NodeId, Placed>,
+    kernels: Vec<Program>,
+    by_name: BTreeMap<String, Vec<usize>>,
+    steps: Vec<(Step, Vec<Draft>)>,
+    slots: Vec<buffers::Slot>,
+    weights: Vec<f32>,
+    inputs: Vec<Border>,
+}
+
+impl<'a> Scheduler<'a> {
+    fn new(graph: &'a Graph, width: Width, shapes: BTreeMap<NodeId, Shape>) -> Scheduler<'a> {
+        Scheduler {
+            graph,
+            width,
+            shapes,
+            placed: BTreeMap::new(),
+            in_blocks: BTreeMap::new(),
+            kernels: Vec::new(),
+            by_name: BTreeMap::new(),
+            steps: Vec::new(),
+            slots: Vec::new(),
+            weights: Vec::new(),
+            inputs: Vec::new(),
+        }
+    }
+
+    /// Adds the step of `id`, and the copies to the outputs that it is.
+    fn node(&mut self, id: NodeId) -> Result<(), Diagnostic> {
+        placement::check_size(&self.shapes[&id], self.width.lanes)?;
+        match &self.graph.node(id).op {
+            Op::Input(_) => self.input(id),
+            Op::Conv2d(conv) => self.conv2d(id, conv)?,
+            Op::Dense(dense) => self.dense(id, dense)?,
+            Op::BatchNorm(norm) => self.batch_norm(id, norm)?,
+            Op::Activation(activation) => self.activation(id, *activation)?,
+            Op::Binary(_) => self.add(id)?,
+            Op::Pad(padding) => self.pad(id, padding)?,
+            Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
+            Op::Softmax(_) => self.softmax(id)?,
+            Op::Reshape(_) => self.reshape(id)?,
+        }
+        self.copy_to_outputs(id)
+    }
+
+    fn input(&mut self, id: NodeId) {
+        let index = self.inputs.len();
+        let shape = self.shapes[&id].clone();
+        self.inputs.push(Border { name: self.graph.node(id).name.clone(), shape: shape.axes().to_vec() });
+        let placed = Placed::dense(&shape, self.width.lanes, Home::Region(Region::Input(index)));
+        self.placed.insert(id, placed);
+    }
+
+    /// The place of a new tensor for `id`: the caller's output where that is laid out in the same way, else the arena.
+    fn place(&mut self, id: NodeId) -> Placed {
+        let shape = self.shapes[&id].clone();
+        let outputs: Vec<usize> = (0..self.graph.outputs().len()).filter(|&o| self.graph.outputs()[o] == id).collect();
+        let placed = match outputs[..] {
+            [output] if Placed::layouts_coincide(&shape, self.width.lanes) => {
+                Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)))
+            }
+            _ => self.place_in_blocks(&shape),
+        };
+        self.placed.insert(id, placed);
+        placed
+    }
+
+    fn place_in_blocks(&mut self, shape: &Shape) -> Placed {
+        let (placed, bytes) = Placed::in_blocks(shape, self.width.lanes, Home::Slot(self.slots.len()));
+        self.new_slot(bytes);
+        placed
+    }
+
+    fn new_slot(&mut self, bytes: usize) {
+        let step = self.steps.len();
+        self.slots.push(buffers::Slot { bytes, first: step, last: step });
+    }
+
+    /// The tensor of `id` as it lies.
+    fn tensor(&self, id: NodeId) -> Placed {
+        self.placed[&id]
+    }
+
+    /// The tensor of `id` in blocks of channels, copied once if it lies otherwise.
+    fn tensor_in_blocks(&mut self, id: NodeId) -> Result<Placed, Diagnostic> {
+        let placed = self.placed[&id];
+        if !placed.is_dense || Placed::layouts_coincide(&self.shapes[&id], self.width.lanes) {
+            return Ok(placed);
+        }
+        if let Some(&copy) = self.in_blocks.get(&id) {
+            return Ok(copy);
+        }
+        let copy = self.place_in_blocks(&self.shapes[&id].clone());
+        self.copy(id, placed, copy)?;
+        self.in_blocks.insert(id, copy);
+        Ok(copy)
+    }
+
+    fn copy(&mut self, id: NodeId, from: Placed, to: Placed) -> Result<(), Diagnostic> {
+        let program = copy::build(self.width, from.channels, from.strides, to.strides);
+        let arguments = vec![from.reach(from.strides.pixel), to.reach(to.strides.pixel)];
+        let call = Draft { kernel: self.kernel(program)?, arguments, items: from.pixels() };
+        self.step(id, 0, vec![call]);
+        Ok(())
+    }
+
+    fn copy_to_outputs(&mut self, id: NodeId) -> Result<(), Diagnostic> {
+        for (index, &output) in self.graph.outputs().iter().enumerate() {
+            let home = Home::Region(Region::Output(index));
+            if output == id && self.placed[&id].home != home {
+                let to = Placed::dense(&self.shapes[&id], self.width.lanes, home);
+                self.copy(id, self.placed[&id], to)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of `program` among the kernels; an equal one is shared, one of the same name gets a number.
+    fn kernel(&mut self, program: Result<Program, TooManyRegisters>) -> Result<usize, Diagnostic> {
+        let mut program = program.map_err(|fault| {
+            Diagnostic::error(
+                codes::INTERNAL,
+                format!("kernel {} needs {} registers of {}", fault.kernel, fault.needed, fault.available),
+            )
+        })?;
+        let same_name = self.by_name.entry(program.name.clone()).or_default();
+        if let Some(&index) = same_name.iter().find(|&&index| self.kernels[index].body == program.body) {
+            return Ok(index);
+        }
+        same_name.push(self.kernels.len());
+        if same_name.len() > 1 {
+            program.name = format!("{}.{}", program.name, same_name.len());
+        }
+        self.kernels.push(program);
+        Ok(self.kernels.len() - 1)
+    }
+
+    /// Adds a step of `id`; tensors that it touches stay alive until its end.
+    fn step(&mut self, id: NodeId, macs: u64, calls: Vec<Draft>) {
+        let index = self.steps.len();
+        for reach in calls.iter().flat_map(|call| &call.arguments) {
+            if let Home::Slot(slot) = reach.home {
+                self.slots[slot].last = index;
+            }
+        }
+        let node = self.graph.node(id);
+        let sources = node.sources.layers().map(str::to_owned).collect();
+        self.steps.push((Step { node: node.name.clone(), sources, macs, calls: Vec::new() }, calls));
+    }
+
+    /// Begins a part of the packed weights at a cache line and returns its offset in bytes.
+    fn begin_weights(&mut self) -> usize {
+        const LINE: usize = 16;
+        self.weights.resize(self.weights.len().next_multiple_of(LINE), 0.0);
+        self.weights.len() * crate::kernels::F32
+    }
+
+    fn finish(self) -> Plan {
+        let (offsets, arena_bytes) = buffers::place(&self.slots);
+        let resolve = |reach: Reach| {
+            let (region, base) = match reach.home {
+                Home::Region(region) => (region, 0),
+                Home::Slot(slot) => (Region::Arena, offsets[slot]),
+            };
+            Argument { region, offset: base + reach.offset, stride: reach.stride }
+        };
+        let call = |draft: Draft| Call {
+            kernel: draft.kernel,
+            arguments: draft.arguments.into_iter().map(resolve).collect(),
+            items: draft.items,
+        };
+        let steps =
+            self.steps.into_iter().map(|(step, calls)| Step { calls: calls.into_iter().map(call).collect(), ..step });
+        let output = |&id: &NodeId| Border {
+            name: self.graph.node(id).name.clone(),
+            shape: self.shapes[&id].axes().to_vec(),
+        };
+        Plan {
+            name: self.graph.name.clone(),
+            inputs: self.inputs,
+            outputs: self.graph.outputs().iter().map(output).collect(),
+            kernels: self.kernels,
+            steps: steps.collect(),
+            weights: self.weights,
+            arena_bytes,
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Steps of convolutions and fully connected layers.
+
+use std::sync::Arc;
+
+use frit_ir::NodeId;
+use frit_ir::diagnostic::{Diagnostic, codes};
+use frit_ir::ops::{Conv2d, Dense, Epilogue};
+
+use super::placement::{Home, Placed};
+use super::{Draft, LARGEST, Reach, Scheduler, tiles};
+use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
+use crate::kernels::depthwise::{self, Depthwise};
+use crate::kernels::window::Axis;
+use crate::kernels::{F32, Strides};
+use crate::pack::{self, Kernel, Part};
+use crate::plan::Region;
+
+/// Fewer tiles than this in a map are not worth splitting over workers: its panels are.
+const FEW_TILES: usize = 16;
+
+/// Fewer rows than this are not worth splitting over workers.
+const FEW_ROWS: usize = 8;
+
+/// The most taps of a window, each of which is code of its own.
+const MOST_TAPS: usize = 1024;
+
+/// What a convolution reads and writes.
+struct Operands {
+    input: Placed,
+    output: Placed,
+    residual: Placed,
+}
+
+/// A convolution's weights as the graph holds them.
+struct Values {
+    kernel: Arc<[f32]>,
+    bias: Option<Arc<[f32]>>,
+}
+
+impl Scheduler<'_> {
+    pub(super) fn conv2d(&mut self, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
+        let operand = self.graph.operands(id)[0];
+        let [height, width, channels] = self.shapes[&operand].map().expect("inference took a map");
+        let [rows_out, columns_out, _] = self.shapes[&id].map().expect("inference made a map");
+        let axis = |index: usize, input: usize, output: usize, before: usize| Axis {
+            input,
+            output,
+            kernel: conv.kernel[index],
+            stride: conv.stride[index],
+            dilation: conv.dilation[index],
+            before,
+        };
+        let rows = axis(0, height, rows_out, conv.padding.top);
+        let columns = axis(1, width, columns_out, conv.padding.left);
+        check_window(&rows, &columns, channels)?;
+        let values = self.values(id, conv.epilogue)?;
+        if conv.is_depthwise(channels) && conv.filters == channels {
+            return self.depthwise(id, [rows, columns], conv.epilogue, &values);
+        }
+        let macs = conv.macs(&[self.shapes[&operand].clone()], &self.shapes[&id]);
+        let inputs_per_group = channels / conv.groups;
+        let kernel = Kernel {
+            values: &values.kernel,
+            taps: conv.kernel[0] * conv.kernel[1],
+            inputs_per_group,
+            filters: conv.filters,
+            groups: conv.groups,
+        };
+        let operands = self.operands(id, conv.epilogue)?;
+        let calls = self.groups(&operands, [rows, columns], conv.epilogue, &kernel, values.bias.as_deref())?;
+        self.step(id, macs, calls);
+        Ok(())
+    }
+
+    pub(super) fn dense(&mut self, id: NodeId, dense: &Dense) -> Result<(), Diagnostic> {
+        let operand = self.graph.operands(id)[0];
+        let inputs = self.shapes[&operand].channels();
+        let values = self.values(id, dense.epilogue)?;
+        let macs = dense.macs(&[self.shapes[&operand].clone()], &self.shapes[&id]);
+        let kernel =
+            Kernel { values: &values.kernel, taps: 1, inputs_per_group: inputs, filters: dense.units, groups: 1 };
+        let operands = self.operands(id, dense.epilogue)?;
+        let one = Axis::plain(1);
+        let calls = self.groups(&operands, [one, one], dense.epilogue, &kernel, values.bias.as_deref())?;
+        self.step(id, macs, calls);
+        Ok(())
+    }
+
+    fn values(&self, id: NodeId, epilogue: Epilogue) -> Result<Values, Diagnostic> {
+        let names = &self.graph.node(id).weights;
+        let kernel = self.graph.weights.values(&names[0])?;
+        let bias = if epilogue.bias { Some(self.graph.weights.values(&names[1])?) } else { None };
+        Ok(Values { kernel, bias })
+    }
+
+    fn operands(&mut self, id: NodeId, epilogue: Epilogue) -> Result<Operands, Diagnostic> {
+        let operands = self.graph.operands(id);
+        let residual = if epilogue.residual { Some(self.tensor_in_blocks(operands[1])?) } else { None };
+        let input = self.tensor(operands[0]);
+        let output = self.place(id);
+        Ok(Operands { input, output, residual: residual.unwrap_or(output) })
+    }
+
+    fn depthwise(
+        &mut self,
+        id: NodeId,
+        [rows, columns]: [Axis; 2],
+        epilogue: Epilogue,
+        values: &Values,
+    ) -> Result<(), Diagnostic> {
+        let operand = self.graph.operands(id)[0];
+        self.tensor_in_blocks(operand)?;
+        let Operands { output, residual, .. } = self.operands(id, epilogue)?;
+        let input = self.tensor_in_blocks(operand)?;
+        let lanes = self.width.lanes;
+        let offset = self.begin_weights();
+        pack::depthwise(&mut self.weights, &values.kernel, values.bias.as_deref(), input.channels, lanes);
+        let (input_strides, strides) = (input.strides, output.strides);
+        let spec = Depthwise {
+            rows,
+            columns,
+            input: input_strides,
+            output: strides,
+            residual: residual.strides,
+            epilogue,
+        };
+        let program = depthwise::build(self.width, &spec, tiles::depthwise(self.width, &columns));
+        let taps = rows.kernel * columns.kernel;
+        let weights = Reach { home: Home::Region(Region::Weights), offset, stride: (1 + taps) * lanes * F32 };
+        let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
+        let arguments = vec![by_block(&input), weights, by_block(&output), by_block(&residual)];
+        let call = Draft { kernel: self.kernel(program)?, arguments, items: input.channels.div_ceil(lanes) };
+        let macs = (output.pixels() * output.channels * taps) as u64;
+        self.step(id, macs, vec![call]);
+        Ok(())
+    }
+
+    /// The calls of all groups. Groups are merged until each part begins and ends at a block of channels on both sides,
+    /// so that one part is one plain convolution (with zeros where its groups don't meet).
+    fn groups(
+        &mut self,
+        operands: &Operands,
+        axes: [Axis; 2],
+        epilogue: Epilogue,
+        kernel: &Kernel<'_>,
+        bias: Option<&[f32]>,
+    ) -> Result<Vec<Draft>, Diagnostic> {
+        let lanes = self.width.lanes;
+        let filters_per_group = kernel.filters / kernel.groups;
+        let whole = |merged: usize| {
+            kernel.groups.is_multiple_of(merged)
+                && (merged * kernel.inputs_per_group).is_multiple_of(lanes)
+                && (merged * filters_per_group).is_multiple_of(lanes)
+        };
+        let merged = (1..kernel.groups).find(|&merged| whole(merged)).unwrap_or(kernel.groups);
+        let mut calls = Vec::new();
+        for first in (0..kernel.groups).step_by(merged) {
+            let range = |per_group: usize| first * per_group..(first + merged) * per_group;
+            let part = Part { inputs: range(kernel.inputs_per_group), filters: range(filters_per_group) };
+            calls.extend(self.part(operands, axes, epilogue, &Weighted { kernel, bias, part })?);
+        }
+        Ok(calls)
+    }
+
+    fn part(
+        &mut self,
+        operands: &Operands,
+        [rows, columns]: [Axis; 2],
+        epilogue: Epilogue,
+        weighted: &Weighted<'_>,
+    ) -> Result<Vec<Draft>, Diagnostic> {
+        let lanes = self.width.lanes;
+        let part = &weighted.part;
+        let pixels = operands.output.pixels();
+        let tile = tiles::conv(self.width, pixels, part.filters.len().div_ceil(lanes));
+        let is_flat = is_pointwise(&rows) && is_pointwise(&columns);
+        let (rows, columns) = if is_flat { (Axis::plain(1), Axis::plain(pixels)) } else { (rows, columns) };
+        let conv = Conv {
+            rows,
+            columns,
+            channels: part.inputs.len(),
+            input: operands.input.strides,
+            output: operands.output.strides,
+            residual: operands.residual.strides,
+            epilogue,
+        };
+        let offset = self.begin_weights();
+        let vectors: Vec<pack::Vectors> =
+            tile.panels.iter().map(|&panels| pack::Vectors { panels, lanes }).collect();
+        pack::conv(&mut self.weights, weighted.kernel, weighted.bias, part, &vectors);
+        let block = |tensor: &Placed, channel: usize| channel / lanes * tensor.strides.block;
+        let base = Base {
+            input: operands.input.reach_from(block(&operands.input, part.inputs.start), 0),
+            weights: Reach { home: Home::Region(Region::Weights), offset, stride: 0 },
+            output: operands.output.reach_from(block(&operands.output, part.filters.start), 0),
+            residual: operands.residual.reach_from(block(&operands.residual, part.filters.start), 0),
+        };
+        self.walk(&conv, &tile, is_flat, base)
+    }
+
+    /// The calls of one part: split by panels where the map is small, else by tiles or rows.
+    fn walk(
+        &mut self,
+        conv: &Conv,
+        tile: &tiles::ConvTile,
+        is_flat: bool,
+        base: Base,
+    ) -> Result<Vec<Draft>, Diagnostic> {
+        let (rows, columns) = (conv.rows.runs(1), conv.columns.runs(tile.pixels));
+        let nest = |walk: Walk| Nest { walk, panels: tile.panels.clone(), rows: rows.clone(), columns: columns.clone() };
+        let tiles_across: usize = columns.iter().map(|run| run.count).sum();
+        let mut calls = Vec::new();
+        if is_flat && tiles_across >= FEW_TILES {
+            for run in &columns {
+                let place = |strides: Strides| (run.start * strides.pixel, run.width * strides.pixel);
+                let arguments = base.arguments(place(conv.input), place(conv.output), place(conv.residual));
+                let nest = Nest { columns: vec![run.clone()], ..nest(Walk::Tiles) };
+                calls.push(self.call(conv, &nest, arguments, run.count)?);
+            }
+        } else if !is_flat && conv.rows.output >= FEW_ROWS {
+            for run in &rows {
+                let place = |strides: Strides| (run.start * strides.row, strides.row);
+                let input = (conv.input_row(run), conv.rows.stride * conv.input.row);
+                let arguments = base.arguments(input, place(conv.output), place(conv.residual));
+                let nest = Nest { rows: vec![run.clone()], ..nest(Walk::Rows) };
+                calls.push(self.call(conv, &nest, arguments, run.count)?);
+            }
+        } else {
+            let (mut first, mut packed) = (0, 0);
+            for &panels in &tile.panels {
+                let Panels { vectors, count } = panels;
+                let bytes = conv.panel_bytes(vectors, self.width.lanes);
+                let place = |strides: Strides| (first * strides.block, vectors * strides.block);
+                let mut arguments = base.arguments((0, 0), place(conv.output), place(conv.residual));
+                arguments[1] = Reach { offset: base.weights.offset + packed, stride: bytes, ..base.weights };
+                let nest = Nest { panels: vec![panels], ..nest(Walk::Panels) };
+                calls.push(self.call(conv, &nest, arguments, count)?);
+                first += vectors * count;
+                packed += bytes * count;
+            }
+        }
+        Ok(calls)
+    }
+
+    fn call(&mut self, conv: &Conv, nest: &Nest, arguments: Vec<Reach>, items: usize) -> Result<Draft, Diagnostic> {
+        Ok(Draft { kernel: self.kernel(conv::build(self.width, conv, nest))?, arguments, items })
+    }
+}
+
+/// A part of a convolution with its weights.
+struct Weighted<'a> {
+    kernel: &'a Kernel<'a>,
+    bias: Option<&'a [f32]>,
+    part: Part,
+}
+
+/// Where one part's tensors begin.
+#[derive(Clone, Copy)]
+struct Base {
+    input: Reach,
+    weights: Reach,
+    output: Reach,
+    residual: Reach,
+}
+
+impl Base {
+    /// The four arguments, with the offsets and strides of input, output and residual.
+    fn arguments(
+        &self,
+        input: (usize, usize),
+        output: (usize, usize),
+        residual: (usize, usize),
+    ) -> Vec<Reach> {
+        let moved = |reach: Reach, (offset, stride): (usize, usize)| Reach {
+            offset: reach.offset + offset,
+            stride,
+            ..reach
+        };
+        vec![moved(self.input, input), self.weights, moved(self.output, output), moved(self.residual, residual)]
+    }
+}
+
+/// Whether the axis passes every position once, without a window.
+fn is_pointwise(axis: &Axis) -> bool {
+    axis.kernel == 1 && axis.stride == 1 && axis.before == 0 && axis.input == axis.output
+}
+
+/// Refuses windows whose distances or code would pass what the kernels can address.
+fn check_window(rows: &Axis, columns: &Axis, channels: usize) -> Result<(), Diagnostic> {
+    let taps = rows.kernel.checked_mul(columns.kernel);
+    if taps.is_none_or(|taps| taps > MOST_TAPS) {
+        let message = format!("a window of {}x{} has more than {MOST_TAPS} taps", rows.kernel, columns.kernel);
+        return Err(Diagnostic::error(codes::LIMIT, message).help("split the convolution, or use a smaller kernel"));
+    }
+    let pixel = channels.next_multiple_of(16) * F32;
+    let reach = |axis: &Axis| axis.kernel.checked_mul(axis.dilation)?.checked_add(axis.before)?.checked_add(axis.input);
+    let bytes = reach(rows).zip(reach(columns)).and_then(|(r, c)| r.checked_mul(c)?.checked_mul(pixel));
+    match bytes {
+        Some(bytes) if bytes <= LARGEST => Ok(()),
+        _ => Err(Diagnostic::error(
+            codes::LIMIT,
+            format!("the padded window reaches over more than {LARGEST} bytes, the most that a kernel can address"),
+        )),
+    }
+}

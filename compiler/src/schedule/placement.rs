@@ -1,0 +1,100 @@
+//! Where a tensor lies and how: dense as the caller has it, or in blocks of channels.
+
+use frit_ir::Shape;
+use frit_ir::diagnostic::{Diagnostic, codes};
+
+use super::{LARGEST, Reach};
+use crate::kernels::{F32, Strides};
+use crate::plan::Region;
+
+/// The memory that a tensor is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    /// The caller's memory, or the packed weights.
+    Region(Region),
+    /// A part of the arena, placed when all lifetimes are known.
+    Slot(usize),
+}
+
+/// A tensor in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placed {
+    pub(super) home: Home,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) channels: usize,
+    pub(super) strides: Strides,
+    pub(super) is_dense: bool,
+}
+
+impl Placed {
+    /// Channels last, nothing between.
+    pub(super) fn dense(shape: &Shape, lanes: usize, home: Home) -> Placed {
+        let [rows, columns, channels] = extent(shape);
+        let pixel = channels * F32;
+        let strides = Strides { row: columns * pixel, pixel, block: lanes * F32 };
+        Placed { home, rows, columns, channels, strides, is_dense: true }
+    }
+
+    /// `[channels / lanes][rows][columns][lanes]`, and its bytes.
+    ///
+    /// Blocks are kept from lying a multiple of a page apart, where all blocks of one pixel would compete for the same
+    /// lines of the first-level cache.
+    pub(super) fn in_blocks(shape: &Shape, lanes: usize, home: Home) -> (Placed, usize) {
+        const PAGE: usize = 4096;
+        const LINE: usize = 64;
+        let [rows, columns, channels] = extent(shape);
+        let pixel = lanes * F32;
+        let row = columns * pixel;
+        let blocks = channels.div_ceil(lanes);
+        let aliases = blocks > 1 && (rows * row).is_multiple_of(PAGE);
+        let block = rows * row + if aliases { LINE } else { 0 };
+        let strides = Strides { row, pixel, block };
+        (Placed { home, rows, columns, channels, strides, is_dense: false }, blocks * block)
+    }
+
+    /// Whether a tensor of `shape` lies in blocks as it does when dense: one pixel of whole blocks.
+    pub(super) fn layouts_coincide(shape: &Shape, lanes: usize) -> bool {
+        let [rows, columns, channels] = extent(shape);
+        rows * columns == 1 && channels.is_multiple_of(lanes)
+    }
+
+    pub(super) fn pixels(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// The argument that begins at the tensor and steps by `stride` bytes an item.
+    pub(super) fn reach(&self, stride: usize) -> Reach {
+        self.reach_from(0, stride)
+    }
+
+    /// The argument that begins `offset` bytes behind the tensor's begin and steps by `stride` bytes an item.
+    pub(super) fn reach_from(&self, offset: usize, stride: usize) -> Reach {
+        Reach { home: self.home, offset, stride }
+    }
+}
+
+/// Rows, columns and channels: a map's own axes, one pixel for a vector, else all axes but the last as columns.
+fn extent(shape: &Shape) -> [usize; 3] {
+    match *shape.axes() {
+        [] => [1, 1, 1],
+        [rows, columns, channels] => [rows, columns, channels],
+        [ref pixels @ .., channels] => [1, pixels.iter().product(), channels],
+    }
+}
+
+/// Refuses a tensor that passes [`LARGEST`] in blocks of `lanes`.
+pub(super) fn check_size(shape: &Shape, lanes: usize) -> Result<(), Diagnostic> {
+    let [rows, columns, channels] = extent(shape);
+    let padded = channels.checked_next_multiple_of(lanes);
+    let bytes = padded
+        .and_then(|padded| [rows, columns, F32].iter().try_fold(padded, |bytes, &factor| bytes.checked_mul(factor)));
+    match bytes {
+        Some(bytes) if bytes <= LARGEST => Ok(()),
+        _ => Err(Diagnostic::error(
+            codes::LIMIT,
+            format!("a tensor of {shape} takes more than {LARGEST} bytes, the most that a kernel can address"),
+        )
+        .help("compile the network for a smaller input")),
+    }
+}
