@@ -1,1 +1,27 @@
-//! placeholder
+//! Loads and runs compiled programs. Knows no compiler: a deployed program links this crate alone.
+//!
+//! A [`Program`] is what the compiler hands over. A [`Model`] is a program whose needs this CPU meets; it is immutable
+//! and shared. A [`Session`] owns the memory and the threads of one caller.
+#![deny(unsafe_code)]
+
+pub mod abi;
+#[allow(unsafe_code)]
+pub mod call;
+#[allow(unsafe_code)]
+pub mod code;
+pub mod cpu;
+pub mod error;
+pub mod gate;
+#[allow(unsafe_code)]
+pub mod map;
+pub mod memory;
+pub mod model;
+#[allow(unsafe_code)]
+pub mod pool;
+pub mod program;
+pub mod session;
+
+pub use error::{LoadError, RunError};
+pub use model::Model;
+pub use program::Program;
+pub use session::Session;

@@ -1,0 +1,32 @@
+//! Read-only bytes of a file, mapped instead of copied.
+
+use std::fs::File;
+use std::ops::Deref;
+use std::path::Path;
+
+use memmap2::Mmap;
+
+/// A file's bytes. Whoever changes the file meanwhile changes the bytes; whoever truncates it ends the process.
+#[derive(Debug)]
+pub struct MappedFile(Mmap);
+
+impl MappedFile {
+    /// Maps the whole file.
+    ///
+    /// # Errors
+    /// The file can't be opened or mapped.
+    pub fn open(path: &Path) -> std::io::Result<MappedFile> {
+        let file = File::open(path)?;
+        // SAFETY: the bytes are only read, as plain bytes of any value; that nobody truncates a model while it is read
+        // is what the user of a model file grants, as the type's documentation says.
+        Ok(MappedFile(unsafe { Mmap::map(&file)? }))
+    }
+}
+
+impl Deref for MappedFile {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
