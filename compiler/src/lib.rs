@@ -5,7 +5,11 @@
 //! read all, nothing reads them.
 #![deny(unsafe_code)]
 
+pub mod driver;
+pub mod emit;
 pub mod kernels;
+pub mod lower;
+pub mod machine;
 pub mod pack;
 pub mod plan;
 pub mod schedule;

@@ -10,6 +10,8 @@ pub mod interpret;
 pub mod parse;
 pub mod print;
 pub mod program;
+#[cfg(test)]
+pub(crate) mod random;
 
 pub use builder::Builder;
 pub use program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Width};

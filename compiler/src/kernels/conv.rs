@@ -59,7 +59,7 @@ pub struct Panels {
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Walk {
-    /// A panel; `panels` has one entry.
+    /// A panel.
     Panels,
     /// A row; `rows` has one run.
     Rows,
@@ -73,7 +73,7 @@ pub struct Nest {
     /// What an item is.
     pub walk: Walk,
     /// Panels, one after the other in the weights and in the output.
-    pub panels: Vec<Panels>,
+    pub panels: Panels,
     /// Runs of single rows.
     pub rows: Vec<Run>,
     /// Runs of tiles.
@@ -139,16 +139,14 @@ pub fn build(width: Width, conv: &Conv, nest: &Nest) -> Result<Program, TooManyR
         channel: [b.pointer(input, 0), b.pointer(weights, 0)],
     };
     let emitter = Emitter { conv, nest, pointers, lanes: width.lanes };
-    for panels in &nest.panels {
-        emitter.panels(b, *panels);
-    }
+    emitter.panels(b, nest.panels);
     builder.finish()
 }
 
 fn name(conv: &Conv, nest: &Nest) -> String {
     let pixels = nest.columns.iter().map(|run| run.width).max().unwrap_or(1);
-    let vectors = nest.panels.iter().map(|panels| panels.vectors).max().unwrap_or(1);
-    let blocks: usize = nest.panels.iter().map(|panels| panels.vectors * panels.count).sum();
+    let Panels { vectors, count } = nest.panels;
+    let blocks = vectors * count;
     let stride = if conv.columns.stride > 1 { format!("s{}", conv.columns.stride) } else { String::new() };
     format!(
         "conv{}x{}{stride}_{}to{blocks}v_{pixels}x{vectors}{}",
@@ -287,28 +285,53 @@ impl Emitter<'_> {
             let stride = (pixel * self.conv.columns.stride * self.conv.input.pixel) as i64;
             at(input, stride + (channel * F32) as i64)
         };
-        let held: Vec<Register> = if pixels.len() == 1 {
-            Vec::new()
-        } else {
-            (0..vectors)
-                .map(|index| {
-                    let to = b.register();
-                    b.emit(Instruction::Load { to, from: weight(index) });
-                    to
-                })
-                .collect()
-        };
-        let broadcast = b.register();
-        for &pixel in pixels {
+        if let [pixel] = *pixels {
+            let broadcast = b.register();
             b.emit(Instruction::Broadcast { to: broadcast, from: value(pixel) });
-            for index in 0..vectors {
-                let b_operand = held.get(index).map_or(Operand::Memory(weight(index)), |&r| Operand::Register(r));
-                let sum = sums[pixel * vectors + index];
-                b.emit(Instruction::MultiplyAdd { sum, a: broadcast, b: b_operand });
+            for (index, &sum) in sums[pixel * vectors..][..vectors].iter().enumerate() {
+                b.emit(Instruction::MultiplyAdd { sum, a: broadcast, b: Operand::Memory(weight(index)) });
             }
+            b.free(broadcast);
+            return;
         }
-        b.free(broadcast);
+        let held = b.registers(vectors);
+        for (index, &to) in held.iter().enumerate() {
+            b.emit(Instruction::Load { to, from: weight(index) });
+        }
+        for &pixel in pixels {
+            multiply(b, &sums[pixel * vectors..][..vectors], &held, value(pixel));
+        }
         b.free_all(held);
+    }
+}
+
+/// `sums += weights * the value at address`; where the target multiplies by a broadcast in memory, without a register.
+fn multiply(b: &mut Builder, sums: &[Register], weights: &[Register], address: Address) {
+    if broadcasts_in_memory(b.width()) {
+        for (&sum, &a) in sums.iter().zip(weights) {
+            b.emit(Instruction::MultiplyAdd { sum, a, b: Operand::Broadcast(address) });
+        }
+        return;
+    }
+    let broadcast = b.register();
+    b.emit(Instruction::Broadcast { to: broadcast, from: address });
+    for (&sum, &weight) in sums.iter().zip(weights) {
+        b.emit(Instruction::MultiplyAdd { sum, a: broadcast, b: Operand::Register(weight) });
+    }
+    b.free(broadcast);
+}
+
+/// Whether a broadcast from memory costs nothing beside a multiplication: AVX-512's embedded broadcast.
+fn broadcasts_in_memory(width: Width) -> bool {
+    width.lanes == 16
+}
+
+/// Registers that a tile needs beside its sums: the weights of its blocks and the value, where these aren't in memory.
+pub fn registers_beside(width: Width, pixels: usize, vectors: usize) -> usize {
+    match pixels {
+        1 => 1,
+        _ if broadcasts_in_memory(width) => vectors,
+        _ => vectors + 1,
     }
 }
 

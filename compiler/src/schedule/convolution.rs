@@ -172,7 +172,7 @@ impl Scheduler<'_> {
         let lanes = self.width.lanes;
         let part = &weighted.part;
         let pixels = operands.output.pixels();
-        let tile = tiles::conv(self.width, pixels, part.filters.len().div_ceil(lanes));
+        let tiles = tiles::conv(self.width, pixels, part.filters.len().div_ceil(lanes));
         let is_flat = is_pointwise(&rows) && is_pointwise(&columns);
         let (rows, columns) = if is_flat { (Axis::plain(1), Axis::plain(pixels)) } else { (rows, columns) };
         let conv = Conv {
@@ -186,34 +186,42 @@ impl Scheduler<'_> {
         };
         let offset = self.begin_weights();
         let vectors: Vec<pack::Vectors> =
-            tile.panels.iter().map(|&panels| pack::Vectors { panels, lanes }).collect();
+            tiles.iter().map(|tile| pack::Vectors { panels: tile.panels, lanes }).collect();
         pack::conv(&mut self.weights, weighted.kernel, weighted.bias, part, &vectors);
         let block = |tensor: &Placed, channel: usize| channel / lanes * tensor.strides.block;
-        let base = Base {
+        let mut base = Base {
             input: operands.input.reach_from(block(&operands.input, part.inputs.start), 0),
             weights: Reach { home: Home::Region(Region::Weights), offset, stride: 0 },
             output: operands.output.reach_from(block(&operands.output, part.filters.start), 0),
             residual: operands.residual.reach_from(block(&operands.residual, part.filters.start), 0),
         };
-        self.walk(&conv, &tile, is_flat, base)
+        let mut calls = Vec::new();
+        for tile in &tiles {
+            calls.extend(self.walk(&conv, tile, is_flat, base)?);
+            let Panels { vectors, count } = tile.panels;
+            base.weights.offset += conv.panel_bytes(vectors, lanes) * count;
+            base.output.offset += vectors * count * conv.output.block;
+            base.residual.offset += vectors * count * conv.residual.block;
+        }
+        Ok(calls)
     }
 
-    /// The calls of one part: split by panels where the map is small, else by tiles or rows.
+    /// The calls of panels of one width: split by panels where the map is small, else by tiles or rows.
     fn walk(
         &mut self,
         conv: &Conv,
-        tile: &tiles::ConvTile,
+        tile: &tiles::Columns,
         is_flat: bool,
         base: Base,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let (rows, columns) = (conv.rows.runs(1), conv.columns.runs(tile.pixels));
-        let nest = |walk: Walk| Nest { walk, panels: tile.panels.clone(), rows: rows.clone(), columns: columns.clone() };
+        let nest = |walk: Walk| Nest { walk, panels: tile.panels, rows: rows.clone(), columns: columns.clone() };
         let tiles_across: usize = columns.iter().map(|run| run.count).sum();
         let mut calls = Vec::new();
         if is_flat && tiles_across >= FEW_TILES {
             for run in &columns {
                 let place = |strides: Strides| (run.start * strides.pixel, run.width * strides.pixel);
-                let arguments = base.arguments(place(conv.input), place(conv.output), place(conv.residual));
+                let arguments = base.arguments(place(conv.input), 0, place(conv.output), place(conv.residual));
                 let nest = Nest { columns: vec![run.clone()], ..nest(Walk::Tiles) };
                 calls.push(self.call(conv, &nest, arguments, run.count)?);
             }
@@ -221,23 +229,16 @@ impl Scheduler<'_> {
             for run in &rows {
                 let place = |strides: Strides| (run.start * strides.row, strides.row);
                 let input = (conv.input_row(run), conv.rows.stride * conv.input.row);
-                let arguments = base.arguments(input, place(conv.output), place(conv.residual));
+                let arguments = base.arguments(input, 0, place(conv.output), place(conv.residual));
                 let nest = Nest { rows: vec![run.clone()], ..nest(Walk::Rows) };
                 calls.push(self.call(conv, &nest, arguments, run.count)?);
             }
         } else {
-            let (mut first, mut packed) = (0, 0);
-            for &panels in &tile.panels {
-                let Panels { vectors, count } = panels;
-                let bytes = conv.panel_bytes(vectors, self.width.lanes);
-                let place = |strides: Strides| (first * strides.block, vectors * strides.block);
-                let mut arguments = base.arguments((0, 0), place(conv.output), place(conv.residual));
-                arguments[1] = Reach { offset: base.weights.offset + packed, stride: bytes, ..base.weights };
-                let nest = Nest { panels: vec![panels], ..nest(Walk::Panels) };
-                calls.push(self.call(conv, &nest, arguments, count)?);
-                first += vectors * count;
-                packed += bytes * count;
-            }
+            let Panels { vectors, count } = tile.panels;
+            let place = |strides: Strides| (0, vectors * strides.block);
+            let bytes = conv.panel_bytes(vectors, self.width.lanes);
+            let arguments = base.arguments((0, 0), bytes, place(conv.output), place(conv.residual));
+            calls.push(self.call(conv, &nest(Walk::Panels), arguments, count)?);
         }
         Ok(calls)
     }
@@ -264,10 +265,11 @@ struct Base {
 }
 
 impl Base {
-    /// The four arguments, with the offsets and strides of input, output and residual.
+    /// The four arguments: offsets and strides of input, output and residual, and the stride of the weights.
     fn arguments(
         &self,
         input: (usize, usize),
+        weights_stride: usize,
         output: (usize, usize),
         residual: (usize, usize),
     ) -> Vec<Reach> {
@@ -276,7 +278,8 @@ impl Base {
             stride,
             ..reach
         };
-        vec![moved(self.input, input), self.weights, moved(self.output, output), moved(self.residual, residual)]
+        let weights = moved(self.weights, (0, weights_stride));
+        vec![moved(self.input, input), weights, moved(self.output, output), moved(self.residual, residual)]
     }
 }
 

@@ -1,37 +1,66 @@
 //! Tiles: how many neighbouring outputs a kernel computes at once, by rule from the shape and the target.
 
-use crate::kernels::conv::Panels;
+use crate::kernels::conv::{self, Panels};
 use crate::kernels::window::Axis;
 use crate::vector::program::Width;
 
-/// A convolution's tile and the panels that cover its output channels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ConvTile {
+/// Panels of one width, and the tile that goes down them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Columns {
+    /// The panels.
+    pub(super) panels: Panels,
     /// Neighbouring outputs of a tile.
     pub(super) pixels: usize,
-    /// One or two kinds of panels, the wider first.
-    pub(super) panels: Vec<Panels>,
+}
+
+/// Maps of fewer pixels than this are taken by broad tiles on targets with many registers.
+const SMALL_MAP: usize = 64;
+
+/// The panels that cover `vectors` blocks of output channels in a map of `pixels` outputs, in the order of channels.
+///
+/// A tile of two blocks is the best ratio of loads to multiplications where registers are few: 4×2 in 16 registers of
+/// 128 bits, 6×2 in 16 of 256. An odd block joins the last two as 4×3, because a tile of one block reads a value for
+/// every multiplication. With 32 registers a value comes with the multiplication itself, and the tile is as high as
+/// possible, 14×1; small maps, of whose rows 7 are a good divisor, get 7×4.
+pub(super) fn conv(width: Width, pixels: usize, vectors: usize) -> Vec<Columns> {
+    let preferred = match width.lanes {
+        16 if pixels >= SMALL_MAP => 1,
+        16 => 4,
+        _ => 2,
+    };
+    let wide = if pixels < highest(width, preferred) { widest(width, pixels) } else { preferred }.min(vectors);
+    let joins = width.lanes == 8 && wide == 2 && vectors % 2 == 1 && vectors >= 3;
+    let (count, last) = if joins { ((vectors - 3) / 2, 3) } else { (vectors / wide, vectors % wide) };
+    [(wide, count), (last, 1)]
+        .into_iter()
+        .filter(|&(vectors, count)| vectors > 0 && count > 0)
+        .map(|(vectors, count)| Columns {
+            panels: Panels { vectors, count },
+            pixels: highest(width, vectors).min(pixels),
+        })
+        .collect()
 }
 
 /// Sums that a kernel keeps in registers.
 ///
 /// At 128 bits 8: Cranelift copies a multiplicand for every fused multiply-add and spills beyond that. Wider vectors
-/// leave four registers for the weights and the broadcast value.
+/// leave four registers for the weights and the value.
 fn sums(width: Width) -> usize {
     if width.lanes == 4 { 8 } else { width.registers - 4 }
 }
 
-/// The tile for `pixels` outputs of `vectors` blocks of channels each: two blocks wide, and as many pixels as the sums
-/// allow; wider where there are too few pixels to keep the multipliers busy.
-pub(super) fn conv(width: Width, pixels: usize, vectors: usize) -> ConvTile {
-    let sums = sums(width);
-    let wide = 2.max(sums / pixels.clamp(1, sums)).min(vectors);
-    let tile = (sums / wide).clamp(1, pixels.max(1));
-    let mut panels = vec![Panels { vectors: wide, count: vectors / wide }];
-    if !vectors.is_multiple_of(wide) {
-        panels.push(Panels { vectors: vectors % wide, count: 1 });
-    }
-    ConvTile { pixels: tile, panels }
+/// The most pixels of a tile of `vectors` blocks.
+fn highest(width: Width, vectors: usize) -> usize {
+    (sums(width) / vectors).max(1)
+}
+
+/// The most blocks of a tile of `pixels` pixels: its sums and what [`conv::registers_beside`] them must fit.
+fn widest(width: Width, pixels: usize) -> usize {
+    let fits = |vectors: &usize| {
+        pixels * vectors <= sums(width)
+            && pixels * vectors + conv::registers_beside(width, pixels, *vectors) <= width.registers
+    };
+    (1..=sums(width)).rev().find(fits).unwrap_or(1)
 }
 
 /// Outputs of a depthwise tile: up to 8, with a row of the window and one column of the input beside them.
@@ -46,22 +75,47 @@ mod tests {
     use super::*;
 
     const PORTABLE: Width = Width { lanes: 4, registers: 16, fused: true };
+    const AVX2: Width = Width { lanes: 8, registers: 16, fused: true };
+    const AVX512: Width = Width { lanes: 16, registers: 32, fused: true };
 
-    #[test]
-    fn a_map_gets_four_pixels_by_two_vectors() {
-        let tile = conv(PORTABLE, 196, 24);
-        assert_eq!(tile, ConvTile { pixels: 4, panels: vec![Panels { vectors: 2, count: 12 }] });
+    fn tiles(width: Width, pixels: usize, vectors: usize) -> Vec<(usize, usize, usize)> {
+        let tile = |c: &Columns| (c.pixels, c.panels.vectors, c.panels.count);
+        conv(width, pixels, vectors).iter().map(tile).collect()
     }
 
     #[test]
-    fn one_pixel_gets_eight_vectors_and_the_rest_is_a_panel_of_its_own() {
-        let tile = conv(PORTABLE, 1, 250);
-        assert_eq!(tile.pixels, 1);
-        assert_eq!(tile.panels, [Panels { vectors: 8, count: 31 }, Panels { vectors: 2, count: 1 }]);
+    fn maps_get_the_tile_of_their_target() {
+        assert_eq!(tiles(PORTABLE, 196, 24), [(4, 2, 12)]);
+        assert_eq!(tiles(AVX2, 196, 12), [(6, 2, 6)]);
+        assert_eq!(tiles(AVX512, 196, 6), [(14, 1, 6)]);
+        assert_eq!(tiles(AVX512, 49, 20), [(7, 4, 5)]);
     }
 
     #[test]
-    fn one_vector_gets_eight_pixels() {
-        assert_eq!(conv(PORTABLE, 49, 1).pixels, 8);
+    fn an_odd_block_joins_two_at_256_bits_and_is_a_high_tile_elsewhere() {
+        assert_eq!(tiles(AVX2, 784, 5), [(6, 2, 1), (4, 3, 1)]);
+        assert_eq!(tiles(AVX2, 784, 3), [(4, 3, 1)]);
+        assert_eq!(tiles(PORTABLE, 784, 5), [(4, 2, 2), (8, 1, 1)]);
+    }
+
+    #[test]
+    fn one_pixel_gets_as_many_blocks_as_there_are_sums() {
+        assert_eq!(tiles(PORTABLE, 1, 250), [(1, 8, 31), (1, 2, 1)]);
+        assert_eq!(tiles(AVX2, 1, 125), [(1, 12, 10), (1, 5, 1)]);
+    }
+
+    #[test]
+    fn every_tile_fits_its_registers_and_covers_every_block() {
+        for width in [PORTABLE, AVX2, AVX512] {
+            for (pixels, vectors) in (1..60).flat_map(|p| (1..40).map(move |v| (p, v))) {
+                let columns = conv(width, pixels, vectors);
+                let covered: usize = columns.iter().map(|c| c.panels.vectors * c.panels.count).sum();
+                assert_eq!(covered, vectors);
+                for Columns { panels, pixels } in columns {
+                    let beside = crate::kernels::conv::registers_beside(width, pixels, panels.vectors);
+                    assert!(pixels * panels.vectors + beside <= width.registers, "{pixels} by {panels:?} in {width:?}");
+                }
+            }
+        }
     }
 }

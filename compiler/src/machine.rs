@@ -1,0 +1,240 @@
+//! What a kernel can know of its target: lanes, registers, multiply-add, caches.
+//!
+//! Targets are levels of instruction sets, so that the same description gives the same code everywhere; `native` is the
+//! highest level that this CPU has, with its caches where they are known.
+
+use std::fmt;
+use std::str::FromStr;
+
+use cranelift_codegen::isa::{self, OwnedTargetIsa};
+use cranelift_codegen::settings::{self, Configurable};
+
+use crate::vector::program::Width;
+
+/// A level of instruction sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    /// x86-64 with SSE4.2: 128 bits, no fused multiply-add.
+    V2,
+    /// x86-64 with AVX2 and FMA: 256 bits, 16 registers.
+    V3,
+    /// x86-64 with AVX-512: 512 bits, 32 registers.
+    V4,
+    /// 64-bit Arm: 128 bits, 32 registers.
+    Aarch64,
+}
+
+/// Which lowering turns vector programs into machine code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lowering {
+    /// Cranelift, at 128 bits.
+    Portable,
+    /// The assembler, at the level's full width.
+    Wide,
+}
+
+/// Sizes in bytes that decide how a tensor goes through memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caches {
+    /// First level, data, of one core.
+    pub l1: usize,
+    /// Second level, of one core.
+    pub l2: usize,
+    /// Third level, shared.
+    pub l3: usize,
+}
+
+/// A target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// What it is called in reports.
+    pub name: String,
+    /// Its instruction sets.
+    pub level: Level,
+    /// How vector programs are lowered.
+    pub lowering: Lowering,
+    /// Its caches.
+    pub caches: Caches,
+}
+
+/// Caches of a CPU of which nothing is known.
+const GENERIC: Caches = Caches { l1: 32 << 10, l2: 512 << 10, l3: 8 << 20 };
+
+/// The names of targets.
+pub const NAMES: [&str; 5] = ["native", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64"];
+
+/// A name that is none of [`NAMES`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownTarget(pub String);
+
+impl fmt::Display for UnknownTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no target {}: choose one of {}", self.0, NAMES.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownTarget {}
+
+/// A level without a wide lowering.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoWideLowering(pub Level);
+
+impl fmt::Display for NoWideLowering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has no wide lowering: it needs x86-64-v3 or x86-64-v4", self.0)
+    }
+}
+
+impl std::error::Error for NoWideLowering {}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::V2 => "x86-64-v2",
+            Level::V3 => "x86-64-v3",
+            Level::V4 => "x86-64-v4",
+            Level::Aarch64 => "aarch64",
+        })
+    }
+}
+
+impl FromStr for Machine {
+    type Err = UnknownTarget;
+
+    fn from_str(name: &str) -> Result<Machine, UnknownTarget> {
+        let level = match name {
+            "native" => return Ok(Machine::native()),
+            "x86-64-v2" => Level::V2,
+            "x86-64-v3" => Level::V3,
+            "x86-64-v4" => Level::V4,
+            "aarch64" => Level::Aarch64,
+            _ => return Err(UnknownTarget(name.to_owned())),
+        };
+        Ok(Machine::of(level))
+    }
+}
+
+impl Machine {
+    /// The highest level of this CPU.
+    pub fn native() -> Machine {
+        let has = |level: Level| frit_runtime::cpu::missing(&level.features()).is_empty();
+        let level = if cfg!(target_arch = "aarch64") {
+            Level::Aarch64
+        } else {
+            [Level::V4, Level::V3].into_iter().find(|&level| has(level)).unwrap_or(Level::V2)
+        };
+        Machine { name: format!("native ({level})"), ..Machine::of(level) }
+    }
+
+    /// A CPU of `level` of which no more is known.
+    pub fn of(level: Level) -> Machine {
+        let lowering = if level.has_wide() { Lowering::Wide } else { Lowering::Portable };
+        Machine { name: level.to_string(), level, lowering, caches: GENERIC }
+    }
+
+    /// The same machine with another lowering.
+    ///
+    /// # Errors
+    /// The level has no wide lowering.
+    pub fn with_lowering(mut self, lowering: Lowering) -> Result<Machine, NoWideLowering> {
+        if lowering == Lowering::Wide && !self.level.has_wide() {
+            return Err(NoWideLowering(self.level));
+        }
+        self.lowering = lowering;
+        Ok(self)
+    }
+
+    /// Lanes and registers of the chosen lowering.
+    pub fn width(&self) -> Width {
+        let fused = self.level != Level::V2;
+        match (self.lowering, self.level) {
+            (Lowering::Wide, Level::V4) => Width { lanes: 16, registers: 32, fused },
+            (Lowering::Wide, _) => Width { lanes: 8, registers: 16, fused },
+            (Lowering::Portable, Level::Aarch64) => Width { lanes: 4, registers: 32, fused },
+            (Lowering::Portable, _) => Width { lanes: 4, registers: 16, fused },
+        }
+    }
+
+    /// CPU features that code for this machine uses, by the names of [`frit_runtime::cpu`].
+    pub fn features(&self) -> Vec<&'static str> {
+        self.level.features()
+    }
+
+    /// Cranelift's description of the target, with exactly the level's features.
+    ///
+    /// # Errors
+    /// Cranelift was built without the target, or does not know a setting.
+    pub fn isa(&self) -> Result<OwnedTargetIsa, Box<dyn std::error::Error>> {
+        let mut flags = settings::builder();
+        // Kernels are written in the order in which they should run; the optimiser would move loads and spill.
+        flags.set("opt_level", "none")?;
+        flags.set("is_pic", "false")?;
+        flags.set("use_colocated_libcalls", "false")?;
+        flags.set("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })?;
+        let triple = match self.level {
+            Level::Aarch64 => "aarch64-unknown-linux-gnu",
+            _ => "x86_64-unknown-linux-gnu",
+        };
+        let mut builder = isa::lookup_by_name(triple)?;
+        for setting in self.level.cranelift_settings() {
+            builder.enable(setting)?;
+        }
+        Ok(builder.finish(settings::Flags::new(flags))?)
+    }
+}
+
+impl Level {
+    fn has_wide(self) -> bool {
+        matches!(self, Level::V3 | Level::V4)
+    }
+
+    fn features(self) -> Vec<&'static str> {
+        let v2 = ["sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"].as_slice();
+        let v3 = ["avx", "avx2", "fma", "bmi1", "bmi2", "lzcnt"].as_slice();
+        let v4 = ["avx512f", "avx512dq", "avx512vl", "avx512bw", "avx512cd"].as_slice();
+        match self {
+            Level::V2 => v2.to_vec(),
+            Level::V3 => [v2, v3].concat(),
+            Level::V4 => [v2, v3, v4].concat(),
+            Level::Aarch64 => Vec::new(),
+        }
+    }
+
+    /// Portable code never uses AVX-512, so that v4 is v3 to Cranelift.
+    fn cranelift_settings(self) -> &'static [&'static str] {
+        match self {
+            Level::V2 => &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"],
+            Level::V3 | Level::V4 => &[
+                "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_avx", "has_avx2", "has_fma",
+                "has_bmi1", "has_bmi2", "has_lzcnt",
+            ],
+            Level::Aarch64 => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_but_native_has_a_machine_and_an_isa() {
+        for name in &NAMES[1..] {
+            let machine: Machine = name.parse().unwrap();
+            assert_eq!(&machine.name, name);
+            machine.isa().unwrap();
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_names_that_there_are() {
+        let error = "x86-64-v5".parse::<Machine>().unwrap_err();
+        assert!(error.to_string().contains("x86-64-v4"), "{error}");
+    }
+
+    #[test]
+    fn there_is_no_wide_lowering_below_v3() {
+        let machine = Machine::of(Level::V2);
+        assert_eq!(machine.with_lowering(Lowering::Wide), Err(NoWideLowering(Level::V2)));
+    }
+}
