@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use crate::diagnostic::{Diagnostic, codes};
 use crate::tensor::Shape;
 
 /// One weight tensor, dense and row-major.
@@ -40,8 +44,146 @@ impl Weights {
         self.0.insert(name.into(), weight);
     }
 
+    /// The values of the weight `name`, drawn now where they are seeded.
+    ///
+    /// # Errors
+    /// There is no such weight, or only its digest is known.
+    pub fn values(&self, name: &str) -> Result<Arc<[f32]>, Diagnostic> {
+        let weight = self.get(name).ok_or_else(|| {
+            Diagnostic::error(codes::WEIGHT_MISSING, format!("there is no weight {name}"))
+        })?;
+        match &weight.data {
+            Data::Values(values) => Ok(Arc::clone(values)),
+            Data::Seeded(seed) => Ok(draw(*seed, name, &weight.shape)),
+            Data::Digest(_) => Err(Diagnostic::error(
+                codes::WEIGHT_MISSING,
+                format!("of the weight {name} only the digest is known, not its values"),
+            )),
+        }
+    }
+
     /// All weights, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Weight)> {
         self.0.iter().map(|(name, weight)| (name.as_str(), weight))
+    }
+}
+
+impl Weight {
+    /// A hash of shape and content (64-bit FNV-1a) that is the same in every process.
+    pub fn digest(&self) -> u64 {
+        let mut hash = Fnv::default();
+        for &axis in self.shape.axes() {
+            hash.word(axis as u64);
+        }
+        match &self.data {
+            Data::Values(values) => values.iter().for_each(|value| hash.word(u64::from(value.to_bits()))),
+            Data::Seeded(seed) => hash.word(*seed),
+            Data::Digest(digest) => return *digest,
+        }
+        hash.0
+    }
+}
+
+/// Fowler, Noll and Vo's hash, a word at a time.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn word(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+}
+
+/// Values for the weight `name`, by the part that it plays (its name's last part).
+///
+/// Kernels are He-normal (He et al., Delving Deep into Rectifiers, 2015), so that activations keep their variance through
+/// layers of rectifiers; statistics are far enough from 0 and 1 that a batch normalisation folded wrongly shows.
+fn draw(seed: u64, name: &str, shape: &Shape) -> Arc<[f32]> {
+    let mut hash = Fnv::default();
+    name.bytes().for_each(|byte| hash.word(u64::from(byte)));
+    let mut source = Source(ChaCha8Rng::seed_from_u64(seed ^ hash.0));
+    let count = shape.elements().unwrap_or(0);
+    let role = name.rsplit('.').next().unwrap_or(name);
+    let filters = shape.channels().max(1);
+    let deviation = (2.0 / (count / filters).max(1) as f64).sqrt();
+    let value = |source: &mut Source| match role {
+        "gamma" => source.between(0.8, 1.2),
+        "beta" => source.between(-0.2, 0.3),
+        "mean" => source.between(-0.2, 0.2),
+        "variance" => source.between(0.6, 1.4),
+        "bias" => source.between(-0.1, 0.1),
+        _ => source.normal() * deviation,
+    };
+    (0..count).map(|_| value(&mut source) as f32).collect()
+}
+
+/// Random numbers.
+struct Source(ChaCha8Rng);
+
+impl Source {
+    /// Uniform in 0..1.
+    fn uniform(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn between(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.uniform()
+    }
+
+    /// Standard normal (Box and Muller, 1958).
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seeded(name: &str, shape: &[usize], seed: u64) -> Arc<[f32]> {
+        let mut weights = Weights::default();
+        weights.insert(name, Weight { shape: Shape::new(shape), data: Data::Seeded(seed) });
+        weights.values(name).unwrap()
+    }
+
+    #[test]
+    fn seeded_values_depend_on_seed_and_name_alone() {
+        let shape = [3, 3, 4, 8];
+        assert_eq!(seeded("a.kernel", &shape, 7), seeded("a.kernel", &shape, 7));
+        assert_ne!(seeded("a.kernel", &shape, 7), seeded("a.kernel", &shape, 8));
+        assert_ne!(seeded("a.kernel", &shape, 7), seeded("b.kernel", &shape, 7));
+    }
+
+    #[test]
+    fn a_kernel_has_the_variance_of_he_initialisation() {
+        let values = seeded("a.kernel", &[3, 3, 64, 32], 1);
+        let variance = values.iter().map(|v| v * v).sum::<f32>() / values.len() as f32;
+        let expected = 2.0 / (9.0 * 64.0);
+        assert!((variance / expected - 1.0).abs() < 0.05, "{variance} against {expected}");
+    }
+
+    #[test]
+    fn statistics_are_positive_and_not_trivial() {
+        let values = seeded("a.variance", &[1000], 1);
+        assert!(values.iter().all(|&v| (0.6..1.4).contains(&v)));
+        assert!(values.iter().any(|&v| v < 0.8) && values.iter().any(|&v| v > 1.2));
+    }
+
+    #[test]
+    fn a_digest_tells_content_and_shape_apart() {
+        let weight = |shape: &[usize], values: &[f32]| Weight {
+            shape: Shape::new(shape),
+            data: Data::Values(values.into()),
+        };
+        let digest = weight(&[2, 1], &[1.0, 2.0]).digest();
+        assert_ne!(digest, weight(&[1, 2], &[1.0, 2.0]).digest());
+        assert_ne!(digest, weight(&[2, 1], &[1.0, 3.0]).digest());
+        assert_eq!(digest, weight(&[2, 1], &[1.0, 2.0]).digest());
     }
 }
