@@ -69,10 +69,18 @@ impl fmt::Display for Flaw {
             }
             Flaw::Registers(count) => write!(f, "{count} registers are more than the target has"),
             Flaw::TooMany(count) => write!(f, "{count} are more than 65536, which a number of 16 bits can name"),
-            Flaw::UnknownRegister(Register(index)) => write!(f, "r{index} is beyond the program's registers"),
-            Flaw::UnknownPointer(Pointer(index)) => write!(f, "p{index} is beyond the program's pointers"),
-            Flaw::UndefinedRegister(Register(index)) => write!(f, "r{index} may be read before it is written"),
-            Flaw::UndefinedPointer(Pointer(index)) => write!(f, "p{index} may be read before it is set"),
+            Flaw::UnknownRegister(Register(index)) => {
+                write!(f, "r{index} is beyond the program's registers")
+            }
+            Flaw::UnknownPointer(Pointer(index)) => {
+                write!(f, "p{index} is beyond the program's pointers")
+            }
+            Flaw::UndefinedRegister(Register(index)) => {
+                write!(f, "r{index} may be read before it is written")
+            }
+            Flaw::UndefinedPointer(Pointer(index)) => {
+                write!(f, "p{index} may be read before it is set")
+            }
             Flaw::NotAMask(Register(index)) => write!(f, "r{index} may hold something else than a comparison's result"),
             Flaw::Misaligned(bytes) => write!(f, "{bytes} bytes are no multiple of 4"),
             Flaw::Part(lanes) => write!(f, "a partial access cannot have {lanes} lanes"),
@@ -87,7 +95,9 @@ impl fmt::Display for Flaw {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.instruction {
-            Some(instruction) => write!(f, "kernel {}, `{instruction}`: {}", self.kernel, self.flaw),
+            Some(instruction) => {
+                write!(f, "kernel {}, `{instruction}`: {}", self.kernel, self.flaw)
+            }
             None => write!(f, "kernel {}: {}", self.kernel, self.flaw),
         }
     }
@@ -177,7 +187,8 @@ impl Checker<'_> {
         // The second round begins with what the first one left in a register, so a mask must survive the body.
         forget_masks(body, &mut defined.masks);
         let before = defined.clone();
-        let outer = std::mem::replace(&mut self.in_items, self.in_items || count == Count::Items);
+        let outer = self.in_items;
+        self.in_items |= count == Count::Items;
         self.depth += 1;
         self.body(body, defined);
         self.depth -= 1;
@@ -213,7 +224,11 @@ impl Checker<'_> {
                 _ => false,
             };
             defined.registers.insert(register);
-            if mask { defined.masks.insert(register) } else { defined.masks.remove(&register) };
+            if mask {
+                defined.masks.insert(register)
+            } else {
+                defined.masks.remove(&register)
+            };
         }
         if let Some(pointer) = effect.sets {
             self.pointer(instruction, pointer);
@@ -295,7 +310,9 @@ impl Effect {
                 Effect { reads: [Some(from), None, None], ..Effect::at(to) }
             }
             I::Constant { to, .. } => Effect::default().writing(to, [None; 3]),
-            I::Move { to, from: a } | I::ShiftLeft { to, a, .. } => Effect::default().writing(to, [Some(a), None, None]),
+            I::Move { to, from: a } | I::ShiftLeft { to, a, .. } => {
+                Effect::default().writing(to, [Some(a), None, None])
+            }
             I::MultiplyAdd { sum, a, b } => Effect::operand(b).writing(sum, [Some(a), register(b), Some(sum)]),
             I::Add { to, a, b }
             | I::Subtract { to, a, b }

@@ -58,12 +58,7 @@ impl std::error::Error for Fault {}
 /// # Errors
 /// A program that breaks a rule, arguments that don't fit, or an access outside a buffer. `memory` then holds what was
 /// written before.
-pub fn run(
-    program: &Program,
-    memory: &mut [Vec<f32>],
-    arguments: &[(usize, usize)],
-    items: u64,
-) -> Result<(), Fault> {
+pub fn run(program: &Program, memory: &mut [Vec<f32>], arguments: &[(usize, usize)], items: u64) -> Result<(), Fault> {
     check(program).map_err(|mut faults| Fault::Malformed(faults.swap_remove(0)))?;
     let mut pointers = places(program, memory.len(), arguments)?;
     pointers.resize(program.pointers, Place { buffer: 0, byte: 0 });

@@ -28,7 +28,8 @@ impl std::error::Error for ParseError {}
 /// # Errors
 /// The first line that is not as `print` would write it.
 pub fn parse(text: &str) -> Result<Program, ParseError> {
-    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, code(line))).filter(|(_, c)| !c.is_empty());
+    let mut lines =
+        text.lines().enumerate().map(|(index, line)| (index + 1, code(line))).filter(|(_, c)| !c.is_empty());
     let (line, head) = lines.next().ok_or(ParseError { line: 1, message: "a kernel is missing".into() })?;
     let mut program = head_of(head).map_err(|message| ParseError { line, message })?;
     program.body = body(&mut lines, text)?;
@@ -166,16 +167,19 @@ fn bits(mnemonic: &str, operands: &[&str]) -> Parsed {
         three(to, a, b).map(|[to, a, b]| I::Compare { to, comparison, a, b })
     };
     let parsed = match (mnemonic, operands) {
-        ("constant", [to, bits]) => both(register(to), hexadecimal(bits))
-            .map(|(to, bits)| I::Constant { to, value: f32::from_bits(bits) }),
+        ("constant", [to, bits]) => {
+            both(register(to), hexadecimal(bits)).map(|(to, bits)| I::Constant { to, value: f32::from_bits(bits) })
+        }
         ("move", [to, from]) => both(register(to), register(from)).map(|(to, from)| I::Move { to, from }),
         ("less", &[to, a, b]) => compare(Comparison::Less, [to, a, b]),
         ("less.equal", &[to, a, b]) => compare(Comparison::LessOrEqual, [to, a, b]),
-        ("select", [to, mask, yes, no]) => both(register(to), three(mask, yes, no))
-            .map(|(to, [mask, yes, no])| I::Select { to, mask, yes, no }),
+        ("select", [to, mask, yes, no]) => {
+            both(register(to), three(mask, yes, no)).map(|(to, [mask, yes, no])| I::Select { to, mask, yes, no })
+        }
         ("add.integer", [to, a, b]) => three(to, a, b).map(|[to, a, b]| I::AddInteger { to, a, b }),
-        ("shift.left", [to, a, bits]) => both(both(register(to), register(a)), number(bits))
-            .map(|((to, a), bits)| I::ShiftLeft { to, a, bits }),
+        ("shift.left", [to, a, bits]) => {
+            both(both(register(to), register(a)), number(bits)).map(|((to, a), bits)| I::ShiftLeft { to, a, bits })
+        }
         _ => return None,
     };
     Some(parsed)
@@ -223,9 +227,9 @@ fn number<N: FromStr>(text: &str) -> Result<N, String> {
 }
 
 fn hexadecimal(text: &str) -> Result<u32, String> {
-    let digits = text.strip_prefix("0x").filter(|digits| {
-        digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-    });
+    let digits = text
+        .strip_prefix("0x")
+        .filter(|digits| digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
     digits
         .and_then(|digits| u32::from_str_radix(digits, 16).ok())
         .ok_or_else(|| format!("`{text}` is no constant (the bits of an f32, such as `0x3f800000`)"))
@@ -271,7 +275,8 @@ mod tests {
     #[test]
     fn comments_and_indentation_mean_nothing() {
         let plain = in_kernel("load r0, [p0]\nloop items {\nadvance p0, -8\n}").unwrap();
-        let decorated = in_kernel("    load   r0 ,[p0] ; a comment\n\n\t; another\nloop   items {\n advance p0, -8\n }").unwrap();
+        let decorated =
+            in_kernel("    load   r0 ,[p0] ; a comment\n\n\t; another\nloop   items {\n advance p0, -8\n }").unwrap();
         assert_eq!(plain, decorated);
     }
 

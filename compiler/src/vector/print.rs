@@ -49,7 +49,9 @@ impl Display for Instruction {
             I::LoadPart { to, from, lanes } => write!(f, "load.part {to}, {from}, {lanes}"),
             I::StorePart { to, from, lanes } => write!(f, "store.part {to}, {from}, {lanes}"),
             I::Broadcast { to, from } => write!(f, "broadcast {to}, {from}"),
-            I::Constant { to, value } => write!(f, "constant {to}, {:#010x} ; {value:?}", value.to_bits()),
+            I::Constant { to, value } => {
+                write!(f, "constant {to}, {:#010x} ; {value:?}", value.to_bits())
+            }
             I::Move { to, from } => write!(f, "move {to}, {from}"),
             I::MultiplyAdd { sum, a, b } => write!(f, "madd {sum}, {a}, {b}"),
             I::Add { to, a, b } => write!(f, "add {to}, {a}, {b}"),

@@ -20,8 +20,7 @@ const DEEPEST: u32 = 2;
 /// The longest step of a pointer and the longest distance of an address, in values of 4 bytes.
 const REACH: i64 = 12;
 /// Values on each side of where an argument points: every instruction may step in every round, and then reach.
-const MARGIN: usize =
-    (MOST_INSTRUCTIONS * MOST_ROUNDS.pow(DEEPEST) as usize + 1) * REACH as usize + 16;
+const MARGIN: usize = (MOST_INSTRUCTIONS * MOST_ROUNDS.pow(DEEPEST) as usize + 1) * REACH as usize + 16;
 
 /// A program with what it runs on.
 #[derive(Debug, Clone)]
@@ -44,7 +43,8 @@ pub(crate) fn cases(width: Width) -> impl Strategy<Value = Case> {
 
 /// Well-formed programs for `width`.
 pub(crate) fn programs(width: Width) -> impl Strategy<Value = Program> {
-    let plain = (any::<u8>(), any::<[u8; 4]>(), any::<u32>()).prop_map(|(kind, picks, bits)| Choice::Plain(kind, picks, bits));
+    let plain =
+        (any::<u8>(), any::<[u8; 4]>(), any::<u32>()).prop_map(|(kind, picks, bits)| Choice::Plain(kind, picks, bits));
     let tree = plain.prop_recursive(DEEPEST, MOST_INSTRUCTIONS as u32, 8, |inner| {
         (0..=MOST_ROUNDS, prop::collection::vec(inner, 1..8)).prop_map(|(count, body)| Choice::Loop(count, body))
     });
@@ -115,7 +115,8 @@ impl Decoder {
         self.known.masks.clear();
         self.known.exact.clear();
         let before = self.known.clone();
-        let outer = std::mem::replace(&mut self.in_items, self.in_items || count == Count::Items);
+        let outer = self.in_items;
+        self.in_items |= count == Count::Items;
         let body = self.body(inner);
         self.in_items = outer;
         if count == Count::Items {
@@ -141,7 +142,11 @@ impl Decoder {
             4 => I::Broadcast { to, from },
             5 => I::Constant { to, value: f32::from_bits(bits) },
             6 => I::Move { to, from: a },
-            7 | 8 => I::MultiplyAdd { sum: pick(&self.known.registers, picks[0]).expect("not empty"), a, b: self.operand(picks, bits) },
+            7 | 8 => I::MultiplyAdd {
+                sum: pick(&self.known.registers, picks[0]).expect("not empty"),
+                a,
+                b: self.operand(picks, bits),
+            },
             9 => I::Add { to, a, b: self.operand(picks, bits) },
             10 => I::Subtract { to, a, b: self.operand(picks, bits) },
             11 => I::Multiply { to, a, b: self.operand(picks, bits) },
@@ -153,7 +158,9 @@ impl Decoder {
             19 => self.integer(to, picks, bits),
             20 => self.shift(to, picks, bits),
             21 => self.set(picks, bits),
-            22 => I::Advance { pointer: pick(&self.known.pointers, picks[1]).expect("parameters"), bytes: distance(bits) },
+            22 => {
+                I::Advance { pointer: pick(&self.known.pointers, picks[1]).expect("parameters"), bytes: distance(bits) }
+            }
             _ => I::Prefetch { from },
         }
     }
@@ -171,9 +178,9 @@ impl Decoder {
         };
         let exact = match instruction {
             Instruction::Move { from, .. } => self.known.exact.contains(from),
-            Instruction::Load { from, .. } | Instruction::LoadPart { from, .. } | Instruction::Broadcast { from, .. } => {
-                usize::from(from.base.0) % PARAMETERS == 0
-            }
+            Instruction::Load { from, .. }
+            | Instruction::LoadPart { from, .. }
+            | Instruction::Broadcast { from, .. } => usize::from(from.base.0) % PARAMETERS == 0,
             Instruction::Compare { .. }
             | Instruction::Constant { .. }
             | Instruction::AddInteger { .. }
@@ -181,12 +188,23 @@ impl Decoder {
             _ => false,
         };
         self.known.registers.insert(to);
-        if mask { self.known.masks.insert(to) } else { self.known.masks.remove(&to) };
-        if exact { self.known.exact.insert(to) } else { self.known.exact.remove(&to) };
+        if mask {
+            self.known.masks.insert(to)
+        } else {
+            self.known.masks.remove(&to)
+        };
+        if exact {
+            self.known.exact.insert(to)
+        } else {
+            self.known.exact.remove(&to)
+        };
     }
 
     fn address(&self, choice: u8, bits: u32) -> Address {
-        Address { base: pick(&self.known.pointers, choice).expect("the parameters are known"), offset: distance(bits) as i32 }
+        Address {
+            base: pick(&self.known.pointers, choice).expect("the parameters are known"),
+            offset: distance(bits) as i32,
+        }
     }
 
     /// An address outside the first buffer.
@@ -252,13 +270,18 @@ fn distance(bits: u32) -> i64 {
 
 /// A buffer for each parameter, of ordinary numbers mixed with every special one.
 fn memory(seed: u64) -> Vec<Vec<f32>> {
-    let special = [0.0, -0.0, 1.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE, 1.0e-40, f32::MAX];
+    let special =
+        [0.0, -0.0, 1.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE, 1.0e-40, f32::MAX];
     let mut state = seed;
     let mut value = || {
         // The step of Knuth's MMIX generator; its high bits are random enough to fill memory with.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let high = (state >> 32) as u32;
-        if high.is_multiple_of(8) { special[(high >> 3) as usize % special.len()] } else { (high as f32 / u32::MAX as f32 - 0.5) * 8.0 }
+        if high.is_multiple_of(8) {
+            special[(high >> 3) as usize % special.len()]
+        } else {
+            (high as f32 / u32::MAX as f32 - 0.5) * 8.0
+        }
     };
     (0..PARAMETERS).map(|_| (0..2 * MARGIN).map(|_| value()).collect()).collect()
 }
