@@ -1,0 +1,118 @@
+//! What is known of every e-class: its shape, and whether it is made of weights alone.
+//!
+//! Equal values have equal shapes. Where two classes of different shapes are joined, or a rule builds a layer that can't
+//! be, a rule is wrong: the fault is recorded under its name, nothing more is applied, and [`super::optimise`] returns it.
+
+use egg::{Analysis, DidMerge};
+use frit_ir::{Op, Shape};
+use smallvec::SmallVec;
+
+use super::Fault;
+use super::language::{ENode, Operator};
+
+/// The e-graph of one network.
+pub(crate) type EGraph = egg::EGraph<ENode, Meaning>;
+
+/// What all e-nodes of a class share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The shape; `None` behind a fault, and for the root, which is no tensor.
+    pub(crate) shape: Option<Shape>,
+    /// Whether it is a weight or computed from weights alone.
+    pub(crate) constant: bool,
+}
+
+/// The network's own facts, and what rules did to them.
+#[derive(Debug, Default)]
+pub(crate) struct Meaning {
+    /// Shapes of the inputs.
+    pub(crate) inputs: Vec<Shape>,
+    /// Shapes of the weights.
+    pub(crate) weights: Vec<Shape>,
+    /// The rule that is being applied; a fault found later, while classes are brought into line, is put down to the last.
+    pub(crate) acting: &'static str,
+    /// The first fault.
+    pub(crate) fault: Option<Fault>,
+}
+
+impl Analysis<ENode> for Meaning {
+    type Data = Facts;
+
+    fn make(egraph: &mut EGraph, node: &ENode, _id: egg::Id) -> Facts {
+        let constant = match node.op {
+            Operator::Weight(_) => true,
+            Operator::Input(_) | Operator::Outputs => false,
+            _ => node.children.iter().all(|&child| egraph[child].data.constant),
+        };
+        if node.op == Operator::Outputs {
+            return Facts { shape: None, constant };
+        }
+        let children: Option<SmallVec<[Shape; 6]>> =
+            node.children.iter().map(|&child| egraph[child].data.shape.clone()).collect();
+        let shape = children.and_then(|children| match shape(&egraph.analysis, node, &children) {
+            Ok(shape) => Some(shape),
+            Err(reason) => {
+                let rule = egraph.analysis.acting;
+                egraph.analysis.fault.get_or_insert(Fault::Term { rule, reason });
+                None
+            }
+        });
+        Facts { shape, constant }
+    }
+
+    fn merge(&mut self, into: &mut Facts, from: Facts) -> DidMerge {
+        if *into == from {
+            return DidMerge(false, false);
+        }
+        if let (Some(left), Some(right)) = (&into.shape, &from.shape)
+            && (left != right || into.constant != from.constant)
+        {
+            let (left, right) = (left.clone(), right.clone());
+            self.fault.get_or_insert(Fault::Join { rule: self.acting, left, right });
+        }
+        let before = into.clone();
+        into.constant |= from.constant;
+        if into.shape.is_none() {
+            into.shape.clone_from(&from.shape);
+        }
+        DidMerge(*into != before, *into != from)
+    }
+}
+
+/// The shape of what `node` computes from children of these shapes.
+fn shape(meaning: &Meaning, node: &ENode, children: &[Shape]) -> Result<Shape, String> {
+    match &node.op {
+        Operator::Input(index) => Ok(meaning.inputs[*index as usize].clone()),
+        Operator::Weight(index) => Ok(meaning.weights[*index as usize].clone()),
+        Operator::BatchNormScale { .. } | Operator::BatchNormShift { .. } => match children {
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(first.clone()),
+            _ => Err(format!("channels differ: {children:?}")),
+        },
+        Operator::ScaleFilters if children[1].axes() == [children[0].channels()] => Ok(children[0].clone()),
+        Operator::ScaleFilters => Err(format!("{} does not scale the filters of {}", children[1], children[0])),
+        Operator::Layer(op) => layer_shape(op, children),
+        Operator::Barrier(_) => Ok(children[0].clone()),
+        Operator::Outputs => Err("the root is no tensor".to_owned()),
+    }
+}
+
+/// The shape of a layer's result, with the checks that legality made on the source network.
+fn layer_shape(op: &Op, children: &[Shape]) -> Result<Shape, String> {
+    let (operands, weights) = children.split_at_checked(op.arity()).ok_or("operands are missing")?;
+    let result = op.shape(operands).map_err(|diagnostic| diagnostic.message)?;
+    let joined = match op {
+        Op::Binary(_) => true,
+        _ => op.epilogue().is_some_and(|epilogue| epilogue.residual),
+    };
+    if joined && operands[1] != result {
+        return Err(format!("{} joins {result} and {}", op.name(), operands[1]));
+    }
+    let roles = op.weight_roles(operands);
+    if roles.len() != weights.len() {
+        return Err(format!("{} takes {} weights, not {}", op.name(), roles.len(), weights.len()));
+    }
+    match roles.iter().zip(weights).find(|(role, weight)| role.shape != **weight) {
+        Some((role, weight)) => Err(format!("the {} of {} is {weight}, not {}", role.role, op.name(), role.shape)),
+        None => Ok(result),
+    }
+}

@@ -1,0 +1,77 @@
+//! What an e-node costs: a roofline over the layer and the shapes around it, in picoseconds, so that sums are exact.
+
+use frit_ir::{Op, Shape};
+use smallvec::SmallVec;
+
+use super::analysis::EGraph;
+use super::language::{ENode, Operator};
+
+/// Bytes of an f32.
+const ELEMENT: u64 = 4;
+
+/// A change of view moves nothing; it costs just enough not to be preferred to nothing.
+const VIEW: u64 = 1_000;
+
+/// The rates of a machine, as far as the choice between two ways of computing the same thing depends on them. Rates of 0
+/// count as 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CostModel {
+    /// 10^9 multiply-accumulates a second in dense and grouped convolutions and dense layers.
+    pub gmacs_dense: u64,
+    /// 10^9 multiply-accumulates a second in depthwise convolutions.
+    pub gmacs_depthwise: u64,
+    /// Bytes read or written a second.
+    pub bytes_per_second: u64,
+    /// What starting one more kernel takes.
+    pub nanoseconds_per_kernel: u64,
+}
+
+impl Default for CostModel {
+    /// One core of a machine with 256-bit lanes.
+    fn default() -> CostModel {
+        CostModel {
+            gmacs_dense: 50,
+            gmacs_depthwise: 10,
+            bytes_per_second: 10_000_000_000,
+            nanoseconds_per_kernel: 500,
+        }
+    }
+}
+
+impl CostModel {
+    /// Cost of `node` in class `class`, in picoseconds. What is computed from weights alone is computed once, when the
+    /// network is compiled, and costs nothing.
+    pub(crate) fn picoseconds(&self, egraph: &EGraph, class: egg::Id, node: &ENode) -> u64 {
+        let Operator::Layer(op) = &node.op else { return 0 };
+        let result = &egraph[class];
+        if result.data.constant {
+            return 0;
+        }
+        if matches!(op, Op::Reshape(_)) {
+            return VIEW;
+        }
+        let shape = |id: egg::Id| egraph[id].data.shape.clone().unwrap_or_default();
+        let operands: SmallVec<[Shape; 2]> = node.operands().iter().map(|&id| shape(id)).collect();
+        let stored = shape(class);
+        let read = node.children.iter().map(|&child| elements(&shape(child))).fold(0, u64::saturating_add);
+        let memory = self.transfer(read.saturating_add(elements(&stored)));
+        let compute = self.compute(op, &operands, &stored);
+        self.nanoseconds_per_kernel.saturating_mul(1_000).saturating_add(memory.max(compute))
+    }
+
+    fn compute(&self, op: &Op, operands: &[Shape], result: &Shape) -> u64 {
+        let depthwise = matches!(op, Op::Conv2d(conv) if conv.is_depthwise(operands[0].channels()));
+        let rate = if depthwise { self.gmacs_depthwise } else { self.gmacs_dense };
+        op.macs(operands, result).saturating_mul(1_000) / rate.max(1)
+    }
+
+    fn transfer(&self, elements: u64) -> u64 {
+        let picoseconds =
+            u128::from(elements) * u128::from(ELEMENT) * 1_000_000_000_000 / u128::from(self.bytes_per_second.max(1));
+        u64::try_from(picoseconds).unwrap_or(u64::MAX)
+    }
+}
+
+fn elements(shape: &Shape) -> u64 {
+    shape.elements().unwrap_or(0) as u64
+}

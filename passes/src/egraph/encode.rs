@@ -1,0 +1,152 @@
+//! A graph as an e-graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use egg::{Id, Language};
+use frit_ir::{Graph, NodeId, Op};
+
+use super::analysis::{EGraph, Meaning};
+use super::language::{ENode, Operator};
+
+/// A network in an e-graph, and how the two belong together.
+pub(crate) struct Encoding {
+    pub(crate) egraph: EGraph,
+    /// The class of [`Operator::Outputs`].
+    pub(crate) root: Id,
+    /// The layers that an output needs, operands first.
+    pub(crate) layers: Vec<Layer>,
+    /// The inputs, needed or not: they are the network's signature.
+    pub(crate) inputs: Vec<NodeId>,
+    /// The distinct outputs by the index of their barrier: places in `layers`.
+    pub(crate) outputs: Vec<usize>,
+    /// Names of the weights by index.
+    pub(crate) weights: Vec<String>,
+    /// Layers that no output needs, by name.
+    pub(crate) unreached: Vec<String>,
+}
+
+/// A layer and what stands for it.
+pub(crate) struct Layer {
+    pub(crate) id: NodeId,
+    pub(crate) enode: ENode,
+    /// The class of its value, before the barrier where it is an output.
+    pub(crate) class: Id,
+}
+
+/// Encodes a legal graph. The e-graph is ready to be searched.
+pub(crate) fn encode(graph: &Graph) -> Encoding {
+    let mut order = graph.topological();
+    let needed = needed(graph);
+    let inputs: Vec<NodeId> = order.iter().copied().filter(|&id| matches!(graph.node(id).op, Op::Input(_))).collect();
+    let unreached = order.iter().filter(|id| !needed.contains(id) && !matches!(graph.node(**id).op, Op::Input(_)));
+    let unreached = unreached.map(|&id| graph.node(id).name.clone()).collect();
+    order.retain(|id| needed.contains(id));
+    let mut encoder = Encoder::new(graph, &inputs);
+    let layers: Vec<Layer> = order.into_iter().map(|id| encoder.layer(id)).collect();
+    let mut outputs: Vec<(u32, usize)> =
+        (0..layers.len()).filter_map(|place| Some((*encoder.outputs.get(&layers[place].id)?, place))).collect();
+    outputs.sort_unstable();
+    let barriers: Vec<Id> = outputs.iter().map(|&(_, place)| encoder.read[&layers[place].id]).collect();
+    let mut egraph = encoder.egraph;
+    let root = egraph.add(ENode::new(Operator::Outputs, &barriers));
+    egraph.rebuild();
+    let outputs = outputs.into_iter().map(|(_, place)| place).collect();
+    Encoding { egraph, root, layers, inputs, outputs, weights: encoder.weights, unreached }
+}
+
+/// The nodes that an output needs.
+fn needed(graph: &Graph) -> BTreeSet<NodeId> {
+    let mut needed: BTreeSet<NodeId> = graph.outputs().iter().copied().collect();
+    let mut pending: Vec<NodeId> = needed.iter().copied().collect();
+    while let Some(id) = pending.pop() {
+        for operand in graph.operands(id) {
+            if needed.insert(operand) {
+                pending.push(operand);
+            }
+        }
+    }
+    needed
+}
+
+struct Encoder<'a> {
+    graph: &'a Graph,
+    egraph: EGraph,
+    inputs: BTreeMap<NodeId, u32>,
+    /// Each output with the index of its barrier.
+    outputs: BTreeMap<NodeId, u32>,
+    /// The class that users of a node read.
+    read: BTreeMap<NodeId, Id>,
+    weights: Vec<String>,
+    weight_classes: BTreeMap<&'a str, Id>,
+}
+
+impl<'a> Encoder<'a> {
+    fn new(graph: &'a Graph, inputs: &[NodeId]) -> Encoder<'a> {
+        let mut outputs = BTreeMap::new();
+        for &id in graph.outputs() {
+            let next = index(outputs.len());
+            outputs.entry(id).or_insert(next);
+        }
+        let shapes = inputs.iter().map(|&id| match &graph.node(id).op {
+            Op::Input(input) => input.shape.clone(),
+            other => unreachable!("{} is no input", other.name()),
+        });
+        let meaning = Meaning { inputs: shapes.collect(), ..Meaning::default() };
+        Encoder {
+            graph,
+            egraph: EGraph::new(meaning),
+            inputs: inputs.iter().enumerate().map(|(place, &id)| (id, index(place))).collect(),
+            outputs,
+            read: BTreeMap::new(),
+            weights: Vec::new(),
+            weight_classes: BTreeMap::new(),
+        }
+    }
+
+    fn layer(&mut self, id: NodeId) -> Layer {
+        let graph = self.graph;
+        let node = graph.node(id);
+        let enode = match self.inputs.get(&id) {
+            Some(&input) => ENode::new(Operator::Input(input), &[]),
+            None => {
+                let mut children: Vec<Id> = graph.operands(id).iter().map(|operand| self.read[operand]).collect();
+                children.extend(node.weights.iter().map(|name| self.weight(name)));
+                ENode::layer(node.op.clone(), &children)
+            }
+        };
+        let class = self.egraph.add(enode.clone());
+        let read = match self.outputs.get(&id) {
+            Some(&output) => self.egraph.add(ENode::new(Operator::Barrier(output), &[class])),
+            None => class,
+        };
+        self.read.insert(id, read);
+        Layer { id, enode, class }
+    }
+
+    /// The class of a weight, one for each name.
+    fn weight(&mut self, name: &'a str) -> Id {
+        if let Some(&class) = self.weight_classes.get(name) {
+            return class;
+        }
+        let weight = self.graph.weights.get(name).expect("legality found every weight");
+        self.egraph.analysis.weights.push(weight.shape.clone());
+        let class = self.egraph.add(ENode::new(Operator::Weight(index(self.weights.len())), &[]));
+        self.weights.push(name.to_owned());
+        self.weight_classes.insert(name, class);
+        class
+    }
+}
+
+fn index(place: usize) -> u32 {
+    u32::try_from(place).expect("node ids are u32, and no node has more than a few weights")
+}
+
+impl Encoding {
+    /// Brings classes and e-nodes of the layers into line with the e-graph after saturation.
+    pub(crate) fn refresh(&mut self) {
+        for layer in &mut self.layers {
+            layer.class = self.egraph.find(layer.class);
+            layer.enode.update_children(|child| self.egraph.find(child));
+        }
+    }
+}

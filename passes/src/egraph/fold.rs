@@ -1,0 +1,221 @@
+//! Weight expressions to weights: evaluated once, after extraction, in f64, and rounded to f32 once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use egg::Id;
+use frit_ir::weights::Data;
+use frit_ir::{Graph, Weight, Weights};
+
+use super::Fault;
+use super::encode::Encoding;
+use super::language::{ENode, Operator};
+
+/// The weights of the optimised graph, as they are asked for.
+pub(crate) struct Folder<'a> {
+    source: &'a Graph,
+    encoding: &'a Encoding,
+    /// Values of the expressions of one number a channel, by class.
+    vectors: BTreeMap<Id, Values>,
+    weights: Weights,
+}
+
+/// What a class of constants holds.
+#[derive(Debug, Clone)]
+enum Values {
+    Known(Arc<[f64]>),
+    /// Somewhere below is a weight of which only the digest is known; this one stands for the result.
+    Digest(u64),
+}
+
+impl<'a> Folder<'a> {
+    pub(crate) fn new(source: &'a Graph, encoding: &'a Encoding) -> Folder<'a> {
+        Folder { source, encoding, vectors: BTreeMap::new(), weights: Weights::default() }
+    }
+
+    /// The weights so far.
+    pub(crate) fn finish(self) -> Weights {
+        self.weights
+    }
+
+    /// Keeps a class that is a source weight, under its name; `None` for an expression.
+    pub(crate) fn keep(&mut self, class: Id) -> Option<&'a str> {
+        let Operator::Weight(index) = self.term(class).op else { return None };
+        let (name, weight) = self.stored(index);
+        if self.weights.get(name).is_none() {
+            self.weights.insert(name, weight.clone());
+        }
+        Some(name)
+    }
+
+    /// Evaluates an expression as the weight `ROLE` of `node`; its name, `NODE.ROLE` unless that is taken.
+    pub(crate) fn fold(&mut self, class: Id, node: &str, role: &str) -> Result<String, Fault> {
+        let shape = self.encoding.egraph[class].data.shape.clone().unwrap_or_default();
+        let data = self.evaluate(class)?;
+        let mut name = format!("{node}.{role}");
+        while self.weights.get(&name).is_some() || self.source.weights.get(&name).is_some() {
+            name.insert(node.len(), '\'');
+        }
+        self.weights.insert(name.clone(), Weight { shape, data });
+        Ok(name)
+    }
+
+    /// The smallest e-node of a class of constants: expressions have one normal form, so there is little to choose.
+    fn term(&self, class: Id) -> &'a ENode {
+        let nodes = self.encoding.egraph[class].nodes.iter();
+        nodes.min_by_key(|node| node.children.len()).expect("no class is empty")
+    }
+
+    fn stored(&self, index: u32) -> (&'a str, &'a Weight) {
+        let name = self.encoding.weights[index as usize].as_str();
+        (name, self.source.weights.get(name).expect("it was encoded from there"))
+    }
+
+    fn evaluate(&mut self, class: Id) -> Result<Data, Fault> {
+        let mut kernel = self.term(class);
+        let mut scales = Vec::new();
+        while kernel.op == Operator::ScaleFilters {
+            scales.push(self.vector(kernel.children[1])?);
+            kernel = self.term(kernel.children[0]);
+        }
+        let Operator::Weight(index) = kernel.op else {
+            return Ok(match self.vector(class)? {
+                Values::Known(values) => Data::Values(values.iter().map(|&value| value as f32).collect()),
+                Values::Digest(digest) => Data::Digest(digest),
+            });
+        };
+        match (self.digest_only(index), product(&scales)) {
+            (None, Some(scale)) => Ok(Data::Values(scaled(&self.values(index)?, &scale))),
+            (kernel, _) => {
+                let parts = scales.iter().map(Values::digest);
+                let kernel = kernel.unwrap_or_else(|| self.stored(index).1.digest());
+                Ok(Data::Digest(mixed(TAG_SCALED, parts.chain([kernel]))))
+            }
+        }
+    }
+
+    /// The value of an expression of one number a channel, and of those below it, which are few but may be deep.
+    fn vector(&mut self, class: Id) -> Result<Values, Fault> {
+        let mut pending = vec![class];
+        while let Some(&next) = pending.last() {
+            let node = self.term(next);
+            let missing: Vec<Id> =
+                node.children.iter().copied().filter(|child| !self.vectors.contains_key(child)).collect();
+            if missing.is_empty() {
+                pending.pop();
+                if !self.vectors.contains_key(&next) {
+                    let values = self.combine(node)?;
+                    self.vectors.insert(next, values);
+                }
+            } else {
+                pending.extend(missing);
+            }
+        }
+        Ok(self.vectors[&class].clone())
+    }
+
+    /// The value of one e-node over those of its children.
+    fn combine(&self, node: &ENode) -> Result<Values, Fault> {
+        if let Operator::Weight(index) = node.op {
+            return Ok(match self.digest_only(index) {
+                Some(digest) => Values::Digest(digest),
+                None => Values::Known(self.values(index)?.iter().map(|&value| f64::from(value)).collect()),
+            });
+        }
+        let children: Vec<&Values> = node.children.iter().map(|child| &self.vectors[child]).collect();
+        let known: Option<Vec<&[f64]>> = children.iter().map(|values| values.known()).collect();
+        let Some(known) = known else {
+            let digests = children.iter().map(|values| values.digest());
+            return Ok(Values::Digest(mixed(tag(&node.op), digests)));
+        };
+        Ok(Values::Known((0..known[0].len()).map(|channel| formula(&node.op, &known, channel)).collect()))
+    }
+
+    /// The digest of a weight without values.
+    fn digest_only(&self, index: u32) -> Option<u64> {
+        match self.stored(index).1.data {
+            Data::Digest(digest) => Some(digest),
+            _ => None,
+        }
+    }
+
+    fn values(&self, index: u32) -> Result<Arc<[f32]>, Fault> {
+        self.source.weights.values(self.stored(index).0).map_err(Fault::Weights)
+    }
+}
+
+impl Values {
+    fn known(&self) -> Option<&[f64]> {
+        match self {
+            Values::Known(values) => Some(values),
+            Values::Digest(_) => None,
+        }
+    }
+
+    fn digest(&self) -> u64 {
+        match self {
+            Values::Known(values) => mixed(TAG_KNOWN, values.iter().map(|value| value.to_bits())),
+            Values::Digest(digest) => *digest,
+        }
+    }
+}
+
+/// One channel of an expression; see [`Operator`] for the order of the children.
+fn formula(op: &Operator, children: &[&[f64]], channel: usize) -> f64 {
+    let at = |child: usize| children[child][channel];
+    match *op {
+        Operator::BatchNormScale { epsilon, gamma } => {
+            let gamma = if gamma { at(1) } else { 1.0 };
+            gamma / (at(0) + f64::from(epsilon.get())).sqrt()
+        }
+        Operator::BatchNormShift { beta, bias } => {
+            let shift = if beta { at(2) } else { 0.0 };
+            let sum = if bias { at(2 + usize::from(beta)) } else { 0.0 };
+            shift + (sum - at(0)) * at(1)
+        }
+        ref other => unreachable!("{other:?} is no expression of one number a channel"),
+    }
+}
+
+/// The product of all scales, channel by channel; `None` where one is not known.
+fn product(scales: &[Values]) -> Option<Vec<f64>> {
+    let mut scales = scales.iter();
+    let mut product = scales.next()?.known()?.to_vec();
+    for scale in scales {
+        for (value, factor) in product.iter_mut().zip(scale.known()?) {
+            *value *= factor;
+        }
+    }
+    Some(product)
+}
+
+/// Each filter (the last axis) of a kernel times its scale; in place in the one copy, as kernels are large.
+fn scaled(kernel: &[f32], scale: &[f64]) -> Arc<[f32]> {
+    let mut values: Arc<[f32]> = kernel.into();
+    let weights = Arc::get_mut(&mut values).expect("nobody else has it yet");
+    for filters in weights.chunks_exact_mut(scale.len().max(1)) {
+        for (weight, &scale) in filters.iter_mut().zip(scale) {
+            *weight = (f64::from(*weight) * scale) as f32;
+        }
+    }
+    values
+}
+
+const TAG_KNOWN: u64 = 1;
+const TAG_SCALED: u64 = 2;
+
+/// Tells expressions over the same weights apart.
+fn tag(op: &Operator) -> u64 {
+    match *op {
+        Operator::BatchNormScale { epsilon, .. } => 3 | u64::from(epsilon.get().to_bits()) << 8,
+        _ => 4,
+    }
+}
+
+/// FNV-1a over 64-bit words.
+fn mixed(tag: u64, words: impl Iterator<Item = u64>) -> u64 {
+    let step = |hash: u64, word: u64| {
+        word.to_le_bytes().iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    };
+    words.fold(step(0xcbf2_9ce4_8422_2325, tag), step)
+}

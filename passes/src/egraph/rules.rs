@@ -1,0 +1,50 @@
+//! The rules, by subject. RULES.md beside this file says what makes one admissible.
+
+mod activation;
+mod batch_norm;
+mod identity;
+mod pad;
+mod pool;
+mod residual;
+
+use super::language::Kind;
+use super::saturate::{Found, Site};
+
+/// A rewrite: a function over one e-node of the kind that it is rooted at.
+#[derive(Debug)]
+pub struct Rule {
+    /// Unique; what `--disable` takes.
+    pub name: &'static str,
+    /// Why both sides are equal.
+    pub sound: &'static str,
+    pub(crate) root: Kind,
+    pub(crate) find: fn(&Site<'_>, &mut Found<'_>),
+}
+
+/// All rules, in the order in which they are searched.
+pub const ALL: &[&Rule] = &[
+    &batch_norm::FOLD_BATCH_NORM,
+    &activation::NAME_CLAMP,
+    &activation::MERGE_CLAMPS,
+    &activation::FUSE_ACTIVATION,
+    &residual::FUSE_RESIDUAL,
+    &pad::FUSE_PAD_CONV2D,
+    &pool::POOL_TO_VECTOR,
+    &identity::MERGE_RESHAPES,
+    &identity::DROP_RESHAPE,
+    &identity::DROP_PAD,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ALL;
+
+    #[test]
+    fn names_are_unique_and_every_rule_says_why_it_is_sound() {
+        let names: BTreeSet<_> = ALL.iter().map(|rule| rule.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(ALL.iter().all(|rule| rule.sound.len() > 20));
+    }
+}

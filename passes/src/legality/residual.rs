@@ -1,0 +1,207 @@
+//! The residual rule: a shortcut is the identity only where stride is 1 and channels match (He et al., 2016; Sandler et
+//! al., 2018). One function, [`is_identity`], decides for block descriptions and for graphs.
+
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use frit_ir::diagnostic::codes;
+use frit_ir::{Diagnostic, Graph, NodeId, Op, Shape};
+
+use super::Join;
+
+/// Which of the two conditions of [`is_identity`] fails; at least one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Violation {
+    /// The stride is not 1 on both axes.
+    pub stride: bool,
+    /// The channels change.
+    pub channels: bool,
+}
+
+/// Whether a block of this stride from `channels_in` to `channels_out` can have its input added to its output.
+///
+/// # Errors
+/// The conditions that fail.
+pub fn is_identity(stride: [usize; 2], channels_in: usize, channels_out: usize) -> Result<(), Violation> {
+    let violation = Violation { stride: stride != [1, 1], channels: channels_in != channels_out };
+    if violation.stride || violation.channels { Err(violation) } else { Ok(()) }
+}
+
+/// The fault of a join that is a residual whose shortcut can't be the identity; `None` for any other join.
+///
+/// The branch starts at the nearest layer that both sides come from; the side with fewer convolutions since then is the
+/// shortcut. Sides with as many convolutions are two branches of equal rank and no residual.
+pub(super) fn diagnose(
+    branches: &Branches<'_>,
+    shapes: &BTreeMap<NodeId, Shape>,
+    join: &Join<'_>,
+) -> Option<Diagnostic> {
+    let (start, paths) = branches.paths(join)?;
+    let [main, shortcut] = match paths[0].convolutions.cmp(&paths[1].convolutions) {
+        std::cmp::Ordering::Greater => [0, 1],
+        std::cmp::Ordering::Less => [1, 0],
+        std::cmp::Ordering::Equal => return None,
+    };
+    let (from, to) = (join.shapes[shortcut].map()?, join.shapes[main].map()?);
+    let stride = relative(paths[main].stride(), paths[shortcut].stride());
+    is_identity(stride, from[2], to[2]).err()?;
+    let name = |side: usize| branches.graph.node(join.sides[side]).name.as_str();
+    let story = |side: usize| paths[side].story(shapes.get(&start), join.shapes[side]);
+    let step = format!("{} → {}", from[2], to[2]);
+    let mut fault = Diagnostic::error(codes::RESIDUAL_SHAPES, "residual add joins different shapes")
+        .operand("main path", name(main), story(main))
+        .operand("shortcut", name(shortcut), story(shortcut))
+        .note(format!(
+            "a residual is the identity only where stride is 1 and channels match (here stride {}, {step})",
+            spelled(stride)
+        ));
+    for path in [main, shortcut] {
+        fault = paths[path].causes(branches.graph).into_iter().fold(fault, Diagnostic::note);
+    }
+    Some(with_ways_out(fault, from, to, stride))
+}
+
+/// The repairs; a projection only where it would give the main path's shape.
+fn with_ways_out(fault: Diagnostic, from: [usize; 3], to: [usize; 3], stride: [usize; 2]) -> Diagnostic {
+    let fault = fault.help_flag("drop the edge", "--residual drop", "what MobileNetV2 and V3 do");
+    if from[0].div_ceil(stride[0]) != to[0] || from[1].div_ceil(stride[1]) != to[1] {
+        return fault;
+    }
+    let projection = format!("what ResNet does: conv 1x1, {}→{}, stride {}", from[2], to[2], spelled(stride));
+    fault.help_flag("insert 1x1 projection", "--residual project", projection)
+}
+
+/// The stride of a shortcut that keeps up with the main path.
+fn relative(main: [usize; 2], shortcut: [usize; 2]) -> [usize; 2] {
+    std::array::from_fn(|axis| match main[axis].checked_rem(shortcut[axis]) {
+        Some(0) => main[axis] / shortcut[axis],
+        _ => main[axis],
+    })
+}
+
+/// `2` for both axes alike, else `2x1`.
+fn spelled(stride: [usize; 2]) -> String {
+    if stride[0] == stride[1] { stride[0].to_string() } else { format!("{}x{}", stride[0], stride[1]) }
+}
+
+/// One side of a join, from where the sides part to the join.
+struct Path {
+    /// Convolutions on it.
+    convolutions: usize,
+    /// The layers with a stride other than 1, in the order of the data.
+    strides: Vec<(NodeId, [usize; 2])>,
+}
+
+impl Path {
+    /// The product of the strides.
+    fn stride(&self) -> [usize; 2] {
+        self.strides.iter().fold([1, 1], |product, (_, stride)| {
+            std::array::from_fn(|axis| usize::saturating_mul(product[axis], stride[axis]))
+        })
+    }
+
+    /// How its shape came about: `128x128x16 → stride 2 → 64x64x24`.
+    fn story(&self, start: Option<&Shape>, end: &Shape) -> String {
+        match start {
+            Some(start) if !self.strides.is_empty() => {
+                format!("{start} → stride {} → {end}", spelled(self.stride()))
+            }
+            Some(start) if start != end => format!("{start} → {end}"),
+            _ => end.to_string(),
+        }
+    }
+
+    /// Which layers the stride stands on.
+    fn causes(&self, graph: &Graph) -> Option<String> {
+        let product = spelled(self.stride());
+        let name = |id: NodeId| graph.node(id).name.as_str();
+        match self.strides.as_slice() {
+            [] => None,
+            [(layer, _)] => Some(format!("stride {product} stands on {}", name(*layer))),
+            several => {
+                let layers: Vec<String> =
+                    several.iter().map(|(layer, stride)| format!("{} ({})", name(*layer), spelled(*stride))).collect();
+                Some(format!("stride {product} is the product of {}", layers.join(", ")))
+            }
+        }
+    }
+}
+
+/// A graph with the place of each layer in its order, to find where two sides of a join part.
+pub(super) struct Branches<'a> {
+    graph: &'a Graph,
+    order: &'a [NodeId],
+    places: BTreeMap<NodeId, usize>,
+}
+
+impl<'a> Branches<'a> {
+    /// `order` is the graph's topological order.
+    pub(super) fn new(graph: &'a Graph, order: &'a [NodeId]) -> Branches<'a> {
+        Branches { graph, order, places: order.iter().enumerate().map(|(place, &id)| (id, place)).collect() }
+    }
+
+    /// The nearest layer that both sides come from, and the path from it to each side.
+    fn paths(&self, join: &Join<'_>) -> Option<(NodeId, [Path; 2])> {
+        let (start, between) = self.part(join)?;
+        Some((start, join.sides.map(|side| self.path(start, &between, join, side))))
+    }
+
+    /// Walks back from both sides at once, always from the later layer: the first that both reach is the nearest. Also
+    /// returns the layers passed on the way.
+    fn part(&self, join: &Join<'_>) -> Option<(NodeId, BTreeSet<usize>)> {
+        let mut reached: BTreeMap<usize, [bool; 2]> = BTreeMap::new();
+        let mut later = BinaryHeap::new();
+        for (side, id) in join.sides.into_iter().enumerate() {
+            let place = *self.places.get(&id)?;
+            reached.entry(place).or_default()[side] = true;
+            later.push(place);
+        }
+        while let Some(place) = later.pop() {
+            let by = reached[&place];
+            if by == [true, true] {
+                return Some((self.order[place], reached.into_keys().collect()));
+            }
+            for operand in self.operands(self.order[place], join) {
+                let entry = reached.entry(self.places[&operand]).or_insert_with(|| {
+                    later.push(self.places[&operand]);
+                    [false; 2]
+                });
+                *entry = [entry[0] || by[0], entry[1] || by[1]];
+            }
+        }
+        None
+    }
+
+    /// The path from `start` to `end` through the layers `between`, along the first operand that leads there.
+    fn path(&self, start: NodeId, between: &BTreeSet<usize>, join: &Join<'_>, end: NodeId) -> Path {
+        let mut leads = BTreeSet::from([start]);
+        for &place in between.range(self.places[&start] + 1..) {
+            let id = self.order[place];
+            if self.operands(id, join).iter().any(|operand| leads.contains(operand)) {
+                leads.insert(id);
+            }
+        }
+        let mut path = Path { convolutions: 0, strides: Vec::new() };
+        let mut at = end;
+        while at != start {
+            if let Op::Conv2d(conv) = &self.graph.node(at).op {
+                path.convolutions += 1;
+                if conv.stride != [1, 1] {
+                    path.strides.push((at, conv.stride));
+                }
+            }
+            let back = self.operands(at, join).into_iter().find(|operand| leads.contains(operand));
+            at = back.expect("the walk back reached the start through this layer");
+        }
+        path.strides.reverse();
+        path
+    }
+
+    /// The operands on the way back; a layer that adds a residual to its own sum comes from its first operand alone.
+    fn operands(&self, id: NodeId, join: &Join<'_>) -> Vec<NodeId> {
+        let mut operands = self.graph.operands(id);
+        if id == join.at {
+            operands.truncate(1);
+        }
+        operands
+    }
+}

@@ -1,0 +1,206 @@
+//! Networks for tests: a builder with drawn weights, and the comparison of two graphs in the interpreter.
+
+use frit_ir::ops::{
+    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Reshape, Scalar, Softmax,
+};
+use frit_ir::weights::Data;
+use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Tensor, Weight, interpret};
+
+use crate::egraph::{CostModel, Limits, optimise};
+use crate::legality::{self, Legal};
+use crate::report::Rewriting;
+
+/// A graph under construction; shapes are kept along, so that convolutions know their channels.
+pub(crate) struct Net {
+    pub(crate) graph: Graph,
+    drawn: Draw,
+}
+
+/// Numbers that look random and are the same in every run (SplitMix64: Steele, Lea and Flood, 2014).
+pub(crate) struct Draw(u64);
+
+impl Draw {
+    pub(crate) fn new(seed: u64) -> Draw {
+        Draw(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    }
+
+    /// From `low` to `high`.
+    pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * ((self.next() >> 40) as f32 / (1u64 << 24) as f32)
+    }
+
+    /// Below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    /// One of `items`.
+    pub(crate) fn one<T: Copy>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())]
+    }
+}
+
+/// A convolution of `filters` with a square kernel; the rest as in most layers.
+pub(crate) fn conv(filters: usize, kernel: usize) -> Conv2d {
+    Conv2d {
+        filters,
+        kernel: [kernel; 2],
+        stride: [1; 2],
+        padding: Padding::default(),
+        dilation: [1; 2],
+        groups: 1,
+        epilogue: Epilogue::default(),
+    }
+}
+
+/// The same number of zeros on each side.
+pub(crate) fn around(zeros: usize) -> Padding {
+    Padding { top: zeros, bottom: zeros, left: zeros, right: zeros }
+}
+
+impl Net {
+    pub(crate) fn new(seed: u64) -> Net {
+        Net { graph: Graph::new("net"), drawn: Draw::new(seed) }
+    }
+
+    pub(crate) fn input(&mut self, name: &str, axes: &[usize]) -> NodeId {
+        self.add(name, Op::Input(Input { shape: Shape::new(axes) }), &[])
+    }
+
+    pub(crate) fn conv(&mut self, name: &str, conv: Conv2d, x: NodeId) -> NodeId {
+        self.add(name, Op::Conv2d(conv), &[x])
+    }
+
+    pub(crate) fn dense(&mut self, name: &str, units: usize, x: NodeId) -> NodeId {
+        self.add(name, Op::Dense(Dense { units, epilogue: Epilogue::with_bias(true) }), &[x])
+    }
+
+    pub(crate) fn batch_norm(&mut self, name: &str, x: NodeId) -> NodeId {
+        self.add(name, Op::BatchNorm(BatchNorm { epsilon: Scalar::new(EPSILON), scale: true, center: true }), &[x])
+    }
+
+    pub(crate) fn activation(&mut self, name: &str, activation: Activation, x: NodeId) -> NodeId {
+        self.add(name, Op::Activation(activation), &[x])
+    }
+
+    pub(crate) fn sum(&mut self, name: &str, first: NodeId, second: NodeId) -> NodeId {
+        self.add(name, Op::Binary(Binary::Add), &[first, second])
+    }
+
+    pub(crate) fn pad(&mut self, name: &str, padding: Padding, x: NodeId) -> NodeId {
+        self.add(name, Op::Pad(padding), &[x])
+    }
+
+    pub(crate) fn pool(&mut self, name: &str, keep_dims: bool, x: NodeId) -> NodeId {
+        self.add(name, Op::GlobalAveragePool(GlobalAveragePool { keep_dims }), &[x])
+    }
+
+    pub(crate) fn reshape(&mut self, name: &str, reshape: Reshape, x: NodeId) -> NodeId {
+        self.add(name, Op::Reshape(reshape), &[x])
+    }
+
+    pub(crate) fn softmax(&mut self, name: &str, x: NodeId) -> NodeId {
+        self.add(name, Op::Softmax(Softmax), &[x])
+    }
+
+    /// Adds any layer, with weights of its own.
+    pub(crate) fn add(&mut self, name: &str, op: Op, operands: &[NodeId]) -> NodeId {
+        let shapes = self.graph.shapes().expect("tests build networks whose shapes are known");
+        let shapes: Vec<Shape> = operands.iter().map(|operand| shapes[operand].clone()).collect();
+        let mut weights = Vec::new();
+        for role in op.weight_roles(&shapes) {
+            let weight = format!("{name}.{}", role.role);
+            let elements = role.shape.elements().expect("tests are small");
+            let values: Vec<f32> = (0..elements).map(|_| value(&mut self.drawn, role.role, &role.shape)).collect();
+            self.graph.weights.insert(weight.clone(), Weight { shape: role.shape, data: Data::Values(values.into()) });
+            weights.push(weight);
+        }
+        self.graph.add(Node { name: name.to_owned(), op, weights, sources: Provenance::source(name) }, operands)
+    }
+
+    /// The graph with these outputs, found legal.
+    pub(crate) fn finish(mut self, outputs: &[NodeId]) -> Legal<Graph> {
+        for &output in outputs {
+            self.graph.add_output(output);
+        }
+        legality::check(self.graph).unwrap_or_else(|faults| panic!("{faults:?}")).0
+    }
+}
+
+/// A value for a weight of this role. All are multiples of small powers of two, and a variance plus [`EPSILON`] is a power
+/// of four: what is folded is exact in f32, so that a difference is that of the rule and not of rounding. Kernels keep the
+/// size of sums from layer to layer.
+fn value(drawn: &mut Draw, role: &str, shape: &Shape) -> f32 {
+    let grid = |value: f32, steps: f32| (value * steps).round() / steps;
+    match role {
+        "kernel" => {
+            let summed: usize = shape.axes().iter().rev().skip(1).product();
+            let bound = (3.0 / summed as f32).sqrt() * 1.4;
+            grid(drawn.between(-bound, bound), 1024.0)
+        }
+        "variance" => drawn.one(&[0.75, 3.75, 0.0]),
+        "gamma" => drawn.one(&[0.5, 1.0, 1.5, -1.0]),
+        _ => grid(drawn.between(-0.5, 0.5), 16.0),
+    }
+}
+
+/// The epsilon of batch normalisations in tests.
+pub(crate) const EPSILON: f32 = 0.25;
+
+/// Optimises with the default costs, all rules on.
+pub(crate) fn optimised(graph: &Legal<Graph>) -> (Graph, Rewriting) {
+    let (graph, report) = optimise(graph, &CostModel::default(), &Limits::default()).expect("no rule is wrong");
+    (graph, report.rewriting.expect("this pass has an e-graph"))
+}
+
+/// The ops of a graph by their names, epilogue parts joined on, in order; inputs left out.
+pub(crate) fn ops(graph: &Graph) -> Vec<String> {
+    let ids = graph.topological().into_iter().filter(|&id| !matches!(graph.node(id).op, Op::Input(_)));
+    ids.map(|id| {
+        let op = &graph.node(id).op;
+        let parts = op.epilogue().map(Epilogue::parts).unwrap_or_default();
+        std::iter::once(op.name()).chain(parts).collect::<Vec<_>>().join("+")
+    })
+    .collect()
+}
+
+/// What an optimised graph may differ from its source by: the same sums in another order, in f64.
+pub(crate) const TOLERANCE: f64 = 1e-9;
+
+/// Asserts that both graphs compute the same.
+pub(crate) fn assert_equal(first: &Graph, second: &Graph) {
+    let difference = difference(first, second);
+    assert!(difference <= TOLERANCE, "outputs differ by {difference:e}");
+}
+
+/// The largest difference of all outputs of two graphs on drawn inputs, relative to the largest magnitude.
+fn difference(first: &Graph, second: &Graph) -> f64 {
+    let mut drawn = Draw::new(99);
+    let inputs: Vec<Tensor<f64>> = first
+        .inputs()
+        .iter()
+        .map(|&id| match &first.node(id).op {
+            Op::Input(input) => {
+                Tensor::from_shape_simple_fn(input.shape.axes().to_vec(), || f64::from(drawn.between(-2.0, 2.0)))
+            }
+            other => unreachable!("{} is no input", other.name()),
+        })
+        .collect();
+    let run = |graph: &Graph| interpret::run(graph, &inputs).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let (first, second) = (run(first), run(second));
+    assert_eq!(first.len(), second.len(), "outputs");
+    let relative = |(one, other): (&Tensor<f64>, &Tensor<f64>)| {
+        assert_eq!(one.shape(), other.shape());
+        let largest = one.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+        one.iter().zip(other).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f64::max)
+    };
+    first.iter().zip(&second).map(relative).fold(0.0, f64::max)
+}
