@@ -72,9 +72,9 @@ impl Driver<'_> {
         let workers = self.field(types::I32, offset_of!(Context, workers));
         let workers = self.builder.ins().uextend(types::I64, workers);
         let worker = self.builder.ins().uextend(types::I64, self.worker);
-        let next = self.builder.ins().iadd_imm(worker, 1);
+        let next = self.builder.ins().iadd_imm_s(worker, 1);
         let bound = |b: &mut FunctionBuilder<'_>, worker: Value| {
-            let product = b.ins().imul_imm(worker, items as i64);
+            let product = b.ins().imul_imm_s(worker, items as i64);
             b.ins().udiv(product, workers)
         };
         let (begin, end) = (bound(&mut self.builder, worker), bound(&mut self.builder, next));
@@ -91,7 +91,7 @@ impl Driver<'_> {
         let items = self.builder.ins().iconst(types::I64, call.items as i64);
         let zero = self.builder.ins().iconst(types::I64, 0);
         let clamp = |b: &mut FunctionBuilder<'_>, bound: Value| {
-            let inside = b.ins().iadd_imm(bound, -(before as i64));
+            let inside = b.ins().iadd_imm_s(bound, -(before as i64));
             let inside = b.ins().smax(inside, zero);
             b.ins().smin(inside, items)
         };
@@ -116,11 +116,11 @@ impl Driver<'_> {
             Region::Arena => self.field(types::I64, offset_of!(Context, arena)),
             Region::Weights => self.field(types::I64, offset_of!(Context, weights)),
         };
-        let begin = self.builder.ins().iadd_imm(base, argument.offset as i64);
+        let begin = self.builder.ins().iadd_imm_s(base, argument.offset as i64);
         if argument.stride == 0 {
             return begin;
         }
-        let distance = self.builder.ins().imul_imm(item, argument.stride as i64);
+        let distance = self.builder.ins().imul_imm_s(item, argument.stride as i64);
         self.builder.ins().iadd(begin, distance)
     }
 

@@ -14,3 +14,104 @@ pub mod pack;
 pub mod plan;
 pub mod schedule;
 pub mod vector;
+
+use std::time::Instant;
+
+use frit_ir::diagnostic::{Diagnostic, codes};
+use frit_ir::{Faults, Graph};
+use frit_passes::legality::Legal;
+use frit_passes::pipeline::{self, Optimised, Refusal};
+
+use machine::Machine;
+use plan::Plan;
+
+/// How to compile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// What to compile for.
+    pub machine: Machine,
+    /// Whether layers are fused and folded; without it every source layer is a kernel of its own.
+    pub fuse: bool,
+    /// Names of rules that must not fire.
+    pub disabled_rules: Vec<String>,
+}
+
+impl Options {
+    /// Fused, for this CPU, with all rules.
+    pub fn native() -> Options {
+        Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new() }
+    }
+}
+
+/// A part of the way and how long it took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Phase {
+    /// Its name.
+    pub name: &'static str,
+    /// Wall-clock time.
+    pub milliseconds: f64,
+}
+
+/// A compiled network with every stage that it passed.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The graph as it came, found legal.
+    pub legal: Legal<Graph>,
+    /// The graph that was scheduled.
+    pub optimised: Graph,
+    /// What runs, in which order.
+    pub plan: Plan,
+    /// The code, ready for the runtime.
+    pub program: frit_runtime::Program,
+    /// What is odd but allowed.
+    pub warnings: Faults,
+    /// Times, in order.
+    pub phases: Vec<Phase>,
+    /// What each pass did.
+    pub passes: Vec<frit_passes::Report>,
+}
+
+/// Compiles `graph` into this process.
+///
+/// # Errors
+/// All faults of the network in one go; a fault of frit itself has the code FR0901.
+pub fn compile(graph: Graph, options: &Options) -> Result<Compiled, Faults> {
+    let mut phases = Vec::new();
+    let optimised = timed(&mut phases, "legality and e-graph", || optimise(graph, options))?;
+    let plan = timed(&mut phases, "schedule", || schedule(&optimised.graph, options))?;
+    let program = timed(&mut phases, "code", || emit::jit::emit(&plan, &options.machine)).map_err(internal)?;
+    let Optimised { legal, graph, warnings, reports } = optimised;
+    Ok(Compiled { legal, optimised: graph, plan, program, warnings, phases, passes: reports })
+}
+
+/// Legality, then the e-graph where layers are to be fused.
+///
+/// # Errors
+/// As [`compile`].
+pub fn optimise(graph: Graph, options: &Options) -> Result<Optimised, Faults> {
+    let mut passes = pipeline::Options { fuse: options.fuse, ..pipeline::Options::default() };
+    passes.limits.disabled = options.disabled_rules.iter().cloned().collect();
+    pipeline::run(graph, &passes).map_err(|refusal| match refusal {
+        Refusal::Illegal(faults) => faults,
+        Refusal::Fault(fault) => Diagnostic::from(fault).into(),
+    })
+}
+
+/// The plan of an optimised graph.
+///
+/// # Errors
+/// A tensor or window that is too large for the kernels.
+pub fn schedule(graph: &Graph, options: &Options) -> Result<Plan, Faults> {
+    schedule::schedule(graph, options.machine.width())
+}
+
+fn timed<T>(phases: &mut Vec<Phase>, name: &'static str, run: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = run();
+    phases.push(Phase { name, milliseconds: started.elapsed().as_secs_f64() * 1e3 });
+    result
+}
+
+fn internal(error: impl std::fmt::Display) -> Faults {
+    Diagnostic::error(codes::INTERNAL, error.to_string()).into()
+}

@@ -1,1 +1,168 @@
-//! To be written.
+//! The reference interpreter: plain evaluation of every op, the definition of what a network means.
+
+use std::collections::BTreeMap;
+use std::iter::Sum;
+
+use num_traits::Float;
+
+use crate::diagnostic::{Diagnostic, codes};
+use crate::ops::{Activation, Epilogue, Op};
+use crate::tensor::{Shape, Tensor};
+use crate::{Faults, Graph, NodeId};
+
+/// An arithmetic to evaluate in: f32, or f64 as the judge of f32.
+pub trait Number: Float + Sum + Send + Sync + 'static {
+    /// The number nearest to `value`.
+    fn of(value: f32) -> Self;
+}
+
+impl Number for f32 {
+    fn of(value: f32) -> f32 {
+        value
+    }
+}
+
+impl Number for f64 {
+    fn of(value: f32) -> f64 {
+        f64::from(value)
+    }
+}
+
+/// Evaluates `graph` on one image and returns its outputs, in order.
+///
+/// `inputs` are dense, in the order of [`Graph::inputs`].
+///
+/// # Errors
+/// Faults of the graph, an input of another shape, a join of two shapes, a weight without values.
+pub fn run<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<T>>, Faults> {
+    let mut users: BTreeMap<NodeId, usize> = BTreeMap::new();
+    for id in graph.ids() {
+        for operand in graph.operands(id) {
+            *users.entry(operand).or_default() += 1;
+        }
+    }
+    for &output in graph.outputs() {
+        *users.entry(output).or_default() += 1;
+    }
+    let mut values = walk(graph, inputs, |values, operands| {
+        for operand in operands {
+            let left = users.get_mut(operand).expect("an operand has a user");
+            *left -= 1;
+            if *left == 0 {
+                values.remove(operand);
+            }
+        }
+    })?;
+    let mut outputs = Vec::new();
+    for output in graph.outputs() {
+        outputs.push(values.get(output).cloned().ok_or_else(|| unreached(graph, *output))?);
+    }
+    values.clear();
+    Ok(outputs)
+}
+
+/// Evaluates `graph` on one image and returns the value of every node.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_all<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<BTreeMap<NodeId, Tensor<T>>, Faults> {
+    walk(graph, inputs, |_, _| {})
+}
+
+fn unreached(graph: &Graph, id: NodeId) -> Faults {
+    Diagnostic::error(codes::CYCLE, format!("the output {} can't be computed", graph.node(id).name)).into()
+}
+
+type Values<T> = BTreeMap<NodeId, Tensor<T>>;
+
+fn walk<T: Number>(
+    graph: &Graph,
+    inputs: &[Tensor<T>],
+    mut after: impl FnMut(&mut Values<T>, &[NodeId]),
+) -> Result<Values<T>, Faults> {
+    let shapes = graph.shapes()?;
+    let mut inputs = inputs.iter();
+    let mut values: Values<T> = BTreeMap::new();
+    for id in graph.topological() {
+        let node = graph.node(id);
+        let operands = graph.operands(id);
+        let value = if let Op::Input(input) = &node.op {
+            given(&input.shape, inputs.next())
+        } else {
+            let tensors: Vec<&Tensor<T>> = operands.iter().map(|operand| &values[operand]).collect();
+            weights(graph, id).and_then(|weights| evaluate(&node.op, &tensors, &weights, &shapes[&id]))
+        };
+        let value = value.map_err(|fault| fault.at(format!("{} ({})", node.name, node.op.name())))?;
+        values.insert(id, value);
+        after(&mut values, &operands);
+    }
+    Ok(values)
+}
+
+fn given<T: Number>(shape: &Shape, input: Option<&Tensor<T>>) -> Result<Tensor<T>, Diagnostic> {
+    match input {
+        Some(tensor) if tensor.shape() == shape.axes() => Ok(tensor.clone()),
+        Some(tensor) => Err(Diagnostic::error(
+            codes::INPUT_SHAPE,
+            format!("the input is {:?}, the network takes {shape}", tensor.shape()),
+        )),
+        None => Err(Diagnostic::error(codes::INPUT_SHAPE, "an input is missing")),
+    }
+}
+
+fn weights<T: Number>(graph: &Graph, id: NodeId) -> Result<Vec<Vec<T>>, Diagnostic> {
+    let values = |name: &String| Ok(graph.weights.values(name)?.iter().map(|&value| T::of(value)).collect());
+    graph.node(id).weights.iter().map(values).collect()
+}
+
+/// The value of one op; `weights` are in the order of [`Op::weight_roles`].
+fn evaluate<T: Number>(
+    op: &Op,
+    operands: &[&Tensor<T>],
+    weights: &[Vec<T>],
+    result: &Shape,
+) -> Result<Tensor<T>, Diagnostic> {
+    let mut output = match op {
+        Op::Input(_) => unreachable!("inputs are given, not computed"),
+        Op::Conv2d(conv) => conv.evaluate(operands[0], &weights[0], bias(&conv.epilogue, weights), result),
+        Op::Dense(dense) => dense.evaluate(operands[0], &weights[0], bias(&dense.epilogue, weights)),
+        Op::BatchNorm(norm) => norm.evaluate(operands[0], weights),
+        Op::Activation(activation) => operands[0].mapv(|x| activation.apply(x)),
+        Op::Binary(binary) => binary.evaluate(operands[0], operands[1])?,
+        Op::Pad(padding) => crate::ops::pad::evaluate(padding, operands[0], result),
+        Op::GlobalAveragePool(_) => crate::ops::global_pool::evaluate(operands[0]),
+        Op::Softmax(softmax) => softmax.evaluate(operands[0]),
+        Op::Reshape(_) => operands[0].clone(),
+    };
+    if let Some(epilogue) = op.epilogue() {
+        output = finish(epilogue, output, operands.get(1).copied())?;
+    }
+    let shaped = output.to_shape(result.axes()).expect("an op makes as many elements as its shape rule says");
+    Ok(shaped.into_owned())
+}
+
+fn bias<'a, T>(epilogue: &Epilogue, weights: &'a [Vec<T>]) -> Option<&'a [T]> {
+    if epilogue.bias { weights.get(1).map(Vec::as_slice) } else { None }
+}
+
+/// What follows the biased sum.
+fn finish<T: Number>(
+    epilogue: &Epilogue,
+    mut value: Tensor<T>,
+    residual: Option<&Tensor<T>>,
+) -> Result<Tensor<T>, Diagnostic> {
+    let activate = |value: &mut Tensor<T>, activation: Option<Activation>| {
+        if let Some(activation) = activation {
+            value.mapv_inplace(|x| activation.apply(x));
+        }
+    };
+    activate(&mut value, epilogue.activation);
+    if let Some(residual) = residual {
+        value = crate::ops::Binary::Add.evaluate(&value, residual)?;
+    }
+    activate(&mut value, epilogue.activation_after);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -100,12 +100,12 @@ impl Lowering<'_> {
             }
             I::SetPointer { to, base, offset } => {
                 let base = self.pointer(base);
-                let value = self.builder.ins().iadd_imm(base, offset);
+                let value = self.builder.ins().iadd_imm_s(base, offset);
                 self.builder.def_var(self.pointers[usize::from(to.0)], value);
             }
             I::Advance { pointer, bytes } => {
                 let base = self.pointer(pointer);
-                let value = self.builder.ins().iadd_imm(base, bytes);
+                let value = self.builder.ins().iadd_imm_s(base, bytes);
                 self.builder.def_var(self.pointers[usize::from(pointer.0)], value);
             }
             // Cranelift has no prefetch; the hint changes no result.
@@ -157,7 +157,7 @@ impl Lowering<'_> {
             I::ShiftLeft { to, a, bits } => {
                 let value = self.get(a);
                 let integer = as_type(&mut self.builder, types::I32X4, value);
-                let shifted = self.builder.ins().ishl_imm(integer, i64::from(bits));
+                let shifted = self.builder.ins().ishl_imm_s(integer, i64::from(bits));
                 let value = as_type(&mut self.builder, types::F32X4, shifted);
                 self.set(to, value);
             }
@@ -240,14 +240,14 @@ impl Lowering<'_> {
                 b.ins().jump(head, &[count.into()]);
             }
             Count::Items => {
-                let none = b.ins().icmp_imm(IntCC::Equal, self.items, 0);
+                let none = b.ins().icmp_imm_s(IntCC::Equal, self.items, 0);
                 b.ins().brif(none, behind, &[], head, &[self.items.into()]);
             }
         }
         b.switch_to_block(head);
         self.body(body);
         let b = &mut self.builder;
-        let left = b.ins().iadd_imm(counter, -1);
+        let left = b.ins().iadd_imm_s(counter, -1);
         b.ins().brif(left, head, &[left.into()], behind, &[]);
         b.switch_to_block(behind);
     }

@@ -59,6 +59,7 @@ pub enum Comparison {
 
 /// One instruction. Registers and pointers are read and written in place.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the formula beside each variant says what its fields are")]
 pub enum Instruction {
     /// `to = lanes values at from`
     Load { to: Register, from: Address },

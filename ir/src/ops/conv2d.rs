@@ -2,7 +2,8 @@
 
 use super::{Epilogue, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::tensor::Shape;
+use crate::interpret::Number;
+use crate::tensor::{Shape, Tensor};
 
 /// Zeros around a map, in pixels; always explicit, so that `same` is never guessed twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -107,6 +108,54 @@ impl Conv2d {
                     self.kernel[axis], self.dilation[axis]
                 ),
             )),
+        }
+    }
+}
+
+impl Conv2d {
+    /// The biased sums, as a flat tensor of `result`'s elements.
+    pub(crate) fn evaluate<T: Number>(
+        &self,
+        input: &Tensor<T>,
+        kernel: &[T],
+        bias: Option<&[T]>,
+        result: &Shape,
+    ) -> Tensor<T> {
+        let [rows, columns, filters] = result.map().expect("the shape rule makes a map");
+        let mut output = Tensor::zeros(vec![rows * columns, filters]);
+        for (index, mut sums) in output.outer_iter_mut().enumerate() {
+            let sums = sums.as_slice_mut().expect("a fresh tensor is dense");
+            if let Some(bias) = bias {
+                sums.copy_from_slice(bias);
+            }
+            self.pixel(input, kernel, [index / columns, index % columns], sums);
+        }
+        output.into_dyn()
+    }
+
+    /// Adds the products of the window at `position` to its sums.
+    fn pixel<T: Number>(&self, input: &Tensor<T>, kernel: &[T], position: [usize; 2], sums: &mut [T]) {
+        let [height, width, channels] = [input.shape()[0], input.shape()[1], input.shape()[2]];
+        let values = input.as_slice().expect("tensors of the interpreter are dense");
+        let before = [self.padding.top, self.padding.left];
+        let place = |axis: usize, tap: usize| {
+            (position[axis] * self.stride[axis] + tap * self.dilation[axis]).checked_sub(before[axis])
+        };
+        let (inputs, filters) = (channels / self.groups, self.filters / self.groups);
+        for (down, across) in (0..self.kernel[0]).flat_map(|down| (0..self.kernel[1]).map(move |across| (down, across))) {
+            let (Some(y), Some(x)) = (place(0, down), place(1, across)) else { continue };
+            if y >= height || x >= width {
+                continue;
+            }
+            let pixel = &values[(y * width + x) * channels..][..channels];
+            for (channel, &value) in pixel.iter().enumerate() {
+                let (group, input) = (channel / inputs, channel % inputs);
+                let row = ((down * self.kernel[1] + across) * inputs + input) * self.filters;
+                let weights = &kernel[row + group * filters..][..filters];
+                for (sum, &weight) in sums[group * filters..].iter_mut().zip(weights) {
+                    *sum = *sum + value * weight;
+                }
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{Epilogue, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::tensor::Shape;
+use crate::interpret::Number;
+use crate::tensor::{Shape, Tensor};
 
 /// Attributes of a fully connected layer. The kernel is `[inputs, units]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,5 +38,18 @@ impl Dense {
             roles.push(WeightRole { role: "bias", shape: Shape::new(&[self.units]) });
         }
         roles
+    }
+}
+
+impl Dense {
+    /// The biased sums.
+    pub(crate) fn evaluate<T: Number>(&self, input: &Tensor<T>, kernel: &[T], bias: Option<&[T]>) -> Tensor<T> {
+        let mut sums = bias.map_or_else(|| vec![T::zero(); self.units], <[T]>::to_vec);
+        for (&value, weights) in input.iter().zip(kernel.chunks_exact(self.units)) {
+            for (sum, &weight) in sums.iter_mut().zip(weights) {
+                *sum = *sum + value * weight;
+            }
+        }
+        Tensor::from_shape_vec(vec![self.units], sums).expect("as many sums as units")
     }
 }

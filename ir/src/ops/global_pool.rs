@@ -1,7 +1,8 @@
 //! The mean of each channel over the whole map.
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::tensor::Shape;
+use crate::interpret::Number;
+use crate::tensor::{Shape, Tensor};
 
 /// Global average pooling: a map becomes a vector, or a map of one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,4 +18,16 @@ impl GlobalAveragePool {
         })?;
         Ok(if self.keep_dims { Shape::new(&[1, 1, channels]) } else { Shape::new(&[channels]) })
     }
+}
+
+/// The mean of each channel.
+pub(crate) fn evaluate<T: Number>(input: &Tensor<T>) -> Tensor<T> {
+    let channels = input.shape()[2];
+    let mut sums = vec![T::zero(); channels];
+    for (index, &value) in input.iter().enumerate() {
+        sums[index % channels] = sums[index % channels] + value;
+    }
+    let pixels = T::from(input.len() / channels).expect("a count fits every float");
+    sums.iter_mut().for_each(|sum| *sum = *sum / pixels);
+    Tensor::from_shape_vec(vec![channels], sums).expect("as many sums as channels")
 }
