@@ -92,7 +92,7 @@ pub enum Fault {
         op: &'static str,
     },
     /// A weight's values can't be had.
-    Weights(Diagnostic),
+    Weights(Box<Diagnostic>),
 }
 
 impl fmt::Display for Fault {
@@ -111,7 +111,7 @@ impl std::error::Error for Fault {}
 impl From<Fault> for Diagnostic {
     fn from(fault: Fault) -> Diagnostic {
         match fault {
-            Fault::Weights(diagnostic) => diagnostic,
+            Fault::Weights(diagnostic) => *diagnostic,
             other => Diagnostic::error(codes::INTERNAL, other.to_string()),
         }
     }
@@ -172,9 +172,8 @@ fn rewrite(
 
 fn told(before: &Graph, after: &Graph, rewriting: Rewriting, started: Instant) -> Report {
     let changed = |kernel: &&Kernel| !kernel.rules.is_empty();
-    let line = |kernel: &Kernel| {
-        format!("{} from {}", kernel.name, kernel.sources.layers().collect::<Vec<_>>().join(", "))
-    };
+    let line =
+        |kernel: &Kernel| format!("{} from {}", kernel.name, kernel.sources.layers().collect::<Vec<_>>().join(", "));
     let dropped = rewriting.unreached.iter().map(|layer| format!("{layer} dropped: no output needs it"));
     let mut report = Report::new(NAME);
     report.changed = rewriting.kernels.iter().filter(changed).map(line).chain(dropped).collect();

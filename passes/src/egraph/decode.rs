@@ -241,7 +241,8 @@ impl Decoded {
             }
         }
         // Inputs come first whatever they are named after.
-        let rank = |index: usize| (index >= inputs, if index < inputs { None } else { self.kernels[index].named }, index);
+        let rank =
+            |index: usize| (index >= inputs, if index < inputs { None } else { self.kernels[index].named }, index);
         let mut ready: BTreeSet<_> = (0..waiting.len()).filter(|&index| waiting[index] == 0).map(rank).collect();
         let mut order = Vec::with_capacity(waiting.len());
         while let Some((_, _, index)) = ready.pop_first() {

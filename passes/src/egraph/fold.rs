@@ -140,7 +140,7 @@ impl<'a> Folder<'a> {
     }
 
     fn values(&self, index: u32) -> Result<Arc<[f32]>, Fault> {
-        self.source.weights.values(self.stored(index).0).map_err(Fault::Weights)
+        self.source.weights.values(self.stored(index).0).map_err(|fault| Fault::Weights(Box::new(fault)))
     }
 }
 

@@ -9,9 +9,9 @@ use super::search;
 fn cost(choices: &Choices, way: &[usize]) -> u64 {
     let mut needed = BTreeSet::from([0u32]);
     let mut cost = 0;
-    for class in 0..choices.nodes.len() {
+    for (class, &chosen) in way.iter().enumerate() {
         if needed.contains(&(class as u32)) {
-            let choice = &choices.nodes[class][way[class]];
+            let choice = &choices.nodes[class][chosen];
             cost += choice.cost;
             needed.extend(&choice.needs);
         }

@@ -24,12 +24,8 @@ pub(super) const DROP_RESHAPE: Rule = Rule {
 };
 
 /// `pad(x) = x` where it pads by nothing.
-pub(super) const DROP_PAD: Rule = Rule {
-    name: "drop-pad",
-    sound: "no zeros are added on any side",
-    root: Kind::Pad,
-    find: drop_pad,
-};
+pub(super) const DROP_PAD: Rule =
+    Rule { name: "drop-pad", sound: "no zeros are added on any side", root: Kind::Pad, find: drop_pad };
 
 fn merge_reshapes(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(outer @ Op::Reshape(_)) = site.root.op() else { return };

@@ -38,7 +38,12 @@ fn after(zeros: usize) -> Padding {
     Padding { bottom: zeros, right: zeros, ..Padding::default() }
 }
 
-fn block(net: &mut Net, name: &str, (inputs, expanded, filters, stride): (usize, usize, usize, usize), x: NodeId) -> NodeId {
+fn block(
+    net: &mut Net,
+    name: &str,
+    (inputs, expanded, filters, stride): (usize, usize, usize, usize),
+    x: NodeId,
+) -> NodeId {
     let mut y = x;
     if expanded != inputs {
         y = normed(net, &format!("{name}/expand"), conv(expanded, 1), y, true);

@@ -11,7 +11,11 @@ fn norm(scale: bool, center: bool) -> Op {
 
 /// Groups, channels of each, and filters of each: 1 group, some, or as many as channels.
 fn grouping() -> impl Strategy<Value = (usize, usize, usize)> {
-    prop_oneof![(Just(1usize), 1..6usize, 1..6usize), (2..4usize, 2..4usize, 1..4usize), (2..7usize, Just(1usize), 1..4usize)]
+    prop_oneof![
+        (Just(1usize), 1..6usize, 1..6usize),
+        (2..4usize, 2..4usize, 1..4usize),
+        (2..7usize, Just(1usize), 1..4usize)
+    ]
 }
 
 proptest! {

@@ -4,8 +4,12 @@ use proptest::prelude::*;
 use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
 
 fn padding() -> impl Strategy<Value = Padding> {
-    (0..3usize, 0..3usize, 0..3usize, 0..3usize)
-        .prop_map(|(top, bottom, left, right)| Padding { top, bottom, left, right })
+    (0..3usize, 0..3usize, 0..3usize, 0..3usize).prop_map(|(top, bottom, left, right)| Padding {
+        top,
+        bottom,
+        left,
+        right,
+    })
 }
 
 proptest! {
