@@ -1,5 +1,6 @@
 //! Whole networks through the e-graph.
 
+mod faults;
 mod mobilenet_v2;
 mod names;
 
