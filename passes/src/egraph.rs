@@ -1,7 +1,9 @@
-//! Rewriting in an e-graph: encode the network, apply all rules until nothing changes, extract the cheapest way, decode.
+//! Rewriting in an e-graph: encode the network, apply all rules until nothing changes, extract the cheapest
+//! way, decode.
 //!
-//! Nothing here depends on time or on hash order: the same graph gives the same graph. egg reads a clock while it brings
-//! classes into line; it gets one that stands still, which also takes every wall-clock limit out of play.
+//! Nothing here depends on time or on hash order: the same graph gives the same graph. egg reads a clock
+//! while it brings classes into line; it gets one that stands still, which also takes every wall-clock limit
+//! out of play.
 
 mod analysis;
 mod cost;
@@ -28,7 +30,8 @@ pub use cost::CostModel;
 /// The name of the pass.
 pub const NAME: &str = "egraph";
 
-/// What ends a saturation that does not end by itself, and what it leaves out. Whatever ends it, the result is right.
+/// What ends a saturation that does not end by itself, and what it leaves out. Whatever ends it, the result
+/// is right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Rounds of search and application, at most.
@@ -117,7 +120,8 @@ impl From<Fault> for Diagnostic {
     }
 }
 
-/// The cheapest graph, by `model`, that the rules make of `graph`, with the same inputs and outputs under the same names.
+/// The cheapest graph, by `model`, that the rules make of `graph`, with the same inputs and outputs under the
+/// same names.
 ///
 /// # Errors
 /// A fault of a rule, or of weights whose values can't be read.
@@ -172,8 +176,9 @@ fn rewrite(
 
 fn told(before: &Graph, after: &Graph, rewriting: Rewriting, started: Instant) -> Report {
     let changed = |kernel: &&Kernel| !kernel.rules.is_empty();
-    let line =
-        |kernel: &Kernel| format!("{} from {}", kernel.name, kernel.sources.layers().collect::<Vec<_>>().join(", "));
+    let line = |kernel: &Kernel| {
+        format!("{} from {}", kernel.name, kernel.sources.layers().collect::<Vec<_>>().join(", "))
+    };
     let dropped = rewriting.unreached.iter().map(|layer| format!("{layer} dropped: no output needs it"));
     let mut report = Report::new(NAME);
     report.changed = rewriting.kernels.iter().filter(changed).map(line).chain(dropped).collect();

@@ -40,8 +40,8 @@ impl<T> Deref for Legal<T> {
 /// Checks shapes, weights and joins of the whole network; what is legal comes back with the warnings.
 ///
 /// # Errors
-/// Every fault in one go: those of inference (FR01xx), of weights (FR02x) and of joins (FR02xx). Layers behind a layer
-/// whose shape can't be known are passed over.
+/// Every fault in one go: those of inference (FR01xx), of weights (FR02x) and of joins (FR02xx). Layers
+/// behind a layer whose shape can't be known are passed over.
 pub fn check(graph: Graph) -> Result<(Legal<Graph>, Faults), Faults> {
     let mut faults = Faults::new();
     let shapes = match infer::infer(&graph) {
@@ -60,7 +60,8 @@ pub fn check(graph: Graph) -> Result<(Legal<Graph>, Faults), Faults> {
 fn known_shapes(graph: &Graph) -> BTreeMap<NodeId, Shape> {
     let mut shapes = BTreeMap::new();
     for id in graph.topological() {
-        let operands: Option<Vec<Shape>> = graph.operands(id).iter().map(|o| shapes.get(o).cloned()).collect();
+        let operands: Option<Vec<Shape>> =
+            graph.operands(id).iter().map(|o| shapes.get(o).cloned()).collect();
         let node = graph.node(id);
         let shape = operands.filter(|o| o.len() == node.op.arity()).and_then(|o| node.op.shape(&o).ok());
         if let Some(shape) = shape {

@@ -1,6 +1,7 @@
 //! A graph in, a better graph out: legality, and rewriting in an e-graph.
 //!
-//! This crate knows no machine beyond the [`egraph::CostModel`] that it is given, schedules nothing and reads no files.
+//! This crate knows no machine beyond the [`egraph::CostModel`] that it is given, schedules nothing and reads
+//! no files.
 #![forbid(unsafe_code)]
 
 pub mod egraph;

@@ -75,7 +75,8 @@ pub fn run(graph: Graph, options: &Options) -> Result<Optimised, Refusal> {
     report.milliseconds = started.elapsed().as_secs_f64() * 1e3;
     let mut reports = vec![report];
     let graph = if options.fuse {
-        let (graph, report) = egraph::optimise(&legal, &options.model, &options.limits).map_err(Refusal::Fault)?;
+        let (graph, report) =
+            egraph::optimise(&legal, &options.model, &options.limits).map_err(Refusal::Fault)?;
         reports.push(report);
         graph
     } else {

@@ -68,7 +68,7 @@ pub struct Rewriting {
 /// One node of the optimised graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kernel {
-    /// Its name, that of the last source layer whose value it computes.
+    /// Its name, that of the source layer whose value it computes.
     pub name: String,
     /// The source layers that it computes.
     pub sources: Provenance,

@@ -1,7 +1,8 @@
 //! Networks for tests: a builder with drawn weights, and the comparison of two graphs in the interpreter.
 
 use frit_ir::ops::{
-    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Reshape, Scalar, Softmax,
+    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Reshape,
+    Scalar, Softmax,
 };
 use frit_ir::weights::Data;
 use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Tensor, Weight, interpret};
@@ -84,7 +85,11 @@ impl Net {
     }
 
     pub(crate) fn batch_norm(&mut self, name: &str, x: NodeId) -> NodeId {
-        self.add(name, Op::BatchNorm(BatchNorm { epsilon: Scalar::new(EPSILON), scale: true, center: true }), &[x])
+        self.add(
+            name,
+            Op::BatchNorm(BatchNorm { epsilon: Scalar::new(EPSILON), scale: true, center: true }),
+            &[x],
+        )
     }
 
     pub(crate) fn activation(&mut self, name: &str, activation: Activation, x: NodeId) -> NodeId {
@@ -119,11 +124,15 @@ impl Net {
         for role in op.weight_roles(&shapes) {
             let weight = format!("{name}.{}", role.role);
             let elements = role.shape.elements().expect("tests are small");
-            let values: Vec<f32> = (0..elements).map(|_| value(&mut self.drawn, role.role, &role.shape)).collect();
-            self.graph.weights.insert(weight.clone(), Weight { shape: role.shape, data: Data::Values(values.into()) });
+            let values: Vec<f32> =
+                (0..elements).map(|_| value(&mut self.drawn, role.role, &role.shape)).collect();
+            self.graph
+                .weights
+                .insert(weight.clone(), Weight { shape: role.shape, data: Data::Values(values.into()) });
             weights.push(weight);
         }
-        self.graph.add(Node { name: name.to_owned(), op, weights, sources: Provenance::source(name) }, operands)
+        self.graph
+            .add(Node { name: name.to_owned(), op, weights, sources: Provenance::source(name) }, operands)
     }
 
     /// The graph with these outputs, found legal.
@@ -135,9 +144,9 @@ impl Net {
     }
 }
 
-/// A value for a weight of this role. All are multiples of small powers of two, and a variance plus [`EPSILON`] is a power
-/// of four: what is folded is exact in f32, so that a difference is that of the rule and not of rounding. Kernels keep the
-/// size of sums from layer to layer.
+/// A value for a weight of this role. All are multiples of small powers of two, and a variance plus
+/// [`EPSILON`] is a power of four: what is folded is exact in f32, so that a difference is that of the rule
+/// and not of rounding. Kernels keep the size of sums from layer to layer.
 fn value(drawn: &mut Draw, role: &str, shape: &Shape) -> f32 {
     let grid = |value: f32, steps: f32| (value * steps).round() / steps;
     match role {
@@ -157,7 +166,8 @@ pub(crate) const EPSILON: f32 = 0.25;
 
 /// Optimises with the default costs, all rules on.
 pub(crate) fn optimised(graph: &Legal<Graph>) -> (Graph, Rewriting) {
-    let (graph, report) = optimise(graph, &CostModel::default(), &Limits::default()).expect("no rule is wrong");
+    let (graph, report) =
+        optimise(graph, &CostModel::default(), &Limits::default()).expect("no rule is wrong");
     (graph, report.rewriting.expect("this pass has an e-graph"))
 }
 
@@ -188,9 +198,9 @@ fn difference(first: &Graph, second: &Graph) -> f64 {
         .inputs()
         .iter()
         .map(|&id| match &first.node(id).op {
-            Op::Input(input) => {
-                Tensor::from_shape_simple_fn(input.shape.axes().to_vec(), || f64::from(drawn.between(-2.0, 2.0)))
-            }
+            Op::Input(input) => Tensor::from_shape_simple_fn(input.shape.axes().to_vec(), || {
+                f64::from(drawn.between(-2.0, 2.0))
+            }),
             other => unreachable!("{} is no input", other.name()),
         })
         .collect();

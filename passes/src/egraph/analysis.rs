@@ -1,7 +1,8 @@
 //! What is known of every e-class: its shape, and whether it is made of weights alone.
 //!
-//! Equal values have equal shapes. Where two classes of different shapes are joined, or a rule builds a layer that can't
-//! be, a rule is wrong: the fault is recorded under its name, nothing more is applied, and [`super::optimise`] returns it.
+//! Equal values have equal shapes. Where two classes of different shapes are joined, or a rule builds a layer
+//! that can't be, a rule is wrong: the fault is recorded under its name, nothing more is applied, and
+//! [`super::optimise`] returns it.
 
 use egg::{Analysis, DidMerge};
 use frit_ir::{Op, Shape};
@@ -29,7 +30,8 @@ pub(crate) struct Meaning {
     pub(crate) inputs: Vec<Shape>,
     /// Shapes of the weights.
     pub(crate) weights: Vec<Shape>,
-    /// The rule that is being applied; a fault found later, while classes are brought into line, is put down to the last.
+    /// The rule that is being applied; a fault found later, while classes are brought into line, is put down
+    /// to the last.
     pub(crate) acting: &'static str,
     /// The first fault.
     pub(crate) fault: Option<Fault>,
@@ -89,7 +91,9 @@ fn shape(meaning: &Meaning, node: &ENode, children: &[Shape]) -> Result<Shape, S
             _ => Err(format!("channels differ: {children:?}")),
         },
         Operator::ScaleFilters if children[1].axes() == [children[0].channels()] => Ok(children[0].clone()),
-        Operator::ScaleFilters => Err(format!("{} does not scale the filters of {}", children[1], children[0])),
+        Operator::ScaleFilters => {
+            Err(format!("{} does not scale the filters of {}", children[1], children[0]))
+        }
         Operator::Layer(op) => layer_shape(op, children),
         Operator::Barrier(_) => Ok(children[0].clone()),
         Operator::Outputs => Err("the root is no tensor".to_owned()),
@@ -112,7 +116,9 @@ fn layer_shape(op: &Op, children: &[Shape]) -> Result<Shape, String> {
         return Err(format!("{} takes {} weights, not {}", op.name(), roles.len(), weights.len()));
     }
     match roles.iter().zip(weights).find(|(role, weight)| role.shape != **weight) {
-        Some((role, weight)) => Err(format!("the {} of {} is {weight}, not {}", role.role, op.name(), role.shape)),
+        Some((role, weight)) => {
+            Err(format!("the {} of {} is {weight}, not {}", role.role, op.name(), role.shape))
+        }
         None => Ok(result),
     }
 }

@@ -1,4 +1,5 @@
-//! What an e-node costs: a roofline over the layer and the shapes around it, in picoseconds, so that sums are exact.
+//! What an e-node costs: a roofline over the layer and the shapes around it, in picoseconds, so that sums are
+//! exact.
 
 use frit_ir::{Op, Shape};
 use smallvec::SmallVec;
@@ -12,8 +13,8 @@ const ELEMENT: u64 = 4;
 /// A change of view moves nothing; it costs just enough not to be preferred to nothing.
 const VIEW: u64 = 1_000;
 
-/// The rates of a machine, as far as the choice between two ways of computing the same thing depends on them. Rates of 0
-/// count as 1.
+/// The rates of a machine, as far as the choice between two ways of computing the same thing depends on them.
+/// Rates of 0 count as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CostModel {
     /// 10^9 multiply-accumulates a second in dense and grouped convolutions and dense layers.
@@ -39,8 +40,8 @@ impl Default for CostModel {
 }
 
 impl CostModel {
-    /// Cost of `node` in class `class`, in picoseconds. What is computed from weights alone is computed once, when the
-    /// network is compiled, and costs nothing.
+    /// Cost of `node` in class `class`, in picoseconds. What is computed from weights alone is computed once,
+    /// when the network is compiled, and costs nothing.
     pub(crate) fn picoseconds(&self, egraph: &EGraph, class: egg::Id, node: &ENode) -> u64 {
         let Operator::Layer(op) = &node.op else { return 0 };
         let result = &egraph[class];
@@ -66,8 +67,8 @@ impl CostModel {
     }
 
     fn transfer(&self, elements: u64) -> u64 {
-        let picoseconds =
-            u128::from(elements) * u128::from(ELEMENT) * 1_000_000_000_000 / u128::from(self.bytes_per_second.max(1));
+        let picoseconds = u128::from(elements) * u128::from(ELEMENT) * 1_000_000_000_000
+            / u128::from(self.bytes_per_second.max(1));
         u64::try_from(picoseconds).unwrap_or(u64::MAX)
     }
 }

@@ -1,4 +1,5 @@
-//! The extracted e-nodes as a graph: one node for each, under the name of the source layer whose value it computes.
+//! The extracted e-nodes as a graph: one node for each, under the name of the source layer whose value it
+//! computes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +17,8 @@ use crate::report;
 
 /// A node to be.
 struct Kernel {
-    /// The source layer that gives its name, by its place in the encoding; inputs that nothing needs have none.
+    /// The source layer that gives its name, by its place in the encoding; inputs that nothing needs have
+    /// none.
     named: Option<usize>,
     op: Op,
     /// Other kernels, by index.
@@ -85,7 +87,8 @@ impl<'a> Decoder<'a> {
         }
         let places: BTreeMap<NodeId, usize> =
             encoding.layers.iter().enumerate().map(|(place, layer)| (layer.id, place)).collect();
-        let kernels = encoding.inputs.iter().map(|id| Kernel::input(source, *id, places.get(id).copied())).collect();
+        let kernels =
+            encoding.inputs.iter().map(|id| Kernel::input(source, *id, places.get(id).copied())).collect();
         let (made, outputs) = (BTreeMap::new(), BTreeMap::new());
         Decoder { source, encoding, derivations, members, owners, kernels, made, outputs }
     }
@@ -124,7 +127,15 @@ impl<'a> Decoder<'a> {
         layers.extend(members);
         let operands = node.operands().iter().map(|&operand| self.made_by(operand)).collect();
         let weights = self.weights(node, op);
-        self.kernels.push(Kernel { named: Some(named), op: op.clone(), operands, weights, layers, rules, cost });
+        self.kernels.push(Kernel {
+            named: Some(named),
+            op: op.clone(),
+            operands,
+            weights,
+            layers,
+            rules,
+            cost,
+        });
         Ok(self.kernels.len() - 1)
     }
 
@@ -135,8 +146,8 @@ impl<'a> Decoder<'a> {
         roles.iter().zip(node.weights()).map(|(role, &weight)| (role.role, egraph.find(weight))).collect()
     }
 
-    /// The kernel that makes an output under its name. Where the value is another input's or output's as well, that is a
-    /// view of it: every output keeps a node of its own.
+    /// The kernel that makes an output under its name. Where the value is another input's or output's as
+    /// well, that is a view of it: every output keeps a node of its own.
     fn output(&mut self, output: u32, value: usize) -> usize {
         let named = self.encoding.outputs[output as usize];
         if self.kernels[value].named == Some(named) {
@@ -156,8 +167,8 @@ impl<'a> Decoder<'a> {
         self.kernels.len() - 1
     }
 
-    /// Gives layers that no kernel names so far to the kernels that compute their users: they were identities, or are
-    /// contained in what a rule matched under another name.
+    /// Gives layers that no kernel names so far to the kernels that compute their users: they were
+    /// identities, or are contained in what a rule matched under another name.
     fn cover(&mut self) {
         let places: BTreeMap<NodeId, usize> =
             self.encoding.layers.iter().enumerate().map(|(place, layer)| (layer.id, place)).collect();
@@ -167,7 +178,8 @@ impl<'a> Decoder<'a> {
                 covering[place].insert(index);
             }
         }
-        for place in (0..covering.len()).rev().filter(|&place| covering[place].is_empty()).collect::<Vec<_>>() {
+        for place in (0..covering.len()).rev().filter(|&place| covering[place].is_empty()).collect::<Vec<_>>()
+        {
             let users = self.source.users(self.encoding.layers[place].id);
             let users = users.iter().filter_map(|user| places.get(user));
             let kernels: BTreeSet<usize> = users.flat_map(|&user| covering[user].iter().copied()).collect();
@@ -195,7 +207,11 @@ impl Kernel {
 
 impl Decoded {
     /// Writes the kernels as a graph, evaluating their weights.
-    pub(crate) fn write(self, source: &Graph, encoding: &Encoding) -> Result<(Graph, Vec<report::Kernel>), Fault> {
+    pub(crate) fn write(
+        self,
+        source: &Graph,
+        encoding: &Encoding,
+    ) -> Result<(Graph, Vec<report::Kernel>), Fault> {
         let mut graph = Graph::new(source.name.clone());
         graph.preprocess.clone_from(&source.preprocess);
         graph.labels.clone_from(&source.labels);
@@ -231,7 +247,8 @@ impl Decoded {
         Ok((graph, told))
     }
 
-    /// The kernels, operands first: the inputs, then among those that are ready the one whose layer came first.
+    /// The kernels, operands first: the inputs, then among those that are ready the one whose layer came
+    /// first.
     fn order(&self, inputs: usize) -> Vec<usize> {
         let mut users: Vec<Vec<usize>> = vec![Vec::new(); self.kernels.len()];
         let mut waiting: Vec<usize> = self.kernels.iter().map(|kernel| kernel.operands.len()).collect();
@@ -241,9 +258,11 @@ impl Decoded {
             }
         }
         // Inputs come first whatever they are named after.
-        let rank =
-            |index: usize| (index >= inputs, if index < inputs { None } else { self.kernels[index].named }, index);
-        let mut ready: BTreeSet<_> = (0..waiting.len()).filter(|&index| waiting[index] == 0).map(rank).collect();
+        let rank = |index: usize| {
+            (index >= inputs, if index < inputs { None } else { self.kernels[index].named }, index)
+        };
+        let mut ready: BTreeSet<_> =
+            (0..waiting.len()).filter(|&index| waiting[index] == 0).map(rank).collect();
         let mut order = Vec::with_capacity(waiting.len());
         while let Some((_, _, index)) = ready.pop_first() {
             order.push(index);
@@ -260,7 +279,13 @@ impl Decoded {
 
 impl Kernel {
     /// The node, named after `layer`, with its weights in `folder`.
-    fn node(&self, layer: &Node, source: &Graph, layers: &[Layer], folder: &mut Folder<'_>) -> Result<Node, Fault> {
+    fn node(
+        &self,
+        layer: &Node,
+        source: &Graph,
+        layers: &[Layer],
+        folder: &mut Folder<'_>,
+    ) -> Result<Node, Fault> {
         let mut weights = Vec::with_capacity(self.weights.len());
         for &(role, class) in &self.weights {
             weights.push(match folder.keep(class) {

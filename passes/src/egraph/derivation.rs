@@ -1,4 +1,5 @@
-//! Which source layers an e-node computes, and by which rules it came about: the log of saturation, read backwards.
+//! Which source layers an e-node computes, and by which rules it came about: the log of saturation, read
+//! backwards.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

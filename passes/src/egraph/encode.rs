@@ -37,14 +37,17 @@ pub(crate) struct Layer {
 pub(crate) fn encode(graph: &Graph) -> Encoding {
     let mut order = graph.topological();
     let needed = needed(graph);
-    let inputs: Vec<NodeId> = order.iter().copied().filter(|&id| matches!(graph.node(id).op, Op::Input(_))).collect();
-    let unreached = order.iter().filter(|id| !needed.contains(id) && !matches!(graph.node(**id).op, Op::Input(_)));
+    let inputs: Vec<NodeId> =
+        order.iter().copied().filter(|&id| matches!(graph.node(id).op, Op::Input(_))).collect();
+    let unreached =
+        order.iter().filter(|id| !needed.contains(id) && !matches!(graph.node(**id).op, Op::Input(_)));
     let unreached = unreached.map(|&id| graph.node(id).name.clone()).collect();
     order.retain(|id| needed.contains(id));
     let mut encoder = Encoder::new(graph, &inputs);
     let layers: Vec<Layer> = order.into_iter().map(|id| encoder.layer(id)).collect();
-    let mut outputs: Vec<(u32, usize)> =
-        (0..layers.len()).filter_map(|place| Some((*encoder.outputs.get(&layers[place].id)?, place))).collect();
+    let mut outputs: Vec<(u32, usize)> = (0..layers.len())
+        .filter_map(|place| Some((*encoder.outputs.get(&layers[place].id)?, place)))
+        .collect();
     outputs.sort_unstable();
     let barriers: Vec<Id> = outputs.iter().map(|&(_, place)| encoder.read[&layers[place].id]).collect();
     let mut egraph = encoder.egraph;
@@ -109,7 +112,8 @@ impl<'a> Encoder<'a> {
         let enode = match self.inputs.get(&id) {
             Some(&input) => ENode::new(Operator::Input(input), &[]),
             None => {
-                let mut children: Vec<Id> = graph.operands(id).iter().map(|operand| self.read[operand]).collect();
+                let mut children: Vec<Id> =
+                    graph.operands(id).iter().map(|operand| self.read[operand]).collect();
                 children.extend(node.weights.iter().map(|name| self.weight(name)));
                 ENode::layer(node.op.clone(), &children)
             }

@@ -1,9 +1,10 @@
 //! Extraction: the cheapest e-node for every class that is needed, shared values paid once.
 //!
-//! A dynamic programme over the set of classes still owed. Classes are taken users first; a state is the set of classes
-//! that the choices so far need and that are still to be computed. At every tensor that all paths pass, all states are
-//! the same set, so the work is the sum over the regions between them. Costs of trees would count a shared value once a
-//! user, and a greedy walk over the DAG computes a value twice wherever two users want it in two forms.
+//! A dynamic programme over the set of classes still owed. Classes are taken users first; a state is the set
+//! of classes that the choices so far need and that are still to be computed. At every tensor that all paths
+//! pass, all states are the same set, so the work is the sum over the regions between them. Costs of trees
+//! would count a shared value once a user, and a greedy walk over the DAG computes a value twice wherever two
+//! users want it in two forms.
 
 mod choices;
 
@@ -24,8 +25,8 @@ pub(crate) struct Selection {
     pub(crate) picks: Vec<(Id, ENode, u64)>,
     /// Picoseconds.
     pub(crate) cost: u64,
-    /// Whether it is proven that nothing is cheaper: the bound on states was not reached, and no cycle of several classes
-    /// had to be cut.
+    /// Whether it is proven that nothing is cheaper: the bound on states was not reached, and no cycle of
+    /// several classes had to be cut.
     pub(crate) exact: bool,
 }
 
@@ -33,7 +34,7 @@ pub(crate) struct Selection {
 pub(crate) fn extract(egraph: &EGraph, root: Id, model: &CostModel, bound: usize) -> Selection {
     let mut choices = Choices::new(egraph, root, model);
     choices.prune();
-    let search = search(&choices, bound.max(1));
+    let search = search(&choices, bound.clamp(1, 1 << 24));
     let pick = |&(class, choice): &(usize, usize)| {
         let (id, choice) = (choices.classes[class], &choices.nodes[class][choice]);
         (id, egraph[id].nodes[choice.node].clone(), choice.cost)
@@ -44,6 +45,10 @@ pub(crate) fn extract(egraph: &EGraph, root: Id, model: &CostModel, bound: usize
         exact: search.exact && choices.lossless,
     }
 }
+
+/// Up to this many classes owed at once the bound on states holds as it is; it shrinks for wider ones, so that a
+/// very wide network costs no more than a usual one.
+const USUAL_WIDTH: usize = 16;
 
 /// Classes still owed, as places in the order, sorted.
 type Owed = SmallVec<[u32; 8]>;
@@ -77,12 +82,16 @@ fn search(choices: &Choices, bound: usize) -> Found {
     let mut exact = true;
     owed[0].insert(Owed::new(), Some(State { cost: 0, made: None }));
     for class in 0..choices.classes.len() {
-        let mut states: Vec<(Owed, State)> =
-            std::mem::take(&mut owed[class]).into_iter().filter_map(|(rest, state)| Some((rest, state?))).collect();
-        exact &= states.len() <= bound;
-        if states.len() > bound {
+        let mut states: Vec<(Owed, State)> = std::mem::take(&mut owed[class])
+            .into_iter()
+            .filter_map(|(rest, state)| Some((rest, state?)))
+            .collect();
+        let widest = states.iter().map(|(rest, _)| rest.len()).max().unwrap_or(0);
+        let most = (bound * USUAL_WIDTH / widest.max(USUAL_WIDTH)).max(1);
+        if states.len() > most {
+            exact = false;
             states.sort_by_key(|(_, state)| state.cost);
-            states.truncate(bound);
+            states.truncate(most);
         }
         for (rest, State { cost, made: before }) in states {
             for (choice, chosen) in choices.nodes[class].iter().enumerate() {
@@ -93,7 +102,8 @@ fn search(choices: &Choices, bound: usize) -> Found {
                     false => owed[rest.remove(0) as usize].entry(rest).or_default(),
                 };
                 if state.is_none_or(|known| cost < known.cost) {
-                    let made = u32::try_from(trail.len()).expect("the bound keeps the search far below 2^32 states");
+                    let made =
+                        u32::try_from(trail.len()).expect("the bound keeps the search far below 2^32 states");
                     *state = Some(State { cost, made: Some(made) });
                     trail.push(Made { before, class, choice });
                 }

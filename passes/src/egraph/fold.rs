@@ -60,7 +60,8 @@ impl<'a> Folder<'a> {
         Ok(name)
     }
 
-    /// The smallest e-node of a class of constants: expressions have one normal form, so there is little to choose.
+    /// The smallest e-node of a class of constants: expressions have one normal form, so there is little to
+    /// choose.
     fn term(&self, class: Id) -> &'a ENode {
         let nodes = self.encoding.egraph[class].nodes.iter();
         nodes.min_by_key(|node| node.children.len()).expect("no class is empty")
@@ -94,7 +95,8 @@ impl<'a> Folder<'a> {
         }
     }
 
-    /// The value of an expression of one number a channel, and of those below it, which are few but may be deep.
+    /// The value of an expression of one number a channel, and of those below it, which are few but may be
+    /// deep.
     fn vector(&mut self, class: Id) -> Result<Values, Fault> {
         let mut pending = vec![class];
         while let Some(&next) = pending.last() {
@@ -215,7 +217,9 @@ fn tag(op: &Operator) -> u64 {
 /// FNV-1a over 64-bit words.
 fn mixed(tag: u64, words: impl Iterator<Item = u64>) -> u64 {
     let step = |hash: u64, word: u64| {
-        word.to_le_bytes().iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+        word.to_le_bytes()
+            .iter()
+            .fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
     };
     words.fold(step(0xcbf2_9ce4_8422_2325, tag), step)
 }

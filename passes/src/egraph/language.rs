@@ -17,13 +17,15 @@ pub(crate) enum Operator {
     Weight(u32),
     /// `gamma / sqrt(variance + epsilon)` for each channel. Children: variance, gamma where there is one.
     BatchNormScale { epsilon: Scalar, gamma: bool },
-    /// `beta + (bias - mean) * scale` for each channel. Children: mean, scale, then beta and bias where there are any.
+    /// `beta + (bias - mean) * scale` for each channel. Children: mean, scale, then beta and bias where there
+    /// are any.
     BatchNormShift { beta: bool, bias: bool },
     /// The kernel with each filter (the last axis) times its scale. Children: kernel, scale.
     ScaleFilters,
     /// A layer. Children: its operands, then its weights.
     Layer(Op),
-    /// The network's output of this index: the child's value. Its users read this class, so that no rule looks behind it.
+    /// The network's output of this index: the child's value. Its users read this class, so that no rule
+    /// looks behind it.
     Barrier(u32),
     /// All outputs.
     Outputs,

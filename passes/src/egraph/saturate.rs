@@ -1,7 +1,7 @@
 //! Saturation: search all rules, apply all matches, bring the classes into line, until nothing changes.
 //!
-//! The loop is our own over egg's e-graph: a match carries what it matched and what it builds, which makes the log of
-//! derivations, and no clock limits it.
+//! The loop is our own over egg's e-graph: a match carries what it matched and what it builds, which makes
+//! the log of derivations, and no clock limits it.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +20,8 @@ pub(crate) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The e-nodes of a child's class. None where that is the root's own class: `x = relu(x)` would have a rule look into
-    /// what it builds, for ever.
+    /// The e-nodes of a child's class. None where that is the root's own class: `x = relu(x)` would have a
+    /// rule look into what it builds, for ever.
     pub(crate) fn inside(&self, child: Id) -> &'a [ENode] {
         let child = self.egraph.find(child);
         if child == self.egraph.find(self.class) { &[] } else { &self.egraph[child].nodes }
@@ -111,8 +111,8 @@ pub(crate) struct Saturation {
     pub(crate) steps: Vec<Step>,
 }
 
-/// Applies `rules` to a fresh e-graph until nothing changes, a limit is reached or a rule turns out to be wrong (then the
-/// e-graph's `fault` is set).
+/// Applies `rules` to a fresh e-graph until nothing changes, a limit is reached or a rule turns out to be
+/// wrong (then the e-graph's `fault` is set).
 pub(crate) fn saturate(egraph: &mut EGraph, rules: &[&Rule], limits: &Limits) -> Saturation {
     let names: Vec<Symbol> = rules.iter().map(|rule| rule.name.into()).collect();
     let most = egraph.total_size().saturating_mul(limits.growth).saturating_add(limits.slack);

@@ -3,6 +3,7 @@
 mod faults;
 mod mobilenet_v2;
 mod names;
+mod random;
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,9 @@ fn chain(length: usize, turns: &[(Op, &[&str])]) -> Legal<Graph> {
         graph.weights.insert(name, Weight { shape: Shape::new(&[1]), data: Data::Values([0.5].into()) });
     }
     graph.weights.insert("variance", Weight { shape: Shape::new(&[1]), data: Data::Values([0.75].into()) });
-    graph.weights.insert("kernel", Weight { shape: Shape::new(&[1, 1, 1, 1]), data: Data::Values([0.5].into()) });
+    graph
+        .weights
+        .insert("kernel", Weight { shape: Shape::new(&[1, 1, 1, 1]), data: Data::Values([0.5].into()) });
     let mut add = |index: usize, op: &Op, weights: &[&str], operands: &[NodeId]| {
         let name = format!("layer{index}");
         let weights = weights.iter().map(|&weight| weight.to_owned()).collect();
@@ -44,7 +47,8 @@ fn norm() -> (Op, &'static [&'static str]) {
 
 #[test]
 fn twenty_thousand_layers_stay_linear_and_use_no_stack() {
-    let turns = [(Op::Activation(Activation::Relu), &[][..]), (Op::Conv2d(conv(1, 1)), &["kernel"][..]), norm()];
+    let turns =
+        [(Op::Activation(Activation::Relu), &[][..]), (Op::Conv2d(conv(1, 1)), &["kernel"][..]), norm()];
     let source = chain(19_998, &turns);
     let (graph, rewriting) = optimised(&source);
     assert_eq!(graph.len(), 1 + 19_998 / 3);

@@ -1,5 +1,5 @@
-//! The residual rule: a shortcut is the identity only where stride is 1 and channels match (He et al., 2016; Sandler et
-//! al., 2018). One function, [`is_identity`], decides for block descriptions and for graphs.
+//! The residual rule: a shortcut is the identity only where stride is 1 and channels match (He et al., 2016;
+//! Sandler et al., 2018). One function, [`is_identity`], decides for block descriptions and for graphs.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
@@ -17,7 +17,8 @@ pub struct Violation {
     pub channels: bool,
 }
 
-/// Whether a block of this stride from `channels_in` to `channels_out` can have its input added to its output.
+/// Whether a block of this stride from `channels_in` to `channels_out` can have its input added to its
+/// output.
 ///
 /// # Errors
 /// The conditions that fail.
@@ -28,8 +29,8 @@ pub fn is_identity(stride: [usize; 2], channels_in: usize, channels_out: usize) 
 
 /// The fault of a join that is a residual whose shortcut can't be the identity; `None` for any other join.
 ///
-/// The branch starts at the nearest layer that both sides come from; the side with fewer convolutions since then is the
-/// shortcut. Sides with as many convolutions are two branches of equal rank and no residual.
+/// The branch starts at the nearest layer that both sides come from; the side with fewer convolutions since
+/// then is the shortcut. Sides with as many convolutions are two branches of equal rank and no residual.
 pub(super) fn diagnose(
     branches: &Branches<'_>,
     shapes: &BTreeMap<NodeId, Shape>,
@@ -118,8 +119,10 @@ impl Path {
             [] => None,
             [(layer, _)] => Some(format!("stride {product} stands on {}", name(*layer))),
             several => {
-                let layers: Vec<String> =
-                    several.iter().map(|(layer, stride)| format!("{} ({})", name(*layer), spelled(*stride))).collect();
+                let layers: Vec<String> = several
+                    .iter()
+                    .map(|(layer, stride)| format!("{} ({})", name(*layer), spelled(*stride)))
+                    .collect();
                 Some(format!("stride {product} is the product of {}", layers.join(", ")))
             }
         }
@@ -145,8 +148,8 @@ impl<'a> Branches<'a> {
         Some((start, join.sides.map(|side| self.path(start, &between, join, side))))
     }
 
-    /// Walks back from both sides at once, always from the later layer: the first that both reach is the nearest. Also
-    /// returns the layers passed on the way.
+    /// Walks back from both sides at once, always from the later layer: the first that both reach is the
+    /// nearest. Also returns the layers passed on the way.
     fn part(&self, join: &Join<'_>) -> Option<(NodeId, BTreeSet<usize>)> {
         let mut reached: BTreeMap<usize, [bool; 2]> = BTreeMap::new();
         let mut later = BinaryHeap::new();
@@ -196,7 +199,8 @@ impl<'a> Branches<'a> {
         path
     }
 
-    /// The operands on the way back; a layer that adds a residual to its own sum comes from its first operand alone.
+    /// The operands on the way back; a layer that adds a residual to its own sum comes from its first operand
+    /// alone.
     fn operands(&self, id: NodeId, join: &Join<'_>) -> Vec<NodeId> {
         let mut operands = self.graph.operands(id);
         if id == join.at {

@@ -6,11 +6,17 @@ use super::check;
 use crate::testing::{Net, around, conv};
 
 /// A block: expand, depthwise with the stride, project, each with its stride.
-fn block(net: &mut Net, name: &str, (channels, filters, strides): (usize, usize, [usize; 3]), x: NodeId) -> NodeId {
+fn block(
+    net: &mut Net,
+    name: &str,
+    (channels, filters, strides): (usize, usize, [usize; 3]),
+    x: NodeId,
+) -> NodeId {
     let [expand, depthwise, project] = strides.map(|stride| [stride; 2]);
     let y = net.conv(&format!("{name}/expand"), Conv2d { stride: expand, ..conv(channels * 4, 1) }, x);
     let y = net.activation(&format!("{name}/relu6"), Activation::Relu6, y);
-    let layer = Conv2d { stride: depthwise, groups: channels * 4, padding: around(1), ..conv(channels * 4, 3) };
+    let layer =
+        Conv2d { stride: depthwise, groups: channels * 4, padding: around(1), ..conv(channels * 4, 3) };
     let y = net.conv(&format!("{name}/depthwise"), layer, y);
     net.conv(&format!("{name}/project"), Conv2d { stride: project, ..conv(filters, 1) }, y)
 }
@@ -37,7 +43,8 @@ fn a_residual_over_a_stride_and_other_channels_names_both_layers_shapes_and_caus
     for swapped in [false, true] {
         let [fault] = &residual(24, [1, 2, 1], swapped)[..] else { panic!("one fault") };
         assert_eq!((fault.code, fault.layer.as_str()), (codes::RESIDUAL_SHAPES, "add_1 (add)"));
-        let operands: Vec<[&str; 3]> = fault.operands.iter().map(|o| [&*o.role, &*o.layer, &*o.shape]).collect();
+        let operands: Vec<[&str; 3]> =
+            fault.operands.iter().map(|o| [&*o.role, &*o.layer, &*o.shape]).collect();
         assert_eq!(
             operands,
             [

@@ -1,5 +1,6 @@
-//! What the extraction chooses from: the classes that the root may need, in an order with users before what they use, and
-//! for each its e-nodes with their costs. What is made of weights alone is left out: it costs nothing.
+//! What the extraction chooses from: the classes that the root may need, in an order with users before what
+//! they use, and for each its e-nodes with their costs. What is made of weights alone is left out: it costs
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -49,8 +50,11 @@ impl Choices {
                 let one = &nodes[index];
                 nodes.iter().enumerate().any(|(other_index, other)| {
                     let no_dearer = other.cost < one.cost
-                        || other.cost == one.cost && (other.needs.len() < one.needs.len() || other_index < index);
-                    other_index != index && no_dearer && other.needs.iter().all(|need| one.needs.contains(need))
+                        || other.cost == one.cost
+                            && (other.needs.len() < one.needs.len() || other_index < index);
+                    other_index != index
+                        && no_dearer
+                        && other.needs.iter().all(|need| one.needs.contains(need))
                 })
             };
             let beaten: Vec<bool> = (0..nodes.len()).map(beaten).collect();
@@ -87,9 +91,9 @@ impl Choices {
 
     /// Leaves out e-nodes until no class needs itself, keeping at least one for each class.
     ///
-    /// An e-node that reads its own class is never part of a way to compute it. On a cycle of several classes each gets a
-    /// rank, how many of them it takes to compute it at least, and e-nodes read only lower ones: that may leave out a
-    /// cheaper way, and is remembered.
+    /// An e-node that reads its own class is never part of a way to compute it. On a cycle of several classes
+    /// each gets a rank, how many of them it takes to compute it at least, and e-nodes read only lower ones:
+    /// that may leave out a cheaper way, and is remembered.
     fn cut_cycles(&mut self) {
         for (class, nodes) in self.nodes.iter_mut().enumerate() {
             nodes.retain(|choice| !choice.needs.contains(&place(class)));
@@ -97,7 +101,8 @@ impl Choices {
         for cycle in self.cycles() {
             let ranks = self.ranks(&cycle);
             for &class in &cycle {
-                let lower = |need: &u32| ranks.get(need).is_none_or(|&rank| (rank, *need) < (ranks[&class], class));
+                let lower =
+                    |need: &u32| ranks.get(need).is_none_or(|&rank| (rank, *need) < (ranks[&class], class));
                 let nodes = &mut self.nodes[class as usize];
                 let before = nodes.len();
                 nodes.retain(|choice| choice.needs.iter().all(lower));

@@ -44,7 +44,8 @@ fn dag() -> impl Strategy<Value = Choices> {
             node,
         };
         let nodes = classes.into_iter().enumerate();
-        let nodes = nodes.map(|(class, nodes)| nodes.into_iter().enumerate().map(|node| choice(class, node)).collect());
+        let nodes = nodes
+            .map(|(class, nodes)| nodes.into_iter().enumerate().map(|node| choice(class, node)).collect());
         Choices { classes: (0..count).map(egg::Id::from).collect(), nodes: nodes.collect(), lossless: true }
     })
 }

@@ -10,7 +10,7 @@ use crate::egraph::saturate::{Found, Site, Term};
 /// `clip(x, 0, 6) = relu6(x)`, `clip(x, 0, inf) = relu(x)`, `clip(x, -inf, inf) = x`.
 pub(super) const NAME_CLAMP: Rule = Rule {
     name: "name-clamp",
-    sound: "all activations so far are clamps, and a clamp is its two bounds; 0, 6 and infinity are exact in f32",
+    sound: "a clamp is its two bounds, and 0, 6 and infinity are exact in f32",
     root: Kind::Activation,
     find: name_clamp,
 };
@@ -18,7 +18,7 @@ pub(super) const NAME_CLAMP: Rule = Rule {
 /// `outer(inner(x)) = both(x)`.
 pub(super) const MERGE_CLAMPS: Rule = Rule {
     name: "merge-clamps",
-    sound: "a clamp is monotone, so that a clamp of a clamp is the clamp whose bounds are the inner bounds, clamped",
+    sound: "clamps are monotone: one after another is the clamp to the inner bounds, clamped by the outer",
     root: Kind::Activation,
     find: merge_clamps,
 };
@@ -26,7 +26,7 @@ pub(super) const MERGE_CLAMPS: Rule = Rule {
 /// `activation(conv(..)) = conv(..; activation)`, also behind a residual that the layer adds.
 pub(super) const FUSE_ACTIVATION: Rule = Rule {
     name: "fuse-activation",
-    sound: "the epilogue applies its activations to each element, in the order in which they stood in the graph",
+    sound: "the epilogue applies its activations to each element, in the order of the graph",
     root: Kind::Activation,
     find: fuse_activation,
 };
@@ -48,7 +48,8 @@ fn merge_clamps(site: &Site<'_>, found: &mut Found<'_>) {
     for inner_node in site.inside(child) {
         let Some(Op::Activation(inner)) = inner_node.op() else { continue };
         let operand = inner_node.children[0];
-        // From the innermost outwards: else a chain of n clamps would get an e-node for each of its n * n spans.
+        // From the innermost outwards: else a chain of n clamps would get an e-node for each of its n * n
+        // spans.
         if site.egraph[operand].nodes.iter().any(|node| node.kind() == Kind::Activation) {
             continue;
         }
@@ -56,7 +57,11 @@ fn merge_clamps(site: &Site<'_>, found: &mut Found<'_>) {
         if both == named(*inner) {
             found.same(&[inner_node, site.root], child);
         } else {
-            found.equal(&[inner_node, site.root], Term::default(), ENode::layer(Op::Activation(both), &[operand]));
+            found.equal(
+                &[inner_node, site.root],
+                Term::default(),
+                ENode::layer(Op::Activation(both), &[operand]),
+            );
         }
     }
 }
@@ -70,7 +75,8 @@ fn fuse_activation(site: &Site<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// `epilogue` with `activation` behind all that it does; `None` where its place is taken by what it can't merge with.
+/// `epilogue` with `activation` behind all that it does; `None` where its place is taken by what it can't
+/// merge with.
 fn extended(epilogue: Epilogue, activation: Activation) -> Option<Epilogue> {
     let last = epilogue.residual || epilogue.activation_after.is_some();
     let place = if last { epilogue.activation_after } else { epilogue.activation };

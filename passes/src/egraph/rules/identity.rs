@@ -32,7 +32,8 @@ fn merge_reshapes(site: &Site<'_>, found: &mut Found<'_>) {
     for inner in site.inside(site.root.children[0]) {
         let Some(Op::Reshape(_)) = inner.op() else { continue };
         let operand = inner.children[0];
-        // From the innermost outwards: else a chain of n reshapes would get an e-node for each of its n * n spans.
+        // From the innermost outwards: else a chain of n reshapes would get an e-node for each of its n * n
+        // spans.
         if site.egraph[operand].nodes.iter().all(|node| node.kind() == Kind::Reshape) {
             continue;
         }

@@ -10,8 +10,8 @@ use crate::egraph::saturate::{Found, Site, Term};
 /// `conv(pad(x)) = conv(x)` with both paddings added up.
 pub(super) const FUSE_PAD_CONV2D: Rule = Rule {
     name: "fuse-pad-conv2d",
-    sound: "pad writes the zeros that a convolution's padding stands for, outside those of the convolution itself, so \
-            that each side's rows and columns add up",
+    sound: "pad writes the zeros that a convolution's padding stands for, inside those of the convolution \
+            itself, so that each side's rows and columns add up",
     root: Kind::Conv2d,
     find: fuse_pad_conv2d,
 };

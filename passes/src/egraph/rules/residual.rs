@@ -10,7 +10,7 @@ use crate::egraph::saturate::{Found, Site, Term};
 /// `conv(..) + y = conv(..; + y)`, whichever side the layer is on.
 pub(super) const FUSE_RESIDUAL: Rule = Rule {
     name: "fuse-residual",
-    sound: "addition commutes, and the epilogue adds the residual after the first activation and before the second",
+    sound: "addition commutes, and the epilogue adds the residual between its two activations",
     root: Kind::Binary,
     find: fuse_residual,
 };

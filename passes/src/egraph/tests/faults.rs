@@ -62,7 +62,10 @@ fn a_layer_that_can_not_be_names_the_rule_and_the_reason() {
 fn a_fault_is_a_diagnostic_of_frit_itself() {
     let diagnostic = Diagnostic::from(fault(&WRONG_TERM));
     assert_eq!(diagnostic.code, codes::INTERNAL);
-    assert_eq!(diagnostic.message, "rule wrong-term built a layer that can't be: conv2d takes 1 weights, not 0");
+    assert_eq!(
+        diagnostic.message,
+        "rule wrong-term built a layer that can't be: conv2d takes 1 weights, not 0"
+    );
 }
 
 #[test]

@@ -8,8 +8,15 @@ use crate::legality::Legal;
 use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
 
 /// Expansion, filters, repeats, stride of the first.
-const STAGES: [(usize, usize, usize, usize); 7] =
-    [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
+const STAGES: [(usize, usize, usize, usize); 7] = [
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+];
 
 /// The network at a resolution; padding at stride 2 stands apart, as in Keras.
 pub(super) fn build(resolution: usize) -> Legal<Graph> {
@@ -48,7 +55,8 @@ fn block(
     if expanded != inputs {
         y = normed(net, &format!("{name}/expand"), conv(expanded, 1), y, true);
     }
-    let mut depthwise = Conv2d { groups: expanded, stride: [stride; 2], padding: around(1), ..conv(expanded, 3) };
+    let mut depthwise =
+        Conv2d { groups: expanded, stride: [stride; 2], padding: around(1), ..conv(expanded, 3) };
     if stride == 2 {
         y = net.pad(&format!("{name}/pad"), after(1), y);
         depthwise.padding = Padding::default();

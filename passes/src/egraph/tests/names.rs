@@ -20,8 +20,9 @@ pub(super) fn lines(graph: &Graph) -> Vec<String> {
     graph.topological().into_iter().map(line).collect()
 }
 
-/// Asserts that every source layer is in some kernel or named as unreached, and that no kernel is without one.
-fn assert_complete(source: &Graph, optimised: &Graph, rewriting: &Rewriting) {
+/// Asserts that every source layer is in some kernel or named as unreached, and that no kernel is without
+/// one.
+pub(super) fn assert_complete(source: &Graph, optimised: &Graph, rewriting: &Rewriting) {
     let mut told: BTreeSet<&str> = rewriting.unreached.iter().map(String::as_str).collect();
     for id in optimised.ids() {
         let node = optimised.node(id);
@@ -66,7 +67,8 @@ fn equal_outputs_both_keep_their_names() {
     let mut net = Net::new(1);
     let x = net.input("x", &[4, 4, 2]);
     let first = net.activation("first", Activation::Relu6, x);
-    let second = net.activation("second", Activation::Clip { low: Scalar::new(0.0), high: Scalar::new(6.0) }, x);
+    let second =
+        net.activation("second", Activation::Clip { low: Scalar::new(0.0), high: Scalar::new(6.0) }, x);
     let third = net.pool("third", false, second);
     let source = net.finish(&[second, first, second, third]);
     let (graph, rewriting) = optimised(&source);

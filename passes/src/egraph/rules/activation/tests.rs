@@ -11,7 +11,11 @@ fn clip(low: f32, high: f32) -> Activation {
 /// Clamps with bounds that meet and overlap in every way, and a few that are no interval.
 fn activation() -> impl Strategy<Value = Activation> {
     let bound = prop::sample::select(vec![f32::NEG_INFINITY, -1.0, -0.0, 0.0, 0.25, 1.0, 6.0, f32::INFINITY]);
-    prop_oneof![Just(Activation::Relu), Just(Activation::Relu6), (bound.clone(), bound).prop_map(|(a, b)| clip(a, b))]
+    prop_oneof![
+        Just(Activation::Relu),
+        Just(Activation::Relu6),
+        (bound.clone(), bound).prop_map(|(a, b)| clip(a, b))
+    ]
 }
 
 /// One activation behind another, behind an input.

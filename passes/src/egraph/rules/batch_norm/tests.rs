@@ -136,9 +136,10 @@ fn weights_that_nothing_folds_into_keep_their_name_and_values() {
     let (graph, _) = optimised(&source);
     let names: Vec<&str> = graph.weights.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["kept.bias", "kept.kernel", "norm.bias", "norm.kernel"]);
-    let (Some(Data::Values(before)), Some(Data::Values(after))) =
-        (source.weights.get("kept.kernel").map(|w| &w.data), graph.weights.get("kept.kernel").map(|w| &w.data))
-    else {
+    let (Some(Data::Values(before)), Some(Data::Values(after))) = (
+        source.weights.get("kept.kernel").map(|w| &w.data),
+        graph.weights.get("kept.kernel").map(|w| &w.data),
+    ) else {
         panic!("both have values");
     };
     assert!(std::sync::Arc::ptr_eq(before, after), "the values are shared, not copied");

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use crate::testing::{Net, assert_equal, ops, optimised};
 
 fn reshape() -> impl Strategy<Value = Reshape> {
-    let shapes: Vec<Shape> = [&[24][..], &[2, 3, 4], &[4, 3, 2], &[1, 1, 24], &[6, 4]].map(Shape::new).to_vec();
+    let shapes: Vec<Shape> =
+        [&[24][..], &[2, 3, 4], &[4, 3, 2], &[1, 1, 24], &[6, 4]].map(Shape::new).to_vec();
     prop_oneof![Just(Reshape::Flatten), prop::sample::select(shapes).prop_map(Reshape::To)]
 }
 

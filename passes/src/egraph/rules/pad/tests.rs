@@ -88,7 +88,8 @@ fn a_pad_that_two_convolutions_read_goes_into_both() {
     let source = net.finish(&[first, second]);
     let (graph, rewriting) = optimised(&source);
     assert_eq!(ops(&graph), ["conv2d", "conv2d"]);
-    let computing = |layer: &str| rewriting.kernels.iter().filter(|k| k.sources.layers().any(|s| s == layer)).count();
+    let computing =
+        |layer: &str| rewriting.kernels.iter().filter(|k| k.sources.layers().any(|s| s == layer)).count();
     assert_eq!(computing("pad"), 2);
     assert_equal(&source, &graph);
 }

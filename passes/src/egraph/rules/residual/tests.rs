@@ -1,4 +1,4 @@
-use frit_ir::ops::{Activation, Conv2d};
+use frit_ir::ops::{Activation, Conv2d, Epilogue};
 use proptest::prelude::*;
 
 use crate::testing::{Net, assert_equal, conv, ops, optimised};
@@ -104,5 +104,18 @@ fn of_two_layers_one_takes_the_sum() {
     let source = net.finish(&[y]);
     let (graph, _) = optimised(&source);
     assert_eq!(ops(&graph), ["conv2d", "pad", "conv2d+add"]);
+    assert_equal(&source, &graph);
+}
+
+#[test]
+fn a_layer_whose_second_activation_is_set_takes_no_residual_before_it() {
+    let mut net = Net::new(6);
+    let x = net.input("x", &[4, 4, 3]);
+    let epilogue = Epilogue { activation_after: Some(Activation::Relu), ..Epilogue::default() };
+    let y = net.conv("conv", Conv2d { epilogue, ..conv(3, 1) }, x);
+    let y = net.sum("add", y, x);
+    let source = net.finish(&[y]);
+    let (graph, _) = optimised(&source);
+    assert_eq!(ops(&graph), ["conv2d+relu", "add"]);
     assert_equal(&source, &graph);
 }
