@@ -137,7 +137,8 @@ impl Graph {
     ///
     /// Nodes on a cycle, and those behind one, are missing: an importer compares the length with [`Graph::len`].
     pub fn topological(&self) -> Vec<NodeId> {
-        let mut waiting: BTreeMap<NodeId, usize> = self.ids().map(|id| (id, self.operands(id).len())).collect();
+        let mut waiting: BTreeMap<NodeId, usize> =
+            self.ids().map(|id| (id, self.operands(id).len())).collect();
         let mut ready: std::collections::BTreeSet<NodeId> =
             waiting.iter().filter(|&(_, &count)| count == 0).map(|(&id, _)| id).collect();
         let mut order = Vec::with_capacity(self.len());

@@ -21,11 +21,13 @@ pub fn infer(graph: &Graph) -> Result<BTreeMap<NodeId, Shape>, Faults> {
         let layer = format!("{} ({})", node.name, node.op.name());
         let operands = graph.operands(id);
         if operands.len() != node.op.arity() {
-            let message = format!("{} takes {} operands, not {}", node.op.name(), node.op.arity(), operands.len());
+            let message =
+                format!("{} takes {} operands, not {}", node.op.name(), node.op.arity(), operands.len());
             faults.push(Diagnostic::error(codes::OPERANDS, message).at(layer));
             continue;
         }
-        let operands: Option<Vec<Shape>> = operands.iter().map(|operand| shapes.get(operand).cloned()).collect();
+        let operands: Option<Vec<Shape>> =
+            operands.iter().map(|operand| shapes.get(operand).cloned()).collect();
         let Some(operands) = operands else { continue };
         match node.op.shape(&operands) {
             Ok(shape) => {
@@ -62,7 +64,8 @@ pub fn check_weights(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, faults: &m
         let layer = format!("{} ({})", node.name, node.op.name());
         let roles = node.op.weight_roles(&operands);
         if roles.len() != node.weights.len() {
-            let message = format!("{} needs {} weights, not {}", node.op.name(), roles.len(), node.weights.len());
+            let message =
+                format!("{} needs {} weights, not {}", node.op.name(), roles.len(), node.weights.len());
             faults.push(Diagnostic::error(codes::WEIGHT_MISSING, message).at(layer));
             continue;
         }
@@ -77,18 +80,27 @@ pub fn check_weights(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, faults: &m
 fn check_weight(graph: &Graph, role: &WeightRole, name: &str) -> Option<Diagnostic> {
     let Some(weight) = graph.weights.get(name) else {
         let message = format!("the weight {name} is missing");
-        return Some(Diagnostic::error(codes::WEIGHT_MISSING, message).note(format!("its {} is {}", role.role, role.shape)));
+        return Some(
+            Diagnostic::error(codes::WEIGHT_MISSING, message)
+                .note(format!("its {} is {}", role.role, role.shape)),
+        );
     };
     if weight.shape != role.shape {
         return Some(
-            Diagnostic::error(codes::WEIGHT_SHAPE, format!("the weight {name} has another shape than its layer needs"))
-                .operand("given", name, weight.shape.to_string())
-                .operand("needed", name, role.shape.to_string()),
+            Diagnostic::error(
+                codes::WEIGHT_SHAPE,
+                format!("the weight {name} has another shape than its layer needs"),
+            )
+            .operand("given", name, weight.shape.to_string())
+            .operand("needed", name, role.shape.to_string()),
         );
     }
     let Data::Values(values) = &weight.data else { return None };
     let bad = values.iter().filter(|value| !value.is_finite()).count();
     (bad > 0).then(|| {
-        Diagnostic::warning(codes::WEIGHT_NOT_FINITE, format!("{bad} values of the weight {name} are NaN or infinite"))
+        Diagnostic::warning(
+            codes::WEIGHT_NOT_FINITE,
+            format!("{bad} values of the weight {name} are NaN or infinite"),
+        )
     })
 }

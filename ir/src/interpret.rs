@@ -65,7 +65,10 @@ pub fn run<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_all<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<BTreeMap<NodeId, Tensor<T>>, Faults> {
+pub fn run_all<T: Number>(
+    graph: &Graph,
+    inputs: &[Tensor<T>],
+) -> Result<BTreeMap<NodeId, Tensor<T>>, Faults> {
     walk(graph, inputs, |_, _| {})
 }
 

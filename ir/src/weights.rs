@@ -49,9 +49,9 @@ impl Weights {
     /// # Errors
     /// There is no such weight, or only its digest is known.
     pub fn values(&self, name: &str) -> Result<Arc<[f32]>, Diagnostic> {
-        let weight = self.get(name).ok_or_else(|| {
-            Diagnostic::error(codes::WEIGHT_MISSING, format!("there is no weight {name}"))
-        })?;
+        let weight = self
+            .get(name)
+            .ok_or_else(|| Diagnostic::error(codes::WEIGHT_MISSING, format!("there is no weight {name}")))?;
         match &weight.data {
             Data::Values(values) => Ok(Arc::clone(values)),
             Data::Seeded(seed) => Ok(draw(*seed, name, &weight.shape)),

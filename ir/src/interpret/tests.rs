@@ -1,7 +1,9 @@
 //! Each op against values computed by hand.
 
 use super::*;
-use crate::ops::{BatchNorm, Binary, Conv2d, Dense, GlobalAveragePool, Input, Padding, Reshape, Scalar, Softmax};
+use crate::ops::{
+    BatchNorm, Binary, Conv2d, Dense, GlobalAveragePool, Input, Padding, Reshape, Scalar, Softmax,
+};
 use crate::weights::{Data, Weight};
 use crate::{Node, Provenance};
 
@@ -10,7 +12,9 @@ fn add(graph: &mut Graph, op: Op, inputs: &[NodeId], weights: &[(&[usize], &[f32
     let mut names = Vec::new();
     for (index, (shape, values)) in weights.iter().enumerate() {
         let weight = format!("{name}.{index}");
-        graph.weights.insert(&weight, Weight { shape: Shape::new(shape), data: Data::Values((*values).into()) });
+        graph
+            .weights
+            .insert(&weight, Weight { shape: Shape::new(shape), data: Data::Values((*values).into()) });
         names.push(weight);
     }
     graph.add(Node { sources: Provenance::source(&name), name, op, weights: names }, inputs)

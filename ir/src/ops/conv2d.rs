@@ -53,7 +53,10 @@ impl Conv2d {
 
     pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
         let [height, width, channels] = operands[0].map().ok_or_else(|| {
-            Diagnostic::error(codes::RANK, format!("conv2d takes a map (height x width x channels), not {}", operands[0]))
+            Diagnostic::error(
+                codes::RANK,
+                format!("conv2d takes a map (height x width x channels), not {}", operands[0]),
+            )
         })?;
         self.validate(channels)?;
         let rows = self.positions(height, 0)?;
@@ -79,7 +82,10 @@ impl Conv2d {
             }
         }
         if self.filters == 0 || self.groups == 0 {
-            return bad(format!("{} filters in {} groups; the least is 1 of each", self.filters, self.groups));
+            return bad(format!(
+                "{} filters in {} groups; the least is 1 of each",
+                self.filters, self.groups
+            ));
         }
         if channels % self.groups != 0 || self.filters % self.groups != 0 {
             return bad(format!(
@@ -142,7 +148,9 @@ impl Conv2d {
             (position[axis] * self.stride[axis] + tap * self.dilation[axis]).checked_sub(before[axis])
         };
         let (inputs, filters) = (channels / self.groups, self.filters / self.groups);
-        for (down, across) in (0..self.kernel[0]).flat_map(|down| (0..self.kernel[1]).map(move |across| (down, across))) {
+        for (down, across) in
+            (0..self.kernel[0]).flat_map(|down| (0..self.kernel[1]).map(move |across| (down, across)))
+        {
             let (Some(y), Some(x)) = (place(0, down), place(1, across)) else { continue };
             if y >= height || x >= width {
                 continue;

@@ -43,7 +43,12 @@ impl Dense {
 
 impl Dense {
     /// The biased sums.
-    pub(crate) fn evaluate<T: Number>(&self, input: &Tensor<T>, kernel: &[T], bias: Option<&[T]>) -> Tensor<T> {
+    pub(crate) fn evaluate<T: Number>(
+        &self,
+        input: &Tensor<T>,
+        kernel: &[T],
+        bias: Option<&[T]>,
+    ) -> Tensor<T> {
         let mut sums = bias.map_or_else(|| vec![T::zero(); self.units], <[T]>::to_vec);
         for (&value, weights) in input.iter().zip(kernel.chunks_exact(self.units)) {
             for (sum, &weight) in sums.iter_mut().zip(weights) {

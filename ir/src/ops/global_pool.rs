@@ -14,7 +14,10 @@ pub struct GlobalAveragePool {
 impl GlobalAveragePool {
     pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
         let [_, _, channels] = operands[0].map().ok_or_else(|| {
-            Diagnostic::error(codes::RANK, format!("global_avg_pool takes a map (height x width x channels), not {}", operands[0]))
+            Diagnostic::error(
+                codes::RANK,
+                format!("global_avg_pool takes a map (height x width x channels), not {}", operands[0]),
+            )
         })?;
         Ok(if self.keep_dims { Shape::new(&[1, 1, channels]) } else { Shape::new(&[channels]) })
     }

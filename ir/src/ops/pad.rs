@@ -9,7 +9,10 @@ use crate::tensor::{Shape, Tensor};
 
 pub(super) fn shape_rule(padding: &Padding, operands: &[Shape]) -> Result<Shape, Diagnostic> {
     let [height, width, channels] = operands[0].map().ok_or_else(|| {
-        Diagnostic::error(codes::RANK, format!("pad takes a map (height x width x channels), not {}", operands[0]))
+        Diagnostic::error(
+            codes::RANK,
+            format!("pad takes a map (height x width x channels), not {}", operands[0]),
+        )
     })?;
     let grown = |length: usize, before: usize, after: usize| length.checked_add(before)?.checked_add(after);
     let rows = grown(height, padding.top, padding.bottom);

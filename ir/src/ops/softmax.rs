@@ -14,7 +14,8 @@ impl Softmax {
     pub(crate) fn evaluate<T: Number>(self, input: &Tensor<T>) -> Tensor<T> {
         let mut output = input.clone();
         for mut lane in output.lanes_mut(Axis(input.ndim().saturating_sub(1))) {
-            let most = lane.iter().copied().fold(T::neg_infinity(), |most, x| if x > most { x } else { most });
+            let most =
+                lane.iter().copied().fold(T::neg_infinity(), |most, x| if x > most { x } else { most });
             lane.mapv_inplace(|x| (x - most).exp());
             let sum: T = lane.iter().copied().sum();
             lane.mapv_inplace(|x| x / sum);
