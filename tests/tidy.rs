@@ -1,1 +1,380 @@
-//! tidy
+//! The house rules that a machine can check. Every fault says where it is and what to do about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+
+use frit_tests::source::{self, Function, SourceFile};
+use frit_tests::{licences, root, tokens};
+
+/// Fails with all of `faults`, if there is any.
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// What each crate of the workspace may use of the others.
+const CRATES: [(&str, &[&str]); 6] = [
+    ("frit-ir", &[]),
+    ("frit-passes", &["frit-ir"]),
+    ("frit-runtime", &[]),
+    ("frit-compiler", &["frit-ir", "frit-passes", "frit-runtime"]),
+    ("frit-tests", &["frit-ir", "frit-passes", "frit-compiler", "frit-runtime"]),
+    ("frit-benches", &["frit-ir", "frit-passes", "frit-compiler", "frit-runtime"]),
+];
+
+/// What each room of the compiler may use of the others. Code flows from `import` down to `emit`; the rooms at the end
+/// look at all that came before them, and nothing looks at them.
+const ROOMS: [(&str, &[&str]); 17] = [
+    ("import", &[]),
+    ("zoo", &["import"]),
+    ("vector", &[]),
+    ("machine", &["vector"]),
+    ("kernels", &["vector"]),
+    ("pack", &["kernels", "vector"]),
+    ("plan", &["kernels", "vector"]),
+    ("schedule", &["kernels", "machine", "pack", "plan", "vector"]),
+    ("lower", &["machine", "vector"]),
+    ("driver", &["plan"]),
+    ("emit", &["driver", "lower", "machine", "plan", "vector"]),
+    ("probe", &["emit", "machine", "vector"]),
+    ("cost", &["import"]),
+    ("(root)", &["emit", "machine", "plan", "schedule"]),
+    ("verify", &["(root)", "import", "machine", "plan", "schedule"]),
+    ("bench", &["(root)", "import", "machine", "plan", "probe", "schedule"]),
+    (
+        "report",
+        &["(root)", "bench", "cost", "import", "machine", "plan", "probe", "schedule", "vector", "verify"],
+    ),
+];
+
+/// The files that may hold unsafe code.
+const UNSAFE: [&str; 5] = [
+    "compiler/src/emit/jit.rs",
+    "runtime/src/call.rs",
+    "runtime/src/code.rs",
+    "runtime/src/map.rs",
+    "runtime/src/pool.rs",
+];
+
+#[test]
+fn crates_depend_in_one_direction() {
+    let mut faults = Vec::new();
+    let text = cargo(&["metadata", "--no-deps", "--format-version", "1", "--offline"]);
+    let metadata: serde_json::Value = serde_json::from_str(&text).expect("cargo metadata prints JSON");
+    for package in metadata["packages"].as_array().expect("metadata lists packages") {
+        let name = package["name"].as_str().expect("a package has a name");
+        let Some((_, may)) = CRATES.iter().find(|(known, _)| known == &name) else {
+            faults.push(format!(
+                "Cargo.toml: {name} is not in tidy's list of crates; say there what it may use"
+            ));
+            continue;
+        };
+        for dependency in package["dependencies"].as_array().expect("a package lists dependencies") {
+            let used = dependency["name"].as_str().expect("a dependency has a name");
+            if used.starts_with("frit-") && used != name && !may.contains(&used) {
+                faults.push(format!("{name} depends on {used}; it may use {may:?}: move what it needs down"));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn rooms_of_the_compiler_depend_in_one_direction() {
+    let mut faults = Vec::new();
+    for file in &source::all(&root()) {
+        let Some(inside) = file.path.strip_prefix("compiler/src/").filter(|path| !path.starts_with("bin/"))
+        else {
+            continue;
+        };
+        let parts: Vec<&str> = inside.trim_end_matches(".rs").split('/').collect();
+        let depth = if parts == ["lib"] { 0 } else { parts.len() };
+        let room = if depth == 0 { "(root)" } else { parts[0] };
+        let Some((_, may)) = ROOMS.iter().find(|(known, _)| *known == room) else {
+            faults
+                .push(format!("{}: room {room} is not in tidy's list; say there what it may use", file.path));
+            continue;
+        };
+        for (named, line) in tokens::rooms(&tokens::product(file), depth) {
+            let used = if ROOMS.iter().any(|(known, _)| *known == named) { named.as_str() } else { "(root)" };
+            if used != room && !may.contains(&used) {
+                faults.push(format!("{}:{line}: {room} uses {used}; it may use {may:?}", file.path));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn a_deployed_program_links_no_compiler() {
+    let tree = cargo(&["tree", "-p", "frit-runtime", "-e", "normal", "--prefix", "none", "--offline"]);
+    let forbidden = ["cranelift", "egg ", "petgraph", "ndarray", "serde_json", "frit-ir", "frit-passes"];
+    let faults: Vec<String> = tree
+        .lines()
+        .filter(|line| forbidden.iter().any(|name| line.starts_with(name)))
+        .map(|line| {
+            format!("runtime/Cargo.toml: frit-runtime links {line}; a program that only runs may not")
+        })
+        .collect();
+    assert!(tree.contains("frit-runtime"), "cargo tree gave no tree: {tree}");
+    assert_none(&faults);
+}
+
+#[test]
+fn functions_are_short_and_take_few_parameters() {
+    let functions: Vec<Function> = source::all(&root()).iter().flat_map(SourceFile::functions).collect();
+    let mut faults = Vec::new();
+    for function in &functions {
+        let Function { place, name, lines, parameters, .. } = function;
+        if *lines > 100 {
+            faults.push(format!(
+                "{place}: {name} has {lines} lines, the most is 100: find the second function"
+            ));
+        }
+        if *parameters > 5 {
+            faults
+                .push(format!("{place}: {name} takes {parameters} parameters, the most is 5: make a struct"));
+        }
+    }
+    let mut lengths: Vec<usize> = functions.iter().filter(|f| !f.test).map(|f| f.lines).collect();
+    lengths.sort_unstable();
+    for (percent, most) in [(50, 9), (90, 30), (99, 70)] {
+        let found = lengths[(lengths.len() - 1) * percent / 100];
+        if found > most {
+            faults.push(format!("{percent} in 100 functions have up to {found} lines, should be {most}"));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn files_are_short() {
+    let mut lengths: Vec<(usize, String)> =
+        source::all(&root()).into_iter().map(|file| (file.text.lines().count(), file.path)).collect();
+    lengths.sort_unstable();
+    let mut faults: Vec<String> = lengths
+        .iter()
+        .filter(|(lines, _)| *lines > 800)
+        .map(|(lines, path)| format!("{path}:1: {lines} lines, the most is 800: find the second subject"))
+        .collect();
+    let (lines, path) = &lengths[(lengths.len() - 1) * 9 / 10];
+    if *lines > 500 {
+        faults.push(format!("{path}:1: a tenth of all files has more than 500 lines ({lines} here)"));
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn names_say_what_a_thing_is() {
+    let vague = ["utils", "util", "helpers", "helper", "common", "misc", "manager"];
+    let faults: Vec<String> = source::all(&root())
+        .iter()
+        .filter(|file| file.path.trim_end_matches(".rs").split(['/', '_']).any(|part| vague.contains(&part)))
+        .map(|file| format!("{}:1: the name says nothing; name the subject", file.path))
+        .collect();
+    assert_none(&faults);
+}
+
+#[test]
+fn comments_are_about_now() {
+    let history = ["previously", "no longer", "new version", "used to be", "FIXME", "XXX", "HACK"];
+    let mut faults = Vec::new();
+    for file in &source::all(&root()) {
+        for (line, comment) in file.comments() {
+            for word in history.iter().filter(|word| comment.contains(**word)) {
+                faults.push(format!("{}:{line}: \"{word}\": say what is so today", file.path));
+            }
+            if comment.contains("TODO") && !comment.contains("TODO(#") {
+                faults.push(format!(
+                    "{}:{line}: a TODO without an issue: do it, or write TODO(#number)",
+                    file.path
+                ));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn unsafe_code_is_where_the_list_says_and_gives_its_reason() {
+    let mut faults = Vec::new();
+    for file in &source::all(&root()) {
+        let lines: Vec<&str> = file.text.lines().collect();
+        let places = tokens::unsafe_code(&tokens::whole(file));
+        if let Some(line) = places.first().filter(|_| !UNSAFE.contains(&file.path.as_str())) {
+            faults.push(format!(
+                "{}:{line}: unsafe code outside tidy's list: build on what is there",
+                file.path
+            ));
+            continue;
+        }
+        for line in places {
+            let mut above = lines[..line - 1].iter().rev().take(6);
+            if !above.any(|text| text.contains("SAFETY:") || text.contains("# Safety")) {
+                faults.push(format!(
+                    "{}:{line}: unsafe without a SAFETY comment: who keeps the promise?",
+                    file.path
+                ));
+            }
+        }
+    }
+    for (path, lint) in [
+        ("ir/src/lib.rs", "#![forbid(unsafe_code)]"),
+        ("passes/src/lib.rs", "#![forbid(unsafe_code)]"),
+        ("compiler/src/lib.rs", "#![deny(unsafe_code)]"),
+        ("runtime/src/lib.rs", "#![deny(unsafe_code)]"),
+    ] {
+        if !fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains(lint)) {
+            faults.push(format!("{path}:1: {lint} is missing"));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn importers_have_no_way_to_panic_on_input() {
+    let mut faults = Vec::new();
+    for file in source::all(&root()).iter().filter(|file| file.path.starts_with("compiler/src/import")) {
+        let found = tokens::product(file);
+        for pair in found.windows(2) {
+            let name = pair[0].text.as_str();
+            let call = ["unwrap", "expect"].contains(&name) && pair[1].text == "(";
+            let macro_call =
+                ["panic", "unreachable", "todo", "unimplemented"].contains(&name) && pair[1].text == "!";
+            if call || macro_call {
+                faults.push(format!("{}:{}: {name} in an importer: return a fault", file.path, pair[0].line));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn only_the_command_prints_exits_and_reads_the_environment() {
+    let mut faults = Vec::new();
+    let libraries = ["ir/src/", "passes/src/", "compiler/src/", "runtime/src/"];
+    for file in &source::all(&root()) {
+        let library = libraries.iter().any(|folder| file.path.starts_with(folder));
+        if !library || file.path.starts_with("compiler/src/bin/") {
+            continue;
+        }
+        for words in tokens::product(file).windows(4) {
+            let text: Vec<&str> = words.iter().map(|token| token.text.as_str()).collect();
+            let prints =
+                ["println", "eprintln", "print", "eprint", "dbg"].contains(&text[0]) && text[1] == "!";
+            let exits = text[0] == "process" && text[1] == ":" && text[3] == "exit";
+            let reads =
+                text[0] == "env" && text[1] == ":" && ["var", "var_os", "vars", "args"].contains(&text[3]);
+            if prints || exits || reads {
+                faults.push(format!(
+                    "{}:{}: {} in a library: return a value",
+                    file.path, words[0].line, text[0]
+                ));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn every_diagnostic_code_is_shown_by_a_test() {
+    let root = root();
+    let sources = source::all(&root);
+    let mut shown: String =
+        sources.iter().filter(|file| file.path != "tests/tidy.rs").map(SourceFile::tests).collect();
+    for case in source::files(&root.join("tests/files"), "test") {
+        shown += &fs::read_to_string(case).expect("file tests can be read");
+    }
+    let table =
+        fs::read_to_string(root.join("ir/src/diagnostic/codes.rs")).expect("the table of codes is there");
+    let mut faults = Vec::new();
+    for (index, line) in table.lines().enumerate() {
+        let Some((name, number)) = line.trim().strip_suffix(';').and_then(|line| line.split_once(" = "))
+        else {
+            continue;
+        };
+        let Ok(number) = number.parse::<u16>() else { continue };
+        if !shown.contains(&format!("FR{number:04}")) && !shown.contains(&format!("codes::{name}")) {
+            faults.push(format!(
+                "ir/src/diagnostic/codes.rs:{}: no test shows FR{number:04}, {name}: add one to tests/files",
+                index + 1
+            ));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn every_rule_has_a_file_test_of_its_name() {
+    let faults: Vec<String> = frit_passes::egraph::rules::ALL
+        .iter()
+        .map(|rule| format!("tests/files/egraph/{}.test", rule.name))
+        .filter(|path| !root().join(path).is_file())
+        .map(|path| format!("{path}: missing; write the smallest graph that the rule changes and bless it"))
+        .collect();
+    assert_none(&faults);
+}
+
+#[test]
+fn every_op_has_a_file_test_of_its_name() {
+    let pages = source::files(&root().join("ir/src/ops"), "rs");
+    let attributes = ["epilogue", "scalar"];
+    let faults: Vec<String> = pages
+        .iter()
+        .filter_map(|page| page.file_stem()?.to_str())
+        .filter(|page| !attributes.contains(page))
+        .map(|page| format!("tests/files/interpret/{page}.test"))
+        .filter(|path| !root().join(path).is_file())
+        .map(|path| format!("{path}: missing; write the smallest graph with this op and bless it"))
+        .collect();
+    assert_none(&faults);
+}
+
+#[test]
+fn no_text_stands_twice() {
+    const WINDOW: usize = 12;
+    let sources = source::all(&root());
+    let mut seen: BTreeMap<Vec<&str>, String> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for file in &sources {
+        let lines: Vec<(usize, &str)> = file
+            .text
+            .lines()
+            .enumerate()
+            .map(|(index, line)| (index + 1, line.trim()))
+            .filter(|(_, line)| line.len() > 3 && !line.starts_with("//") && !line.starts_with("use "))
+            .collect();
+        for window in lines.windows(WINDOW) {
+            let place = format!("{}:{}", file.path, window[0].0);
+            let text = window.iter().map(|(_, line)| *line).collect();
+            if let Some(first) = seen.insert(text, place.clone()) {
+                faults.push(format!("{place}: the same {WINDOW} lines as {first}: give them one home"));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn every_package_has_a_licence_that_the_project_can_keep() {
+    let tree = cargo(&["tree", "--workspace", "--prefix", "none", "--format", "{p}|{l}"]);
+    let packages: BTreeSet<(&str, &str)> =
+        tree.lines().filter_map(|line| line.trim_end_matches(" (*)").split_once('|')).collect();
+    assert!(packages.len() > 50, "cargo tree gave no tree: {tree}");
+    let faults: Vec<String> = packages
+        .iter()
+        .filter(|(_, licence)| !licences::allowed(licence))
+        .map(|(package, licence)| {
+            format!("Cargo.lock: {package} is under \"{licence}\": choose another package")
+        })
+        .collect();
+    assert_none(&faults);
+}
+
+/// What cargo prints when it is run at the root.
+fn cargo(arguments: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8")
+}

@@ -1,0 +1,146 @@
+//! Compiled results against those of the interpreter.
+
+use frit_compiler::Options;
+use frit_compiler::machine::{Lowering, Machine};
+use frit_ir::{Graph, Tensor, interpret};
+use frit_runtime::{Model, Session};
+
+use crate::networks;
+
+/// What a compiled f32 result may differ from the f64 one by, relative to the largest magnitude of the output. Sums of
+/// some hundred products in another order stay two orders of magnitude below.
+pub const TOLERANCE: f64 = 1e-4;
+
+/// How a network is compiled for a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// Whether layers are fused.
+    pub fuse: bool,
+    /// Which lowering.
+    pub lowering: Lowering,
+}
+
+/// Every way that this CPU can run: fused and unfused, by each lowering that it has.
+pub fn ways() -> Vec<Way> {
+    let machine = Machine::native();
+    let lowerings = [Lowering::Portable, Lowering::Wide];
+    let possible = lowerings.into_iter().filter(|&lowering| machine.clone().with_lowering(lowering).is_ok());
+    possible.flat_map(|lowering| [true, false].map(|fuse| Way { fuse, lowering })).collect()
+}
+
+impl Way {
+    /// The options of the compiler for this way.
+    ///
+    /// # Panics
+    /// If this CPU has no such lowering.
+    pub fn options(self) -> Options {
+        let machine = Machine::native().with_lowering(self.lowering).expect("`ways` offers what the CPU has");
+        Options { machine, fuse: self.fuse, ..Options::native() }
+    }
+}
+
+/// Compiles `graph` this way, and takes it over for this CPU.
+///
+/// # Errors
+/// What the compiler or the runtime says, in words.
+pub fn model(graph: &Graph, way: Way) -> Result<Model, String> {
+    let compiled =
+        frit_compiler::compile(graph.clone(), &way.options()).map_err(|faults| format!("{faults:?}"))?;
+    Model::new(compiled.program).map_err(|error| error.to_string())
+}
+
+/// Runs one image and returns all outputs.
+///
+/// # Errors
+/// What the runtime says, in words.
+pub fn run(model: &Model, threads: usize, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, String> {
+    let mut session = Session::new(model, threads).map_err(|error| error.to_string())?;
+    let mut outputs: Vec<Vec<f32>> =
+        model.program().outputs.iter().map(|border| vec![f32::NAN; border.elements()]).collect();
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    session.run(&inputs, &mut slices, 1).map_err(|error| error.to_string())?;
+    Ok(outputs)
+}
+
+/// Compiles `graph` in every way of `ways`, runs it with 1, 2 and 3 threads on drawn inputs, and compares with the
+/// interpreter in f64. All thread counts must give the same bits.
+///
+/// # Errors
+/// The first difference, in words.
+pub fn agree(graph: &Graph, ways: &[Way], seed: u64) -> Result<(), String> {
+    let inputs = networks::inputs(graph, seed);
+    let exact = interpreted(graph, &inputs)?;
+    for &way in ways {
+        let model = model(graph, way).map_err(|error| format!("{way:?}: {error}"))?;
+        let first = run(&model, 1, &values(&inputs))?;
+        for (index, (exact, found)) in exact.iter().zip(&first).enumerate() {
+            close(exact, found, TOLERANCE).map_err(|error| format!("{way:?}, output {index}: {error}"))?;
+        }
+        for threads in [2, 3] {
+            if bits(&run(&model, threads, &values(&inputs))?) != bits(&first) {
+                return Err(format!("{way:?}: {threads} threads give other bits than one"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The outputs of `graph` in f64.
+///
+/// # Errors
+/// The faults of the graph, in words.
+pub fn interpreted(graph: &Graph, inputs: &[Tensor<f32>]) -> Result<Vec<Vec<f64>>, String> {
+    let inputs: Vec<Tensor<f64>> = inputs.iter().map(|input| input.mapv(f64::from)).collect();
+    let outputs = interpret::run(graph, &inputs).map_err(|faults| format!("{faults:?}"))?;
+    Ok(outputs.into_iter().map(|output| output.into_iter().collect()).collect())
+}
+
+/// The elements of each tensor, in order.
+pub fn values(tensors: &[Tensor<f32>]) -> Vec<Vec<f32>> {
+    tensors.iter().map(|tensor| tensor.iter().copied().collect()).collect()
+}
+
+/// Whether all of `found` lies within `tolerance` times the largest magnitude of `exact`.
+///
+/// # Errors
+/// Where it differs most, or a value that is no number.
+pub fn close(exact: &[f64], found: &[f32], tolerance: f64) -> Result<(), String> {
+    if exact.len() != found.len() {
+        return Err(format!("{} elements, expected {}", found.len(), exact.len()));
+    }
+    let largest = exact.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    let mut worst = (0.0, 0);
+    for (index, (&exact, &found)) in exact.iter().zip(found).enumerate() {
+        let off = (exact - f64::from(found)).abs() / largest;
+        if off.is_nan() || off > worst.0 {
+            worst = (if off.is_nan() { f64::INFINITY } else { off }, index);
+        }
+    }
+    if worst.0 <= tolerance {
+        return Ok(());
+    }
+    let (off, at) = worst;
+    Err(format!(
+        "element {at} is {}, expected {}: off by {off:e} of the largest magnitude",
+        found[at], exact[at]
+    ))
+}
+
+/// The bits of all values.
+pub fn bits(outputs: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    outputs.iter().map(|values| values.iter().map(|value| value.to_bits()).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::close;
+
+    #[test]
+    fn a_difference_counts_against_the_largest_magnitude() {
+        assert!(close(&[100.0, 0.0], &[100.0, 0.005], 1e-4).is_ok());
+        assert!(close(&[100.0, 0.0], &[100.0, 0.02], 1e-4).is_err());
+        assert!(close(&[1.0], &[f32::NAN], 1e-4).is_err());
+        assert!(close(&[1.0, 2.0], &[1.0], 1e-4).is_err());
+    }
+}
