@@ -10,6 +10,8 @@
 mod encode;
 mod frame;
 mod registers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

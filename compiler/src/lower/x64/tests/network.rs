@@ -1,0 +1,143 @@
+//! Every kind of kernel that the schedule makes, in one network, run call by call on the processor.
+
+use frit_ir::ops::{
+    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Scalar,
+    Softmax,
+};
+use frit_ir::weights::Data;
+use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Weight};
+
+use super::super::lower;
+use super::{EIGHT, SIXTEEN, difference, processor};
+use crate::plan::{self, Plan, Region};
+use crate::schedule::schedule;
+use crate::vector::{Width, interpret};
+
+/// A graph under construction, with the shapes of its nodes and seeded weights.
+struct Network {
+    graph: Graph,
+    shapes: Vec<(NodeId, Shape)>,
+}
+
+impl Network {
+    fn add(&mut self, name: &str, op: impl Into<Layer>, operands: &[NodeId]) -> NodeId {
+        let Layer(op) = op.into();
+        let of =
+            |id: &NodeId| self.shapes.iter().find(|(node, _)| node == id).expect("added before").1.clone();
+        let shapes: Vec<Shape> = operands.iter().map(of).collect();
+        let mut weights = Vec::new();
+        for role in op.weight_roles(&shapes) {
+            let weight = format!("{name}.{}", role.role);
+            self.graph.weights.insert(&weight, Weight { shape: role.shape, data: Data::Seeded(5) });
+            weights.push(weight);
+        }
+        let shape = op.shape(&shapes).expect("the network is legal");
+        let node = Node { name: name.into(), op, weights, sources: Provenance::source(name) };
+        let id = self.graph.add(node, operands);
+        self.shapes.push((id, shape));
+        id
+    }
+}
+
+struct Layer(Op);
+
+macro_rules! layers {
+    ($($kind:ident($attributes:ty)),+) => {
+        $(impl From<$attributes> for Layer {
+            fn from(attributes: $attributes) -> Layer {
+                Layer(Op::$kind(attributes))
+            }
+        })+
+    };
+}
+
+layers! {
+    Input(Input), Conv2d(Conv2d), BatchNorm(BatchNorm), Activation(Activation), Binary(Binary), Pad(Padding),
+    GlobalAveragePool(GlobalAveragePool), Dense(Dense), Softmax(Softmax)
+}
+
+fn conv(filters: usize, kernel: usize, zeros: usize) -> Conv2d {
+    Conv2d {
+        filters,
+        kernel: [kernel; 2],
+        stride: [1; 2],
+        padding: Padding { top: zeros, bottom: zeros, left: zeros, right: zeros },
+        dilation: [1; 2],
+        groups: 1,
+        epilogue: Epilogue::with_bias(true),
+    }
+}
+
+/// Channels that fill no whole number of vectors, borders on one side only, and each layer that has a kernel.
+fn network() -> Graph {
+    let mut net = Network { graph: Graph::new("every_kernel"), shapes: Vec::new() };
+    let after = Padding { bottom: 1, right: 1, ..Padding::default() };
+    let mut x = net.add("input", Input { shape: Shape::new(&[13, 11, 3]) }, &[]);
+    x = net.add("stem", Conv2d { stride: [2; 2], padding: after, ..conv(24, 3, 0) }, &[x]);
+    x = net.add("norm", BatchNorm { epsilon: Scalar::new(1e-3), scale: true, center: true }, &[x]);
+    x = net.add("relu6", Activation::Relu6, &[x]);
+    let clipped = Epilogue { activation: Some(Activation::Relu6), ..Epilogue::with_bias(true) };
+    x = net.add("expand", Conv2d { epilogue: clipped, ..conv(40, 1, 0) }, &[x]);
+    x = net.add("pad", Padding { top: 1, left: 1, ..after }, &[x]);
+    let by_channel = Conv2d { groups: 40, epilogue: clipped, ..conv(40, 3, 0) };
+    x = net.add("depthwise", Conv2d { stride: [2; 2], ..by_channel }, &[x]);
+    let wide = net.add("wide_depthwise", Conv2d { groups: 40, ..conv(40, 5, 2) }, &[x]);
+    let grouped = net.add("grouped", Conv2d { groups: 5, ..conv(40, 3, 1) }, &[wide]);
+    let sum = net.add("add", Binary::Add, &[wide, grouped]);
+    let residual =
+        Epilogue { residual: true, activation_after: Some(Activation::Relu), ..Epilogue::with_bias(true) };
+    let joined = net.add("residual", Conv2d { epilogue: residual, ..conv(40, 1, 0) }, &[sum, x]);
+    x = net.add("mean", GlobalAveragePool { keep_dims: false }, &[joined]);
+    x = net.add("classes", Dense { units: 37, epilogue: Epilogue::with_bias(true) }, &[x]);
+    x = net.add("softmax", Softmax, &[x]);
+    net.graph.add_output(x);
+    net.graph.add_output(joined);
+    net.graph
+}
+
+/// Runs every call on the processor and in the interpreter, on memory of their own, and compares after each.
+fn run(plan: &Plan, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let outputs = plan.outputs.iter().map(|output| vec![0.0; output.shape.iter().product()]);
+    let mut memory: Vec<Vec<f32>> = inputs.iter().cloned().chain(outputs).collect();
+    let arena = memory.len();
+    memory.extend([vec![0.0; plan.arena_bytes / 4], plan.weights.clone()]);
+    let mut expected = memory.clone();
+    let buffer = |region: Region| match region {
+        Region::Input(index) => index,
+        Region::Output(index) => plan.inputs.len() + index,
+        Region::Arena => arena,
+        Region::Weights => arena + 1,
+    };
+    for call in plan.steps.iter().flat_map(|step| &step.calls) {
+        let kernel = &plan.kernels[call.kernel];
+        let arguments: Vec<(usize, usize)> =
+            call.arguments.iter().map(|argument| (buffer(argument.region), argument.offset)).collect();
+        interpret::run(kernel, &mut expected, &arguments, call.items as u64).unwrap();
+        processor::run(&lower(kernel).unwrap(), &mut memory, &arguments, call.items as u64);
+        assert_eq!(difference(&expected, &memory), None, "{kernel}");
+    }
+    memory.drain(plan.inputs.len()..arena).collect()
+}
+
+fn every_kernel_equals_the_interpreter(width: Width) {
+    let plan = schedule(&network(), width).unwrap();
+    let elements: usize = plan.inputs[0].shape.iter().product();
+    let inputs = [(0..elements).map(|index| ((index * 37 % 101) as f32 - 50.0) / 25.0).collect()];
+    let outputs = run(&plan, &inputs);
+    let bits =
+        |outputs: &[Vec<f32>]| outputs.iter().flatten().map(|value| value.to_bits()).collect::<Vec<u32>>();
+    assert_eq!(bits(&outputs), bits(&plan::interpret::run(&plan, &inputs).unwrap()));
+    let total: f32 = outputs[0].iter().sum();
+    assert!((total - 1.0).abs() < 1e-4, "the classes' probabilities add up to {total}");
+    assert!(outputs[1].iter().any(|&value| value > 0.0) && outputs[1].iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn every_kernel_at_8_lanes_equals_the_interpreter() {
+    every_kernel_equals_the_interpreter(EIGHT);
+}
+
+#[test]
+fn every_kernel_at_16_lanes_equals_the_interpreter() {
+    every_kernel_equals_the_interpreter(SIXTEEN);
+}

@@ -1,0 +1,239 @@
+//! A processor for the instructions that the wide lowering emits, and for no others.
+//!
+//! It runs the bytes: they are decoded as a CPU would decode them. Memory is a few regions at made-up addresses, far
+//! apart, and a touch outside of them is a panic that names the instruction. So is an instruction that it doesn't know.
+
+use std::collections::BTreeMap;
+
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
+
+/// Lanes of a vector register; the lower ones are the narrower register.
+pub(super) const LANES: usize = 16;
+
+const CODE: u64 = 0x40_0000;
+const STACK: u64 = 0x7fff_0000_0000;
+const STACK_BYTES: usize = 1 << 12;
+const BUFFERS: u64 = 0x10_0000_0000;
+/// Longer than any distance that a test's pointer goes astray.
+const BUFFER_DISTANCE: u64 = 0x100_0000_0000;
+/// Where the kernel returns to: nowhere else may it end.
+const CALLER: u64 = 0xdead_beef_0000;
+
+const ARGUMENTS: [Register; 6] =
+    [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
+/// What a callee leaves as it was.
+const KEPT: [Register; 7] =
+    [Register::RSP, Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
+
+struct Region {
+    first: u64,
+    bytes: Vec<u8>,
+    writable: bool,
+}
+
+pub(super) struct Processor {
+    general: [u64; 16],
+    pub(super) vectors: [[u32; LANES]; 32],
+    pub(super) masks: [u16; 8],
+    zero: bool,
+    regions: Vec<Region>,
+}
+
+/// Runs the kernel in `code` once on `memory`; argument `n` points into a buffer, a distance in bytes from its begin.
+pub(super) fn run(code: &[u8], memory: &mut [Vec<f32>], arguments: &[(usize, usize)], items: u64) {
+    let mut processor = Processor::new(code, memory);
+    let pointers = arguments.iter().map(|&(buffer, byte)| address(buffer) + byte as u64);
+    for (register, value) in ARGUMENTS.into_iter().zip(pointers.chain([items])) {
+        processor.set_general(register, value);
+    }
+    let before = KEPT.map(|register| processor.general(register));
+    processor.push(CALLER);
+    processor.call(&decode(code));
+    assert_eq!(KEPT.map(|register| processor.general(register)), before, "{KEPT:?} are the caller's");
+    let upper = processor.vectors.iter().take(16).flat_map(|lanes| &lanes[4..]);
+    assert!(upper.into_iter().all(|&lane| lane == 0), "the upper halves are left in use");
+    for (index, buffer) in memory.iter_mut().enumerate() {
+        let words = processor.regions[index].bytes.chunks_exact(4);
+        for (value, word) in buffer.iter_mut().zip(words) {
+            *value = f32::from_le_bytes(word.try_into().expect("chunks of 4"));
+        }
+    }
+}
+
+fn address(buffer: usize) -> u64 {
+    BUFFERS + BUFFER_DISTANCE * buffer as u64
+}
+
+/// The instructions by their address, up to the first return: behind it stand the constants.
+fn decode(code: &[u8]) -> BTreeMap<u64, Instruction> {
+    let mut decoder = Decoder::with_ip(64, code, CODE, DecoderOptions::NONE);
+    let mut instructions = BTreeMap::new();
+    while decoder.can_decode() {
+        let instruction = decoder.decode();
+        instructions.insert(instruction.ip(), instruction);
+        if instruction.mnemonic() == Mnemonic::Ret {
+            break;
+        }
+    }
+    instructions
+}
+
+impl Processor {
+    /// Registers hold what a caller may have left in them: anything.
+    fn new(code: &[u8], memory: &[Vec<f32>]) -> Processor {
+        let mut regions: Vec<Region> = memory
+            .iter()
+            .enumerate()
+            .map(|(index, values)| Region {
+                first: address(index),
+                bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+                writable: true,
+            })
+            .collect();
+        regions.push(Region { first: CODE, bytes: code.to_vec(), writable: false });
+        regions.push(Region { first: STACK, bytes: vec![0xa5; STACK_BYTES], writable: true });
+        let mut processor = Processor {
+            general: std::array::from_fn(|index| 0xbad0_0000_0000_0000 + index as u64),
+            vectors: [[f32::NAN.to_bits(); LANES]; 32],
+            masks: [0x5555; 8],
+            zero: false,
+            regions,
+        };
+        processor.set_general(Register::RSP, STACK + STACK_BYTES as u64 - 16);
+        processor
+    }
+
+    fn call(&mut self, code: &BTreeMap<u64, Instruction>) {
+        let mut ip = CODE;
+        while ip != CALLER {
+            let instruction = code.get(&ip).unwrap_or_else(|| panic!("no instruction begins at {ip:#x}"));
+            ip = self.step(instruction);
+        }
+    }
+
+    /// Runs one instruction and returns where the next one is.
+    fn step(&mut self, instruction: &Instruction) -> u64 {
+        let next = instruction.next_ip();
+        match instruction.mnemonic() {
+            Mnemonic::Mov => self.set_integer(instruction, self.integer(instruction, 1)),
+            Mnemonic::Lea => {
+                let place = self.place(instruction);
+                self.set_integer(instruction, place);
+            }
+            Mnemonic::Add => self.arithmetic(instruction, u64::wrapping_add),
+            Mnemonic::Sub => self.arithmetic(instruction, u64::wrapping_sub),
+            Mnemonic::Dec => {
+                let value = self.integer(instruction, 0).wrapping_sub(1);
+                self.zero = value == 0;
+                self.set_integer(instruction, value);
+            }
+            Mnemonic::Test => self.zero = self.integer(instruction, 0) & self.integer(instruction, 1) == 0,
+            Mnemonic::Push => self.push(self.integer(instruction, 0)),
+            Mnemonic::Pop => {
+                let value = self.pop(instruction);
+                self.set_integer(instruction, value);
+            }
+            Mnemonic::Jne if !self.zero => return instruction.near_branch_target(),
+            Mnemonic::Je if self.zero => return instruction.near_branch_target(),
+            Mnemonic::Ret => return self.pop(instruction),
+            Mnemonic::Jne | Mnemonic::Je | Mnemonic::Prefetcht0 => {}
+            _ => self.vector(instruction),
+        }
+        next
+    }
+
+    fn arithmetic(&mut self, instruction: &Instruction, operation: impl Fn(u64, u64) -> u64) {
+        let value = operation(self.integer(instruction, 0), self.integer(instruction, 1));
+        self.zero = value == 0;
+        self.set_integer(instruction, value);
+    }
+
+    /// Operand `index` as an integer of 64 bits, or of 32 where the register has as many.
+    pub(super) fn integer(&self, instruction: &Instruction, index: u32) -> u64 {
+        match instruction.op_kind(index) {
+            OpKind::Register => self.general(instruction.op_register(index)),
+            OpKind::Memory => {
+                let bytes = self.read(instruction, self.place(instruction), 8);
+                u64::from_le_bytes(bytes.try_into().expect("8 bytes were read"))
+            }
+            _ => instruction.immediate(index),
+        }
+    }
+
+    /// Writes the first operand.
+    fn set_integer(&mut self, instruction: &Instruction, value: u64) {
+        match instruction.op_kind(0) {
+            OpKind::Register => self.set_general(instruction.op0_register(), value),
+            _ => self.write(instruction, self.place(instruction), &value.to_le_bytes()),
+        }
+    }
+
+    fn general(&self, register: Register) -> u64 {
+        let (index, bits) = number(register);
+        self.general[index] & (u64::MAX >> (64 - bits))
+    }
+
+    /// A write of 32 bits clears the upper half.
+    fn set_general(&mut self, register: Register, value: u64) {
+        let (index, bits) = number(register);
+        self.general[index] = value & (u64::MAX >> (64 - bits));
+    }
+
+    fn push(&mut self, value: u64) {
+        let top = self.general(Register::RSP) - 8;
+        self.set_general(Register::RSP, top);
+        self.write(&Instruction::default(), top, &value.to_le_bytes());
+    }
+
+    fn pop(&mut self, instruction: &Instruction) -> u64 {
+        let top = self.general(Register::RSP);
+        self.set_general(Register::RSP, top + 8);
+        let bytes = self.read(instruction, top, 8);
+        u64::from_le_bytes(bytes.try_into().expect("8 bytes were read"))
+    }
+
+    /// The address of the memory operand.
+    pub(super) fn place(&self, instruction: &Instruction) -> u64 {
+        assert_eq!(instruction.memory_index(), Register::None, "{instruction}: nothing is indexed");
+        let displacement = instruction.memory_displacement64();
+        match instruction.memory_base() {
+            Register::RIP => displacement,
+            base => self.general(base).wrapping_add(displacement),
+        }
+    }
+
+    pub(super) fn read(&self, instruction: &Instruction, place: u64, bytes: usize) -> &[u8] {
+        let (region, first) = self.locate(instruction, place, bytes);
+        &self.regions[region].bytes[first..first + bytes]
+    }
+
+    pub(super) fn write(&mut self, instruction: &Instruction, place: u64, bytes: &[u8]) {
+        let (region, first) = self.locate(instruction, place, bytes.len());
+        assert!(self.regions[region].writable, "{instruction} writes into the code at {place:#x}");
+        if self.regions[region].first == STACK {
+            assert!(place >= self.general(Register::RSP), "{instruction} writes below the stack");
+        }
+        self.regions[region].bytes[first..first + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn locate(&self, instruction: &Instruction, place: u64, bytes: usize) -> (usize, usize) {
+        let inside = |region: &Region| {
+            let first = usize::try_from(place.checked_sub(region.first)?).ok()?;
+            (first <= region.bytes.len() && bytes <= region.bytes.len() - first).then_some(first)
+        };
+        let mut found = self.regions.iter().enumerate();
+        found.find_map(|(index, region)| Some((index, inside(region)?))).unwrap_or_else(|| {
+            panic!("{instruction} touches {bytes} bytes at {place:#x}, which is no memory")
+        })
+    }
+}
+
+/// A general register's index and bits.
+fn number(register: Register) -> (usize, u32) {
+    let from = |first: Register| (register as usize).checked_sub(first as usize).filter(|&index| index < 16);
+    match (from(Register::RAX), from(Register::EAX)) {
+        (Some(index), _) => (index, 64),
+        (_, Some(index)) => (index, 32),
+        _ => panic!("{register:?} is no general register of 64 or 32 bits"),
+    }
+}
