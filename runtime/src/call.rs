@@ -4,6 +4,7 @@ use crate::abi::{Context, VERSION};
 use crate::code::Code;
 use crate::gate::Meeting;
 use crate::pool::Pool;
+use crate::profile::Profile;
 use crate::program::Program;
 
 /// The memory of one call: one image.
@@ -29,8 +30,18 @@ impl Shared<'_> {
     }
 }
 
-/// Runs the program on one image with all workers of `pool`; `meeting` is for as many.
-pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, pool: &mut Pool, meeting: &Meeting) {
+/// The workers of one call, and what they note.
+pub(crate) struct Workers<'a> {
+    pub(crate) pool: &'a mut Pool,
+    /// For as many workers as the pool has.
+    pub(crate) meeting: &'a Meeting,
+    /// Where the time of each step is wanted.
+    pub(crate) profile: Option<&'a mut Profile>,
+}
+
+/// Runs the program on one image with all workers.
+pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_>) {
+    let Workers { pool, meeting, profile } = workers;
     let inputs: Vec<*const f32> = tensors.inputs.iter().map(|values| values.as_ptr()).collect();
     let outputs: Vec<*mut f32> = tensors.outputs.iter_mut().map(|values| values.as_mut_ptr()).collect();
     let context = Context {
@@ -42,6 +53,8 @@ pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, pool: &mut Pool, me
         arena: tensors.arena.as_mut_ptr(),
         barrier: meet,
         meeting,
+        profile: profile.map_or(std::ptr::null_mut(), std::ptr::from_mut),
+        mark,
     };
     let shared = Shared(&context);
     let entry = program.code.entry();
@@ -56,6 +69,12 @@ pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, pool: &mut Pool, me
 extern "C" fn meet(context: *const Context, _worker: u32) {
     // SAFETY: generated code passes on the context that `entry` above gave it, whose meeting outlives the call.
     unsafe { (*(*context).meeting).wait() }
+}
+
+/// The end of a step, as generated code reports it when a profile is wanted.
+extern "C" fn mark(context: *const Context, step: u32) {
+    // SAFETY: only worker 0 calls it, and only where the profile, which outlives the call, is not null.
+    unsafe { (*(*context).profile).mark(step as usize) }
 }
 
 /// Calls kernel `index` of `code` with pointers into `memory` (buffer, byte offset) and `items`.

@@ -47,3 +47,51 @@ impl std::fmt::Debug for Code {
         f.debug_struct("Code").field("kernels", &self.kernels.len()).finish_non_exhaustive()
     }
 }
+
+/// A program whose code is written here, for tests of what runs programs.
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::abi::Context;
+    use crate::memory::Memory;
+    use crate::program::{Border, Program, Step};
+
+    /// Elements of the input and of the output.
+    pub(crate) const LENGTH: usize = 5;
+
+    /// Adds the weight to each element of the input, into the arena, and then writes the arena's elements in reverse:
+    /// each worker reads what another one wrote.
+    unsafe extern "C" fn add_and_reverse(context: *const Context, worker: u32) {
+        // SAFETY: `program` below states the memory that is touched here; a worker writes its own elements only.
+        unsafe {
+            let (own, workers) = (worker as usize, (*context).workers as usize);
+            let share = LENGTH * own / workers..LENGTH * (own + 1) / workers;
+            for index in share.clone() {
+                *(*context).arena.add(index) = *(*(*context).inputs).add(index) + *(*context).weights;
+            }
+            ((*context).barrier)(context, worker);
+            for index in share {
+                *(*(*context).outputs).add(index) = *(*context).arena.add(LENGTH - 1 - index);
+            }
+        }
+    }
+
+    /// The program of [`add_and_reverse`], with `weight`, for CPUs with `features`.
+    pub(crate) fn program(weight: f32, features: Vec<&'static str>) -> Program {
+        let border = |name: &str| Border { name: name.into(), shape: vec![LENGTH] };
+        let mut weights = Memory::zeroed(1).unwrap();
+        weights.values_mut()[0] = weight;
+        let step = |node: &str| Step { node: node.into(), sources: vec![node.into()], macs: 0 };
+        Program {
+            name: "reverse".into(),
+            inputs: vec![border("x")],
+            outputs: vec![border("y")],
+            steps: vec![step("add"), step("turn")],
+            weights,
+            arena_bytes: 4 * LENGTH,
+            features,
+            // SAFETY: a function of this very crate needs no owner, and touches what the program states.
+            code: unsafe { Code::new(add_and_reverse, Vec::new(), Arc::new(())) },
+        }
+    }
+}

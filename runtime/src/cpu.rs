@@ -29,3 +29,18 @@ pub fn has(_feature: &str) -> bool {
 pub fn missing(needed: &[&'static str]) -> Vec<&'static str> {
     needed.iter().copied().filter(|feature| !has(feature)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_absent_is_missing_and_in_the_order_asked() {
+        assert_eq!(missing(&[]), Vec::<&str>::new());
+        assert_eq!(missing(&["no-such-b", "no-such-a"]), ["no-such-b", "no-such-a"]);
+        let present = ["sse3", "avx2", "avx512f"].into_iter().find(|name| has(name));
+        if let Some(present) = present {
+            assert_eq!(missing(&["no-such", present]), ["no-such"]);
+        }
+    }
+}

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod model;
 #[allow(unsafe_code)]
 pub mod pool;
+pub mod profile;
 pub mod program;
 pub mod session;
 

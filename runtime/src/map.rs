@@ -30,3 +30,19 @@ impl Deref for MappedFile {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_file_has_the_bytes_of_the_file() {
+        let path = std::env::temp_dir().join(format!("frit-map-{}", std::process::id()));
+        for bytes in [vec![], vec![7_u8], vec![3; 10_000]] {
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(&*MappedFile::open(&path).unwrap(), bytes.as_slice());
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(MappedFile::open(&path).is_err(), "a file that is gone can't be mapped");
+    }
+}

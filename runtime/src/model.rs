@@ -27,3 +27,21 @@ impl Model {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::tests::program;
+
+    #[test]
+    fn a_program_for_another_cpu_is_refused_with_what_this_one_lacks() {
+        let error = Model::new(program(1.0, vec!["a-feature-of-no-cpu"])).unwrap_err();
+        assert!(matches!(&error, LoadError::MissingFeatures(missing) if missing == &["a-feature-of-no-cpu"]));
+        assert!(error.to_string().contains("a-feature-of-no-cpu"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_needs_nothing_is_taken() {
+        assert_eq!(Model::new(program(1.0, Vec::new())).unwrap().program().name, "reverse");
+    }
+}

@@ -6,6 +6,7 @@ use crate::gate::Meeting;
 use crate::memory::Memory;
 use crate::model::Model;
 use crate::pool::Pool;
+use crate::profile::Profile;
 use crate::program::Border;
 
 /// Runs a model. Sessions of one model are independent of each other.
@@ -37,19 +38,46 @@ impl Session {
     /// # Errors
     /// A tensor too many, too few, too long or too short; nothing was run then.
     pub fn run(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]], batch: usize) -> Result<(), RunError> {
-        let program = self.model.program();
-        check("input", &program.inputs, inputs.iter().map(|values| values.len()), batch)?;
-        check("output", &program.outputs, outputs.iter().map(|values| values.len()), batch)?;
+        self.check(inputs, outputs, batch)?;
         for image in 0..batch {
-            let part = |border: &Border| image * border.elements()..(image + 1) * border.elements();
-            let inputs: Vec<&[f32]> =
-                inputs.iter().zip(&program.inputs).map(|(values, border)| &values[part(border)]).collect();
-            let mut outputs: Vec<&mut [f32]> =
-                outputs.iter_mut().zip(&program.outputs).map(|(values, border)| &mut values[part(border)]).collect();
-            let tensors = call::Tensors { inputs: &inputs, outputs: &mut outputs, arena: self.arena.values_mut() };
-            call::entry(program, tensors, &mut self.pool, &self.meeting);
+            self.image(inputs, outputs, image, None);
         }
         Ok(())
+    }
+
+    /// Runs one image and returns the time of each step.
+    ///
+    /// # Errors
+    /// As [`Session::run`] with a batch of 1.
+    pub fn profile(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) -> Result<Profile, RunError> {
+        self.check(inputs, outputs, 1)?;
+        let mut profile = Profile::begin(self.model.program().steps.len());
+        self.image(inputs, outputs, 0, Some(&mut profile));
+        Ok(profile)
+    }
+
+    fn check(&self, inputs: &[&[f32]], outputs: &[&mut [f32]], batch: usize) -> Result<(), RunError> {
+        let program = self.model.program();
+        check("input", &program.inputs, inputs.iter().map(|values| values.len()), batch)?;
+        check("output", &program.outputs, outputs.iter().map(|values| values.len()), batch)
+    }
+
+    fn image(
+        &mut self,
+        inputs: &[&[f32]],
+        outputs: &mut [&mut [f32]],
+        image: usize,
+        profile: Option<&mut Profile>,
+    ) {
+        let program = self.model.program();
+        let part = |border: &Border| image * border.elements()..(image + 1) * border.elements();
+        let inputs: Vec<&[f32]> =
+            inputs.iter().zip(&program.inputs).map(|(values, border)| &values[part(border)]).collect();
+        let mut outputs: Vec<&mut [f32]> =
+            outputs.iter_mut().zip(&program.outputs).map(|(values, border)| &mut values[part(border)]).collect();
+        let tensors = call::Tensors { inputs: &inputs, outputs: &mut outputs, arena: self.arena.values_mut() };
+        let workers = call::Workers { pool: &mut self.pool, meeting: &self.meeting, profile };
+        call::entry(program, tensors, workers);
     }
 }
 
