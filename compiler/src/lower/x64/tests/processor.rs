@@ -237,3 +237,50 @@ fn number(register: Register) -> (usize, u32) {
         _ => panic!("{register:?} is no general register of 64 or 32 bits"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use iced_x86::{BlockEncoder, BlockEncoderOptions, Code, InstructionBlock, MemoryOperand};
+
+    use super::*;
+
+    /// `instruction` and a return, run on 16 values.
+    fn run_one(instruction: Instruction) -> Vec<f32> {
+        let code = [instruction, Instruction::with(Code::VEX_Vzeroupper), Instruction::with(Code::Retnq)];
+        let block = InstructionBlock::new(&code, 0);
+        let bytes = BlockEncoder::encode(64, block, BlockEncoderOptions::NONE).unwrap().code_buffer;
+        let mut memory = [vec![1.0; 16]];
+        run(&bytes, &mut memory, &[(0, 0)], 1);
+        memory.into_iter().flatten().collect()
+    }
+
+    fn store(displacement: i64) -> Instruction {
+        let place = MemoryOperand::with_base_displ(Register::RDI, displacement);
+        Instruction::with2(Code::VEX_Vmovups_ymmm256_ymm, place, Register::YMM3).unwrap()
+    }
+
+    #[test]
+    fn a_store_inside_writes_what_it_says_and_no_more() {
+        let changed: Vec<bool> = run_one(store(32)).into_iter().map(f32::is_nan).collect();
+        assert_eq!(changed, [[false; 8], [true; 8]].concat());
+    }
+
+    #[test]
+    #[should_panic(expected = "touches 4 bytes at 0x1000000040, which is no memory")]
+    fn a_store_beyond_the_buffer_is_seen() {
+        run_one(store(36));
+    }
+
+    #[test]
+    #[should_panic(expected = "does not know Vsqrtps")]
+    fn an_unknown_instruction_is_named() {
+        let square_root = Code::VEX_Vsqrtps_ymm_ymmm256;
+        run_one(Instruction::with2(square_root, Register::YMM0, Register::YMM1).unwrap());
+    }
+
+    #[test]
+    #[should_panic(expected = "are the caller's")]
+    fn a_register_of_the_caller_that_is_not_restored_is_seen() {
+        run_one(Instruction::with1(Code::Dec_rm64, Register::RBX).unwrap());
+    }
+}
