@@ -1,3 +1,53 @@
 //! Whole networks: compiled in every way that this CPU has, with 1, 2 and 3 threads, against the interpreter in f64.
 
-fn main() {}
+use frit_compiler::{import, zoo};
+use frit_ir::{Graph, random};
+use frit_tests::compare::{Way, agree, ways};
+use frit_tests::{networks, root};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_random_network_computes_what_the_interpreter_computes(graph in random::graphs(), seed: u64) {
+        agree(&graph, &ways(), &networks::inputs(&graph, seed)).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn so_does_one_whose_layers_carry_epilogues_already(graph in random::fused_graphs(), seed: u64) {
+        agree(&graph, &ways(), &networks::inputs(&graph, seed)).map_err(TestCaseError::fail)?;
+    }
+}
+
+/// A network of the zoo, made small.
+fn small(name: &str, width: f64, resolution: usize) -> Graph {
+    let options = zoo::ZooOptions { width, resolution, ..zoo::ZooOptions::default() };
+    let text = zoo::description(name, &options).unwrap_or_else(|faults| panic!("{faults}"));
+    let source = import::Source { file: format!("{name}.json"), folder: root() };
+    import::json(&text, &source).unwrap_or_else(|faults| panic!("{faults}")).0
+}
+
+#[test]
+fn mobilenet_v2_made_small_computes_what_the_interpreter_computes() {
+    let graph = small("mobilenet_v2", 0.35, 96);
+    agree(&graph, &ways(), &networks::inputs(&graph, 1)).unwrap();
+}
+
+#[test]
+fn mobilenet_v2_at_an_odd_resolution_computes_what_the_interpreter_computes() {
+    let graph = small("mobilenet_v2", 0.5, 75);
+    agree(&graph, &ways(), &networks::inputs(&graph, 2)).unwrap();
+}
+
+#[test]
+fn fusing_leaves_52_convolutions_and_nothing_else_beside_the_head() {
+    let graph = small("mobilenet_v2", 0.35, 96);
+    let options = Way { fuse: true, ..ways()[0] }.options();
+    let compiled = frit_compiler::compile(graph, &options).unwrap();
+    let count = |name: &str| {
+        compiled.optimised.ids().filter(|&id| compiled.optimised.node(id).op.name() == name).count()
+    };
+    assert_eq!([count("conv2d"), count("batch_norm"), count("relu6"), count("add")], [52, 0, 0, 0]);
+    assert_eq!(compiled.optimised.len(), 52 + 4, "input, global average, dense and softmax");
+}

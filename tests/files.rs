@@ -1,1 +1,106 @@
-//! files
+//! Runs the file tests: each stage on small texts, with the answer beside the question.
+
+use std::fmt::Write;
+
+use frit_compiler::import;
+use frit_ir::diagnostic::render;
+use frit_ir::ops::Input;
+use frit_ir::{Faults, Graph, Op, Tensor, text};
+use frit_passes::{CostModel, Limits, egraph, legality};
+use frit_tests::case::Case;
+use frit_tests::{compare, root, source};
+
+/// Runs all cases in the folder of `stage`.
+fn run(stage: &str, answer: fn(&Case) -> Result<String, Faults>) {
+    let cases = source::files(&root().join("tests/files").join(stage), "test");
+    assert!(!cases.is_empty(), "no case for {stage}");
+    let mut failures = Vec::new();
+    for path in cases {
+        let case = Case::read(&path);
+        assert_eq!(case.directive("run"), stage, "{}: the folder is named after what runs", path.display());
+        let answer = answer(&case).unwrap_or_else(|faults| rendered(&faults));
+        failures.extend(case.settle(&answer).err());
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+fn rendered(faults: &Faults) -> String {
+    faults.iter().map(render::text).collect()
+}
+
+#[test]
+fn text() {
+    run("text", |case| Ok(text::print(&text::parse(&case.body)?)));
+}
+
+#[test]
+fn json() {
+    run("json", |case| {
+        let source = import::Source { file: "model.json".to_owned(), folder: root().join("tests/files/json") };
+        let (graph, warnings) = import::json(&case.body, &source)?;
+        Ok(rendered(&warnings) + &text::print(&graph))
+    });
+}
+
+#[test]
+fn legality() {
+    run("legality", |case| {
+        let (_, warnings) = legality::check(text::parse(&case.body)?)?;
+        Ok(rendered(&warnings) + "legal\n")
+    });
+}
+
+#[test]
+fn egraph() {
+    run("egraph", |case| {
+        let (legal, _) = legality::check(text::parse(&case.body)?)?;
+        let disabled = case.directive("disable").split_whitespace().map(str::to_owned).collect();
+        let limits = Limits { disabled, ..Limits::default() };
+        let (graph, report) = egraph::optimise(&legal, &CostModel::default(), &limits)
+            .unwrap_or_else(|fault| panic!("{}: {fault}", case.path.display()));
+        let mut answer = text::print(&graph);
+        let rewriting = report.rewriting.expect("this pass has an e-graph");
+        for kernel in rewriting.kernels.iter().filter(|kernel| !kernel.rules.is_empty()) {
+            writeln!(answer, "// {} by {}", kernel.name, kernel.rules.join(", ")).expect("a string takes all");
+        }
+        Ok(answer)
+    });
+}
+
+#[test]
+fn interpret() {
+    run("interpret", |case| {
+        let graph = text::parse(&case.body)?;
+        let inputs = inputs(case, &graph);
+        let exact = compare::interpreted(&graph, &inputs).unwrap_or_else(|error| panic!("{error}"));
+        compare::agree(&graph, &compare::ways(), &inputs)
+            .unwrap_or_else(|error| panic!("{}: {error}", case.path.display()));
+        let shapes = graph.shapes()?;
+        let mut answer = String::new();
+        for (&id, values) in graph.outputs().iter().zip(exact) {
+            writeln!(answer, "{} : {}", graph.node(id).name, shapes[&id]).expect("a string takes all");
+            let row = shapes[&id].axes().last().copied().unwrap_or(1).max(1);
+            for values in values.chunks(row) {
+                let values: Vec<String> = values.iter().map(|&value| (value as f32).to_string()).collect();
+                writeln!(answer, "  {}", values.join(" ")).expect("a string takes all");
+            }
+        }
+        Ok(answer)
+    });
+}
+
+/// The numbers of `// input:`, shared out among the graph's inputs; without it 1, 2, 3 and so on.
+fn inputs(case: &Case, graph: &Graph) -> Vec<Tensor<f32>> {
+    let given: Vec<f32> = case
+        .directive("input")
+        .split_whitespace()
+        .map(|word| word.parse().unwrap_or_else(|_| panic!("{}: {word} is no number", case.path.display())))
+        .collect();
+    let mut values = (0..).map(|index| if given.is_empty() { (index + 1) as f32 } else { given[index] });
+    let mut next = || values.next().expect("the sequence has no end");
+    let shapes = graph.inputs().into_iter().map(|id| match &graph.node(id).op {
+        Op::Input(Input { shape }) => shape.axes().to_vec(),
+        other => unreachable!("{} is no input", other.name()),
+    });
+    shapes.map(|shape| Tensor::from_shape_simple_fn(shape, &mut next)).collect()
+}

@@ -5,7 +5,7 @@ use frit_ir::ops::{
 };
 use frit_ir::{Graph, Op};
 use frit_tests::compare::{agree, ways};
-use frit_tests::networks::Network;
+use frit_tests::networks::{Network, inputs};
 use proptest::prelude::*;
 
 fn padding() -> impl Strategy<Value = Padding> {
@@ -68,7 +68,7 @@ fn one(axes: &[usize], op: Op, seed: u64) -> Graph {
 }
 
 fn check(graph: &Graph, seed: u64) -> Result<(), TestCaseError> {
-    agree(graph, &ways(), seed).map_err(TestCaseError::fail)
+    agree(graph, &ways(), &inputs(graph, seed)).map_err(TestCaseError::fail)
 }
 
 proptest! {

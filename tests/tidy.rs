@@ -24,7 +24,7 @@ const CRATES: [(&str, &[&str]); 6] = [
 
 /// What each room of the compiler may use of the others. Code flows from `import` down to `emit`; the rooms at the end
 /// look at all that came before them, and nothing looks at them.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("import", &[]),
     ("zoo", &["import"]),
     ("vector", &[]),
@@ -36,14 +36,18 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("lower", &["machine", "vector"]),
     ("driver", &["plan"]),
     ("emit", &["driver", "lower", "machine", "plan", "vector"]),
-    ("probe", &["emit", "machine", "vector"]),
-    ("cost", &["import"]),
     ("(root)", &["emit", "machine", "plan", "schedule"]),
-    ("verify", &["(root)", "import", "machine", "plan", "schedule"]),
-    ("bench", &["(root)", "import", "machine", "plan", "probe", "schedule"]),
+    ("execute", &["(root)", "machine"]),
+    ("probe", &["emit", "execute", "machine", "vector"]),
+    ("cost", &["import"]),
+    ("verify", &["(root)", "execute", "import", "machine", "plan", "schedule"]),
+    ("bench", &["(root)", "cost", "execute", "import", "machine", "plan", "probe", "schedule"]),
     (
         "report",
-        &["(root)", "bench", "cost", "import", "machine", "plan", "probe", "schedule", "vector", "verify"],
+        &[
+            "(root)", "bench", "cost", "execute", "import", "machine", "plan", "probe", "schedule", "vector",
+            "verify",
+        ],
     ),
 ];
 
