@@ -1,5 +1,6 @@
 //! Machine code of a whole plan, through Cranelift's module interface: kernels of either lowering, and the entry.
 
+pub mod dump;
 #[allow(unsafe_code)]
 pub mod jit;
 

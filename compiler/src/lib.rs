@@ -5,15 +5,22 @@
 //! read all, nothing reads them.
 #![deny(unsafe_code)]
 
+pub mod bench;
+pub mod classify;
+pub mod cost;
 pub mod driver;
 pub mod emit;
+pub mod execute;
 pub mod kernels;
 pub mod lower;
 pub mod machine;
 pub mod pack;
 pub mod plan;
+pub mod probe;
+pub mod report;
 pub mod schedule;
 pub mod vector;
+pub mod verify;
 
 use std::time::Instant;
 
