@@ -1,0 +1,203 @@
+//! Variants of one network, timed against each other.
+//!
+//! Variants and numbers of threads take turns, round by round, so that a machine that slows down slows all of them. Each
+//! turn begins with a run that does not count: it brings the variant's weights back into the caches.
+
+use std::time::Instant;
+
+use frit_ir::{Faults, Graph, Tensor};
+
+use crate::Options;
+use crate::execute::{self, Execution, Variant};
+
+/// Timed runs in one turn.
+const TURN: usize = 5;
+
+/// What is timed.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// How to compile.
+    pub options: Options,
+    /// What to compile; the first is what the others are compared with.
+    pub variants: Vec<Variant>,
+    /// Numbers of threads, each timed on its own.
+    pub threads: Vec<usize>,
+    /// Timed runs of each variant at each number of threads, at least 1.
+    pub runs: usize,
+}
+
+/// The times of one variant at one number of threads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timing {
+    /// The variant.
+    pub variant: Variant,
+    /// Threads.
+    pub threads: usize,
+    /// Images of one run.
+    pub batch: usize,
+    /// How many runs were timed.
+    pub runs: usize,
+    /// Half of the runs took at most so long.
+    pub median_ms: f64,
+    /// The fastest run.
+    pub min_ms: f64,
+    /// Nine runs of ten took at most so long.
+    pub p90_ms: f64,
+}
+
+impl Timing {
+    /// How far the runs are apart: from the fastest to the ninth of ten, as a share of the median.
+    pub fn spread(&self) -> f64 {
+        (self.p90_ms - self.min_ms) / self.median_ms
+    }
+}
+
+/// How many times as long one variant takes as another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ratio {
+    /// The variant in the numerator.
+    pub of: Variant,
+    /// The first variant that was named.
+    pub to: Variant,
+    /// Threads of both.
+    pub threads: usize,
+    /// Median divided by median.
+    pub value: f64,
+}
+
+/// All times.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bench {
+    /// By variant in the order of the request, then by number of threads.
+    pub timings: Vec<Timing>,
+    /// Each other variant against the first, at each number of threads.
+    pub ratios: Vec<Ratio>,
+    /// Multiply-accumulates of one image, by the source.
+    pub macs: u64,
+}
+
+struct Contestant {
+    variant: Variant,
+    threads: usize,
+    execution: Execution,
+    milliseconds: Vec<f64>,
+}
+
+/// Compiles the variants and times them on `images` (the batch, of the only input); `progress` is told after each
+/// round how many are done, and of how many.
+///
+/// # Errors
+/// Faults of the network, images of another length than the input.
+pub fn bench(
+    graph: &Graph,
+    images: &Tensor,
+    request: &Request,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Bench, Faults> {
+    let macs = crate::cost::cost(graph)?.totals.macs;
+    let batch = images.shape().first().copied().unwrap_or(0);
+    let input: Vec<f32> = images.iter().copied().collect();
+    let mut contestants = contestants(graph, request)?;
+    let rounds = request.runs.div_ceil(TURN);
+    for contestant in &mut contestants {
+        contestant.execution.run(&[&input], batch)?;
+    }
+    for round in 0..rounds {
+        let timed = TURN.min(request.runs - round * TURN);
+        for contestant in &mut contestants {
+            contestant.execution.run(&[&input], batch)?;
+            for _ in 0..timed {
+                let started = Instant::now();
+                contestant.execution.run(&[&input], batch)?;
+                contestant.milliseconds.push(started.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        progress(round + 1, rounds);
+    }
+    let timings: Vec<Timing> = contestants.into_iter().map(|contestant| timing(contestant, batch)).collect();
+    let ratios = ratios(&timings, &request.variants);
+    Ok(Bench { timings, ratios, macs })
+}
+
+fn contestants(graph: &Graph, request: &Request) -> Result<Vec<Contestant>, Faults> {
+    let mut contestants = Vec::new();
+    for &variant in &request.variants {
+        let model = execute::load(graph, variant, &request.options)?;
+        for &threads in &request.threads {
+            let execution = Execution::new(&model, threads)?;
+            contestants.push(Contestant { variant, threads, execution, milliseconds: Vec::new() });
+        }
+    }
+    Ok(contestants)
+}
+
+fn timing(contestant: Contestant, batch: usize) -> Timing {
+    let Contestant { variant, threads, mut milliseconds, .. } = contestant;
+    milliseconds.sort_by(f64::total_cmp);
+    Timing {
+        variant,
+        threads,
+        batch,
+        runs: milliseconds.len(),
+        median_ms: quantile(&milliseconds, 0.5),
+        min_ms: quantile(&milliseconds, 0.0),
+        p90_ms: quantile(&milliseconds, 0.9),
+    }
+}
+
+/// The value below which the share `part` of `sorted` lies, between its two neighbours where it falls between them.
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = part * last as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(last);
+    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+}
+
+fn ratios(timings: &[Timing], variants: &[Variant]) -> Vec<Ratio> {
+    let Some((&first, others)) = variants.split_first() else { return Vec::new() };
+    let mut ratios = Vec::new();
+    for base in timings.iter().filter(|timing| timing.variant == first) {
+        for timing in timings.iter().filter(|timing| timing.threads == base.threads) {
+            if others.contains(&timing.variant) {
+                let value = timing.median_ms / base.median_ms;
+                ratios.push(Ratio { of: timing.variant, to: first, threads: base.threads, value });
+            }
+        }
+    }
+    ratios
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timing_of(variant: Variant, threads: usize, median_ms: f64) -> Timing {
+        Timing { variant, threads, batch: 1, runs: 1, median_ms, min_ms: median_ms, p90_ms: median_ms }
+    }
+
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        assert_eq!(quantile(&[1.0, 2.0, 4.0, 8.0], 0.5), 3.0);
+        assert_eq!(quantile(&[1.0, 2.0, 4.0], 0.5), 2.0);
+        assert_eq!(quantile(&[5.0], 0.9), 5.0);
+        assert!((quantile(&[0.0, 10.0], 0.9) - 9.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn each_other_variant_is_compared_with_the_first_at_the_same_threads() {
+        let variants = [Variant::Fused, Variant::Unfused];
+        let timings = [
+            timing_of(Variant::Fused, 1, 4.0),
+            timing_of(Variant::Fused, 2, 2.0),
+            timing_of(Variant::Unfused, 1, 8.0),
+            timing_of(Variant::Unfused, 2, 6.0),
+        ];
+        let found: Vec<_> =
+            ratios(&timings, &variants).iter().map(|r| (r.of, r.to, r.threads, r.value)).collect();
+        assert_eq!(
+            found,
+            [(Variant::Unfused, Variant::Fused, 1, 2.0), (Variant::Unfused, Variant::Fused, 2, 3.0)]
+        );
+    }
+}

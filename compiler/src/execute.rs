@@ -1,0 +1,171 @@
+//! A compiled network in use: what can be compiled of one network, and sessions with memory for their results.
+
+use std::fmt;
+use std::str::FromStr;
+
+use frit_ir::diagnostic::codes;
+use frit_ir::{Diagnostic, Faults, Graph};
+use frit_runtime::program::Border;
+use frit_runtime::{LoadError, Model, Session};
+
+use crate::machine::{Level, Lowering, Machine, NoWideLowering};
+use crate::{Compiled, Options};
+
+/// One of the programs that can be made of the same network, to be compared with another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Variant {
+    /// Layers fused and folded, lowered as the options say.
+    Fused,
+    /// A kernel for every source layer; everything else as in [`Variant::Fused`].
+    Unfused,
+    /// Fused, lowered by Cranelift at 128 bits.
+    Portable,
+    /// Fused, lowered at the full width of the machine.
+    Wide,
+}
+
+impl Variant {
+    /// All variants.
+    pub const ALL: [Variant; 4] = [Variant::Fused, Variant::Unfused, Variant::Portable, Variant::Wide];
+
+    /// The options that make this variant, all else as in `base`.
+    ///
+    /// # Errors
+    /// The machine has no wide lowering.
+    pub fn options(self, base: &Options) -> Result<Options, NoWideLowering> {
+        let mut options = Options { fuse: self != Variant::Unfused, ..base.clone() };
+        match self {
+            Variant::Fused | Variant::Unfused => {}
+            Variant::Portable => options.machine = options.machine.with_lowering(Lowering::Portable)?,
+            Variant::Wide => options.machine = options.machine.with_lowering(Lowering::Wide)?,
+        }
+        Ok(options)
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Variant::Fused => "fused",
+            Variant::Unfused => "unfused",
+            Variant::Portable => "portable",
+            Variant::Wide => "wide",
+        })
+    }
+}
+
+/// A name that no variant has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownVariant(pub String);
+
+impl fmt::Display for UnknownVariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = Variant::ALL.map(|variant| variant.to_string());
+        write!(f, "there is no variant {}: choose from {}", self.0, names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownVariant {}
+
+impl FromStr for Variant {
+    type Err = UnknownVariant;
+
+    fn from_str(name: &str) -> Result<Variant, UnknownVariant> {
+        let found = Variant::ALL.into_iter().find(|variant| variant.to_string() == name);
+        found.ok_or_else(|| UnknownVariant(name.to_owned()))
+    }
+}
+
+/// One caller's session and the memory of its outputs.
+#[derive(Debug)]
+pub struct Execution {
+    session: Session,
+    elements: Vec<usize>,
+    outputs: Vec<Vec<f32>>,
+}
+
+impl Execution {
+    /// A session of `model` with `threads` threads.
+    ///
+    /// # Errors
+    /// The system refuses memory or threads.
+    pub fn new(model: &Model, threads: usize) -> Result<Execution, Faults> {
+        let session = Session::new(model, threads).map_err(|error| refused(&error))?;
+        let outputs = &model.program().outputs;
+        let elements = outputs.iter().map(Border::elements).collect();
+        Ok(Execution { session, elements, outputs: vec![Vec::new(); outputs.len()] })
+    }
+
+    /// Runs a batch of images and returns the outputs in order, each dense with the batch first.
+    ///
+    /// # Errors
+    /// Inputs of another number or length than the network takes.
+    pub fn run(&mut self, inputs: &[&[f32]], batch: usize) -> Result<&[Vec<f32>], Faults> {
+        for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
+            let length = elements.checked_mul(batch).ok_or_else(|| {
+                Diagnostic::error(codes::INPUT_SHAPE, format!("a batch of {batch} images is too large"))
+            })?;
+            values.resize(length, 0.0);
+        }
+        let mut outputs: Vec<&mut [f32]> = self.outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        self.session
+            .run(inputs, &mut outputs, batch)
+            .map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()))?;
+        Ok(&self.outputs)
+    }
+}
+
+/// The variant of `graph`, compiled and taken over for this CPU, with what the compiler tells of it.
+///
+/// # Errors
+/// As [`crate::compile`]; a variant that the machine has not; a CPU that lacks a feature that the code uses (see
+/// [`runs_here`], which tells before anything is compiled).
+pub fn load(graph: &Graph, variant: Variant, base: &Options) -> Result<Model, Faults> {
+    let options = variant
+        .options(base)
+        .map_err(|error| Faults::from(Diagnostic::error(codes::INTERNAL, error.to_string())))?;
+    let Compiled { program, .. } = crate::compile(graph.clone(), &options)?;
+    Model::new(program).map_err(|error| refused(&error))
+}
+
+/// The diagnostic of a program that can't be loaded.
+pub fn refused(error: &LoadError) -> Faults {
+    Diagnostic::error(codes::INTERNAL, error.to_string()).into()
+}
+
+/// Whether code for `machine` can run on this CPU.
+pub fn runs_here(machine: &Machine) -> bool {
+    let architecture = match machine.level {
+        Level::Aarch64 => cfg!(target_arch = "aarch64"),
+        Level::V2 | Level::V3 | Level::V4 => cfg!(target_arch = "x86_64"),
+    };
+    architecture && frit_runtime::cpu::missing(&machine.features()).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_is_found_by_its_name_and_no_other() {
+        for variant in Variant::ALL {
+            assert_eq!(variant.to_string().parse(), Ok(variant));
+        }
+        assert!("Fused".parse::<Variant>().unwrap_err().to_string().contains("unfused"));
+    }
+
+    #[test]
+    fn only_the_unfused_variant_keeps_layers_apart() {
+        let base = Options { machine: Machine::of(Level::V2), fuse: true, disabled_rules: Vec::new() };
+        assert!(!Variant::Unfused.options(&base).unwrap().fuse);
+        assert!(Variant::Portable.options(&base).unwrap().fuse);
+        assert_eq!(Variant::Wide.options(&base), Err(NoWideLowering(Level::V2)));
+    }
+
+    #[test]
+    fn code_of_another_architecture_never_runs_here() {
+        let other = if cfg!(target_arch = "aarch64") { Level::V2 } else { Level::Aarch64 };
+        assert!(!runs_here(&Machine::of(other)));
+        assert!(runs_here(&Machine::native()));
+    }
+}

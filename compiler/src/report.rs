@@ -1,0 +1,300 @@
+//! Reports: values first, and a writer for each format over the same values.
+
+pub mod dot;
+pub mod json;
+pub mod npz;
+pub mod results;
+mod table;
+pub mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use frit_ir::ops::{Conv2d, Padding};
+use frit_ir::{Graph, NodeId, Op, Shape};
+
+use crate::plan::{Argument, Plan};
+
+/// Where on its way through the compiler a network is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// As the description says.
+    Imported,
+    /// Found legal.
+    Legal,
+    /// Fused and folded.
+    Optimized,
+    /// As steps that call kernels.
+    Scheduled,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Imported => "imported",
+            Stage::Legal => "legal",
+            Stage::Optimized => "optimized",
+            Stage::Scheduled => "scheduled",
+        })
+    }
+}
+
+/// What a node is for, as far as pictures tell by colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// What the caller hands in.
+    Input,
+    /// A convolution that mixes channels.
+    Convolution,
+    /// A convolution that keeps channels apart.
+    Depthwise,
+    /// A fully connected layer.
+    Dense,
+    /// A batch normalisation.
+    Normalisation,
+    /// A function of each element.
+    Activation,
+    /// Two tensors made one.
+    Join,
+    /// A mean over the map.
+    Pool,
+    /// The same values elsewhere: pads and reshapes.
+    Movement,
+    /// Exponentials that add up to one.
+    Softmax,
+}
+
+/// One node, or one step of a schedule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Its name.
+    pub name: String,
+    /// Its main op.
+    pub op: &'static str,
+    /// What it is for.
+    pub kind: Kind,
+    /// The attributes that tell it from others of its op, in a few characters; empty where there is none.
+    pub detail: String,
+    /// What it absorbed, in the order in which it is applied.
+    pub epilogue: Vec<&'static str>,
+    /// The shape of its result, where it can be known.
+    pub shape: Option<Shape>,
+    /// The nodes that it reads, in order.
+    pub inputs: Vec<String>,
+    /// The source layers that it computes, in graph order.
+    pub sources: Vec<String>,
+    /// What runs for it, once it is scheduled.
+    pub work: Option<Work>,
+}
+
+/// What runs for a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// Multiply-accumulates.
+    pub macs: u64,
+    /// Calls of kernels, which may run at once.
+    pub calls: Vec<Call>,
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The kernel's name.
+    pub kernel: String,
+    /// Items, to be split over the workers.
+    pub items: usize,
+    /// The memory that it reads and writes.
+    pub arguments: Vec<Argument>,
+}
+
+/// The memory of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footprint {
+    /// Distinct kernels.
+    pub kernels: usize,
+    /// Bytes between the steps.
+    pub arena_bytes: usize,
+    /// Bytes of packed weights.
+    pub weight_bytes: usize,
+}
+
+/// A network at one stage, as all writers take it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// The stage.
+    pub stage: Stage,
+    /// The model's name.
+    pub model: String,
+    /// Nodes or steps, operands first.
+    pub items: Vec<Item>,
+    /// Names of the outputs, in order.
+    pub outputs: Vec<String>,
+    /// The memory, once it is scheduled.
+    pub footprint: Option<Footprint>,
+}
+
+impl Listing {
+    /// The nodes of `graph`, with their sources in the order of `source`.
+    pub fn graph(stage: Stage, graph: &Graph, source: &Graph) -> Listing {
+        let shapes = graph.shapes().unwrap_or_default();
+        let places = places(source);
+        let items = graph.topological().into_iter().map(|id| item(graph, &shapes, &places, id)).collect();
+        let outputs = graph.outputs().iter().map(|&output| graph.node(output).name.clone()).collect();
+        Listing { stage, model: graph.name.clone(), items, outputs, footprint: None }
+    }
+
+    /// The steps of `plan`, which was made of `graph`, and between them the nodes for which nothing runs.
+    pub fn schedule(plan: &Plan, graph: &Graph, source: &Graph) -> Listing {
+        let mut listing = Listing::graph(Stage::Scheduled, graph, source);
+        let scheduled: BTreeSet<&str> = plan.steps.iter().map(|step| step.node.as_str()).collect();
+        let mut items: Vec<Option<Item>> = std::mem::take(&mut listing.items).into_iter().map(Some).collect();
+        let places = places(graph);
+        let mut passed = 0;
+        for step in &plan.steps {
+            let Some(&place) = places.get(step.node.as_str()) else { continue };
+            for earlier in items.iter_mut().take(place).skip(passed) {
+                listing.items.extend(earlier.take_if(|item| !scheduled.contains(item.name.as_str())));
+            }
+            passed = passed.max(place);
+            if let Some(item) = &items[place] {
+                listing.items.push(Item {
+                    sources: step.sources.clone(),
+                    work: Some(work(plan, step)),
+                    ..item.clone()
+                });
+            }
+        }
+        let rest = items.into_iter().skip(passed).flatten();
+        listing.items.extend(rest.filter(|item| !scheduled.contains(item.name.as_str())));
+        listing.footprint = Some(Footprint {
+            kernels: plan.kernels.len(),
+            arena_bytes: plan.arena_bytes,
+            weight_bytes: size_of_val(plan.weights.as_slice()),
+        });
+        listing
+    }
+}
+
+fn work(plan: &Plan, step: &crate::plan::Step) -> Work {
+    let call = |call: &crate::plan::Call| Call {
+        kernel: plan.kernels[call.kernel].name.clone(),
+        items: call.items,
+        arguments: call.arguments.clone(),
+    };
+    Work { macs: step.macs, calls: step.calls.iter().map(call).collect() }
+}
+
+/// The place of each node in graph order, by name.
+fn places(graph: &Graph) -> BTreeMap<&str, usize> {
+    graph
+        .topological()
+        .into_iter()
+        .enumerate()
+        .map(|(place, id)| (graph.node(id).name.as_str(), place))
+        .collect()
+}
+
+fn item(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, places: &BTreeMap<&str, usize>, id: NodeId) -> Item {
+    let node = graph.node(id);
+    let operands = graph.operands(id);
+    let channels = operands.first().and_then(|operand| shapes.get(operand)).map(Shape::channels);
+    let mut sources: Vec<String> = node.sources.layers().map(str::to_owned).collect();
+    sources.sort_by_key(|layer| places.get(layer.as_str()).copied());
+    Item {
+        name: node.name.clone(),
+        op: node.op.name(),
+        kind: kind(&node.op, channels),
+        detail: detail(&node.op),
+        epilogue: node.op.epilogue().map(|epilogue| epilogue.parts()).unwrap_or_default(),
+        shape: shapes.get(&id).cloned(),
+        inputs: operands.iter().map(|&operand| graph.node(operand).name.clone()).collect(),
+        sources,
+        work: None,
+    }
+}
+
+fn kind(op: &Op, channels: Option<usize>) -> Kind {
+    match op {
+        Op::Input(_) => Kind::Input,
+        Op::Conv2d(conv) if channels.is_some_and(|channels| conv.is_depthwise(channels)) => Kind::Depthwise,
+        Op::Conv2d(_) => Kind::Convolution,
+        Op::BatchNorm(_) => Kind::Normalisation,
+        Op::Activation(_) => Kind::Activation,
+        Op::Binary(_) => Kind::Join,
+        Op::Pad(_) | Op::Reshape(_) => Kind::Movement,
+        Op::GlobalAveragePool(_) => Kind::Pool,
+        Op::Dense(_) => Kind::Dense,
+        Op::Softmax(_) => Kind::Softmax,
+    }
+}
+
+fn detail(op: &Op) -> String {
+    match op {
+        Op::Conv2d(conv) => window(conv),
+        Op::Pad(padding) => sides(padding),
+        _ => String::new(),
+    }
+}
+
+fn window(conv: &Conv2d) -> String {
+    let pair = |[rows, columns]: [usize; 2]| format!("{rows}x{columns}");
+    let mut detail = pair(conv.kernel);
+    let mut add = |part: String| {
+        detail.push(' ');
+        detail.push_str(&part);
+    };
+    if conv.stride != [1, 1] {
+        add(format!("stride {}", pair(conv.stride)));
+    }
+    if conv.dilation != [1, 1] {
+        add(format!("dilation {}", pair(conv.dilation)));
+    }
+    if conv.groups != 1 {
+        add(format!("groups {}", conv.groups));
+    }
+    if conv.padding != Padding::default() {
+        add(format!("pad {}", sides(&conv.padding)));
+    }
+    detail
+}
+
+fn sides(padding: &Padding) -> String {
+    format!("{}:{}:{}:{}", padding.top, padding.bottom, padding.left, padding.right)
+}
+
+/// How many source layers are named before the rest is counted.
+const NAMED: usize = 5;
+
+/// Source layers in few characters: the first in full, of the others what differs from the part that all share.
+fn abbreviated(sources: &[String]) -> String {
+    let Some((first, others)) = sources.split_first() else { return String::new() };
+    let block = crate::cost::block(first);
+    let short =
+        |layer: &String| match layer.strip_prefix(first.as_str()).or_else(|| layer.strip_prefix(block)) {
+            Some(rest) if rest.starts_with('/') => format!("…{rest}"),
+            _ => layer.clone(),
+        };
+    let mut parts = vec![first.clone()];
+    parts.extend(others.iter().take(NAMED - 1).map(short));
+    if sources.len() > NAMED {
+        parts.push(format!("{} more", sources.len() - NAMED));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn short(layers: &[&str]) -> String {
+        abbreviated(&layers.iter().map(|&layer| layer.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn source_layers_are_shortened_by_what_they_share() {
+        assert_eq!(short(&["stem", "stem/batch_norm", "stem/relu6"]), "stem, …/batch_norm, …/relu6");
+        assert_eq!(short(&["s2/1/project", "s2/1/add"]), "s2/1/project, …/add");
+        assert_eq!(short(&["s1/1/a", "s2/1/b"]), "s1/1/a, s2/1/b");
+        assert_eq!(short(&["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e, 2 more");
+    }
+}

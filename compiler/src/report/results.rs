@@ -1,0 +1,91 @@
+//! What `check`, `run` and `bench` tell, as values.
+
+use frit_ir::Shape;
+
+use crate::bench::Bench;
+use crate::classify::Guess;
+use crate::cost::Sizes;
+use crate::probe::Probe;
+
+/// A legal network in a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The model's name.
+    pub model: String,
+    /// Layers, the inputs included.
+    pub layers: usize,
+    /// What they cost together.
+    pub totals: Sizes,
+    /// Warnings.
+    pub warnings: usize,
+}
+
+/// One output of a run, of all images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Its name in the source.
+    pub name: String,
+    /// Its shape, the batch first.
+    pub shape: Shape,
+    /// The smallest value, NaN left out.
+    pub min: f32,
+    /// The largest value, NaN left out.
+    pub max: f32,
+    /// The mean of all values.
+    pub mean: f64,
+    /// How many values are NaN or infinite.
+    pub not_finite: usize,
+}
+
+impl Output {
+    /// Of `values`, which have `shape`.
+    pub fn new(name: String, shape: Shape, values: &[f32]) -> Output {
+        let sum: f64 = values.iter().copied().map(f64::from).sum();
+        Output {
+            name,
+            shape,
+            min: values.iter().copied().fold(f32::INFINITY, f32::min),
+            max: values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+            mean: sum / values.len().max(1) as f64,
+            not_finite: values.iter().filter(|value| !value.is_finite()).count(),
+        }
+    }
+}
+
+/// What a run gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    /// The outputs, in order.
+    pub outputs: Vec<Output>,
+    /// The likeliest classes of each image, where they were asked for.
+    pub top: Option<Vec<Vec<Guess>>>,
+    /// Where each image came from.
+    pub images: Vec<String>,
+}
+
+/// Times, and where they were taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// The model's name.
+    pub model: String,
+    /// Instruction sets and lowering.
+    pub isa: String,
+    /// The CPU.
+    pub machine: String,
+    /// The times.
+    pub bench: Bench,
+    /// What the CPU can do at best.
+    pub probe: Probe,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_is_counted_and_left_out_of_the_extremes() {
+        let output = Output::new("y".into(), Shape::new(&[1, 3]), &[f32::NAN, -1.0, 2.0]);
+        assert_eq!((output.min, output.max, output.not_finite), (-1.0, 2.0, 1));
+        assert!(output.mean.is_nan());
+    }
+}

@@ -1,0 +1,205 @@
+//! Compiled results against what they must be: the interpreter's in f64, or those of a golden file.
+
+pub mod difference;
+pub mod golden;
+
+use std::collections::BTreeMap;
+
+use frit_ir::{Faults, Graph, NodeId, Tensor, interpret};
+use frit_runtime::Model;
+
+use crate::execute::{self, Execution, Variant};
+use crate::{Optimised, Options};
+use difference::{Difference, difference};
+use golden::Golden;
+
+/// The largest difference that passes, as a share of the largest magnitude of the tensor.
+pub const TOLERANCE: f64 = 1e-4;
+
+/// What is checked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// How to compile.
+    pub options: Options,
+    /// What to compile.
+    pub variants: Vec<Variant>,
+    /// Numbers of threads, each run on its own.
+    pub threads: Vec<usize>,
+}
+
+/// How far one output is off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Its name in the source.
+    pub name: String,
+    /// How far.
+    pub difference: Difference,
+}
+
+/// One variant at one number of threads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// The variant.
+    pub variant: Variant,
+    /// Threads.
+    pub threads: usize,
+    /// Each output, in order.
+    pub outputs: Vec<Output>,
+    /// Whether all outputs have the bits that the variant's first run gave.
+    pub same_bits: bool,
+}
+
+/// How far rewriting moved the value of one node of the optimised graph, both graphs interpreted in f64.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Region {
+    /// The node, and the source layer whose value it computes.
+    pub name: String,
+    /// The source layers that it computes, in graph order.
+    pub sources: Vec<String>,
+    /// How far its value is from that of the source layer.
+    pub difference: Difference,
+    /// By how much it is further off than what it reads.
+    pub added: f64,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Whether every output of every run is within [`TOLERANCE`], and all numbers of threads gave the same bits.
+    pub passed: bool,
+    /// How many images.
+    pub samples: usize,
+    /// The worst of all runs for each output, in order.
+    pub outputs: Vec<Output>,
+    /// All runs.
+    pub runs: Vec<Run>,
+    /// The nodes of the optimised graph, in order, on the first image; none for a golden file or without fusing.
+    pub regions: Vec<Region>,
+}
+
+/// Told after each part of the work: how many parts are done, and of how many.
+pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
+
+/// Checks against the interpreter, which runs the source graph in f64 on `images` of the only input.
+///
+/// # Errors
+/// Faults of the network, images of another length than the input.
+pub fn against_interpreter(
+    graph: &Graph,
+    images: &[Tensor],
+    request: &Request,
+    progress: Progress<'_>,
+) -> Result<Verdict, Faults> {
+    let fused = request.variants.iter().any(|&variant| variant != Variant::Unfused);
+    let runs = request.variants.len() * request.threads.len();
+    let parts = images.len() + usize::from(fused) + runs;
+    let mut expected = vec![Vec::new(); graph.outputs().len()];
+    let mut regions = Vec::new();
+    let mut done = 0;
+    for (index, image) in images.iter().enumerate() {
+        let image = [image.mapv(f64::from)];
+        let outputs = if index == 0 && fused {
+            let optimised =
+                crate::optimise(graph.clone(), &Options { fuse: true, ..request.options.clone() })?;
+            let source = interpret::run_all(optimised.legal.graph(), &image)?;
+            progress(1, parts);
+            regions = compare_regions(&optimised, &source, &interpret::run_all(&optimised.graph, &image)?);
+            done += 1;
+            graph.outputs().iter().map(|output| source[output].clone()).collect()
+        } else {
+            interpret::run(graph, &image)?
+        };
+        for (all, output) in expected.iter_mut().zip(&outputs) {
+            all.extend(output.iter().copied());
+        }
+        done += 1;
+        progress(done, parts);
+    }
+    let inputs = images.iter().flat_map(|image| image.iter().copied()).collect();
+    let golden = Golden { inputs, batch: images.len(), expected, transposed: false };
+    let verdict = against_golden(graph, &golden, request, &mut |ran, _| progress(done + ran, parts))?;
+    Ok(Verdict { regions, ..verdict })
+}
+
+/// Checks against results that are known.
+///
+/// # Errors
+/// Faults of the network, a golden of another length than the network's input and outputs.
+pub fn against_golden(
+    graph: &Graph,
+    golden: &Golden,
+    request: &Request,
+    progress: Progress<'_>,
+) -> Result<Verdict, Faults> {
+    let names: Vec<String> = graph.outputs().iter().map(|&output| graph.node(output).name.clone()).collect();
+    let parts = request.variants.len() * request.threads.len();
+    let mut runs = Vec::new();
+    for &variant in &request.variants {
+        let model = execute::load(graph, variant, &request.options)?;
+        let mut first: Option<Vec<Vec<f32>>> = None;
+        for &threads in &request.threads {
+            let values = run(&model, golden, threads)?;
+            let same_bits = first.as_ref().is_none_or(|first| bits(first).eq(bits(&values)));
+            runs.push(Run { variant, threads, outputs: compare(&names, golden, &values), same_bits });
+            first.get_or_insert(values);
+            progress(runs.len(), parts);
+        }
+    }
+    let outputs = worst(&names, &runs);
+    let within = outputs.iter().all(|output| output.difference.max_rel <= TOLERANCE);
+    let passed = within && runs.iter().all(|run| run.same_bits);
+    Ok(Verdict { passed, samples: golden.batch, outputs, runs, regions: Vec::new() })
+}
+
+fn run(model: &Model, golden: &Golden, threads: usize) -> Result<Vec<Vec<f32>>, Faults> {
+    let mut execution = Execution::new(model, threads)?;
+    Ok(execution.run(&[&golden.inputs], golden.batch)?.to_vec())
+}
+
+fn bits(outputs: &[Vec<f32>]) -> impl Iterator<Item = u32> + '_ {
+    outputs.iter().flatten().map(|value| value.to_bits())
+}
+
+fn compare(names: &[String], golden: &Golden, values: &[Vec<f32>]) -> Vec<Output> {
+    let output = |(name, (expected, values)): (&String, (&Vec<f64>, &Vec<f32>))| Output {
+        name: name.clone(),
+        difference: difference(expected, values.iter().map(|&value| f64::from(value))),
+    };
+    names.iter().zip(golden.expected.iter().zip(values)).map(output).collect()
+}
+
+fn worst(names: &[String], runs: &[Run]) -> Vec<Output> {
+    let output = |(index, name): (usize, &String)| Output {
+        name: name.clone(),
+        difference: runs
+            .iter()
+            .filter_map(|run| run.outputs.get(index))
+            .fold(Difference::default(), |worst, output| worst.max(&output.difference)),
+    };
+    names.iter().enumerate().map(output).collect()
+}
+
+type Values = BTreeMap<NodeId, Tensor<f64>>;
+
+fn compare_regions(optimised: &Optimised, source: &Values, values: &Values) -> Vec<Region> {
+    let legal = optimised.legal.graph();
+    let order = legal.topological();
+    let places: BTreeMap<&str, usize> =
+        order.iter().enumerate().map(|(place, &id)| (legal.node(id).name.as_str(), place)).collect();
+    let mut off: BTreeMap<NodeId, f64> = BTreeMap::new();
+    let mut regions = Vec::new();
+    for id in optimised.graph.topological() {
+        let node = optimised.graph.node(id);
+        let Some(&place) = places.get(node.name.as_str()) else { continue };
+        let expected: Vec<f64> = source[&order[place]].iter().copied().collect();
+        let difference = difference(&expected, values[&id].iter().copied());
+        let operands = optimised.graph.operands(id);
+        let before = operands.iter().filter_map(|operand| off.get(operand)).copied().fold(0.0, f64::max);
+        let added = (difference.max_rel - before).max(0.0);
+        off.insert(id, difference.max_rel);
+        let mut sources: Vec<String> = node.sources.layers().map(str::to_owned).collect();
+        sources.sort_by_key(|layer| places.get(layer.as_str()).copied());
+        regions.push(Region { name: node.name.clone(), sources, difference, added });
+    }
+    regions
+}
