@@ -19,6 +19,9 @@ const BUFFER_DISTANCE: u64 = 0x100_0000_0000;
 /// Where the kernel returns to: nowhere else may it end.
 const CALLER: u64 = 0xdead_beef_0000;
 
+/// More than any test's kernel runs.
+const MOST_STEPS: u32 = 1 << 24;
+
 const ARGUMENTS: [Register; 6] =
     [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
 /// What a callee leaves as it was.
@@ -105,10 +108,14 @@ impl Processor {
 
     fn call(&mut self, code: &BTreeMap<u64, Instruction>) {
         let mut ip = CODE;
-        while ip != CALLER {
+        for _ in 0..MOST_STEPS {
             let instruction = code.get(&ip).unwrap_or_else(|| panic!("no instruction begins at {ip:#x}"));
             ip = self.step(instruction);
+            if ip == CALLER {
+                return;
+            }
         }
+        panic!("{MOST_STEPS} instructions and no return: a loop does not end");
     }
 
     /// Runs one instruction and returns where the next one is.
@@ -276,6 +283,12 @@ mod tests {
     fn an_unknown_instruction_is_named() {
         let square_root = Code::VEX_Vsqrtps_ymm_ymmm256;
         run_one(Instruction::with2(square_root, Register::YMM0, Register::YMM1).unwrap());
+    }
+
+    #[test]
+    #[should_panic(expected = "a loop does not end")]
+    fn a_loop_without_end_is_seen() {
+        run_one(Instruction::with_branch(Code::Jne_rel32_64, 0).unwrap());
     }
 
     #[test]
