@@ -192,7 +192,7 @@ pub(crate) fn assert_equal(first: &Graph, second: &Graph) {
 }
 
 /// The largest difference of all outputs of two graphs on drawn inputs, relative to the largest magnitude.
-fn difference(first: &Graph, second: &Graph) -> f64 {
+pub(crate) fn difference(first: &Graph, second: &Graph) -> f64 {
     let mut drawn = Draw::new(99);
     let inputs: Vec<Tensor<f64>> = first
         .inputs()

@@ -142,6 +142,16 @@ fn a_fused_residual_is_checked_like_an_add() {
 }
 
 #[test]
+fn a_fused_residual_is_no_part_of_its_own_main_path() {
+    let mut net = Net::new(1);
+    let (x, other) = (net.input("image", &[32, 32, 16]), net.input("other", &[32, 32, 16]));
+    let epilogue = Epilogue { residual: true, ..Epilogue::default() };
+    let y = net.add("fused", Op::Conv2d(Conv2d { stride: [2, 2], epilogue, ..conv(16, 1) }), &[other, x]);
+    let [fault] = &faults(net.graph, y)[..] else { panic!("one fault") };
+    assert_eq!(fault.code, codes::JOIN_SHAPES, "the sides share no layer");
+}
+
+#[test]
 fn all_faults_come_in_one_run() {
     let mut net = Net::new(1);
     let x = net.input("image", &[32, 32, 16]);

@@ -1,11 +1,11 @@
 //! Wrong rules are found out, under their names.
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::Reshape;
+use frit_ir::ops::{Activation, Reshape};
 use frit_ir::{Diagnostic, Graph, Shape};
 
 use crate::egraph::language::{ENode, Kind};
-use crate::egraph::rules::Rule;
+use crate::egraph::rules::{ALL, Rule};
 use crate::egraph::saturate::Term;
 use crate::egraph::{CostModel, Fault, Limits, rewrite};
 use crate::legality::Legal;
@@ -65,6 +65,32 @@ fn a_fault_is_a_diagnostic_of_frit_itself() {
     assert_eq!(
         diagnostic.message,
         "rule wrong-term built a layer that can't be: conv2d takes 1 weights, not 0"
+    );
+}
+
+#[test]
+fn no_rule_sees_into_the_class_of_its_own_root() {
+    const LOOK: Rule = Rule {
+        name: "look",
+        sound: "it builds nothing",
+        root: Kind::Activation,
+        find: |site, _| {
+            let child = site.egraph.find(site.root.children[0]);
+            assert!(child != site.class || site.inside(child).is_empty(), "it looks into its own class");
+        },
+    };
+    let mut net = Net::new(1);
+    let x = net.input("x", &[4]);
+    let y = net.activation("first", Activation::Relu, x);
+    let y = net.activation("second", Activation::Relu, y);
+    let source = net.finish(&[y]);
+    let merge = ALL.iter().find(|rule| rule.name == "merge-clamps").expect("it is listed");
+    let (_, report) =
+        rewrite(&source, &[merge, &LOOK], &CostModel::default(), &Limits::default()).expect("both are right");
+    assert_eq!(
+        report.rewriting.expect("it has one").iterations,
+        2,
+        "the second sees relu(x) = relu(relu(x))"
     );
 }
 

@@ -64,6 +64,20 @@ proptest! {
 }
 
 #[test]
+fn a_chain_of_ever_tighter_clamps_gets_an_e_node_for_each_and_not_for_each_span() {
+    let mut net = Net::new(1);
+    let mut y = net.input("x", &[3, 3, 4]);
+    for index in 0..32u8 {
+        let bound = f32::from(40 - index);
+        y = net.activation(&format!("a{index}"), clip(-bound, bound), y);
+    }
+    let source = net.finish(&[y]);
+    let (graph, rewriting) = optimised(&source);
+    assert_eq!(ops(&graph), ["clip"]);
+    assert!(rewriting.enodes <= 3 * rewriting.encoded, "{} of {}", rewriting.enodes, rewriting.encoded);
+}
+
+#[test]
 fn clips_get_the_names_of_the_activations_that_they_are() {
     assert_eq!(chain(&[clip(0.0, 6.0)]).1, ["relu6"]);
     assert_eq!(chain(&[clip(-0.0, f32::INFINITY)]).1, ["relu"]);
