@@ -75,11 +75,11 @@ impl Lowering<'_> {
     fn instruction(&mut self, instruction: &Instruction) {
         use Instruction as I;
         match *instruction {
-            I::Load { to, from } => {
+            I::Load { to, from } | I::LoadPart { to, from, lanes: 4 } => {
                 let value = self.load(types::F32X4, from, 0);
                 self.set(to, value);
             }
-            I::Store { to, from } => {
+            I::Store { to, from } | I::StorePart { to, from, lanes: 4 } => {
                 let value = self.get(from);
                 self.store(value, to, 0);
             }
@@ -262,4 +262,121 @@ fn least(b: &mut FunctionBuilder<'_>, [smaller, larger]: [Value; 2], [yes, no]: 
 
 fn as_type(b: &mut FunctionBuilder<'_>, ty: ir::Type, value: Value) -> Value {
     b.ins().bitcast(ty, MemFlagsData::new().with_endianness(ir::Endianness::Little), value)
+}
+
+#[cfg(test)]
+mod tests {
+    use cranelift_codegen::{Context, control::ControlPlane};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::emit::jit::Prepared;
+    use crate::machine::{Level, Lowering, Machine};
+    use crate::vector::{interpret, parse::parse, random};
+
+    fn portable(level: Level) -> Machine {
+        Machine::of(level).with_lowering(Lowering::Portable).unwrap()
+    }
+
+    /// The machine code of `program` as text.
+    fn assembly(program: &Program, level: Level) -> String {
+        let isa = portable(level).isa().unwrap();
+        let mut context = Context::new();
+        context.func.signature = signature(program, isa.default_call_conv());
+        context.set_disasm(true);
+        build(program, &mut context.func, &mut FunctionBuilderContext::new(), isa.frontend_config());
+        let code = context.compile(&*isa, &mut ControlPlane::default()).unwrap();
+        code.vcode.clone().unwrap()
+    }
+
+    /// How many instructions of the code for `body`, whose operands are r0, r1 and r2, begin with each of `mnemonics`.
+    fn count(body: &str, level: Level, mnemonics: &[&str]) -> Vec<usize> {
+        let rounding = if portable(level).width().fused { "fused" } else { "unfused" };
+        let text = format!(
+            "kernel k parameters 1 pointers 1 registers 3 lanes 4 of 16 {rounding} {{
+            load r0, [p0]\nload r1, [p0+16]\nload r2, [p0+32]\n{body}\nstore [p0], r0\nstore [p0+16], r1\n}}"
+        );
+        let code = assembly(&parse(&text).unwrap(), level);
+        let named =
+            |mnemonic: &&str| code.lines().filter(|line| line.trim_start().starts_with(*mnemonic)).count();
+        mnemonics.iter().map(named).collect()
+    }
+
+    #[test]
+    fn extremes_and_fused_sums_are_one_instruction_each() {
+        let all = ["vmin", "vmax", "vcmp", "vpblend", "vfmadd", "vmul", "vadd", "call"];
+        assert_eq!(count("min r0, r1, r2", Level::V3, &all), [1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(count("max r0, r1, r2", Level::V3, &all), [0, 1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(count("madd r0, r1, r2", Level::V3, &all), [0, 0, 0, 0, 1, 0, 0, 0]);
+        let narrow = ["min", "max", "cmp", "mul", "add", "call"];
+        assert_eq!(count("min r0, r1, r2", Level::V2, &narrow), [1, 0, 0, 0, 0, 0]);
+        assert_eq!(count("max r0, r1, r2", Level::V2, &narrow), [0, 1, 0, 0, 0, 0]);
+        assert_eq!(count("madd r0, r1, r2", Level::V2, &narrow), [0, 0, 0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_broadcast_operand_is_read_by_the_instruction_that_spreads_it() {
+        let body = "madd r0, r1, each [p0+48]";
+        assert_eq!(count(body, Level::V3, &["vbroadcastss", "vmovss", "vfmadd213ps"]), [1, 0, 1]);
+    }
+
+    /// The two must agree bit for bit, but for the payloads of NaNs.
+    fn same(interpreted: &[Vec<f32>], run: &[Vec<f32>]) -> Result<(), TestCaseError> {
+        for (buffer, (expected, got)) in interpreted.iter().zip(run).enumerate() {
+            for (index, (a, b)) in expected.iter().zip(got).enumerate() {
+                let equal = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+                prop_assert!(equal, "buffer {buffer}, value {index}: interpreted {a:e}, run {b:e}");
+            }
+        }
+        Ok(())
+    }
+
+    fn agrees(case: &random::Case, machine: &Machine) -> Result<(), TestCaseError> {
+        let mut expected = case.memory.clone();
+        interpret::run(&case.program, &mut expected, &case.arguments, case.items)
+            .map_err(|fault| TestCaseError::fail(fault.to_string()))?;
+        let memory = case.memory.clone();
+        let mut prepared = Prepared::new(&case.program, machine, memory, &case.arguments, case.items)
+            .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+        prepared.run();
+        same(&expected, prepared.memory())
+            .map_err(|error| TestCaseError::fail(format!("{error}\n{}", case.program)))
+    }
+
+    /// The levels whose code this CPU can run; those of other architectures are only compiled.
+    fn runnable() -> Vec<Machine> {
+        let own =
+            if cfg!(target_arch = "aarch64") { vec![Level::Aarch64] } else { vec![Level::V2, Level::V3] };
+        let able = |machine: &Machine| frit_runtime::cpu::missing(&machine.features()).is_empty();
+        own.into_iter().map(portable).filter(able).collect()
+    }
+
+    #[test]
+    fn this_cpu_runs_the_lowest_level_at_least() {
+        assert!(!runnable().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn machine_code_equals_the_interpreter_bit_for_bit(
+            (machine, case) in prop::sample::select(runnable())
+                .prop_flat_map(|machine| (Just(machine.clone()), random::cases(machine.width())))
+        ) {
+            agrees(&case, &machine)?;
+        }
+
+        #[test]
+        fn every_program_has_code_at_every_level(
+            (level, program) in prop::sample::select(&[Level::V2, Level::V3, Level::V4, Level::Aarch64][..])
+                .prop_flat_map(|level| (Just(level), random::programs(portable(level).width())))
+        ) {
+            // A call would be a function of Cranelift's library, which no program may need.
+            let code = assembly(&program, level);
+            let calls = |line: &str| {
+                let word = line.split_whitespace().next();
+                word.is_some_and(|word| ["call", "callq", "bl", "blr"].contains(&word))
+            };
+            prop_assert!(!code.lines().any(calls), "{}", code);
+        }
+    }
 }

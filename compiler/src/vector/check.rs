@@ -68,7 +68,9 @@ impl fmt::Display for Flaw {
                 write!(f, "{count} parameters; at most {MOST_PARAMETERS} are possible, and each is a pointer")
             }
             Flaw::Registers(count) => write!(f, "{count} registers are more than the target has"),
-            Flaw::TooMany(count) => write!(f, "{count} are more than 65536, which a number of 16 bits can name"),
+            Flaw::TooMany(count) => {
+                write!(f, "{count} are more than 65536, which a number of 16 bits can name")
+            }
             Flaw::UnknownRegister(Register(index)) => {
                 write!(f, "r{index} is beyond the program's registers")
             }
@@ -81,7 +83,9 @@ impl fmt::Display for Flaw {
             Flaw::UndefinedPointer(Pointer(index)) => {
                 write!(f, "p{index} may be read before it is set")
             }
-            Flaw::NotAMask(Register(index)) => write!(f, "r{index} may hold something else than a comparison's result"),
+            Flaw::NotAMask(Register(index)) => {
+                write!(f, "r{index} may hold something else than a comparison's result")
+            }
             Flaw::Misaligned(bytes) => write!(f, "{bytes} bytes are no multiple of 4"),
             Flaw::Part(lanes) => write!(f, "a partial access cannot have {lanes} lanes"),
             Flaw::Shift(bits) => write!(f, "a shift of 32-bit lanes by {bits}"),
@@ -173,7 +177,13 @@ impl Checker<'_> {
         }
     }
 
-    fn repeat(&mut self, instruction: &Instruction, count: Count, body: &[Instruction], defined: &mut Defined) {
+    fn repeat(
+        &mut self,
+        instruction: &Instruction,
+        count: Count,
+        body: &[Instruction],
+        defined: &mut Defined,
+    ) {
         if count == Count::Static(0) {
             self.fault(Some(instruction), Flaw::EmptyCount);
         }
@@ -243,7 +253,9 @@ impl Checker<'_> {
             {
                 self.fault(Some(instruction), Flaw::Part(lanes));
             }
-            Instruction::ShiftLeft { bits, .. } if bits >= 32 => self.fault(Some(instruction), Flaw::Shift(bits)),
+            Instruction::ShiftLeft { bits, .. } if bits >= 32 => {
+                self.fault(Some(instruction), Flaw::Shift(bits))
+            }
             Instruction::Select { mask, .. } if !defined.masks.contains(&mask) => {
                 self.fault(Some(instruction), Flaw::NotAMask(mask));
             }
@@ -313,7 +325,9 @@ impl Effect {
             I::Move { to, from: a } | I::ShiftLeft { to, a, .. } => {
                 Effect::default().writing(to, [Some(a), None, None])
             }
-            I::MultiplyAdd { sum, a, b } => Effect::operand(b).writing(sum, [Some(a), register(b), Some(sum)]),
+            I::MultiplyAdd { sum, a, b } => {
+                Effect::operand(b).writing(sum, [Some(a), register(b), Some(sum)])
+            }
             I::Add { to, a, b }
             | I::Subtract { to, a, b }
             | I::Multiply { to, a, b }
@@ -323,7 +337,9 @@ impl Effect {
             I::Compare { to, a, b, .. } | I::AddInteger { to, a, b } => {
                 Effect::default().writing(to, [Some(a), Some(b), None])
             }
-            I::Select { to, mask, yes, no } => Effect::default().writing(to, [Some(mask), Some(yes), Some(no)]),
+            I::Select { to, mask, yes, no } => {
+                Effect::default().writing(to, [Some(mask), Some(yes), Some(no)])
+            }
             I::SetPointer { to, base, offset } => {
                 Effect { base: Some(base), sets: Some(to), distance: offset, ..Effect::default() }
             }
@@ -383,8 +399,14 @@ mod tests {
     fn a_loop_over_items_may_write_nothing_but_a_counted_one_always_runs() {
         let body = |count: &str| format!("loop {count} {{\nload r0, [p0]\nset p1, p0, 4\n}}\nstore [p1], r0");
         assert_eq!(flaws(&body("3")), []);
-        assert_eq!(flaws(&body("items")), [Flaw::UndefinedRegister(Register(0)), Flaw::UndefinedPointer(Pointer(1))]);
-        assert_eq!(flaws("loop 2 {\nstore [p0], r0\nload r0, [p0]\n}"), [Flaw::UndefinedRegister(Register(0))]);
+        assert_eq!(
+            flaws(&body("items")),
+            [Flaw::UndefinedRegister(Register(0)), Flaw::UndefinedPointer(Pointer(1))]
+        );
+        assert_eq!(
+            flaws("loop 2 {\nstore [p0], r0\nload r0, [p0]\n}"),
+            [Flaw::UndefinedRegister(Register(0))]
+        );
     }
 
     #[test]

@@ -58,7 +58,12 @@ impl std::error::Error for Fault {}
 /// # Errors
 /// A program that breaks a rule, arguments that don't fit, or an access outside a buffer. `memory` then holds what was
 /// written before.
-pub fn run(program: &Program, memory: &mut [Vec<f32>], arguments: &[(usize, usize)], items: u64) -> Result<(), Fault> {
+pub fn run(
+    program: &Program,
+    memory: &mut [Vec<f32>],
+    arguments: &[(usize, usize)],
+    items: u64,
+) -> Result<(), Fault> {
     check(program).map_err(|mut faults| Fault::Malformed(faults.swap_remove(0)))?;
     let mut pointers = places(program, memory.len(), arguments)?;
     pointers.resize(program.pointers, Place { buffer: 0, byte: 0 });
@@ -123,7 +128,9 @@ impl Machine<'_> {
         let lanes = self.program.width.lanes;
         match *instruction {
             I::Load { to, from } => *self.lanes(to) = self.load(instruction, from, lanes)?,
-            I::LoadPart { to, from, lanes } => *self.lanes(to) = self.load(instruction, from, lanes.into())?,
+            I::LoadPart { to, from, lanes } => {
+                *self.lanes(to) = self.load(instruction, from, lanes.into())?
+            }
             I::Broadcast { to, from } => *self.lanes(to) = self.broadcast(instruction, from)?,
             I::Store { to, from } => self.store(instruction, to, from, lanes)?,
             I::StorePart { to, from, lanes } => self.store(instruction, to, from, lanes.into())?,
@@ -143,7 +150,8 @@ impl Machine<'_> {
             I::Compare { to, comparison, a, b } => self.compare(to, comparison, a, b),
             I::Select { to, mask, yes, no } => {
                 let (mask, yes, no) = (self.get(mask), self.get(yes), self.get(no));
-                *self.lanes(to) = std::array::from_fn(|lane| if mask[lane] == u32::MAX { yes[lane] } else { no[lane] });
+                *self.lanes(to) =
+                    std::array::from_fn(|lane| if mask[lane] == u32::MAX { yes[lane] } else { no[lane] });
             }
             I::AddInteger { to, a, b } => {
                 let (a, b) = (self.get(a), self.get(b));
@@ -157,7 +165,13 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn multiply_add(&mut self, instruction: &Instruction, sum: Register, a: Register, b: Operand) -> Result<(), Fault> {
+    fn multiply_add(
+        &mut self,
+        instruction: &Instruction,
+        sum: Register,
+        a: Register,
+        b: Operand,
+    ) -> Result<(), Fault> {
         let (fused, a, b, addend) =
             (self.program.width.fused, self.get(a), self.operand(instruction, b)?, self.get(sum));
         *self.lanes(sum) = std::array::from_fn(|lane| {
@@ -214,7 +228,13 @@ impl Machine<'_> {
         Ok([self.memory[buffer][first].to_bits(); MOST_LANES])
     }
 
-    fn store(&mut self, instruction: &Instruction, to: Address, from: Register, lanes: usize) -> Result<(), Fault> {
+    fn store(
+        &mut self,
+        instruction: &Instruction,
+        to: Address,
+        from: Register,
+        lanes: usize,
+    ) -> Result<(), Fault> {
         let (buffer, first) = self.locate(instruction, to, lanes)?;
         let bits = self.get(from);
         for (value, lane) in self.memory[buffer][first..first + lanes].iter_mut().zip(bits) {
@@ -224,8 +244,14 @@ impl Machine<'_> {
     }
 
     /// The buffer and the index of the first of `lanes` values at `address`, all inside the buffer.
-    fn locate(&self, instruction: &Instruction, address: Address, lanes: usize) -> Result<(usize, usize), Fault> {
-        let Place { buffer, byte } = moved(self.pointers[usize::from(address.base.0)], i64::from(address.offset));
+    fn locate(
+        &self,
+        instruction: &Instruction,
+        address: Address,
+        lanes: usize,
+    ) -> Result<(usize, usize), Fault> {
+        let Place { buffer, byte } =
+            moved(self.pointers[usize::from(address.base.0)], i64::from(address.offset));
         let values = self.memory[buffer].len();
         match usize::try_from(byte / 4) {
             Ok(first) if byte >= 0 && first <= values && lanes <= values - first => Ok((buffer, first)),
@@ -298,7 +324,10 @@ mod tests {
         let mut builder = Builder::new("before_the_begin", WIDTH, 1);
         builder.load(Pointer(0), -4);
         let bad = builder.finish().unwrap();
-        assert!(matches!(run(&bad, &mut [vec![0.0; 8]], &[(0, 0)], 1), Err(Fault::OutOfBounds { byte: -4, .. })));
+        assert!(matches!(
+            run(&bad, &mut [vec![0.0; 8]], &[(0, 0)], 1),
+            Err(Fault::OutOfBounds { byte: -4, .. })
+        ));
     }
 
     #[test]
@@ -347,7 +376,11 @@ mod tests {
         let to = builder.register();
         builder.emit(Instruction::LoadPart { to, from: Address { base: Pointer(0), offset: 0 }, lanes: 3 });
         builder.emit(Instruction::Store { to: Address { base: Pointer(1), offset: 0 }, from: to });
-        builder.emit(Instruction::StorePart { to: Address { base: Pointer(1), offset: 16 }, from: to, lanes: 2 });
+        builder.emit(Instruction::StorePart {
+            to: Address { base: Pointer(1), offset: 16 },
+            from: to,
+            lanes: 2,
+        });
         let mut memory = [vec![1.0, 2.0, 3.0], vec![9.0; 6]];
         run(&builder.finish().unwrap(), &mut memory, &[(0, 0), (1, 0)], 1).unwrap();
         assert_eq!(memory[1], [1.0, 2.0, 3.0, 0.0, 1.0, 2.0]);
@@ -358,7 +391,10 @@ mod tests {
         let program = Builder::new("arguments", WIDTH, 1).finish().unwrap();
         let mut memory = [vec![0.0; 4]];
         for arguments in [&[][..], &[(1, 0)], &[(0, 2)], &[(0, usize::MAX - 3)]] {
-            assert!(matches!(run(&program, &mut memory, arguments, 1), Err(Fault::Arguments { .. })), "{arguments:?}");
+            assert!(
+                matches!(run(&program, &mut memory, arguments, 1), Err(Fault::Arguments { .. })),
+                "{arguments:?}"
+            );
         }
     }
 }

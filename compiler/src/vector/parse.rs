@@ -35,7 +35,9 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
     program.body = body(&mut lines, text)?;
     match lines.next() {
         None => Ok(program),
-        Some((line, _)) => Err(ParseError { line, message: "nothing may follow the kernel's last brace".into() }),
+        Some((line, _)) => {
+            Err(ParseError { line, message: "nothing may follow the kernel's last brace".into() })
+        }
     }
 }
 
@@ -63,7 +65,9 @@ fn head_of(line: &str) -> Result<Program, String> {
         "{",
     ] = words.as_slice()
     else {
-        return Err("expected `kernel NAME parameters N pointers N registers N lanes N of N fused|unfused {`".into());
+        return Err(
+            "expected `kernel NAME parameters N pointers N registers N lanes N of N fused|unfused {`".into(),
+        );
     };
     let fused = match rounding {
         "fused" => true,
@@ -81,7 +85,10 @@ fn head_of(line: &str) -> Result<Program, String> {
 }
 
 /// The instructions up to the kernel's closing brace. Open loops wait on a stack with their count.
-fn body<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>, text: &str) -> Result<Vec<Instruction>, ParseError> {
+fn body<'a>(
+    lines: &mut impl Iterator<Item = (usize, &'a str)>,
+    text: &str,
+) -> Result<Vec<Instruction>, ParseError> {
     let mut open: Vec<(Count, Vec<Instruction>)> = Vec::new();
     let mut current = Vec::new();
     for (line, code) in lines {
@@ -114,7 +121,9 @@ fn instruction(line: &str) -> Result<Instruction, String> {
     memory(mnemonic, &operands)
         .or_else(|| arithmetic(mnemonic, &operands))
         .or_else(|| bits(mnemonic, &operands))
-        .unwrap_or_else(|| Err(format!("there is no instruction `{mnemonic}` with {} operands", operands.len())))
+        .unwrap_or_else(|| {
+            Err(format!("there is no instruction `{mnemonic}` with {} operands", operands.len()))
+        })
 }
 
 type Parsed = Option<Result<Instruction, String>>;
@@ -129,7 +138,9 @@ fn memory(mnemonic: &str, operands: &[&str]) -> Parsed {
             .map(|((to, from), lanes)| I::LoadPart { to, from, lanes }),
         ("store.part", [to, from, lanes]) => both(both(address(to), register(from)), number(lanes))
             .map(|((to, from), lanes)| I::StorePart { to, from, lanes }),
-        ("broadcast", [to, from]) => both(register(to), address(from)).map(|(to, from)| I::Broadcast { to, from }),
+        ("broadcast", [to, from]) => {
+            both(register(to), address(from)).map(|(to, from)| I::Broadcast { to, from })
+        }
         ("set", [to, base, offset]) => both(both(pointer(to), pointer(base)), number(offset))
             .map(|((to, base), offset)| I::SetPointer { to, base, offset }),
         ("advance", [p, bytes]) => {
@@ -167,19 +178,16 @@ fn bits(mnemonic: &str, operands: &[&str]) -> Parsed {
         three(to, a, b).map(|[to, a, b]| I::Compare { to, comparison, a, b })
     };
     let parsed = match (mnemonic, operands) {
-        ("constant", [to, bits]) => {
-            both(register(to), hexadecimal(bits)).map(|(to, bits)| I::Constant { to, value: f32::from_bits(bits) })
-        }
+        ("constant", [to, bits]) => both(register(to), hexadecimal(bits))
+            .map(|(to, bits)| I::Constant { to, value: f32::from_bits(bits) }),
         ("move", [to, from]) => both(register(to), register(from)).map(|(to, from)| I::Move { to, from }),
         ("less", &[to, a, b]) => compare(Comparison::Less, [to, a, b]),
         ("less.equal", &[to, a, b]) => compare(Comparison::LessOrEqual, [to, a, b]),
-        ("select", [to, mask, yes, no]) => {
-            both(register(to), three(mask, yes, no)).map(|(to, [mask, yes, no])| I::Select { to, mask, yes, no })
-        }
+        ("select", [to, mask, yes, no]) => both(register(to), three(mask, yes, no))
+            .map(|(to, [mask, yes, no])| I::Select { to, mask, yes, no }),
         ("add.integer", [to, a, b]) => three(to, a, b).map(|[to, a, b]| I::AddInteger { to, a, b }),
-        ("shift.left", [to, a, bits]) => {
-            both(both(register(to), register(a)), number(bits)).map(|((to, a), bits)| I::ShiftLeft { to, a, bits })
-        }
+        ("shift.left", [to, a, bits]) => both(both(register(to), register(a)), number(bits))
+            .map(|((to, a), bits)| I::ShiftLeft { to, a, bits }),
         _ => return None,
     };
     Some(parsed)
@@ -276,7 +284,8 @@ mod tests {
     fn comments_and_indentation_mean_nothing() {
         let plain = in_kernel("load r0, [p0]\nloop items {\nadvance p0, -8\n}").unwrap();
         let decorated =
-            in_kernel("    load   r0 ,[p0] ; a comment\n\n\t; another\nloop   items {\n advance p0, -8\n }").unwrap();
+            in_kernel("    load   r0 ,[p0] ; a comment\n\n\t; another\nloop   items {\n advance p0, -8\n }")
+                .unwrap();
         assert_eq!(plain, decorated);
     }
 
@@ -289,7 +298,10 @@ mod tests {
             ("load r70000, [p0]", "`70000` is no number, or one that is too large here"),
             ("load r0, [p0+99999999999]", "`+99999999999` is no number, or one that is too large here"),
             ("constant r0, 1.0", "`1.0` is no constant (the bits of an f32, such as `0x3f800000`)"),
-            ("constant r0, 0x+3f80000", "`0x+3f80000` is no constant (the bits of an f32, such as `0x3f800000`)"),
+            (
+                "constant r0, 0x+3f80000",
+                "`0x+3f80000` is no constant (the bits of an f32, such as `0x3f800000`)",
+            ),
             ("loop often {", "`often` is no number, or one that is too large here"),
             ("}", "nothing may follow the kernel's last brace"),
         ];

@@ -21,7 +21,11 @@ impl Display for Program {
         write!(f, "kernel {} parameters {} pointers {} ", self.name, self.parameters, self.pointers)?;
         let rounding = if self.width.fused { "fused" } else { "unfused" };
         let width = self.width;
-        writeln!(f, "registers {} lanes {} of {} {rounding} {{", self.registers, width.lanes, width.registers)?;
+        writeln!(
+            f,
+            "registers {} lanes {} of {} {rounding} {{",
+            self.registers, width.lanes, width.registers
+        )?;
         body(f, &self.body, 1)?;
         writeln!(f, "}}")
     }
@@ -61,7 +65,9 @@ impl Display for Instruction {
             I::Minimum { to, a, b } => write!(f, "min {to}, {a}, {b}"),
             I::Maximum { to, a, b } => write!(f, "max {to}, {a}, {b}"),
             I::Compare { to, comparison: Comparison::Less, a, b } => write!(f, "less {to}, {a}, {b}"),
-            I::Compare { to, comparison: Comparison::LessOrEqual, a, b } => write!(f, "less.equal {to}, {a}, {b}"),
+            I::Compare { to, comparison: Comparison::LessOrEqual, a, b } => {
+                write!(f, "less.equal {to}, {a}, {b}")
+            }
             I::Select { to, mask, yes, no } => write!(f, "select {to}, {mask}, {yes}, {no}"),
             I::AddInteger { to, a, b } => write!(f, "add.integer {to}, {a}, {b}"),
             I::ShiftLeft { to, a, bits } => write!(f, "shift.left {to}, {a}, {bits}"),

@@ -43,10 +43,11 @@ pub(crate) fn cases(width: Width) -> impl Strategy<Value = Case> {
 
 /// Well-formed programs for `width`.
 pub(crate) fn programs(width: Width) -> impl Strategy<Value = Program> {
-    let plain =
-        (any::<u8>(), any::<[u8; 4]>(), any::<u32>()).prop_map(|(kind, picks, bits)| Choice::Plain(kind, picks, bits));
+    let plain = (any::<u8>(), any::<[u8; 4]>(), any::<u32>())
+        .prop_map(|(kind, picks, bits)| Choice::Plain(kind, picks, bits));
     let tree = plain.prop_recursive(DEEPEST, MOST_INSTRUCTIONS as u32, 8, |inner| {
-        (0..=MOST_ROUNDS, prop::collection::vec(inner, 1..8)).prop_map(|(count, body)| Choice::Loop(count, body))
+        (0..=MOST_ROUNDS, prop::collection::vec(inner, 1..8))
+            .prop_map(|(count, body)| Choice::Loop(count, body))
     });
     prop::collection::vec(tree, 1..MOST_INSTRUCTIONS).prop_map(move |choices| decode(width, &choices))
 }
@@ -158,9 +159,10 @@ impl Decoder {
             19 => self.integer(to, picks, bits),
             20 => self.shift(to, picks, bits),
             21 => self.set(picks, bits),
-            22 => {
-                I::Advance { pointer: pick(&self.known.pointers, picks[1]).expect("parameters"), bytes: distance(bits) }
-            }
+            22 => I::Advance {
+                pointer: pick(&self.known.pointers, picks[1]).expect("parameters"),
+                bytes: distance(bits),
+            },
             _ => I::Prefetch { from },
         }
     }
@@ -211,7 +213,10 @@ impl Decoder {
     fn target(&self, choice: u8, bits: u32) -> Address {
         let writable = |pointer: &&Pointer| usize::from(pointer.0) % PARAMETERS != 0;
         let pointers = self.known.pointers.iter().filter(writable).copied().collect();
-        Address { base: pick(&pointers, choice).expect("the parameters are known"), offset: distance(bits) as i32 }
+        Address {
+            base: pick(&pointers, choice).expect("the parameters are known"),
+            offset: distance(bits) as i32,
+        }
     }
 
     fn operand(&self, picks: [u8; 4], bits: u32) -> Operand {
@@ -255,7 +260,11 @@ impl Decoder {
         let to = Pointer((PARAMETERS + usize::from(picks[0]) % (POINTERS - PARAMETERS)) as u16);
         let same = |pointer: &&Pointer| usize::from(pointer.0) % PARAMETERS == usize::from(to.0) % PARAMETERS;
         let bases = self.known.pointers.iter().filter(same).copied().collect();
-        Instruction::SetPointer { to, base: pick(&bases, picks[1]).expect("the parameter"), offset: distance(bits) }
+        Instruction::SetPointer {
+            to,
+            base: pick(&bases, picks[1]).expect("the parameter"),
+            offset: distance(bits),
+        }
     }
 }
 
@@ -270,8 +279,18 @@ fn distance(bits: u32) -> i64 {
 
 /// A buffer for each parameter, of ordinary numbers mixed with every special one.
 fn memory(seed: u64) -> Vec<Vec<f32>> {
-    let special =
-        [0.0, -0.0, 1.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE, 1.0e-40, f32::MAX];
+    let special = [
+        0.0,
+        -0.0,
+        1.0,
+        -1.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        f32::MIN_POSITIVE,
+        1.0e-40,
+        f32::MAX,
+    ];
     let mut state = seed;
     let mut value = || {
         // The step of Knuth's MMIX generator; its high bits are random enough to fill memory with.
