@@ -11,6 +11,7 @@ pub mod cost;
 pub mod driver;
 pub mod emit;
 pub mod execute;
+pub mod import;
 pub mod kernels;
 pub mod lower;
 pub mod machine;
@@ -21,6 +22,7 @@ pub mod report;
 pub mod schedule;
 pub mod vector;
 pub mod verify;
+pub mod zoo;
 
 use std::time::Instant;
 

@@ -1,0 +1,95 @@
+//! From files to values: model descriptions to graphs, weights, labels, arrays and pictures.
+//!
+//! Whatever comes from outside is taken for hostile: sizes are checked before anything is allocated, a description names
+//! files in its own folder only, and every fault of a file is told in one go, with line, column and path.
+//!
+//! # Names of layers
+//!
+//! A layer has the name that its description gives. One without a name is named after the nearest layer before it that was
+//! given one, and its op: `batch_norm` and `relu6` behind `stem` are `stem/batch_norm` and `stem/relu6`; where that is taken,
+//! `_2` and so on is added. The `activation` of a layer is a layer of its own, `LAYER/relu6`. Block 2 of the stage `s3` has the
+//! layers `s3/2/expand`, `s3/2/depthwise` and `s3/2/project`, each followed by its `/batch_norm` and, where it has one, its
+//! activation (`s3/2/expand/relu6`), and `s3/2/add`. As an operand or output, a name means the layer's result: that of its
+//! activation, or of a stage's last block; the layers inside are named in full.
+
+pub mod array;
+pub mod json;
+mod labels;
+pub mod limits;
+mod nearest;
+pub mod picture;
+
+pub use labels::load as labels;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use frit_ir::diagnostic::{Place, codes};
+use frit_ir::{Diagnostic, Faults, Graph};
+
+/// Where a description comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in faults.
+    pub file: String,
+    /// The folder of the files that it names; none where it may name no file.
+    pub folder: Option<PathBuf>,
+    /// A weights file to be read instead of what it names.
+    pub weights: Option<PathBuf>,
+}
+
+/// The graph of a model file, with warnings. `-` reads a description from the standard input; files that it names are then
+/// looked for in the working folder. `weights` is read instead of the weights that the model names.
+///
+/// # Errors
+/// The file can't be read, or is of a kind that frit does not read; else as [`json::read`].
+pub fn load(model: &Path, weights: Option<&Path>) -> Result<(Graph, Faults), Faults> {
+    let weights = weights.map(Path::to_path_buf);
+    if model == Path::new("-") {
+        let text = limits::text(std::io::stdin().lock(), limits::DESCRIPTION_BYTES);
+        let source = Source { file: "standard input".to_owned(), folder: Some(PathBuf::from(".")), weights };
+        return json::read(&text.map_err(|fault| fault.in_file(place(&source.file)))?, &source);
+    }
+    let file = model.display().to_string();
+    if model.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
+        let message = "a model is a description that ends in .json, or - for one on the standard input";
+        return Err(Diagnostic::error(codes::FILE_UNREADABLE, message).in_file(place(&file)).into());
+    }
+    let text = open(model).and_then(|file| limits::text(file, limits::DESCRIPTION_BYTES));
+    let text = text.map_err(|fault| fault.in_file(place(&file)))?;
+    let folder = model.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    json::read(&text, &Source { file, folder: Some(folder.to_owned()), weights })
+}
+
+/// The file, open for reading.
+fn open(path: &Path) -> Result<File, Diagnostic> {
+    File::open(path).map_err(|error| {
+        Diagnostic::error(codes::FILE_UNREADABLE, format!("the file can't be read: {error}"))
+    })
+}
+
+/// A whole file as the place of a fault.
+fn place(file: &str) -> Place {
+    Place { file: file.to_owned(), ..Place::default() }
+}
+
+/// The file `name` of `folder`, which it must not leave.
+///
+/// # Errors
+/// In words, why it is no file that may be read.
+fn inside(folder: &Path, name: &str) -> Result<PathBuf, String> {
+    let relative = Path::new(name);
+    let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if name.is_empty() || !plain || name.contains('\\') {
+        return Err("it must be a file in the folder of the description".to_owned());
+    }
+    let path = folder.join(relative);
+    let real = |path: &Path| path.canonicalize().map_err(|error| error.to_string());
+    if !real(&path)?.starts_with(real(folder)?) {
+        return Err("it is a link that leaves the folder of the description".to_owned());
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! Arrays as NumPy writes them, as inputs: `.npy` and `.npz`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use frit_ir::diagnostic::codes;
+use frit_ir::{Diagnostic, Faults, Shape, Tensor};
+use ndarray::{IxDyn, ShapeBuilder};
+use ndarray_npy::npy::header::{Header, Layout};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use zip::ZipArchive;
+
+use super::{limits, open, place};
+
+/// The first bytes of a `.npy` file.
+const MAGIC: &[u8] = b"\x93NUMPY";
+/// Brackets in the header of a `.npy` file: a dictionary and a tuple have two pairs, and the parser recurses on each.
+const HEADER_BRACKETS: usize = 16;
+/// The array of an archive of several that is the input.
+const INPUT: &str = "input";
+
+/// The images in a `.npy` or `.npz` file, as a dense tensor `[batch, axes of shape...]`. Of an archive with several arrays, the
+/// one called `input` is taken.
+///
+/// # Errors
+/// The file can't be read or is no such file, its array is not f32, or not a batch of `shape`.
+pub fn load(path: &Path, shape: &Shape) -> Result<Tensor, Faults> {
+    let named = |fault: Diagnostic| Faults::from(fault.in_file(place(&path.display().to_string())));
+    let mut arrays = read(path).map_err(named)?;
+    let array = match (arrays.len(), arrays.remove(INPUT)) {
+        (_, Some(input)) => input,
+        (1, None) => arrays.pop_first().map(|(_, array)| array).unwrap_or_default(),
+        (count, None) => {
+            let names = arrays.keys().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let message = format!("of its {count} arrays none is called {INPUT}");
+            return Err(named(
+                Diagnostic::error(codes::INPUT_UNREADABLE, message).note(format!("it has {names}")),
+            ));
+        }
+    };
+    batch(array, shape).map_err(named)
+}
+
+/// All arrays of a `.npz` file by name, or the one of a `.npy` file under the name `input`; dense, in row-major order.
+///
+/// # Errors
+/// The file can't be read or is no such file, or an array is not f32.
+pub fn archive(path: &Path) -> Result<BTreeMap<String, Tensor>, Faults> {
+    read(path).map_err(|fault| fault.in_file(place(&path.display().to_string())).into())
+}
+
+/// `batch` images of `shape` with standard normal values, as a tensor `[batch, axes of shape...]`; the same for the same seed
+/// anywhere, and the first image the same for any batch.
+///
+/// # Errors
+/// They are larger than an input may be.
+pub fn seeded(shape: &Shape, batch: usize, seed: u64) -> Result<Tensor, Faults> {
+    let elements = shape.elements().and_then(|elements| elements.checked_mul(batch));
+    let Some(elements) = elements.filter(|&elements| elements as u64 <= limits::ARRAY_BYTES / 4) else {
+        let message = format!("{batch} inputs of {shape} are larger than {} bytes", limits::ARRAY_BYTES);
+        return Err(Diagnostic::error(codes::LIMIT, message).into());
+    };
+    let mut source = ChaCha8Rng::seed_from_u64(seed);
+    let mut uniform = || (source.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    // Box and Muller, 1958.
+    let normal = || {
+        let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
+        (radius * (std::f64::consts::TAU * uniform()).cos()) as f32
+    };
+    let values = std::iter::repeat_with(normal).take(elements).collect();
+    tensor(&batched(batch, shape), values).map_err(Faults::from)
+}
+
+fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
+    let mut file = BufReader::new(open(path).map_err(|fault| unreadable(fault.message))?);
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
+        return members(file);
+    }
+    Ok(BTreeMap::from([(INPUT.to_owned(), npy(&mut file)?)]))
+}
+
+/// The arrays of an archive, by name without `.npy`.
+fn members(file: BufReader<File>) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
+    let damaged = |error: zip::result::ZipError| unreadable(format!("no complete .npz: {error}"));
+    let mut archive = ZipArchive::new(file).map_err(damaged)?;
+    let mut arrays = BTreeMap::new();
+    for index in 0..archive.len() {
+        let mut member = archive.by_index(index).map_err(damaged)?;
+        let name = member.name().trim_end_matches(".npy").to_owned();
+        let array = npy(&mut member).map_err(|fault| fault.note(format!("in the array {name}")))?;
+        arrays.insert(name, array);
+    }
+    Ok(arrays)
+}
+
+/// The array that `reader` holds from its first byte to its last.
+fn npy(reader: &mut impl Read) -> Result<Tensor, Diagnostic> {
+    let Header { type_descriptor, layout, shape } = header(reader)?;
+    let kind = type_descriptor.to_string();
+    if kind != "'<f4'" {
+        let fault = Diagnostic::error(codes::INPUT_SHAPE, format!("an input is f32 ('<f4'), not {kind}"));
+        return Err(fault.help("write x.astype(numpy.float32)"));
+    }
+    let bytes = shape.iter().try_fold(4u64, |bytes, &axis| bytes.checked_mul(axis as u64));
+    let Some(bytes) = bytes.filter(|&bytes| bytes <= limits::ARRAY_BYTES) else {
+        let message = format!("an array of {shape:?} is larger than {} bytes", limits::ARRAY_BYTES);
+        return Err(Diagnostic::error(codes::LIMIT, message));
+    };
+    let mut data = Vec::new();
+    reader.take(bytes + 1).read_to_end(&mut data).map_err(|error| unreadable(error.to_string()))?;
+    if data.len() as u64 != bytes {
+        let found = if (data.len() as u64) < bytes { "too early" } else { "too late" };
+        return Err(unreadable(format!("an array of {shape:?} has {bytes} bytes, the file ends {found}")));
+    }
+    let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    let values = data.chunks_exact(4).map(value).collect();
+    match layout {
+        Layout::Standard => tensor(&shape, values),
+        Layout::Fortran => {
+            let array = Tensor::from_shape_vec(IxDyn(&shape).f(), values);
+            let array = array.map_err(|error| unreadable(error.to_string()))?;
+            tensor(&shape, array.iter().copied().collect())
+        }
+    }
+}
+
+/// The header of a `.npy`, which is kept from the parser where it is long or deep.
+fn header(reader: &mut impl Read) -> Result<Header, Diagnostic> {
+    let mut start = [0; 12];
+    let ended = |error: std::io::Error| unreadable(format!("no complete .npy: {error}"));
+    reader.read_exact(&mut start[..10]).map_err(ended)?;
+    if !start.starts_with(MAGIC) {
+        return Err(unreadable("it does not begin as a .npy does".to_owned()));
+    }
+    let (prefix, length) = if start[6] == 1 {
+        (10, usize::from(u16::from_le_bytes([start[8], start[9]])))
+    } else {
+        reader.read_exact(&mut start[10..]).map_err(ended)?;
+        (12, u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize)
+    };
+    if length > limits::ARRAY_HEADER_BYTES {
+        let message = format!("its header has {length} bytes, the limit is {}", limits::ARRAY_HEADER_BYTES);
+        return Err(Diagnostic::error(codes::LIMIT, message));
+    }
+    let mut bytes = start[..prefix].to_vec();
+    bytes.resize(prefix + length, 0);
+    reader.read_exact(&mut bytes[prefix..]).map_err(ended)?;
+    if bytes[prefix..].iter().filter(|byte| b"([{".contains(byte)).count() > HEADER_BRACKETS {
+        return Err(unreadable("its header is no .npy header".to_owned()));
+    }
+    Header::from_reader(&mut bytes.as_slice()).map_err(|error| unreadable(error.to_string()))
+}
+
+/// `array`, if it is a batch of `shape`.
+fn batch(array: Tensor, shape: &Shape) -> Result<Tensor, Diagnostic> {
+    let axes = array.shape();
+    if axes.len() == shape.rank() + 1 && axes[1..] == *shape.axes() && axes[0] > 0 {
+        return Ok(array);
+    }
+    let fault = Diagnostic::error(codes::INPUT_SHAPE, "the input has another shape than the model takes")
+        .operand("given", "", Shape::new(axes).to_string())
+        .operand("needed", "", format!("batch x {shape}"));
+    let channels_first = shape.map().map(|[height, width, channels]| [channels, height, width]);
+    Err(if axes == shape.axes() {
+        fault.help("the batch comes first: write x[None]")
+    } else if axes.len() == 4 && channels_first.is_some_and(|axes_first| axes[1..] == axes_first) {
+        fault.help("channels come last: write x.transpose(0, 2, 3, 1)")
+    } else {
+        fault
+    })
+}
+
+fn batched(batch: usize, shape: &Shape) -> Vec<usize> {
+    let mut axes = vec![batch];
+    axes.extend(shape.axes());
+    axes
+}
+
+/// `values` as a dense tensor.
+fn tensor(axes: &[usize], values: Vec<f32>) -> Result<Tensor, Diagnostic> {
+    Tensor::from_shape_vec(axes, values).map_err(|error| unreadable(error.to_string()))
+}
+
+fn unreadable(reason: String) -> Diagnostic {
+    Diagnostic::error(codes::INPUT_UNREADABLE, "the input can't be read").note(reason)
+}
+
+#[cfg(test)]
+mod tests;

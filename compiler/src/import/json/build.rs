@@ -1,0 +1,291 @@
+//! From layers to nodes: shapes are known here, so `same` becomes numbers and a stage becomes its layers.
+
+use std::collections::BTreeMap;
+
+use frit_ir::diagnostic::codes;
+use frit_ir::ops::{Activation, Conv2d, Epilogue, Input};
+use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape};
+
+use super::attributes::{Convolution, Filters, Kind};
+use super::fields::Findings;
+use super::layers::Layer;
+use super::order::{Index, Target};
+use super::stages;
+use crate::import::limits;
+
+/// Where a node comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'s> {
+    /// The node's name.
+    pub(super) name: &'s str,
+    /// The layer that it is, or is a part of.
+    pub(super) layer: usize,
+}
+
+/// A weight that the network needs.
+pub(super) struct Needed {
+    /// Its name.
+    pub(super) name: String,
+    /// Its shape.
+    pub(super) shape: Shape,
+    /// The node that needs it, with its op.
+    pub(super) node: String,
+    /// The layer that it belongs to.
+    pub(super) layer: usize,
+}
+
+/// A graph that is being built.
+pub(super) struct Builder<'b, 'a> {
+    graph: Graph,
+    shapes: BTreeMap<NodeId, Shape>,
+    ids: BTreeMap<String, NodeId>,
+    needed: Vec<Needed>,
+    layers: &'b [Layer<'a>],
+    findings: &'b mut Findings<'a>,
+}
+
+/// What was built.
+pub(super) struct Built {
+    pub(super) graph: Graph,
+    pub(super) shapes: BTreeMap<NodeId, Shape>,
+    pub(super) needed: Vec<Needed>,
+    ids: BTreeMap<String, NodeId>,
+    results: Vec<Option<NodeId>>,
+    input: Option<NodeId>,
+}
+
+impl Built {
+    /// The node that `target` means; none where it could not be built, or there is none of that name inside its layer.
+    pub(super) fn node(&self, target: &Target) -> Option<NodeId> {
+        match target {
+            Target::Input => self.input,
+            Target::Layer(layer) => self.results.get(*layer).copied().flatten(),
+            Target::Inside(_, name) => self.ids.get(name).copied(),
+            Target::Unknown => None,
+        }
+    }
+
+    /// The result of the last layer.
+    pub(super) fn last(&self) -> Option<NodeId> {
+        self.results.last().copied().flatten()
+    }
+
+    /// Whether the layer of `target` was built.
+    pub(super) fn has_layer(&self, target: &Target) -> bool {
+        match target {
+            Target::Inside(layer, _) => self.node(&Target::Layer(*layer)).is_some(),
+            other => self.node(other).is_some(),
+        }
+    }
+}
+
+/// The network's input, where its shape is known.
+pub(super) struct Entry<'s> {
+    pub(super) name: &'s str,
+    pub(super) shape: Option<Shape>,
+}
+
+/// Builds `layers` in `order`. What can't be built is left out, with everything that reads it.
+pub(super) fn build<'a>(
+    entry: &Entry<'_>,
+    layers: &[Layer<'a>],
+    operands: &[Vec<Target>],
+    order: &[usize],
+    findings: &mut Findings<'a>,
+) -> Built {
+    let graph = Graph::default();
+    let (shapes, ids, needed) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let mut builder = Builder { graph, shapes, ids, needed, layers, findings };
+    let input = entry.shape.clone().and_then(|shape| builder.input(entry.name, shape));
+    let mut built = Built {
+        graph: Graph::default(),
+        shapes: BTreeMap::new(),
+        needed: Vec::new(),
+        ids: BTreeMap::new(),
+        results: vec![None; layers.len()],
+        input,
+    };
+    if !builder.too_many() {
+        let index = Index::new(entry.name, layers);
+        for &layer in order {
+            let inputs = builder.operands(&built, &index, layer, &operands[layer]);
+            built.results[layer] = inputs.and_then(|inputs| builder.layer(layer, &inputs));
+        }
+    }
+    let Builder { graph, shapes, ids, needed, .. } = builder;
+    Built { graph, shapes, needed, ids, ..built }
+}
+
+impl<'a> Builder<'_, 'a> {
+    /// Whether the network is larger than the limit; it is told at the layer that passes it.
+    fn too_many(&mut self) -> bool {
+        let mut count = 0usize;
+        for layer in self.layers {
+            count += match &layer.kind {
+                Some(Kind::Stage(stage)) => stage.repeat.saturating_mul(stages::LAYERS_A_BLOCK),
+                _ => 1 + usize::from(layer.activation.is_some()),
+            };
+            if count > limits::LAYERS {
+                let message = format!("the network has more than {} layers", limits::LAYERS);
+                self.findings.add(&layer.value, Diagnostic::error(codes::LIMIT, message));
+                return true;
+            }
+        }
+        false
+    }
+
+    fn input(&mut self, name: &str, shape: Shape) -> Option<NodeId> {
+        let op = Op::Input(Input { shape: shape.clone() });
+        op.shape(&[]).ok()?;
+        let node = Node { name: name.to_owned(), op, weights: Vec::new(), sources: Provenance::source(name) };
+        let id = self.graph.add(node, &[]);
+        self.shapes.insert(id, shape);
+        self.ids.insert(name.to_owned(), id);
+        Some(id)
+    }
+
+    /// The nodes that a layer reads; none where one could not be built.
+    fn operands(
+        &mut self,
+        built: &Built,
+        index: &Index<'_>,
+        layer: usize,
+        targets: &[Target],
+    ) -> Option<Vec<NodeId>> {
+        let mut nodes = Vec::with_capacity(targets.len());
+        let mut complete = true;
+        for (place, target) in targets.iter().enumerate() {
+            let node = match target {
+                Target::Inside(_, name) => self.ids.get(name).copied(),
+                other => built.node(other),
+            };
+            if let (None, Target::Inside(of, name)) = (node, target)
+                && built.results.get(*of).copied().flatten().is_some()
+                && let Some((_, value)) =
+                    self.layers[layer].inputs.as_ref().and_then(|inputs| inputs.get(place))
+            {
+                self.findings.add(value, index.unknown(name).at(self.layers[layer].name.clone()));
+            }
+            complete &= node.is_some();
+            nodes.extend(node);
+        }
+        complete.then_some(nodes)
+    }
+
+    /// The result of a layer on `inputs`.
+    fn layer(&mut self, layer: usize, inputs: &[NodeId]) -> Option<NodeId> {
+        let layers = self.layers;
+        let written = &layers[layer];
+        let origin = Origin { name: &written.name, layer };
+        let kind = written.kind.as_ref()?;
+        let arity = match kind {
+            Kind::Plain(op) => op.arity(),
+            Kind::Convolution(_) | Kind::Stage(_) => 1,
+        };
+        if inputs.len() != arity {
+            let message = format!("it takes {arity} inputs, not {}", inputs.len());
+            let fault = Diagnostic::error(codes::OPERANDS, message);
+            self.fault(origin, if arity == 2 { fault.help("name them: \"inputs\": [A, B]") } else { fault });
+            return None;
+        }
+        let result = match kind {
+            Kind::Plain(op) => self.add(origin, op.clone(), inputs)?,
+            Kind::Convolution(convolution) => self.convolution(origin, convolution, inputs[0])?,
+            Kind::Stage(stage) => stages::build(stage, self, origin, inputs[0])?,
+        };
+        self.activate(origin, written.activation, result)
+    }
+
+    /// Channels of the tensor that `node` makes.
+    pub(super) fn channels(&self, node: NodeId) -> usize {
+        self.shapes.get(&node).map_or(0, Shape::channels)
+    }
+
+    /// Adds a convolution, with its padding as numbers.
+    pub(super) fn convolution(
+        &mut self,
+        origin: Origin<'_>,
+        convolution: &Convolution,
+        input: NodeId,
+    ) -> Option<NodeId> {
+        let channels = self.channels(input);
+        let window = &convolution.window;
+        let (filters, groups) = match convolution.filters {
+            Filters::Count { filters, groups } => (filters, groups),
+            Filters::PerChannel(multiplier) => (channels.saturating_mul(multiplier), channels),
+        };
+        // The op itself refuses whatever is no map; until then any padding will do.
+        let map =
+            self.shapes.get(&input).and_then(Shape::map).map_or([1, 1], |[height, width, _]| [height, width]);
+        let Some(padding) = window.padding.around(map, window) else {
+            let message = "a kernel that reaches further than any map";
+            self.fault(origin, Diagnostic::error(codes::KERNEL_TOO_LARGE, message));
+            return None;
+        };
+        let op = Op::Conv2d(Conv2d {
+            filters,
+            kernel: window.kernel,
+            stride: window.stride,
+            padding,
+            dilation: window.dilation,
+            groups,
+            epilogue: Epilogue::with_bias(convolution.bias),
+        });
+        self.add(origin, op, &[input])
+    }
+
+    /// Adds `activation` under the name of what it follows.
+    pub(super) fn activate(
+        &mut self,
+        origin: Origin<'_>,
+        activation: Option<Activation>,
+        input: NodeId,
+    ) -> Option<NodeId> {
+        let Some(activation) = activation else { return Some(input) };
+        let name = format!("{}/{}", origin.name, activation.name());
+        self.add(Origin { name: &name, ..origin }, Op::Activation(activation), &[input])
+    }
+
+    /// Adds a node, with its weights still without values; a fault of the op is told at its layer.
+    pub(super) fn add(&mut self, origin: Origin<'_>, op: Op, inputs: &[NodeId]) -> Option<NodeId> {
+        let label = format!("{} ({})", origin.name, op.name());
+        if self.ids.contains_key(origin.name) {
+            let message = format!("the name {} is given twice", origin.name);
+            self.fault(origin, Diagnostic::error(codes::DUPLICATE_NAME, message).at(label));
+            return None;
+        }
+        let operands: Option<Vec<Shape>> = inputs.iter().map(|id| self.shapes.get(id).cloned()).collect();
+        let operands = operands?;
+        let shape = match op.shape(&operands) {
+            Ok(shape) => shape,
+            Err(fault) => {
+                self.fault(origin, fault.at(label));
+                return None;
+            }
+        };
+        let roles = op.weight_roles(&operands);
+        if let Some(role) = roles.iter().find(|role| role.shape.elements().is_none()) {
+            let message = format!("its {} of {} has more than 2^40 elements", role.role, role.shape);
+            self.fault(origin, Diagnostic::error(codes::TENSOR_SIZE, message).at(label));
+            return None;
+        }
+        let mut weights = Vec::with_capacity(roles.len());
+        for role in roles {
+            let name = format!("{}.{}", origin.name, role.role);
+            weights.push(name.clone());
+            self.needed.push(Needed { name, shape: role.shape, node: label.clone(), layer: origin.layer });
+        }
+        let sources = Provenance::source(origin.name);
+        let id = self.graph.add(Node { name: origin.name.to_owned(), op, weights, sources }, inputs);
+        self.shapes.insert(id, shape);
+        self.ids.insert(origin.name.to_owned(), id);
+        Some(id)
+    }
+
+    /// Tells a fault at the layer of `origin`.
+    fn fault(&mut self, origin: Origin<'_>, fault: Diagnostic) {
+        let fault = if fault.layer.is_empty() { fault.at(origin.name) } else { fault };
+        let layers: &[Layer<'a>] = self.layers;
+        self.findings.add(&layers[origin.layer].value, fault);
+    }
+}

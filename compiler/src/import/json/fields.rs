@@ -1,0 +1,365 @@
+//! Typed reading of objects: every value is checked where it is read, every fault is told with its place, and reading goes
+//! on, so that one run tells them all.
+
+use frit_ir::diagnostic::{Code, codes};
+use frit_ir::{Diagnostic, Faults, Severity};
+
+use super::document::{Content, Document, Member, Value};
+use crate::import::limits;
+use crate::import::nearest::nearest;
+
+/// The faults of a document so far.
+pub(super) struct Findings<'a> {
+    document: &'a Document<'a>,
+    faults: Faults,
+    errors: usize,
+}
+
+impl<'a> Findings<'a> {
+    pub(super) fn new(document: &'a Document<'a>) -> Findings<'a> {
+        Findings { document, faults: Faults::new(), errors: 0 }
+    }
+
+    /// Adds a fault at `value`; past the limit they are counted only.
+    pub(super) fn add(&mut self, value: &Value<'a>, diagnostic: Diagnostic) {
+        if diagnostic.severity == Severity::Error {
+            self.errors += 1;
+        }
+        if self.errors <= limits::FAULTS {
+            self.faults.push(diagnostic.in_file(self.document.place(value)));
+        }
+    }
+
+    /// Whether there is an error.
+    pub(super) fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// Everything found.
+    pub(super) fn finish(mut self) -> Faults {
+        if let Some(left_out) = self.errors.checked_sub(limits::FAULTS).filter(|&left_out| left_out > 0) {
+            let message = format!("{left_out} more errors are left out");
+            self.faults.push(Diagnostic::error(codes::LIMIT, message));
+        }
+        self.faults
+    }
+}
+
+/// An object that is being read.
+pub(super) struct Reader<'r, 'a> {
+    owner: Value<'a>,
+    /// The layer that faults name, empty where there is none.
+    layer: String,
+    members: Vec<Member<'a>>,
+    known: Vec<&'static str>,
+    pub(super) findings: &'r mut Findings<'a>,
+}
+
+impl<'r, 'a> Reader<'r, 'a> {
+    /// The object `value`; a field that stands twice is a fault, the first counts.
+    pub(super) fn open(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Option<Reader<'r, 'a>> {
+        let content = value.content().map_err(|fault| findings.add(value, fault)).ok()?;
+        let Content::Object(found) = content else {
+            findings.add(value, wrong(&format!("this must be an object, not {}", content.kind())));
+            return None;
+        };
+        let mut names = std::collections::BTreeSet::new();
+        let mut members = Vec::with_capacity(found.len());
+        for member in found {
+            if names.insert(member.name.clone()) {
+                members.push(member);
+            } else {
+                findings.add(&member.key, wrong(&format!("the field {} stands twice", member.name)));
+            }
+        }
+        let (owner, layer) = (value.clone(), String::new());
+        Some(Reader { owner, layer, members, known: Vec::new(), findings })
+    }
+
+    /// A thing without fields, for which `value` stands.
+    pub(super) fn of_nothing(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Reader<'r, 'a> {
+        let (owner, layer) = (value.clone(), String::new());
+        Reader { owner, layer, members: Vec::new(), known: Vec::new(), findings }
+    }
+
+    /// The object that is read.
+    pub(super) fn owner(&self) -> &Value<'a> {
+        &self.owner
+    }
+
+    /// Whether there is a field of this name that was not read yet.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.name == name)
+    }
+
+    /// Faults from now on name this layer.
+    pub(super) fn of_layer(&mut self, layer: String) {
+        self.layer = layer;
+    }
+
+    /// Adds a fault at `value`, or at the whole object.
+    pub(super) fn fault(&mut self, value: Option<&Value<'a>>, diagnostic: Diagnostic) {
+        let value = value.unwrap_or(&self.owner).clone();
+        self.findings.add(&value, diagnostic.at(self.layer.clone()));
+    }
+
+    /// The field, where it is there.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Value<'a>> {
+        self.known.push(name);
+        let place = self.members.iter().position(|member| member.name == name)?;
+        Some(self.members.remove(place).value)
+    }
+
+    /// The field; it is a fault where it is missing.
+    pub(super) fn need(&mut self, name: &'static str) -> Option<Value<'a>> {
+        let found = self.take(name);
+        if found.is_none() {
+            self.missing(name, "");
+        }
+        found
+    }
+
+    /// The fault that a field is missing, with what to write.
+    pub(super) fn missing(&mut self, name: &'static str, help: &str) {
+        let fault = Diagnostic::error(codes::MISSING_FIELD, format!("the field {name} is missing"));
+        self.fault(None, if help.is_empty() { fault } else { fault.help(help) });
+    }
+
+    /// Every field that was not read is a fault.
+    pub(super) fn finish(mut self) {
+        for member in std::mem::take(&mut self.members) {
+            let fault =
+                Diagnostic::error(codes::UNKNOWN_FIELD, format!("there is no field {} here", member.name));
+            let fault = match nearest(&member.name, self.known.iter().copied()) {
+                Some(near) => fault.help(format!("the nearest is {near}")),
+                None => fault.note(format!("known here: {}", self.known.join(", "))),
+            };
+            self.fault(Some(&member.key), fault);
+        }
+    }
+
+    /// The field as a whole number from 1 on.
+    pub(super) fn count(&mut self, name: &'static str) -> Option<usize> {
+        let value = self.need(name)?;
+        self.as_count(&value, name)
+    }
+
+    /// As [`Reader::count`], `default` where the field is not there.
+    pub(super) fn count_or(&mut self, name: &'static str, default: usize) -> Option<usize> {
+        match self.take(name) {
+            Some(value) => self.as_count(&value, name),
+            None => Some(default),
+        }
+    }
+
+    /// The field as two whole numbers from 1 on, for height and width; one number means both.
+    pub(super) fn pair(&mut self, name: &'static str, default: Option<usize>) -> Option<[usize; 2]> {
+        let value = match (self.take(name), default) {
+            (Some(value), _) => value,
+            (None, Some(default)) => return Some([default; 2]),
+            (None, None) => {
+                self.missing(name, "");
+                return None;
+            }
+        };
+        match self.content(&value)? {
+            Content::Array(elements) => self.counts(&value, elements, name),
+            _ => self.as_count(&value, name).map(|both| [both; 2]),
+        }
+    }
+
+    /// `N` whole numbers from 1 on.
+    fn counts<const N: usize>(
+        &mut self,
+        value: &Value<'a>,
+        elements: Vec<Value<'a>>,
+        name: &str,
+    ) -> Option<[usize; N]> {
+        let found: Option<Vec<usize>> = elements
+            .iter()
+            .map(|element| self.as_count(element, name))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect();
+        self.exactly(value, found?, name)
+    }
+
+    /// `list`, if it has `N` elements.
+    pub(super) fn exactly<T, const N: usize>(
+        &mut self,
+        value: &Value<'a>,
+        list: Vec<T>,
+        name: &str,
+    ) -> Option<[T; N]> {
+        let length = list.len();
+        let array = <[T; N]>::try_from(list).ok();
+        if array.is_none() {
+            self.fault(Some(value), wrong(&format!("{name} takes {N} values, not {length}")));
+        }
+        array
+    }
+
+    /// The field as true or false.
+    pub(super) fn flag(&mut self, name: &'static str, default: bool) -> Option<bool> {
+        let Some(value) = self.take(name) else { return Some(default) };
+        match self.content(&value)? {
+            Content::Bool(flag) => Some(flag),
+            other => self.refuse(&value, name, "true or false", &other),
+        }
+    }
+
+    /// `value` as a string.
+    pub(super) fn as_text(&mut self, value: &Value<'a>, name: &str) -> Option<String> {
+        match self.content(value)? {
+            Content::Text(text) => Some(text),
+            other => self.refuse(value, name, "a string", &other),
+        }
+    }
+
+    /// `value` as a name: not empty, not too long, without control characters.
+    pub(super) fn as_name(&mut self, value: &Value<'a>, field: &str) -> Option<String> {
+        let name = self.as_text(value, field)?;
+        let fault = if name.is_empty() {
+            wrong(&format!("{field} is empty"))
+        } else if name.len() > limits::NAME_BYTES {
+            let message = format!("{field} has {} bytes, the limit is {}", name.len(), limits::NAME_BYTES);
+            Diagnostic::error(codes::LIMIT, message)
+        } else if name.chars().any(char::is_control) {
+            wrong(&format!("{field} has a control character"))
+        } else {
+            return Some(name);
+        };
+        self.fault(Some(value), fault);
+        None
+    }
+
+    /// `value` as a list of strings, or one string as a list of one; what is no string is left out.
+    pub(super) fn as_names(&mut self, value: &Value<'a>, field: &str) -> Option<Vec<(String, Value<'a>)>> {
+        let elements = match self.content(value)? {
+            Content::Text(name) => return Some(vec![(name, value.clone())]),
+            Content::Array(elements) => elements,
+            other => return self.refuse(value, field, "a name or a list of names", &other),
+        };
+        let name = |element: Value<'a>| Some((self.as_text(&element, field)?, element));
+        Some(elements.into_iter().filter_map(name).collect())
+    }
+
+    /// `value` as a list.
+    pub(super) fn as_list(&mut self, value: &Value<'a>, name: &str) -> Option<Vec<Value<'a>>> {
+        match self.content(value)? {
+            Content::Array(elements) => Some(elements),
+            other => self.refuse(value, name, "a list", &other),
+        }
+    }
+
+    /// `value` as a number that f32 can hold.
+    pub(super) fn as_number(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
+        match self.content(value)? {
+            Content::Number(spelling) => {
+                let number = spelling.parse::<f32>().ok().filter(|number| number.is_finite());
+                if number.is_none() {
+                    self.fault(Some(value), wrong(&format!("{name} {spelling} is outside the range of f32")));
+                }
+                number
+            }
+            other => self.refuse(value, name, "a number", &other),
+        }
+    }
+
+    /// `value` as a list of numbers, of exactly `N`.
+    pub(super) fn as_numbers<const N: usize>(&mut self, value: &Value<'a>, name: &str) -> Option<[f32; N]> {
+        let elements = self.as_list(value, name)?;
+        let found: Vec<Option<f32>> = elements.iter().map(|element| self.as_number(element, name)).collect();
+        let found: Option<Vec<f32>> = found.into_iter().collect();
+        self.exactly(value, found?, name)
+    }
+
+    /// `value` as any whole number of 64 bits.
+    pub(super) fn as_seed(&mut self, value: &Value<'a>) -> Option<u64> {
+        let number = value.spelling().parse::<u64>().ok();
+        if number.is_none() {
+            self.fault(Some(value), wrong("seed must be a whole number from 0 to 2^64 - 1"));
+        }
+        number
+    }
+
+    /// `value` as a whole number from 0 on.
+    pub(super) fn as_whole(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
+        let spelling = match self.content(value)? {
+            Content::Number(spelling) => spelling,
+            other => return self.refuse(value, name, "a whole number", &other),
+        };
+        let number = spelling.parse::<u64>().ok().filter(|&number| number <= limits::ATTRIBUTE);
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        if number.is_none() {
+            let message = format!("{name} {spelling} is no whole number from 0 to {}", limits::ATTRIBUTE);
+            self.fault(Some(value), wrong(&message));
+        }
+        number
+    }
+
+    /// `value` as a whole number from 1 on.
+    pub(super) fn as_count(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
+        let number = self.as_whole(value, name)?;
+        if number == 0 {
+            let message = format!("{name} 0 makes no sense: the least is 1");
+            self.fault(Some(value), Diagnostic::error(codes::BAD_ATTRIBUTE, message));
+            return None;
+        }
+        Some(number)
+    }
+
+    /// `value` as one of `choices`.
+    pub(super) fn as_choice<T: Copy>(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
+        let text = self.as_text(value, name)?;
+        let found = choices.iter().find(|(known, _)| *known == text).map(|&(_, choice)| choice);
+        if found.is_none() {
+            let fault =
+                unknown(codes::BAD_VALUE, &format!("{name} can't be"), &text, choices.iter().map(|c| c.0));
+            self.fault(Some(value), fault);
+        }
+        found
+    }
+
+    /// A level of `value`.
+    pub(super) fn content(&mut self, value: &Value<'a>) -> Option<Content<'a>> {
+        value.content().map_err(|fault| self.fault(Some(value), fault)).ok()
+    }
+
+    /// The fault that `value` is of another kind than `wanted`.
+    pub(super) fn refuse<T>(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        wanted: &str,
+        found: &Content<'a>,
+    ) -> Option<T> {
+        self.fault(Some(value), wrong(&format!("{name} must be {wanted}, not {}", found.kind())));
+        None
+    }
+}
+
+/// The fault of a value that is wrong.
+pub(super) fn wrong(message: &str) -> Diagnostic {
+    Diagnostic::error(codes::BAD_VALUE, message)
+}
+
+/// The fault of a name that is none of `known`: `what` says what was looked for.
+pub(super) fn unknown<'k>(
+    code: Code,
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'k str> + Clone,
+) -> Diagnostic {
+    let shown: String = name.chars().take(limits::NAME_BYTES).collect();
+    let fault = Diagnostic::error(code, format!("{what} {shown}"));
+    match nearest(name, known.clone()) {
+        Some(near) => fault.help(format!("the nearest is {near}")),
+        None => fault.note(format!("known: {}", known.take(40).collect::<Vec<_>>().join(", "))),
+    }
+}

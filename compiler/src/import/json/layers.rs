@@ -1,0 +1,139 @@
+//! The layers of a description as they are written: names, operands and attributes, before any shape is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use frit_ir::Diagnostic;
+use frit_ir::diagnostic::codes;
+use frit_ir::ops::Activation;
+
+use super::attributes::{self, Defaults, Kind};
+use super::document::{Content, Value};
+use super::fields::{Findings, Reader, wrong};
+
+/// A layer as it is written.
+pub(super) struct Layer<'a> {
+    pub(super) name: String,
+    /// The whole of it.
+    pub(super) value: Value<'a>,
+    /// The names that it reads, each with its place; none where it takes the layer before.
+    pub(super) inputs: Option<Vec<(String, Value<'a>)>>,
+    /// None where a fault was found.
+    pub(super) kind: Option<Kind>,
+    /// What follows it under its name.
+    pub(super) activation: Option<Activation>,
+}
+
+/// The op or the stage that a layer names.
+pub(super) struct What<'a> {
+    /// Its name.
+    pub(super) word: String,
+    /// Whether it is a stage.
+    pub(super) stage: bool,
+    /// Where it is named.
+    pub(super) value: Value<'a>,
+}
+
+/// Reads the layers; `input` is the name of the network's input.
+pub(super) fn read<'a>(
+    list: &[Value<'a>],
+    input: &str,
+    defaults: &Defaults,
+    findings: &mut Findings<'a>,
+) -> Vec<Layer<'a>> {
+    let mut layers = Vec::with_capacity(list.len());
+    let mut names = Names::new(input);
+    let mut unnamed = Vec::new();
+    for value in list {
+        let (layer, word) = layer(value, defaults, findings);
+        if layer.name.is_empty() {
+            unnamed.push((layers.len(), word));
+        } else {
+            names.claim(&layer.name, value, findings);
+        }
+        layers.push(layer);
+    }
+    names.fill(&mut layers, &unnamed);
+    layers
+}
+
+/// The names that are taken.
+struct Names {
+    input: String,
+    taken: BTreeSet<String>,
+}
+
+impl Names {
+    fn new(input: &str) -> Names {
+        Names { input: input.to_owned(), taken: BTreeSet::from([input.to_owned()]) }
+    }
+
+    fn claim<'a>(&mut self, name: &str, value: &Value<'a>, findings: &mut Findings<'a>) {
+        if !self.taken.insert(name.to_owned()) {
+            let message = format!("the name {name} is given twice");
+            findings.add(value, Diagnostic::error(codes::DUPLICATE_NAME, message).at(name));
+        }
+    }
+
+    /// Names the layers that have no name after their op and the nearest layer before that was given one.
+    fn fill(&mut self, layers: &mut [Layer<'_>], unnamed: &[(usize, String)]) {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        let mut before = self.input.clone();
+        let mut missing = unnamed.iter().peekable();
+        for (index, layer) in layers.iter_mut().enumerate() {
+            let Some((_, word)) = missing.next_if(|(at, _)| *at == index) else {
+                before.clone_from(&layer.name);
+                continue;
+            };
+            let stem = format!("{before}/{word}");
+            let count = counts.entry(stem.clone()).or_default();
+            layer.name = loop {
+                *count += 1;
+                let name = if *count == 1 { stem.clone() } else { format!("{stem}_{count}") };
+                if self.taken.insert(name.clone()) {
+                    break name;
+                }
+            };
+        }
+    }
+}
+
+/// Reads one layer, with the word for it: its op's or stage's name.
+fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>) -> (Layer<'a>, String) {
+    let mut layer =
+        Layer { name: String::new(), value: value.clone(), inputs: None, kind: None, activation: None };
+    let opened = match value.content() {
+        Ok(Content::Text(word)) => {
+            let what = What { word, stage: false, value: value.clone() };
+            Some((Reader::of_nothing(value, findings), Some(what)))
+        }
+        _ => Reader::open(value, findings).map(|reader| (reader, None)),
+    };
+    let Some((mut reader, bare)) = opened else { return (layer, "layer".to_owned()) };
+    layer.name = reader.take("name").and_then(|name| reader.as_name(&name, "name")).unwrap_or_default();
+    reader.of_layer(layer.name.clone());
+    layer.inputs = reader.take("inputs").and_then(|inputs| reader.as_names(&inputs, "inputs"));
+    let Some(what) = bare.or_else(|| what(&mut reader)) else { return (layer, "layer".to_owned()) };
+    if !layer.name.is_empty() {
+        reader.of_layer(format!("{} ({})", layer.name, what.word));
+    }
+    (layer.kind, layer.activation) = attributes::read(&what, reader, defaults);
+    (layer, what.word)
+}
+
+/// Reads `op` or `stage`; one of them must be there.
+fn what<'a>(reader: &mut Reader<'_, 'a>) -> Option<What<'a>> {
+    let (value, stage) = match (reader.take("op"), reader.take("stage")) {
+        (Some(op), None) => (op, false),
+        (None, Some(stage)) => (stage, true),
+        (Some(_), Some(stage)) => {
+            reader.fault(Some(&stage), wrong("a layer is an op or a stage, not both"));
+            return None;
+        }
+        (None, None) => {
+            reader.missing("op", "write \"op\": NAME, or \"stage\": NAME");
+            return None;
+        }
+    };
+    let word = reader.as_text(&value, if stage { "stage" } else { "op" })?;
+    Some(What { word, stage, value })
+}

@@ -1,0 +1,136 @@
+//! Values for the weights: from a safetensors file, or from a seed when they are asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use frit_ir::diagnostic::codes;
+use frit_ir::weights::Data;
+use frit_ir::{Diagnostic, Graph, Shape, Weight};
+use frit_runtime::map::MappedFile;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::build::Needed;
+use super::document::Value;
+use super::fields::Findings;
+use super::layers::Layer;
+use crate::import::limits;
+use crate::import::nearest::nearest;
+
+/// Unused tensors that are told of by name.
+const UNUSED_NAMED: usize = 8;
+
+/// Gives every weight in `needed` to `graph`, to be drawn from `seed`.
+pub(super) fn seeded<'a>(
+    graph: &mut Graph,
+    needed: Vec<Needed>,
+    seed: u64,
+    at: &Value<'a>,
+    findings: &mut Findings<'a>,
+) {
+    let total = needed
+        .iter()
+        .fold(0usize, |total, weight| total.saturating_add(weight.shape.elements().unwrap_or(usize::MAX)));
+    if total > limits::SEEDED_VALUES {
+        let message = format!("{total} seeded weights are above the limit of {}", limits::SEEDED_VALUES);
+        findings.add(at, Diagnostic::error(codes::LIMIT, message));
+        return;
+    }
+    for weight in needed {
+        graph.weights.insert(weight.name, Weight { shape: weight.shape, data: Data::Seeded(seed) });
+    }
+}
+
+/// Where weights are read from.
+pub(super) struct Shelf<'s, 'a> {
+    /// The file.
+    pub(super) path: &'s Path,
+    /// The file's name in faults.
+    pub(super) name: &'s str,
+    /// Where the description names it.
+    pub(super) at: &'s Value<'a>,
+}
+
+/// Gives every weight in `needed` to `graph`, with its values from the file. Weights that are missing, of another type or
+/// shape are faults, tensors that nobody needs a warning. Whether the values are finite is legality's concern.
+pub(super) fn from_file<'a>(
+    graph: &mut Graph,
+    needed: &[Needed],
+    shelf: &Shelf<'_, 'a>,
+    layers: &[Layer<'a>],
+    findings: &mut Findings<'a>,
+) {
+    let unreadable = |reason: String| {
+        let message = format!("the weights {} can't be read", shelf.name);
+        Diagnostic::error(codes::WEIGHTS_UNREADABLE, message).note(reason)
+    };
+    let bytes = match MappedFile::open(shelf.path) {
+        Ok(bytes) => bytes,
+        Err(error) => return findings.add(shelf.at, unreadable(error.to_string())),
+    };
+    let file = match SafeTensors::deserialize(&bytes) {
+        Ok(file) => file,
+        Err(error) => {
+            return findings.add(shelf.at, unreadable(format!("no complete safetensors file: {error}")));
+        }
+    };
+    let tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
+    for weight in needed {
+        match values(weight, &tensors, shelf.name) {
+            Ok(values) => {
+                let shape = weight.shape.clone();
+                graph.weights.insert(weight.name.clone(), Weight { shape, data: Data::Values(values) });
+            }
+            Err(fault) => findings.add(&layers[weight.layer].value, fault.at(weight.node.clone())),
+        }
+    }
+    if !findings.has_errors()
+        && let Some(warning) = unused(needed, &tensors, shelf.name)
+    {
+        findings.add(shelf.at, warning);
+    }
+}
+
+/// The values of one weight.
+fn values(
+    weight: &Needed,
+    tensors: &BTreeMap<&str, TensorView<'_>>,
+    file: &str,
+) -> Result<Arc<[f32]>, Box<Diagnostic>> {
+    let Some(tensor) = tensors.get(weight.name.as_str()) else {
+        let message = format!("the weight {} is not in {file}", weight.name);
+        let fault = Diagnostic::error(codes::WEIGHT_MISSING, message).note(format!("it is {}", weight.shape));
+        return Err(Box::new(match nearest(&weight.name, tensors.keys().copied()) {
+            Some(near) => fault.help(format!("the nearest is {near}")),
+            None => fault,
+        }));
+    };
+    if tensor.dtype() != Dtype::F32 {
+        let message = format!("the weight {} of {file} is {:?}, not F32", weight.name, tensor.dtype());
+        return Err(Box::new(Diagnostic::error(codes::WEIGHT_TYPE, message)));
+    }
+    if tensor.shape() != weight.shape.axes() {
+        let message = format!("the weight {} of {file} has another shape than its layer needs", weight.name);
+        let fault = Diagnostic::error(codes::WEIGHT_SHAPE, message)
+            .operand("given", weight.name.as_str(), Shape::new(tensor.shape()).to_string())
+            .operand("needed", weight.name.as_str(), weight.shape.to_string());
+        return Err(Box::new(fault));
+    }
+    let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    Ok(tensor.data().chunks_exact(4).map(value).collect())
+}
+
+/// The warning that some tensors are needed by no layer.
+fn unused(needed: &[Needed], tensors: &BTreeMap<&str, TensorView<'_>>, file: &str) -> Option<Diagnostic> {
+    let used: BTreeSet<&str> = needed.iter().map(|weight| weight.name.as_str()).collect();
+    let unused: Vec<&str> = tensors.keys().copied().filter(|name| !used.contains(name)).collect();
+    if unused.is_empty() {
+        return None;
+    }
+    let more = unused.len().saturating_sub(UNUSED_NAMED);
+    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = unused.iter().take(UNUSED_NAMED).copied().collect::<Vec<_>>().join(", ");
+    let message = format!("{} tensors of {file} are needed by no layer", unused.len());
+    Some(Diagnostic::warning(codes::WEIGHT_UNUSED, message).note(format!("{named}{tail}")))
+}

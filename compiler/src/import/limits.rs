@@ -1,0 +1,69 @@
+//! How large what comes from outside may be, checked before anything is allocated for it.
+
+use std::io::Read;
+
+use frit_ir::Diagnostic;
+use frit_ir::diagnostic::codes;
+
+/// Bytes of a description.
+pub const DESCRIPTION_BYTES: u64 = 64 << 20;
+/// Bytes of a labels file.
+pub const LABELS_BYTES: u64 = 16 << 20;
+/// Bytes of one array that is given as input.
+pub const ARRAY_BYTES: u64 = 4 << 30;
+/// Bytes of the header of a `.npy` array.
+pub const ARRAY_HEADER_BYTES: usize = 1 << 16;
+/// Pixels along a side of a picture.
+pub const PICTURE_SIDE: u32 = 1 << 15;
+/// Bytes that the decoder of a picture may ask for.
+pub const PICTURE_BYTES: u64 = 1 << 30;
+/// Layers of a network, after its stages are spelled out.
+pub const LAYERS: usize = 100_000;
+/// Blocks of one stage.
+pub const REPEAT: u64 = 10_000;
+/// Bytes of a name.
+pub const NAME_BYTES: usize = 255;
+/// The largest whole number that an attribute may be: the product of two fits 64 bits.
+pub const ATTRIBUTE: u64 = 1 << 31;
+/// Values of all weights of a network, where a seed makes them.
+pub const SEEDED_VALUES: usize = 1 << 30;
+/// Faults that are told of one file.
+pub const FAULTS: usize = 200;
+
+/// All of `reader`, which must be UTF-8 of at most `most` bytes; a byte order mark is left out.
+///
+/// # Errors
+/// It can't be read, is too long, or is no UTF-8.
+pub(super) fn text(reader: impl Read, most: u64) -> Result<String, Diagnostic> {
+    let mut bytes = Vec::new();
+    let read = reader.take(most.saturating_add(1)).read_to_end(&mut bytes);
+    read.map_err(|error| {
+        Diagnostic::error(codes::FILE_UNREADABLE, format!("the file can't be read: {error}"))
+    })?;
+    if bytes.len() as u64 > most {
+        return Err(Diagnostic::error(codes::LIMIT, format!("the file has more than {most} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        Diagnostic::error(codes::JSON_SYNTAX, format!("the file is not UTF-8 (at byte {place})"))
+    })?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_read_up_to_its_limit_and_without_a_byte_order_mark() {
+        assert_eq!(text(&b"abc"[..], 3).unwrap(), "abc");
+        assert_eq!(text("\u{feff}a".as_bytes(), 9).unwrap(), "a");
+        assert_eq!(text(&b"abcd"[..], 3).unwrap_err().code, codes::LIMIT);
+        let fault = text(&b"ab\xff"[..], 9).unwrap_err();
+        assert_eq!(fault.code, codes::JSON_SYNTAX);
+        assert!(fault.message.contains("byte 2"), "{}", fault.message);
+    }
+}

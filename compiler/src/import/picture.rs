@@ -1,0 +1,180 @@
+//! Pictures as inputs: `.png` and `.jpg`, cropped, resized and normalised as the model says.
+
+use std::io::BufReader;
+use std::path::Path;
+
+use frit_ir::diagnostic::codes;
+use frit_ir::graph::Preprocess;
+use frit_ir::{Diagnostic, Faults, Shape, Tensor};
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+
+use super::{limits, open, place};
+
+/// The picture in the file `path` as an image for a model that takes `shape`: a tensor `[1, height, width, 3]`. Transparency is
+/// left out; a photograph that was taken sideways is turned upright.
+///
+/// # Errors
+/// The file can't be read, is no picture, or is too large; `shape` is no map of 3 channels.
+pub fn load(path: &Path, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Faults> {
+    let named = |fault: Diagnostic| Faults::from(fault.in_file(place(&path.display().to_string())));
+    let picture = decode(path).map_err(named)?;
+    prepare(picture.into_rgb8(), preprocess, shape).map_err(named)
+}
+
+fn decode(path: &Path) -> Result<DynamicImage, Diagnostic> {
+    let unreadable = |reason: String| {
+        Diagnostic::error(codes::INPUT_UNREADABLE, "this is no picture that can be read").note(reason)
+    };
+    let file = open(path).map_err(|fault| unreadable(fault.message))?;
+    let reader = ImageReader::new(BufReader::new(file)).with_guessed_format();
+    let mut reader = reader.map_err(|error| unreadable(error.to_string()))?;
+    let mut limits = Limits::no_limits();
+    limits.max_image_width = Some(limits::PICTURE_SIDE);
+    limits.max_image_height = Some(limits::PICTURE_SIDE);
+    limits.max_alloc = Some(limits::PICTURE_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| unreadable(error.to_string()))?;
+    let turn = decoder.orientation().map_err(|error| unreadable(error.to_string()))?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(error.to_string()))?;
+    picture.apply_orientation(turn);
+    Ok(picture)
+}
+
+/// Crops, resizes and normalises, in this order.
+fn prepare(picture: RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Diagnostic> {
+    let map = shape.map().filter(|&[.., channels]| channels == 3);
+    let sides =
+        map.and_then(|[height, width, _]| Some((u32::try_from(height).ok()?, u32::try_from(width).ok()?)));
+    let sides = sides.filter(|&(height, width)| height.max(width) <= limits::PICTURE_SIDE);
+    let Some((height, width)) = sides else {
+        let message = "a picture becomes a map of height x width x 3, which this model does not take";
+        return Err(Diagnostic::error(codes::INPUT_SHAPE, message).note(format!("it takes {shape}")));
+    };
+    let square = if preprocess.crop_center_square { center_square(&picture) } else { picture };
+    let filter = if preprocess.bicubic { FilterType::CatmullRom } else { FilterType::Triangle };
+    let sized = if square.dimensions() == (width, height) {
+        square
+    } else {
+        imageops::resize(&square, width, height, filter)
+    };
+    let axes = [1, height as usize, width as usize, 3];
+    let values = sized
+        .into_raw()
+        .into_iter()
+        .enumerate()
+        .map(|(index, byte)| normal(f32::from(byte), index % 3, preprocess));
+    Tensor::from_shape_vec(axes.as_slice(), values.collect())
+        .map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()))
+}
+
+/// The largest square in the middle; where it can't be exact, it is half a pixel up or left.
+fn center_square(picture: &RgbImage) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let side = width.min(height);
+    imageops::crop_imm(picture, (width - side) / 2, (height - side) / 2, side, side).to_image()
+}
+
+/// A byte of a channel as the model takes it.
+fn normal(byte: f32, channel: usize, preprocess: &Preprocess) -> f32 {
+    let [low, high] = preprocess.range;
+    let value = low + byte / 255.0 * (high - low);
+    (value - preprocess.mean[channel]) / preprocess.std[channel]
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    fn plain() -> Preprocess {
+        Preprocess {
+            crop_center_square: true,
+            bicubic: true,
+            range: [0.0, 255.0],
+            mean: [0.0; 3],
+            std: [1.0; 3],
+        }
+    }
+
+    fn shape(axes: &[usize]) -> Shape {
+        Shape::new(axes)
+    }
+
+    #[test]
+    fn a_wide_picture_loses_its_sides_and_a_high_one_its_ends() {
+        let wide = RgbImage::from_fn(7, 3, |x, y| Rgb([x as u8, y as u8, 9]));
+        let tensor = prepare(wide, &plain(), &shape(&[3, 3, 3])).unwrap();
+        assert_eq!(tensor.shape(), [1, 3, 3, 3]);
+        assert_eq!(tensor.iter().take(6).copied().collect::<Vec<_>>(), [2.0, 0.0, 9.0, 3.0, 0.0, 9.0]);
+        let high = RgbImage::from_fn(3, 6, |x, y| Rgb([x as u8, y as u8, 9]));
+        let tensor = prepare(high, &plain(), &shape(&[3, 3, 3])).unwrap();
+        assert_eq!(tensor.iter().take(3).copied().collect::<Vec<_>>(), [0.0, 1.0, 9.0]);
+    }
+
+    #[test]
+    fn values_are_mapped_to_the_range_and_normalised_by_channel() {
+        let preprocess =
+            Preprocess { range: [-1.0, 1.0], mean: [0.0, 0.5, 0.0], std: [1.0, 1.0, 0.5], ..plain() };
+        let picture = RgbImage::from_pixel(1, 1, Rgb([0, 255, 255]));
+        let tensor = prepare(picture, &preprocess, &shape(&[1, 1, 3])).unwrap();
+        assert_eq!(tensor.iter().copied().collect::<Vec<_>>(), [-1.0, 0.5, 2.0]);
+    }
+
+    #[test]
+    fn resizing_keeps_a_plain_colour_and_the_order_of_axes() {
+        let picture = RgbImage::from_fn(40, 40, |x, _| Rgb([if x < 20 { 10 } else { 200 }, 7, 7]));
+        let tensor = prepare(picture, &plain(), &shape(&[4, 4, 3])).unwrap();
+        assert_eq!((tensor[[0, 3, 0, 0]], tensor[[0, 0, 3, 0]]), (10.0, 200.0));
+        assert!(tensor.iter().skip(1).step_by(3).all(|&green| green == 7.0));
+    }
+
+    #[test]
+    fn a_model_that_takes_no_picture_gets_none() {
+        let picture = RgbImage::new(2, 2);
+        let fault = prepare(picture, &plain(), &shape(&[2, 2, 1])).unwrap_err();
+        assert_eq!(fault.code, codes::INPUT_SHAPE);
+    }
+
+    #[test]
+    fn what_is_no_picture_or_ends_early_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        RgbImage::new(9, 9).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        let bytes = bytes.into_inner();
+        let missing = folder.path().join("b.png");
+        for content in [&b"no picture"[..], &bytes[..bytes.len() / 2], &[]] {
+            std::fs::write(&path, content).unwrap();
+            let faults = load(&path, &plain(), &shape(&[9, 9, 3])).unwrap_err();
+            assert_eq!(faults.iter().next().unwrap().code, codes::INPUT_UNREADABLE);
+        }
+        assert_eq!(load(&missing, &plain(), &shape(&[9, 9, 3])).unwrap_err().iter().count(), 1);
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(load(&path, &plain(), &shape(&[9, 9, 3])).unwrap().shape(), [1, 9, 9, 3]);
+    }
+
+    #[test]
+    fn a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        RgbImage::new(1, 1).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        let mut bytes = bytes.into_inner();
+        bytes[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+        let crc = crc(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let faults = load(&path, &plain(), &shape(&[9, 9, 3])).unwrap_err();
+        let fault = faults.iter().next().unwrap();
+        assert!(fault.notes[0].to_lowercase().contains("limit"), "{fault}");
+    }
+
+    /// The checksum of a PNG's chunk.
+    fn crc(bytes: &[u8]) -> u32 {
+        let step = |crc: u32| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
+        let byte = |crc: u32, &byte: &u8| (0..8).fold(crc ^ u32::from(byte), |crc, _| step(crc));
+        !bytes.iter().fold(!0, byte)
+    }
+}

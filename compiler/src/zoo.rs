@@ -1,0 +1,258 @@
+//! Networks that come with frit, as descriptions: the same that a user writes, so each is an example too.
+//!
+//! A variant is the description with other numbers in the same places; its layout and everything else stay as they are.
+
+use std::collections::BTreeMap;
+
+use frit_ir::diagnostic::codes;
+use frit_ir::{Diagnostic, Faults};
+
+use crate::import::json::document::{Content, Document, Value};
+
+/// The networks: name, description, and the layers that a width below 1 leaves as they are.
+const NETWORKS: [(&str, &str, &[&str]); 1] =
+    [("mobilenet_v2", include_str!("zoo/mobilenet_v2.json"), &["head"])];
+
+/// The names of the networks.
+const NAMES: [&str; NETWORKS.len()] = [NETWORKS[0].0];
+
+/// Pixels along a side, at most.
+const RESOLUTION: usize = 1 << 14;
+/// Classes, at most.
+const CLASSES: usize = 1 << 20;
+/// The widest multiplier.
+const WIDTH: f64 = 64.0;
+
+/// What may vary in a network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ZooOptions {
+    /// What the channels are multiplied by, above 0 and up to 64; they are then rounded to a multiple of 8.
+    pub width: f64,
+    /// Height and width of the input, 1 to 16384.
+    pub resolution: usize,
+    /// Classes, 1 to 2^20.
+    pub classes: usize,
+    /// The seed of the weights.
+    pub seed: u64,
+}
+
+impl Default for ZooOptions {
+    fn default() -> ZooOptions {
+        ZooOptions { width: 1.0, resolution: 224, classes: 1000, seed: 7 }
+    }
+}
+
+/// The names of the networks, in order.
+pub fn names() -> &'static [&'static str] {
+    &NAMES
+}
+
+/// The description of the network `name`: JSON, one layer a line, the same bytes for the same options.
+///
+/// # Errors
+/// There is no such network, or an option is outside its range.
+pub fn description(name: &str, options: &ZooOptions) -> Result<String, Faults> {
+    let Some((_, text, full_width)) = NETWORKS.into_iter().find(|(known, ..)| *known == name) else {
+        let message = format!("there is no network {name}");
+        let fault = Diagnostic::error(codes::BAD_VALUE, message);
+        return Err(fault.note(format!("there are {}", NAMES.join(", "))).into());
+    };
+    check(options)?;
+    let document = Document::parse(text, name)?;
+    let mut edits = Edits { document: &document, places: BTreeMap::new() };
+    edits.all(options, full_width)?;
+    Ok(edits.applied(text))
+}
+
+fn check(options: &ZooOptions) -> Result<(), Faults> {
+    let mut faults = Faults::new();
+    let mut refuse = |message: String| faults.push(Diagnostic::error(codes::BAD_VALUE, message));
+    if !(options.width > 0.0 && options.width <= WIDTH) {
+        refuse(format!("width {} is not above 0 and up to {WIDTH}", options.width));
+    }
+    if !(1..=RESOLUTION).contains(&options.resolution) {
+        refuse(format!("resolution {} is not between 1 and {RESOLUTION}", options.resolution));
+    }
+    if !(1..=CLASSES).contains(&options.classes) {
+        refuse(format!("{} classes are not between 1 and {CLASSES}", options.classes));
+    }
+    faults.unless_errors(()).map(|_| ())
+}
+
+/// Values that get another spelling: where each begins, how long it is, and how it is then spelled.
+struct Edits<'d> {
+    document: &'d Document<'d>,
+    places: BTreeMap<usize, (usize, String)>,
+}
+
+impl<'d> Edits<'d> {
+    fn all(&mut self, options: &ZooOptions, full_width: &[&str]) -> Result<(), Diagnostic> {
+        let root = fields(&self.document.root())?;
+        for (name, value) in &root {
+            match name.as_str() {
+                "input" => self.input(value, options)?,
+                "weights" => self.set(value, "seed", |_| options.seed)?,
+                "layers" => self.layers(value, options, full_width)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, input: &Value<'d>, options: &ZooOptions) -> Result<(), Diagnostic> {
+        let Some(shape) = fields(input)?.remove("shape") else { return Ok(()) };
+        if let Content::Array(axes) = shape.content()? {
+            for axis in axes.iter().take(2) {
+                self.place(axis, options.resolution as u64);
+            }
+        }
+        Ok(())
+    }
+
+    fn layers(
+        &mut self,
+        layers: &Value<'d>,
+        options: &ZooOptions,
+        full_width: &[&str],
+    ) -> Result<(), Diagnostic> {
+        let Content::Array(layers) = layers.content()? else { return Ok(()) };
+        for layer in &layers {
+            let name = match fields(layer)?.remove("name").map(|name| name.content()).transpose()? {
+                Some(Content::Text(name)) => name,
+                _ => continue,
+            };
+            let width =
+                if full_width.contains(&name.as_str()) { options.width.max(1.0) } else { options.width };
+            self.set(layer, "filters", |filters| scaled(filters, width))?;
+            self.set(layer, "units", |_| options.classes as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the number in the field `name` of `object` another value, where there is such a field.
+    fn set(&mut self, object: &Value<'d>, name: &str, change: impl Fn(u64) -> u64) -> Result<(), Diagnostic> {
+        if let Some(value) = fields(object)?.remove(name)
+            && let Ok(number) = value.spelling().parse()
+        {
+            self.place(&value, change(number));
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, value: &Value<'d>, number: u64) {
+        let place = (value.spelling().len(), number.to_string());
+        self.places.insert(self.document.offset(value), place);
+    }
+
+    /// `text` with every edit.
+    fn applied(&self, text: &str) -> String {
+        let mut result = String::with_capacity(text.len());
+        let mut done = 0;
+        for (&start, (length, spelling)) in &self.places {
+            result.push_str(&text[done..start]);
+            result.push_str(spelling);
+            done = start + length;
+        }
+        result.push_str(&text[done..]);
+        result
+    }
+}
+
+/// The fields of an object; of anything else, none.
+fn fields<'d>(value: &Value<'d>) -> Result<BTreeMap<String, Value<'d>>, Diagnostic> {
+    Ok(match value.content()? {
+        Content::Object(members) => members.into_iter().map(|member| (member.name, member.value)).collect(),
+        _ => BTreeMap::new(),
+    })
+}
+
+/// `filters` times `width`, as MobileNetV2's authors round it: cut to a whole number, then to the nearest multiple of 8 that is
+/// not more than a tenth below.
+fn scaled(filters: u64, width: f64) -> u64 {
+    let wanted = (filters as f64 * width).floor();
+    let nearest = (((wanted + 4.0) / 8.0).floor() * 8.0).max(8.0);
+    let kept = if nearest < 0.9 * wanted { nearest + 8.0 } else { nearest };
+    kept as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use frit_ir::{Graph, Op, Shape};
+
+    use super::*;
+    use crate::import::{Source, json};
+
+    fn graph(options: &ZooOptions) -> Graph {
+        let text = description("mobilenet_v2", options).unwrap();
+        let source = Source { file: "zoo".into(), folder: None::<PathBuf>, weights: None };
+        let (graph, warnings) = json::read(&text, &source).unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(warnings.is_empty(), "{warnings}");
+        graph
+    }
+
+    /// Trainable parameters and multiply-accumulates.
+    fn totals(graph: &Graph) -> (usize, u64) {
+        let trainable = |name: &str| !name.ends_with(".mean") && !name.ends_with(".variance");
+        let weights = graph.weights.iter().filter(|(name, _)| trainable(name));
+        let parameters = weights.map(|(_, weight)| weight.shape.elements().unwrap()).sum();
+        let shapes = graph.shapes().unwrap();
+        let macs = graph.ids().map(|id| {
+            let operands: Vec<Shape> = graph.operands(id).iter().map(|id| shapes[id].clone()).collect();
+            graph.node(id).op.macs(&operands, &shapes[&id])
+        });
+        (parameters, macs.sum())
+    }
+
+    #[test]
+    fn mobilenet_v2_has_the_published_parameters_and_macs() {
+        let graph = graph(&ZooOptions::default());
+        assert_eq!(totals(&graph), (3_504_872, 300_774_272));
+        let count = |wanted: &str| graph.ids().filter(|&id| graph.node(id).op.name() == wanted).count();
+        assert_eq!((count("conv2d"), count("batch_norm"), count("add")), (52, 52, 10));
+        let shapes = graph.shapes().unwrap();
+        assert_eq!(shapes[&graph.find("stem").unwrap()], Shape::new(&[112, 112, 32]));
+        assert_eq!(graph.node(graph.outputs()[0]).op, Op::Softmax(frit_ir::ops::Softmax));
+    }
+
+    #[test]
+    fn a_narrow_network_keeps_its_head_and_a_wide_one_widens_it() {
+        // What the Keras application has at alpha 0.35 and 1.4, without the statistics of its batch normalisations.
+        assert_eq!(totals(&graph(&ZooOptions { width: 0.35, ..ZooOptions::default() })).0, 1_662_192);
+        assert_eq!(totals(&graph(&ZooOptions { width: 1.4, ..ZooOptions::default() })).0, 6_105_712);
+    }
+
+    #[test]
+    fn the_standard_options_leave_the_text_as_it_is() {
+        for (name, text, _) in NETWORKS {
+            assert_eq!(description(name, &ZooOptions::default()).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn every_option_changes_its_numbers_and_nothing_else() {
+        let options = ZooOptions { width: 0.5, resolution: 96, classes: 10, seed: u64::MAX };
+        let text = description("mobilenet_v2", &options).unwrap();
+        assert!(text.contains("[96, 96, 3]") && text.contains("\"units\": 10}"), "{text}");
+        assert!(text.contains("\"seed\": 18446744073709551615"), "{text}");
+        assert!(text.contains("\"filters\": 1280") && text.contains("\"filters\": 48,"), "{text}");
+        assert_eq!(text.lines().count(), NETWORKS[0].1.lines().count());
+    }
+
+    #[test]
+    fn filters_are_rounded_as_the_papers_code_does() {
+        assert_eq!(scaled(32, 0.35), 16);
+        assert_eq!(scaled(16, 0.35), 8);
+        assert_eq!(scaled(24, 0.5), 16);
+        assert_eq!(scaled(320, 1.3), 416);
+        assert_eq!(scaled(16, 0.01), 8);
+    }
+
+    #[test]
+    fn options_outside_their_range_are_refused_all_at_once() {
+        let options = ZooOptions { width: f64::NAN, resolution: 0, classes: 0, seed: 0 };
+        assert_eq!(description("mobilenet_v2", &options).unwrap_err().iter().count(), 3);
+        assert!(description("mobilenet_v9", &ZooOptions::default()).is_err());
+    }
+}
