@@ -1,6 +1,7 @@
 //! The graph: nodes are ops, edges are tensors with their operand index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use petgraph::Direction;
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
@@ -43,7 +44,7 @@ pub struct Preprocess {
 }
 
 /// A network: ops, tensors, weights, and what a caller needs to know of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Graph {
     /// The model's name.
     pub name: String,
@@ -57,6 +58,13 @@ pub struct Graph {
     outputs: Vec<NodeId>,
 }
 
+/// Shown as its textual form, so that a failing test prints a graph that can be read, and read back.
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::text::print(self))
+    }
+}
+
 impl Graph {
     /// An empty graph.
     pub fn new(name: impl Into<String>) -> Graph {
@@ -66,10 +74,21 @@ impl Graph {
     /// Adds `node` with `inputs` as its operands, in order.
     pub fn add(&mut self, node: Node, inputs: &[NodeId]) -> NodeId {
         let id = self.nodes.add_node(node);
-        for (operand, &input) in inputs.iter().enumerate() {
-            self.nodes.add_edge(input, id, operand);
-        }
+        self.connect(id, inputs);
         id
+    }
+
+    /// Gives `node`, which has none yet, `inputs` as its operands: a document may name layers before it describes them, so
+    /// its nodes are added first and connected then. Inference finds the cycles that this allows.
+    ///
+    /// # Panics
+    /// `node` has operands.
+    pub fn connect(&mut self, node: NodeId, inputs: &[NodeId]) {
+        let connected = self.nodes.edges_directed(node, Direction::Incoming).next().is_some();
+        assert!(!connected, "{} has operands already", self.node(node).name);
+        for (operand, &input) in inputs.iter().enumerate() {
+            self.nodes.add_edge(input, node, operand);
+        }
     }
 
     /// Marks `node` as the next output.
@@ -139,7 +158,7 @@ impl Graph {
     pub fn topological(&self) -> Vec<NodeId> {
         let mut waiting: BTreeMap<NodeId, usize> =
             self.ids().map(|id| (id, self.operands(id).len())).collect();
-        let mut ready: std::collections::BTreeSet<NodeId> =
+        let mut ready: BTreeSet<NodeId> =
             waiting.iter().filter(|&(_, &count)| count == 0).map(|(&id, _)| id).collect();
         let mut order = Vec::with_capacity(self.len());
         while let Some(id) = ready.pop_first() {
@@ -161,5 +180,64 @@ impl Graph {
     /// All faults of the graph.
     pub fn shapes(&self) -> Result<BTreeMap<NodeId, Shape>, crate::Faults> {
         crate::infer::infer(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Activation, Binary, Input};
+
+    fn node(graph: &mut Graph, op: Op, inputs: &[NodeId]) -> NodeId {
+        let name = format!("n{}", graph.len());
+        graph.add(Node { sources: Provenance::source(&name), name, op, weights: Vec::new() }, inputs)
+    }
+
+    fn input() -> Op {
+        Op::Input(Input { shape: Shape::new(&[2]) })
+    }
+
+    #[test]
+    fn operands_keep_their_order_and_may_repeat() {
+        let mut graph = Graph::new("test");
+        let a = node(&mut graph, input(), &[]);
+        let b = node(&mut graph, input(), &[]);
+        let sum = node(&mut graph, Op::Binary(Binary::Add), &[b, a]);
+        let twice = node(&mut graph, Op::Binary(Binary::Add), &[sum, sum]);
+        assert_eq!(graph.operands(sum), [b, a]);
+        assert_eq!(graph.operands(twice), [sum, sum]);
+        assert_eq!(graph.users(sum), [twice]);
+        assert_eq!(graph.inputs(), [a, b]);
+        assert_eq!(graph.find("n3"), Some(twice));
+    }
+
+    #[test]
+    fn what_is_ready_comes_in_the_order_of_addition() {
+        let mut graph = Graph::new("test");
+        let early = node(&mut graph, Op::Activation(Activation::Relu), &[]);
+        let other = node(&mut graph, input(), &[]);
+        let x = node(&mut graph, input(), &[]);
+        graph.connect(early, &[x]);
+        assert_eq!(graph.topological(), [other, x, early]);
+    }
+
+    #[test]
+    fn a_cycle_and_what_is_behind_it_are_not_in_topological_order() {
+        let mut graph = Graph::new("test");
+        let x = node(&mut graph, input(), &[]);
+        let a = node(&mut graph, Op::Binary(Binary::Add), &[]);
+        let b = node(&mut graph, Op::Activation(Activation::Relu), &[a]);
+        node(&mut graph, Op::Activation(Activation::Relu), &[b]);
+        graph.connect(a, &[x, b]);
+        assert_eq!(graph.topological(), [x]);
+    }
+
+    #[test]
+    #[should_panic(expected = "has operands already")]
+    fn operands_are_given_once() {
+        let mut graph = Graph::new("test");
+        let x = node(&mut graph, input(), &[]);
+        let y = node(&mut graph, Op::Activation(Activation::Relu), &[x]);
+        graph.connect(y, &[x]);
     }
 }

@@ -13,6 +13,12 @@ use crate::{Faults, Graph, NodeId, Shape};
 /// All faults of the graph (FR01xx, and FR0008 for a cycle), each with its layer's name; nodes behind a fault are passed
 /// over.
 pub fn infer(graph: &Graph) -> Result<BTreeMap<NodeId, Shape>, Faults> {
+    let (shapes, faults) = known(graph);
+    faults.unless_errors(shapes).map(|(shapes, _)| shapes)
+}
+
+/// The shapes of the nodes that have one, and all faults.
+pub fn known(graph: &Graph) -> (BTreeMap<NodeId, Shape>, Faults) {
     let mut faults = Faults::new();
     let mut shapes: BTreeMap<NodeId, Shape> = BTreeMap::new();
     let order = graph.topological();
@@ -39,7 +45,7 @@ pub fn infer(graph: &Graph) -> Result<BTreeMap<NodeId, Shape>, Faults> {
     if order.len() < graph.len() {
         faults.push(cycle(graph, &order));
     }
-    faults.unless_errors(shapes).map(|(shapes, _)| shapes)
+    (shapes, faults)
 }
 
 /// The fault of a graph with nodes on a cycle, or behind one.
@@ -56,7 +62,7 @@ fn cycle(graph: &Graph, order: &[NodeId]) -> Diagnostic {
 ///
 /// Faults: a weight that is missing or has another shape. Warnings: values that are NaN or infinite.
 pub fn check_weights(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, faults: &mut Faults) {
-    for id in graph.topological() {
+    for id in graph.topological().into_iter().filter(|id| shapes.contains_key(id)) {
         let node = graph.node(id);
         let operands: Option<Vec<Shape>> =
             graph.operands(id).iter().map(|operand| shapes.get(operand).cloned()).collect();
@@ -104,3 +110,6 @@ fn check_weight(graph: &Graph, role: &WeightRole, name: &str) -> Option<Diagnost
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

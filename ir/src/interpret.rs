@@ -33,7 +33,8 @@ impl Number for f64 {
 /// `inputs` are dense, in the order of [`Graph::inputs`].
 ///
 /// # Errors
-/// Faults of the graph, an input of another shape, a join of two shapes, a weight without values.
+/// Faults of the graph, a wrong number of inputs, an input of another shape, a join of two shapes, a weight that is missing,
+/// of another shape or without values.
 pub fn run<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<T>>, Faults> {
     let mut users: BTreeMap<NodeId, usize> = BTreeMap::new();
     for id in graph.ids() {
@@ -84,6 +85,14 @@ fn walk<T: Number>(
     mut after: impl FnMut(&mut Values<T>, &[NodeId]),
 ) -> Result<Values<T>, Faults> {
     let shapes = graph.shapes()?;
+    let mut faults = Faults::new();
+    crate::infer::check_weights(graph, &shapes, &mut faults);
+    let wanted = graph.inputs().len();
+    if inputs.len() != wanted {
+        let message = format!("the network takes {wanted} inputs, not {}", inputs.len());
+        faults.push(Diagnostic::error(codes::INPUT_SHAPE, message));
+    }
+    let (shapes, _) = faults.unless_errors(shapes)?;
     let mut inputs = inputs.iter();
     let mut values: Values<T> = BTreeMap::new();
     for id in graph.topological() {

@@ -10,6 +10,8 @@ pub mod infer;
 pub mod interpret;
 pub mod ops;
 pub mod provenance;
+#[cfg(any(test, feature = "random"))]
+pub mod random;
 pub mod tensor;
 pub mod text;
 pub mod weights;

@@ -33,3 +33,16 @@ impl FromIterator<String> for Provenance {
         Provenance(layers.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_keeps_every_layer_once_and_sorted() {
+        let mut merged = Provenance::source("stem/relu6");
+        merged.merge(&["stem", "stem/relu6"].map(str::to_owned).into_iter().collect());
+        assert_eq!(merged.layers().collect::<Vec<_>>(), ["stem", "stem/relu6"]);
+        assert!(Provenance::default().is_empty() && !merged.is_empty());
+    }
+}

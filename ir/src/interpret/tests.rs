@@ -150,3 +150,38 @@ fn an_add_of_two_shapes_is_a_fault() {
     let inputs = [Tensor::<f32>::zeros(vec![2]), Tensor::zeros(vec![3])];
     assert!(run(&graph, &inputs).unwrap_err().iter().any(|fault| fault.code == codes::JOIN_SHAPES));
 }
+
+#[test]
+fn weights_and_inputs_that_do_not_fit_are_faults() {
+    let text = "@k : 2x2 seeded(1)\n%x = input : 2\n%y = dense %x, @k : 2\noutput %y\n";
+    let codes = |text: &str, inputs: &[Tensor<f64>]| {
+        let faults = run(&crate::text::parse(text).unwrap(), inputs).unwrap_err();
+        faults.iter().map(|fault| fault.code).collect::<Vec<_>>()
+    };
+    let image = || Tensor::zeros(vec![2]);
+    assert!(run(&crate::text::parse(text).unwrap(), &[image()]).is_ok());
+    assert_eq!(codes(text, &[]), [codes::INPUT_SHAPE]);
+    assert_eq!(codes(text, &[image(), image()]), [codes::INPUT_SHAPE]);
+    assert_eq!(codes(text, &[Tensor::zeros(vec![3])]), [codes::INPUT_SHAPE]);
+    assert_eq!(codes(&text.replace("%x, @k", "%x"), &[image()]), [codes::WEIGHT_MISSING]);
+    assert_eq!(codes(&text.replace("@k : 2x2", "@k : 2x3"), &[image()]), [codes::WEIGHT_SHAPE]);
+    let unknown = text.replace("seeded(1)", "digest(0000000000000000)");
+    assert_eq!(codes(&unknown, &[image()]), [codes::WEIGHT_MISSING]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_outputs_of_a_run_are_those_nodes_values(graph in crate::random::fused_graphs()) {
+        let Op::Input(input) = &graph.node(graph.inputs()[0]).op else { unreachable!("it is an input") };
+        let mut count = 0.0;
+        let image = Tensor::from_shape_simple_fn(input.shape.axes(), || { count += 1.0; f64::sin(count) });
+        let all = run_all(&graph, std::slice::from_ref(&image)).unwrap();
+        proptest::prop_assert_eq!(all.len(), graph.len());
+        let shapes = graph.shapes().unwrap();
+        for (value, id) in run(&graph, &[image]).unwrap().iter().zip(graph.outputs()) {
+            proptest::prop_assert_eq!(value, &all[id]);
+            proptest::prop_assert_eq!(value.shape(), shapes[id].axes());
+            proptest::prop_assert!(value.iter().all(|x| x.is_finite()));
+        }
+    }
+}

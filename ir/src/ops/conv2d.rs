@@ -87,7 +87,7 @@ impl Conv2d {
                 self.filters, self.groups
             ));
         }
-        if channels % self.groups != 0 || self.filters % self.groups != 0 {
+        if !channels.is_multiple_of(self.groups) || !self.filters.is_multiple_of(self.groups) {
             return bad(format!(
                 "{} groups do not divide {channels} input channels and {} filters",
                 self.groups, self.filters

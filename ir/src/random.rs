@@ -1,0 +1,302 @@
+//! Random legal graphs for property tests: small, connected, every op, weights from a seed.
+//!
+//! A graph grows from a list of bytes, so that a failing one shrinks to fewer and simpler layers. Any bytes make a legal graph:
+//! a layer that would not be one is left out.
+
+use proptest::prelude::*;
+
+use crate::ops::{
+    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Reshape,
+    Scalar, Softmax,
+};
+use crate::weights::{Data, Weight};
+use crate::{Graph, Node, NodeId, Op, Provenance, Shape};
+
+/// The most elements of a tensor, so that the interpreter takes milliseconds.
+const MOST_ELEMENTS: usize = 4_000;
+
+/// Graphs as a front end makes them: layers carry a bias at most. One input, one or more outputs, up to 12 layers.
+pub fn graphs() -> impl Strategy<Value = Graph> {
+    grown(false)
+}
+
+/// Graphs as rewriting makes them: layers also carry activations and residuals.
+pub fn fused_graphs() -> impl Strategy<Value = Graph> {
+    grown(true)
+}
+
+fn grown(fused: bool) -> impl Strategy<Value = Graph> {
+    let layer = prop::collection::vec(any::<u8>(), 24);
+    (prop::array::uniform3(any::<u8>()), any::<u8>(), prop::collection::vec(layer, 1..12)).prop_map(
+        move |(input, seed, layers)| {
+            let mut growing = Growing::new(input, u64::from(seed), fused);
+            layers.iter().for_each(|bytes| growing.grow(&mut Choices(bytes.iter())));
+            growing.finish()
+        },
+    )
+}
+
+/// The bytes that one layer is made of.
+struct Choices<'a>(std::slice::Iter<'a, u8>);
+
+impl Choices<'_> {
+    /// A number below `count`; 0 where the bytes are used up.
+    fn below(&mut self, count: usize) -> usize {
+        usize::from(self.0.next().copied().unwrap_or(0)) % count
+    }
+
+    fn one<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())].clone()
+    }
+
+    fn flag(&mut self) -> bool {
+        self.below(2) == 1
+    }
+
+    fn padding(&mut self) -> Padding {
+        if self.flag() {
+            return Padding::default();
+        }
+        let [top, bottom, left, right] = std::array::from_fn(|_| self.below(4));
+        Padding { top, bottom, left, right }
+    }
+
+    fn activation(&mut self) -> Activation {
+        let clip = |low, high| Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) };
+        self.one(&[
+            Activation::Relu,
+            Activation::Relu6,
+            clip(-1.0, 1.0),
+            clip(0.5, 2.0),
+            clip(-0.5, f32::INFINITY),
+        ])
+    }
+
+    fn maybe_activation(&mut self) -> Option<Activation> {
+        self.flag().then(|| self.activation())
+    }
+}
+
+/// A graph under construction, with every value so far.
+struct Growing {
+    graph: Graph,
+    values: Vec<(NodeId, Shape)>,
+    seed: u64,
+    fused: bool,
+}
+
+impl Growing {
+    fn new(input: [u8; 3], seed: u64, fused: bool) -> Growing {
+        let [height, width, channels] = input.map(usize::from);
+        let shape = Shape::new(&[1 + height % 12, 1 + width % 12, 1 + channels % 20]);
+        let mut growing = Growing { graph: Graph::new("random"), values: Vec::new(), seed, fused };
+        growing.add(Op::Input(Input { shape }), &[]);
+        growing
+    }
+
+    /// One more layer (two where it is a residual block), on the last value or an earlier one.
+    fn grow(&mut self, choices: &mut Choices<'_>) {
+        let last = self.values.len() - 1;
+        let operand = if choices.below(4) == 3 { choices.below(last + 1) } else { last };
+        let shape = self.values[operand].1.clone();
+        match (choices.below(16), shape.map()) {
+            (0..5, Some([_, _, channels])) => self.convolution(operand, channels, choices),
+            (5, Some([height, width, channels])) => self.block(operand, [height, width, channels], choices),
+            (6, Some(_)) => self.add(Op::Pad(choices.padding()), &[operand]),
+            (7, Some(_)) => {
+                self.add(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: choices.flag() }), &[operand]);
+            }
+            (0..6, None) if shape.rank() == 1 => {
+                let dense = Dense { units: 1 + choices.below(20), epilogue: Epilogue::default() };
+                let (epilogue, operands) = self.epilogue(operand, &Shape::new(&[dense.units]), choices);
+                self.add(Op::Dense(Dense { epilogue, ..dense }), &operands);
+            }
+            (8..11, _) => self.add(Op::BatchNorm(norm(choices)), &[operand]),
+            (11 | 12, _) => {
+                let other = choices.one(&self.alike(&shape));
+                self.add(Op::Binary(Binary::Add), &[operand, other]);
+            }
+            (13, _) => self.add(Op::Reshape(reshape(&shape, choices)), &[operand]),
+            (14, _) => self.add(Op::Softmax(Softmax), &[operand]),
+            _ => self.add(Op::Activation(choices.activation()), &[operand]),
+        }
+    }
+
+    fn convolution(&mut self, operand: usize, channels: usize, choices: &mut Choices<'_>) {
+        let conv = self.fitting(operand, conv(channels, choices));
+        let shape = Op::Conv2d(conv).shape(&[self.values[operand].1.clone()]);
+        let Ok(shape) = shape else { return };
+        let (epilogue, operands) = self.epilogue(operand, &shape, choices);
+        self.add(Op::Conv2d(Conv2d { epilogue, ..conv }), &operands);
+    }
+
+    /// `conv` with a kernel that fits into the padded map.
+    fn fitting(&self, operand: usize, mut conv: Conv2d) -> Conv2d {
+        let [height, width, _] = self.values[operand].1.map().expect("convolutions are put on maps");
+        let padding = conv.padding;
+        let room = [height + padding.top + padding.bottom, width + padding.left + padding.right];
+        for (axis, room) in room.into_iter().enumerate() {
+            conv.kernel[axis] = conv.kernel[axis].min(room);
+            if (conv.kernel[axis] - 1) * conv.dilation[axis] >= room {
+                conv.dilation[axis] = 1;
+            }
+        }
+        conv
+    }
+
+    /// A convolution that keeps the shape, and the addition of what went into it.
+    fn block(&mut self, operand: usize, [_, _, channels]: [usize; 3], choices: &mut Choices<'_>) {
+        let around = choices.below(3);
+        let conv = Conv2d {
+            filters: channels,
+            kernel: [2 * around + 1; 2],
+            stride: [1, 1],
+            padding: Padding { top: around, bottom: around, left: around, right: around },
+            dilation: [1, 1],
+            groups: choices.one(&[1, channels]),
+            epilogue: Epilogue::with_bias(choices.flag()),
+        };
+        self.add(Op::Conv2d(conv), &[operand]);
+        self.add(Op::Binary(Binary::Add), &[self.values.len() - 1, operand]);
+    }
+
+    /// An epilogue for a layer on `operand` whose result is `shape`, and the layer's operands with it.
+    fn epilogue(&self, operand: usize, shape: &Shape, choices: &mut Choices<'_>) -> (Epilogue, Vec<usize>) {
+        let bias = choices.flag();
+        if !self.fused {
+            return (Epilogue::with_bias(bias), vec![operand]);
+        }
+        let alike = self.alike(shape);
+        let other = if choices.flag() && !alike.is_empty() { Some(choices.one(&alike)) } else { None };
+        let activation = choices.maybe_activation();
+        let activation_after = if other.is_some() { choices.maybe_activation() } else { None };
+        let epilogue = Epilogue { bias, activation, residual: other.is_some(), activation_after };
+        (epilogue, std::iter::once(operand).chain(other).collect())
+    }
+
+    /// The values of this shape.
+    fn alike(&self, shape: &Shape) -> Vec<usize> {
+        (0..self.values.len()).filter(|&index| self.values[index].1 == *shape).collect()
+    }
+
+    /// Adds `op` with its weights, unless it is illegal here or makes too much.
+    fn add(&mut self, op: Op, operands: &[usize]) {
+        let shapes: Vec<Shape> = operands.iter().map(|&operand| self.values[operand].1.clone()).collect();
+        let Ok(result) = op.shape(&shapes) else { return };
+        if result.elements().is_none_or(|elements| elements > MOST_ELEMENTS) {
+            return;
+        }
+        let name = format!("{}{}", op.name(), self.values.len());
+        let mut weights = Vec::new();
+        for role in op.weight_roles(&shapes) {
+            let weight = format!("{name}.{}", role.role);
+            self.graph.weights.insert(&weight, Weight { shape: role.shape, data: Data::Seeded(self.seed) });
+            weights.push(weight);
+        }
+        let operands: Vec<NodeId> = operands.iter().map(|&operand| self.values[operand].0).collect();
+        let node = Node { sources: Provenance::source(&name), name, op, weights };
+        let id = self.graph.add(node, &operands);
+        self.values.push((id, result));
+    }
+
+    /// The graph; what no layer reads is an output.
+    fn finish(mut self) -> Graph {
+        for (id, _) in self.values {
+            if self.graph.users(id).is_empty() {
+                self.graph.add_output(id);
+            }
+        }
+        self.graph
+    }
+}
+
+fn conv(channels: usize, choices: &mut Choices<'_>) -> Conv2d {
+    let divisors: Vec<usize> = (1..=channels).filter(|groups| channels.is_multiple_of(*groups)).collect();
+    // Dense, depthwise and something between, each as often.
+    let groups = match choices.below(3) {
+        0 => 1,
+        1 => channels,
+        _ => choices.one(&divisors),
+    };
+    let most = if groups == channels { 3 } else { (20 / groups).max(1) };
+    Conv2d {
+        filters: groups * (1 + choices.below(most)),
+        kernel: std::array::from_fn(|_| 1 + choices.below(5)),
+        stride: std::array::from_fn(|_| 1 + choices.below(3)),
+        padding: choices.padding(),
+        dilation: std::array::from_fn(|_| choices.one(&[1, 1, 2])),
+        groups,
+        epilogue: Epilogue::default(),
+    }
+}
+
+fn norm(choices: &mut Choices<'_>) -> BatchNorm {
+    let epsilon = Scalar::new(choices.one(&[1e-3, 1e-5]));
+    BatchNorm { epsilon, scale: !choices.flag(), center: !choices.flag() }
+}
+
+fn reshape(shape: &Shape, choices: &mut Choices<'_>) -> Reshape {
+    let elements = shape.elements().expect("every value has elements");
+    let to = [
+        Shape::new(&[1, 1, elements]),
+        Shape::new(&[elements, 1]),
+        Shape::new(&[1, elements, 1]),
+        shape.clone(),
+    ];
+    if choices.flag() { Reshape::To(choices.one(&to)) } else { Reshape::Flatten }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    use super::*;
+    use crate::Faults;
+
+    #[test]
+    fn every_graph_is_legal_and_every_op_comes_up() {
+        let mut runner = TestRunner::deterministic();
+        let (mut ops, mut parts) = (BTreeSet::new(), BTreeSet::new());
+        for _ in 0..400 {
+            let graph = fused_graphs().new_tree(&mut runner).unwrap().current();
+            let shapes = graph.shapes().unwrap();
+            let mut faults = Faults::new();
+            crate::infer::check_weights(&graph, &shapes, &mut faults);
+            assert!(faults.is_empty(), "{faults}");
+            assert!(!graph.outputs().is_empty());
+            for id in graph.ids() {
+                let op = &graph.node(id).op;
+                ops.insert(op.name());
+                parts.extend(op.epilogue().into_iter().flat_map(Epilogue::parts));
+            }
+        }
+        let all = [
+            "add",
+            "batch_norm",
+            "clip",
+            "conv2d",
+            "dense",
+            "global_avg_pool",
+            "input",
+            "pad",
+            "relu",
+            "relu6",
+            "reshape",
+            "softmax",
+        ];
+        assert_eq!(ops.into_iter().collect::<Vec<_>>(), all);
+        assert_eq!(parts.into_iter().collect::<Vec<_>>(), ["add", "bias", "clip", "relu", "relu6"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_source_graph_carries_biases_only(graph in graphs()) {
+            for id in graph.ids() {
+                prop_assert!(graph.node(id).op.epilogue().is_none_or(Epilogue::is_linear));
+            }
+        }
+    }
+}
