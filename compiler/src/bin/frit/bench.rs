@@ -1,0 +1,102 @@
+//! `frit bench`: variants of a model, timed against each other.
+
+use clap::value_parser;
+use frit_compiler::bench::{self, Request};
+use frit_compiler::execute::Variant;
+use frit_compiler::machine::{Lowering, Machine};
+use frit_compiler::report::results::Measured;
+use frit_compiler::report::{json, text};
+use frit_compiler::{Options, probe};
+
+use crate::console::{Console, FormatArgs};
+use crate::failure::Failure;
+use crate::images;
+use crate::model::ModelArgs;
+
+/// Time a model, and variants of it against each other
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Variants: fused (what run compiles), unfused (a kernel for every source layer), portable and wide (fused, lowered
+at 128 bits or at the full width). They take turns; ratios are of medians, each variant against the first.
+
+Examples:
+  frit bench model.json
+  frit bench model.json --compare fused,unfused --threads 1,2
+  frit bench model.json --batch 8 --runs 200 --format json")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Variants to time, separated by commas [default: fused]
+    #[arg(long, value_name = "VARIANTS", value_delimiter = ',', conflicts_with_all = ["no_fuse", "lower"])]
+    compare: Vec<Variant>,
+    /// Numbers of threads, separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = value_parser!(u16).range(1..=256))]
+    threads: Vec<u16>,
+    /// Images of one run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=1024))]
+    batch: u16,
+    /// Timed runs of each variant
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    runs: u32,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
+    let options = args.model.options_to_run()?;
+    let variants = variants(args, &options)?;
+    let (legal, _) = args.model.read_legal(console)?;
+    let images = images::seeded(&legal, usize::from(args.batch))?;
+    let threads = distinct(args.threads.iter().copied().map(usize::from));
+    let request = Request { options: options.clone(), variants, threads, runs: args.runs as usize };
+    let mut progress = console.progress("timing");
+    let bench = bench::bench(&legal, &images, &request, &mut |done, all| progress.advance(done, all))?;
+    drop(progress);
+    let measured = Measured {
+        model: legal.name.clone(),
+        isa: isa(&options.machine),
+        machine: machine(),
+        bench,
+        probe: probe::measure(&options.machine),
+    };
+    console.print(&if args.format.json() { json::bench(&measured) } else { text::bench(&measured) })
+}
+
+fn variants(args: &Args, options: &Options) -> Result<Vec<Variant>, Failure> {
+    let default = if args.model.no_fuse { Variant::Unfused } else { Variant::Fused };
+    let variants = if args.compare.is_empty() { vec![default] } else { distinct(args.compare.iter().copied()) };
+    for variant in &variants {
+        variant.options(options).map_err(|error| Failure::Usage(error.to_string()))?;
+    }
+    Ok(variants)
+}
+
+/// Each value once, in the order of the first ones.
+fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut distinct = Vec::new();
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
+}
+
+/// Instruction sets, lowering and vector width: `x86-64-v3, wide, 256 bits`.
+fn isa(machine: &Machine) -> String {
+    let lowering = match machine.lowering {
+        Lowering::Portable => "portable",
+        Lowering::Wide => "wide",
+    };
+    format!("{}, {lowering}, {} bits", machine.level, 32 * machine.width().lanes)
+}
+
+/// The CPU and how many threads it runs at once.
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = model.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, {threads} hardware thread{}", if threads == 1 { "" } else { "s" })
+}

@@ -1,0 +1,173 @@
+//! The result on stdout or in a file; diagnostics, notes and progress on stderr.
+
+use std::fs::File;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use frit_compiler::Phase;
+use frit_ir::diagnostic::{codes, render};
+use frit_ir::{Diagnostic, Faults};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::failure::Failure;
+
+/// For people or for scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables, for people.
+    Text,
+    /// JSON, for scripts; diagnostics on stderr become one JSON object a line.
+    Json,
+}
+
+/// The flag that every command with a report has.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FormatArgs {
+    /// How the result and the diagnostics are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+impl FormatArgs {
+    /// Whether scripts read the result.
+    pub(crate) fn json(&self) -> bool {
+        self.format == Format::Json
+    }
+}
+
+/// Writes for one command.
+#[derive(Debug)]
+pub(crate) struct Console {
+    json: bool,
+}
+
+impl Console {
+    /// With diagnostics in JSON or in text.
+    pub(crate) fn new(json: bool) -> Console {
+        Console { json }
+    }
+
+    /// Diagnostics, on stderr. Where that is closed there is nobody to tell.
+    pub(crate) fn diagnose(&self, faults: &Faults) {
+        let render = |fault: &Diagnostic| match self.json {
+            true => render::json(fault),
+            false => render::text(fault),
+        };
+        let mut stderr = std::io::stderr().lock();
+        for fault in faults.iter() {
+            let _ = writeln!(stderr, "{}", render(fault).trim_end());
+        }
+    }
+
+    /// Something worth knowing that is not a fault, on stderr.
+    pub(crate) fn note(&self, message: &str) {
+        let mut stderr = std::io::stderr().lock();
+        let _ = if self.json {
+            let note = serde_json::json!({
+                "code": null, "severity": "note", "message": message, "layers": [], "shapes": [], "help": [],
+            });
+            writeln!(stderr, "{note}")
+        } else {
+            writeln!(stderr, "note: {message}")
+        };
+    }
+
+    /// How long each part of the way took, on stderr.
+    pub(crate) fn timings(&self, phases: &[Phase]) {
+        let total: f64 = phases.iter().map(|phase| phase.milliseconds).sum();
+        let mut stderr = std::io::stderr().lock();
+        let _ = if self.json {
+            let phases: Vec<_> = phases
+                .iter()
+                .map(|phase| serde_json::json!({"name": phase.name, "milliseconds": phase.milliseconds}))
+                .collect();
+            writeln!(stderr, "{}", serde_json::json!({"phases": phases, "milliseconds": total}))
+        } else {
+            let line = |name: &str, time: f64| format!("{time:>9.2} ms  {name}\n");
+            let lines: String = phases.iter().map(|phase| line(phase.name, phase.milliseconds)).collect();
+            write!(stderr, "{lines}{}", line("in all", total))
+        };
+    }
+
+    /// The result, on stdout.
+    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        written.map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => Failure::Closed,
+            _ => unwritable("the standard output", &error),
+        })
+    }
+
+    /// The result, on stdout or in the file `to`.
+    pub(crate) fn deliver(&self, text: &str, to: Option<&Path>) -> Result<(), Failure> {
+        match to {
+            Some(path) => save(path, |file| file.write_all(text.as_bytes())),
+            None => self.print(text),
+        }
+    }
+
+    /// A bar on a terminal, once the work has taken a second.
+    pub(crate) fn progress(&self, what: &'static str) -> Progress {
+        Progress { what, started: Instant::now(), bar: None, shown: !self.json && std::io::stderr().is_terminal() }
+    }
+}
+
+/// Writes a file so that it is there whole or not at all.
+pub(crate) fn save(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<(), Failure> {
+    try_save(path, write).map_err(|error| unwritable(&path.display().to_string(), &error))
+}
+
+fn try_save(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
+    // A device or a pipe is written to; only a file can be replaced.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return write(&mut File::options().write(true).open(path)?);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(".frit-").tempfile_in(folder)?;
+    write(file.as_file_mut())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn unwritable(what: &str, error: &std::io::Error) -> Failure {
+    Failure::Model(Diagnostic::error(codes::OUTPUT_UNWRITABLE, format!("{what} can't be written: {error}")).into())
+}
+
+/// How far a long piece of work has come.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    what: &'static str,
+    started: Instant,
+    bar: Option<ProgressBar>,
+    shown: bool,
+}
+
+impl Progress {
+    /// `done` of `all` parts are done.
+    pub(crate) fn advance(&mut self, done: usize, all: usize) {
+        if !self.shown || self.started.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} {eta}");
+            ProgressBar::new(all as u64)
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+                .with_message(self.what)
+        });
+        bar.set_position(done as u64);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a command fails, and what its exit status says of that.
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use frit_ir::{Diagnostic, Faults};
+use frit_ir::diagnostic::codes;
+
+use crate::console::Console;
+
+/// Why a command fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The model or the input is at fault.
+    Model(Faults),
+    /// The arguments don't go together.
+    Usage(String),
+    /// Frit is at fault.
+    Internal(Faults),
+    /// Nobody reads the result any more, which is not a fault.
+    Closed,
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Failure {
+        if faults.iter().any(|fault| fault.code == codes::INTERNAL) {
+            Failure::Internal(faults)
+        } else {
+            Failure::Model(faults)
+        }
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Failure {
+        Faults::from(diagnostic).into()
+    }
+}
+
+impl Failure {
+    /// Says on stderr what is wrong, and returns the exit status.
+    pub(crate) fn report(&self, console: &Console) -> ExitCode {
+        match self {
+            Failure::Closed => ExitCode::SUCCESS,
+            Failure::Model(faults) => {
+                console.diagnose(faults);
+                ExitCode::from(1)
+            }
+            Failure::Usage(message) => {
+                let error = crate::Cli::command().error(ErrorKind::ArgumentConflict, message);
+                // Where stderr is closed there is nobody to tell.
+                let _ = error.print();
+                ExitCode::from(2)
+            }
+            Failure::Internal(faults) => {
+                console.diagnose(faults);
+                ExitCode::from(3)
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `frit inspect`: a model at one stage of its way through the compiler.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use frit_compiler::report::{Listing, Stage, dot, json, text};
+use frit_ir::Graph;
+use frit_ir::text::print;
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::model::ModelArgs;
+
+/// Show a model before, between and after the stages of the compiler
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  frit inspect model.json --stage legal
+  frit inspect model.json --format dot | dot -Tsvg > model.svg
+  frit inspect model.json --stage scheduled --format json -o plan.json
+  frit inspect model.json --passes")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The stage
+    #[arg(long, value_enum, default_value_t = StageName::Optimized)]
+    stage: StageName,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Picture::Text)]
+    format: Picture,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show what each pass did and how long it took, instead of the model
+    #[arg(long, conflicts_with = "stage")]
+    passes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StageName {
+    /// As the description says.
+    Imported,
+    /// Found legal.
+    Legal,
+    /// Fused and folded.
+    Optimized,
+    /// As steps that call kernels.
+    Scheduled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Picture {
+    /// A line a node; a table for the schedule.
+    Text,
+    /// For Graphviz.
+    Dot,
+    /// For scripts.
+    Json,
+}
+
+impl Args {
+    /// Whether scripts read the result.
+    pub(crate) fn json(&self) -> bool {
+        self.format == Picture::Json
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
+    let text = if args.passes { passes(args, console)? } else { stage(args, console)? };
+    console.deliver(&text, args.output.as_deref())
+}
+
+fn passes(args: &Args, console: &Console) -> Result<String, Failure> {
+    if args.format == Picture::Dot {
+        return Err(Failure::Usage("--passes is a table: it can't be drawn with --format dot".into()));
+    }
+    let options = args.model.options()?;
+    let optimised = frit_compiler::optimise(args.model.read(console)?, &options)?;
+    console.diagnose(&optimised.warnings);
+    Ok(if args.json() { json::passes(&optimised.reports) } else { text::passes(&optimised.reports) })
+}
+
+fn stage(args: &Args, console: &Console) -> Result<String, Failure> {
+    let options = args.model.options()?;
+    if args.stage == StageName::Imported {
+        let graph = args.model.read(console)?;
+        return Ok(write(args.format, &graph, &Listing::graph(Stage::Imported, &graph, &graph)));
+    }
+    if args.stage == StageName::Legal {
+        let (legal, _) = args.model.read_legal(console)?;
+        return Ok(write(args.format, &legal, &Listing::graph(Stage::Legal, &legal, &legal)));
+    }
+    let optimised = frit_compiler::optimise(args.model.read(console)?, &options)?;
+    console.diagnose(&optimised.warnings);
+    if args.stage == StageName::Optimized {
+        let listing = Listing::graph(Stage::Optimized, &optimised.graph, &optimised.legal);
+        return Ok(write(args.format, &optimised.graph, &listing));
+    }
+    let plan = frit_compiler::schedule(&optimised.graph, &options)?;
+    let listing = Listing::schedule(&plan, &optimised.graph, &optimised.legal);
+    Ok(match args.format {
+        Picture::Text => text::schedule(&listing),
+        _ => write(args.format, &optimised.graph, &listing),
+    })
+}
+
+fn write(format: Picture, graph: &Graph, listing: &Listing) -> String {
+    match format {
+        Picture::Text => print(graph),
+        Picture::Dot => dot::listing(listing),
+        Picture::Json => json::listing(listing),
+    }
+}

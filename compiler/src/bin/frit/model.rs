@@ -1,0 +1,94 @@
+//! The arguments that every command with a MODEL has.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
+use frit_compiler::machine::{self, Lowering, Machine};
+use frit_compiler::{Options, execute, import};
+use frit_ir::Graph;
+use frit_passes::egraph::rules;
+use frit_passes::legality::{self, Legal};
+
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// How vector programs become machine code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Lower {
+    /// Through Cranelift, at 128 bits.
+    Portable,
+    /// At the full width of the target.
+    Wide,
+    /// The widest that the target has.
+    Auto,
+}
+
+/// MODEL and how it is compiled.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelArgs {
+    /// The model's description (.json), or - for standard input
+    pub(crate) model: PathBuf,
+    /// Take the weights from this file instead of the one that the description names
+    #[arg(long, value_name = "FILE", help_heading = "Compilation")]
+    weights: Option<PathBuf>,
+    /// Keep every source layer as a kernel of its own
+    #[arg(long, help_heading = "Compilation")]
+    pub(crate) no_fuse: bool,
+    /// Never apply this rewrite rule (may be given several times)
+    #[arg(long, value_name = "RULE", help_heading = "Compilation", hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(rules::ALL.iter().map(|rule| rule.name)))]
+    disable: Vec<String>,
+    /// The instruction sets to compile for
+    #[arg(long, value_name = "T", default_value = "native", help_heading = "Compilation",
+        value_parser = PossibleValuesParser::new(machine::NAMES))]
+    target: String,
+    /// How kernels become machine code
+    #[arg(long, value_enum, default_value_t = Lower::Auto, help_heading = "Compilation")]
+    lower: Lower,
+}
+
+impl ModelArgs {
+    /// Reads the model; warnings go to stderr.
+    pub(crate) fn read(&self, console: &Console) -> Result<Graph, Failure> {
+        let (graph, warnings) = import::load(&self.model, self.weights.as_deref())?;
+        console.diagnose(&warnings);
+        Ok(graph)
+    }
+
+    /// Reads the model and finds it legal; warnings go to stderr.
+    pub(crate) fn read_legal(&self, console: &Console) -> Result<(Legal<Graph>, usize), Failure> {
+        let (graph, found) = import::load(&self.model, self.weights.as_deref())?;
+        console.diagnose(&found);
+        let (legal, more) = legality::check(graph)?;
+        console.diagnose(&more);
+        Ok((legal, found.iter().count() + more.iter().count()))
+    }
+
+    /// How to compile.
+    pub(crate) fn options(&self) -> Result<Options, Failure> {
+        let machine: Machine = self.target.parse().map_err(usage)?;
+        let machine = match self.lower {
+            Lower::Portable => machine.with_lowering(Lowering::Portable).map_err(usage)?,
+            Lower::Wide => machine.with_lowering(Lowering::Wide).map_err(usage)?,
+            Lower::Auto => machine,
+        };
+        Ok(Options { machine, fuse: !self.no_fuse, disabled_rules: self.disable.clone() })
+    }
+
+    /// How to compile what then runs on this CPU.
+    pub(crate) fn options_to_run(&self) -> Result<Options, Failure> {
+        let options = self.options()?;
+        if !execute::runs_here(&options.machine) {
+            return Err(Failure::Usage(format!(
+                "this CPU can't run code for {}: choose a --target that it has, or native",
+                options.machine.name
+            )));
+        }
+        Ok(options)
+    }
+}
+
+fn usage(error: impl std::fmt::Display) -> Failure {
+    Failure::Usage(error.to_string())
+}

@@ -1,0 +1,160 @@
+//! `frit run`: compiles a model and runs it on inputs.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::value_parser;
+use frit_compiler::execute::{self, Execution};
+use frit_compiler::report::npz::{self, Array};
+use frit_compiler::report::results::{Output, Results};
+use frit_compiler::report::{json, text};
+use frit_compiler::{Compiled, Phase, classify, import};
+use frit_ir::diagnostic::codes;
+use frit_ir::{Diagnostic, Graph, Shape};
+use frit_runtime::Model;
+
+use crate::console::{Console, FormatArgs, save};
+use crate::failure::Failure;
+use crate::images::{self, Images};
+use crate::model::ModelArgs;
+
+/// Compile a model and run it on pictures or arrays
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Several inputs are one batch. Pictures are cropped, resized and normalised as the model's description says;
+arrays are taken as they are, the batch first. Without an input a random one is taken, the same each time.
+
+Examples:
+  frit run model.json photo.jpg --top 5
+  frit run model.json a.png b.png --top 1 --labels imagenet.json --format json
+  frit run model.json images.npy -o results.npz --threads 2")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Pictures (.png, .jpg) or arrays (.npy, .npz)
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Write the outputs to this .npz file, an array each
+    #[arg(short, long, value_name = "OUT.npz")]
+    output: Option<PathBuf>,
+    /// Show the K likeliest classes of the last output
+    #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..))]
+    top: Option<u32>,
+    /// Take the names of the classes from this file, a JSON list
+    #[arg(long, value_name = "FILE", requires = "top")]
+    labels: Option<PathBuf>,
+    /// Threads [default: as many as the machine runs at once]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Say on stderr how long each part of the way took
+    #[arg(long)]
+    timings: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
+    let options = args.model.options_to_run()?;
+    if let Some(path) = &args.output {
+        require_npz(path)?;
+    }
+    let mut phases = Vec::new();
+    let graph = timed(&mut phases, "read", || args.model.read(console))?;
+    let images = timed(&mut phases, "input", || images::read(&args.inputs, &graph, console))?;
+    let labels = labels(args, &graph)?;
+    let Compiled { legal, program, warnings, phases: compiling, .. } = frit_compiler::compile(graph, &options)?;
+    console.diagnose(&warnings);
+    phases.extend(compiling);
+    let (model, mut execution) = timed(&mut phases, "load", || load(program, threads(args)))?;
+    let input = images.dense();
+    let outputs = timed(&mut phases, "inference", || execution.run(&[&input], images.batch()))?;
+    let arrays = arrays(&model, images.batch());
+    let arrays: Vec<Array<'_>> =
+        arrays.iter().zip(outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();
+    let top = args.top.map(|count| Top { count: count as usize, labels, given: classify::gives_probabilities(&legal) });
+    let results = results(&arrays, &images, top.as_ref())?;
+    if let Some(path) = &args.output {
+        save(path, |file| npz::write(file, &arrays))?;
+    }
+    if args.timings {
+        console.timings(&phases);
+    }
+    console.print(&if args.format.json() { json::results(&results) } else { text::results(&results) })
+}
+
+fn require_npz(path: &Path) -> Result<(), Failure> {
+    let special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+    if special || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("outputs are written as .npz, {} is none", path.display())))
+}
+
+fn timed<T, E>(
+    phases: &mut Vec<Phase>,
+    name: &'static str,
+    part: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let started = Instant::now();
+    let result = part();
+    phases.push(Phase { name, milliseconds: started.elapsed().as_secs_f64() * 1e3 });
+    result
+}
+
+fn threads(args: &Args) -> usize {
+    args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+}
+
+fn load(program: frit_runtime::Program, threads: usize) -> Result<(Model, Execution), Failure> {
+    let model = Model::new(program).map_err(|error| execute::refused(&error))?;
+    let execution = Execution::new(&model, threads)?;
+    Ok((model, execution))
+}
+
+/// Names and shapes of the outputs, the batch first.
+fn arrays(model: &Model, batch: usize) -> Vec<(String, Shape)> {
+    let shape = |axes: &[usize]| Shape::new(&[&[batch], axes].concat());
+    model.program().outputs.iter().map(|border| (border.name.clone(), shape(&border.shape))).collect()
+}
+
+/// What is told of the last output.
+struct Top {
+    count: usize,
+    labels: Option<Vec<String>>,
+    /// Whether the model gives probabilities itself.
+    given: bool,
+}
+
+fn labels(args: &Args, graph: &Graph) -> Result<Option<Vec<String>>, Failure> {
+    if args.top.is_none() {
+        return Ok(None);
+    }
+    match &args.labels {
+        Some(path) => Ok(Some(import::labels(path)?)),
+        None => Ok(graph.labels.clone()),
+    }
+}
+
+fn results(arrays: &[Array<'_>], images: &Images, top: Option<&Top>) -> Result<Results, Failure> {
+    let output = |array: &Array<'_>| Output::new(array.name.to_owned(), array.shape.clone(), array.values);
+    let outputs = arrays.iter().map(output).collect();
+    let guesses = match (top, arrays.last()) {
+        (Some(top), Some(last)) => Some(guesses(last, images.batch(), top)?),
+        _ => None,
+    };
+    Ok(Results { outputs, top: guesses, images: images.names.clone() })
+}
+
+fn guesses(output: &Array<'_>, batch: usize, top: &Top) -> Result<Vec<Vec<classify::Guess>>, Failure> {
+    let classes = output.values.len() / batch.max(1);
+    if let Some(labels) = top.labels.as_ref().filter(|labels| labels.len() != classes) {
+        let message = format!("there are {} labels for {classes} classes", labels.len());
+        return Err(Diagnostic::error(codes::LABELS, message).at(output.name).into());
+    }
+    let guess = |scores: &[f32]| {
+        let probabilities = classify::probabilities(scores, top.given);
+        classify::top(&probabilities, top.count, top.labels.as_deref())
+    };
+    Ok(output.values.chunks(classes.max(1)).map(guess).collect())
+}
