@@ -1,6 +1,7 @@
 //! What the benches share: the network that they measure, and how long they do.
 
-use frit_compiler::{import, zoo};
+use frit_compiler::import::{Source, json};
+use frit_compiler::zoo;
 use frit_ir::{Graph, Op, Tensor};
 
 /// The full-size MobileNetV2 of the zoo, with seeded weights.
@@ -9,8 +10,8 @@ use frit_ir::{Graph, Op, Tensor};
 /// If the zoo has no such network, which is a fault of frit.
 pub fn mobilenet_v2() -> Graph {
     let text = zoo::description("mobilenet_v2", &zoo::ZooOptions::default()).expect("the zoo has this network");
-    let source = import::Source { file: "mobilenet_v2.json".to_owned(), folder: ".".into() };
-    import::json(&text, &source).expect("descriptions of the zoo are right").0
+    let source = Source { file: "mobilenet_v2.json".to_owned(), ..Source::default() };
+    json::read(&text, &source).expect("descriptions of the zoo are right").0
 }
 
 /// One image for `graph`, which has one input: a ramp between -1 and 1.

@@ -1,9 +1,10 @@
 //! Whole networks: compiled in every way that this CPU has, with 1, 2 and 3 threads, against the interpreter in f64.
 
-use frit_compiler::{import, zoo};
+use frit_compiler::import::{Source, json};
+use frit_compiler::zoo;
 use frit_ir::{Graph, random};
 use frit_tests::compare::{Way, agree, ways};
-use frit_tests::{networks, root};
+use frit_tests::networks;
 use proptest::prelude::*;
 
 proptest! {
@@ -24,8 +25,8 @@ proptest! {
 fn small(name: &str, width: f64, resolution: usize) -> Graph {
     let options = zoo::ZooOptions { width, resolution, ..zoo::ZooOptions::default() };
     let text = zoo::description(name, &options).unwrap_or_else(|faults| panic!("{faults}"));
-    let source = import::Source { file: format!("{name}.json"), folder: root() };
-    import::json(&text, &source).unwrap_or_else(|faults| panic!("{faults}")).0
+    let source = Source { file: format!("{name}.json"), ..Source::default() };
+    json::read(&text, &source).unwrap_or_else(|faults| panic!("{faults}")).0
 }
 
 #[test]

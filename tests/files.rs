@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use frit_compiler::import;
+use frit_compiler::import::{Source, json};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
 use frit_ir::{Faults, Graph, Op, Tensor, text};
@@ -25,19 +25,20 @@ fn run(stage: &str, answer: fn(&Case) -> Result<String, Faults>) {
 }
 
 fn rendered(faults: &Faults) -> String {
-    faults.iter().map(render::text).collect()
+    faults.iter().map(|fault| render::text(fault) + "\n").collect()
 }
 
 #[test]
-fn text() {
+fn texts() {
     run("text", |case| Ok(text::print(&text::parse(&case.body)?)));
 }
 
 #[test]
-fn json() {
+fn descriptions() {
     run("json", |case| {
-        let source = import::Source { file: "model.json".to_owned(), folder: root().join("tests/files/json") };
-        let (graph, warnings) = import::json(&case.body, &source)?;
+        let folder = Some(root().join("tests/files/json"));
+        let source = Source { file: "model.json".to_owned(), folder, weights: None };
+        let (graph, warnings) = json::read(&case.body, &source)?;
         Ok(rendered(&warnings) + &text::print(&graph))
     });
 }
@@ -103,4 +104,15 @@ fn inputs(case: &Case, graph: &Graph) -> Vec<Tensor<f32>> {
         other => unreachable!("{} is no input", other.name()),
     });
     shapes.map(|shape| Tensor::from_shape_simple_fn(shape, &mut next)).collect()
+}
+
+#[test]
+fn the_description_in_the_readme_is_legal() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let (_, after) = readme.split_once("```json\n").expect("the README shows a description");
+    let (description, _) = after.split_once("```").expect("the block ends");
+    let source = Source { file: "README.md".to_owned(), ..Source::default() };
+    let (graph, warnings) = json::read(description, &source).unwrap_or_else(|faults| panic!("{faults}"));
+    assert!(warnings.is_empty(), "{warnings}");
+    legality::check(graph).unwrap_or_else(|faults| panic!("{faults}"));
 }

@@ -7,7 +7,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use frit_compiler::{classify, import};
-use frit_ir::{Graph, Tensor};
+use frit_ir::{Graph, Shape, Tensor};
 use frit_tests::{compare, root};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
@@ -82,7 +82,7 @@ fn pictures_are_classified_as_by_the_framework_that_trained_the_network() {
     ];
     for (picture, expected) in cases {
         let path = root().join("examples/mobilenet_v2").join(picture);
-        let image = import::picture::load(&path, &preprocess, &[224, 224, 3]).unwrap_or_else(|fault| panic!("{fault:?}"));
+        let image = import::picture::load(&path, &preprocess, &Shape::new(&[224, 224, 3])).unwrap_or_else(|fault| panic!("{fault:?}"));
         let scores = compare::run(&model, 2, &compare::values(&[image])).expect("the picture fits");
         let probabilities = classify::probabilities(&scores[0], classify::gives_probabilities(&graph));
         let found = classify::top(&probabilities, expected.len(), graph.labels.as_deref());

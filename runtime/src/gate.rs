@@ -2,9 +2,14 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Turns of the spin loop before a waiter yields: about 50 µs.
-const SPINS: u32 = 20_000;
+/// How long a waiter spins before it yields: about what parking and waking would cost. It is a time, since CPUs differ
+/// tenfold in how long one turn of the spin loop takes.
+const SPIN: Duration = Duration::from_micros(50);
+
+/// Turns of the spin loop between two looks at the clock.
+const TURNS: u32 = 32;
 
 /// Times that a waiter yields before it parks.
 const YIELDS: u32 = 16;
@@ -37,18 +42,35 @@ impl Gate {
 
     /// Returns as soon as the count is not `old`.
     pub fn wait(&self, old: u32) {
-        for _ in 0..SPINS {
-            if self.count() != old {
-                return;
-            }
-            std::hint::spin_loop();
+        if !self.spin(old) {
+            self.park(old);
         }
-        for _ in 0..YIELDS {
-            if self.count() != old {
-                return;
+    }
+
+    /// Whether the count changed while spinning and yielding.
+    fn spin(&self, old: u32) -> bool {
+        let turns = |gate: &Gate| {
+            (0..TURNS).any(|_| {
+                std::hint::spin_loop();
+                gate.count() != old
+            })
+        };
+        if self.count() != old {
+            return true;
+        }
+        let begin = Instant::now();
+        while begin.elapsed() < SPIN {
+            if turns(self) {
+                return true;
             }
+        }
+        (0..YIELDS).any(|_| {
             std::thread::yield_now();
-        }
+            self.count() != old
+        })
+    }
+
+    fn park(&self, old: u32) {
         self.parked.fetch_add(1, Ordering::SeqCst);
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         while self.count() == old {

@@ -37,7 +37,12 @@ impl Session {
     ///
     /// # Errors
     /// A tensor too many, too few, too long or too short; nothing was run then.
-    pub fn run(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]], batch: usize) -> Result<(), RunError> {
+    pub fn run(
+        &mut self,
+        inputs: &[&[f32]],
+        outputs: &mut [&mut [f32]],
+        batch: usize,
+    ) -> Result<(), RunError> {
         self.check(inputs, outputs, batch)?;
         for image in 0..batch {
             self.image(inputs, outputs, image, None);
@@ -73,9 +78,13 @@ impl Session {
         let part = |border: &Border| image * border.elements()..(image + 1) * border.elements();
         let inputs: Vec<&[f32]> =
             inputs.iter().zip(&program.inputs).map(|(values, border)| &values[part(border)]).collect();
-        let mut outputs: Vec<&mut [f32]> =
-            outputs.iter_mut().zip(&program.outputs).map(|(values, border)| &mut values[part(border)]).collect();
-        let tensors = call::Tensors { inputs: &inputs, outputs: &mut outputs, arena: self.arena.values_mut() };
+        let mut outputs: Vec<&mut [f32]> = outputs
+            .iter_mut()
+            .zip(&program.outputs)
+            .map(|(values, border)| &mut values[part(border)])
+            .collect();
+        let tensors =
+            call::Tensors { inputs: &inputs, outputs: &mut outputs, arena: self.arena.values_mut() };
         let workers = call::Workers { pool: &mut self.pool, meeting: &self.meeting, profile };
         call::entry(program, tensors, workers);
     }
@@ -98,3 +107,6 @@ fn check(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

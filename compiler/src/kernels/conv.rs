@@ -265,19 +265,20 @@ impl Emitter<'_> {
         let (blocks, rest) = (conv.channels / self.lanes, conv.channels % self.lanes);
         b.repeat(Count::Static(blocks as u32), |b| {
             for channel in 0..self.lanes {
-                self.channel(b, tile.vectors, sums, &pixels, channel);
+                self.channel(b, sums, &pixels, channel);
             }
             b.emit(Instruction::Advance { pointer: input, bytes: conv.input.block as i64 });
             b.emit(Instruction::Advance { pointer: weights, bytes: self.lanes as i64 * step });
         });
         for channel in 0..rest {
-            self.channel(b, tile.vectors, sums, &pixels, channel);
+            self.channel(b, sums, &pixels, channel);
         }
     }
 
     /// Adds the products of one input channel. With one pixel the weights are read as memory operands, else they are
     /// held in registers while the pixels pass.
-    fn channel(&self, b: &mut Builder, vectors: usize, sums: &[Register], pixels: &[usize], channel: usize) {
+    fn channel(&self, b: &mut Builder, sums: &[Register], pixels: &[usize], channel: usize) {
+        let vectors = self.nest.panels.vectors;
         let [input, weights] = self.pointers.channel;
         let vector = (self.lanes * F32) as i64;
         let weight = |index: usize| at(weights, (channel * vectors + index) as i64 * vector);

@@ -142,7 +142,7 @@ impl Emitter<'_> {
             }
         }
         for row_tap in row_taps.clone() {
-            self.row_of_taps(b, &sums, row_tap, row_tap - row_taps.start, column_taps);
+            self.row_of_taps(b, &sums, [row_tap, row_tap - row_taps.start], column_taps);
         }
         let place = |pointer: Pointer, stride: usize, index: usize| at(pointer, (index * stride) as i64);
         let [_, output, residual] = self.tile;
@@ -155,13 +155,13 @@ impl Emitter<'_> {
         b.free_all(sums);
     }
 
-    /// One row of the window: its weights in registers where they fit, each column of the input loaded once.
+    /// One row of the window, which lies `rows_down` rows below the tile's pointer: its weights in registers where they
+    /// fit, each column of the input loaded once.
     fn row_of_taps(
         &self,
         b: &mut Builder,
         sums: &[Register],
-        row_tap: usize,
-        rows_down: usize,
+        [row_tap, rows_down]: [usize; 2],
         column_taps: &[Range<usize>],
     ) {
         let columns = &self.spec.columns;

@@ -43,3 +43,49 @@ pub fn exp(builder: &mut Builder, x: Register) {
     builder.emit(Instruction::AddInteger { to: x, a: rest, b: power });
     builder.free_all([power, constant, rest]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::program::Width;
+    use crate::vector::{Address, Count, Program, interpret};
+
+    fn program(width: Width) -> Program {
+        let mut builder = Builder::new("exp", width, 1);
+        let base = builder.parameter(0);
+        let address = Address { base, offset: 0 };
+        builder.repeat(Count::Items, |b| {
+            let x = b.load(base, 0);
+            exp(b, x);
+            b.emit(Instruction::Store { to: address, from: x });
+            b.free(x);
+            b.emit(Instruction::Advance { pointer: base, bytes: 4 * b.width().lanes as i64 });
+        });
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn the_relative_error_is_as_stated_over_the_whole_range() {
+        for fused in [true, false] {
+            let width = Width { lanes: 4, registers: 16, fused };
+            let arguments: Vec<f32> = (0..400_000).map(|step| EXP_LEAST * step as f32 / 400_000.0).collect();
+            let mut memory = vec![arguments.clone()];
+            interpret::run(&program(width), &mut memory, &[(0, 0)], 100_000).unwrap();
+            for (&x, &y) in arguments.iter().zip(&memory[0]) {
+                let exact = f64::from(x).exp();
+                let error = (f64::from(y) / exact - 1.0).abs();
+                assert!(error <= f64::from(EXP_RELATIVE_ERROR), "exp({x}) is {y}, off by {error:e}, fused {fused}");
+            }
+        }
+    }
+
+    #[test]
+    fn far_below_the_range_it_is_almost_zero_and_nan_stays_nan() {
+        let width = Width { lanes: 4, registers: 16, fused: true };
+        let mut memory = vec![vec![-1000.0, f32::NEG_INFINITY, f32::NAN, 0.0]];
+        interpret::run(&program(width), &mut memory, &[(0, 0)], 1).unwrap();
+        assert!(memory[0][0] < 2e-38 && memory[0][1] < 2e-38, "{:?}", memory[0]);
+        assert!(memory[0][2].is_nan());
+        assert_eq!(memory[0][3], 1.0);
+    }
+}

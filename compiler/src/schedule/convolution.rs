@@ -67,7 +67,7 @@ impl Scheduler<'_> {
             groups: conv.groups,
         };
         let operands = self.operands(id, conv.epilogue)?;
-        let calls = self.groups(&operands, [rows, columns], conv.epilogue, &kernel, values.bias.as_deref())?;
+        let calls = self.groups(&operands, [rows, columns], conv.epilogue, (&kernel, values.bias.as_deref()))?;
         self.step(id, macs, calls);
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Scheduler<'_> {
             Kernel { values: &values.kernel, taps: 1, inputs_per_group: inputs, filters: dense.units, groups: 1 };
         let operands = self.operands(id, dense.epilogue)?;
         let one = Axis::plain(1);
-        let calls = self.groups(&operands, [one, one], dense.epilogue, &kernel, values.bias.as_deref())?;
+        let calls = self.groups(&operands, [one, one], dense.epilogue, (&kernel, values.bias.as_deref()))?;
         self.step(id, macs, calls);
         Ok(())
     }
@@ -142,8 +142,7 @@ impl Scheduler<'_> {
         operands: &Operands,
         axes: [Axis; 2],
         epilogue: Epilogue,
-        kernel: &Kernel<'_>,
-        bias: Option<&[f32]>,
+        (kernel, bias): (&Kernel<'_>, Option<&[f32]>),
     ) -> Result<Vec<Draft>, Diagnostic> {
         let lanes = self.width.lanes;
         let filters_per_group = kernel.filters / kernel.groups;

@@ -5,8 +5,8 @@ use frit_ir::{Graph, NodeId, Op, Shape};
 use proptest::prelude::*;
 
 use super::names::assert_complete;
-use crate::legality::Legal;
-use crate::testing::{Draw, EPSILON, Net, assert_equal, conv, optimised};
+use crate::legality::{self, Legal};
+use crate::testing::{Draw, EPSILON, Net, assert_equal, conv, difference, optimised};
 
 /// A network under construction, with every value so far.
 struct Growing {
@@ -124,5 +124,28 @@ proptest! {
         prop_assert_eq!(rewriting.reached, None);
         let names = |graph: &Graph| graph.outputs().iter().map(|&id| graph.node(id).name.clone()).collect::<Vec<_>>();
         prop_assert_eq!(names(&source), names(&graph));
+    }
+}
+
+/// What folded weights, rounded to f32 once, may move an output by.
+const ROUNDED: f64 = 1e-5;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_legal_graph_keeps_its_values(graph in frit_ir::random::graphs()) {
+        let source = legality::check(graph).expect("they are legal").0;
+        let (graph, rewriting) = optimised(&source);
+        prop_assert!(difference(&source, &graph) <= ROUNDED, "{:e}", difference(&source, &graph));
+        assert_complete(&source, &graph, &rewriting);
+    }
+
+    #[test]
+    fn a_graph_that_is_fused_already_keeps_its_values(graph in frit_ir::random::fused_graphs()) {
+        let source = legality::check(graph).expect("they are legal").0;
+        let (graph, rewriting) = optimised(&source);
+        prop_assert!(difference(&source, &graph) <= ROUNDED, "{:e}", difference(&source, &graph));
+        assert_complete(&source, &graph, &rewriting);
     }
 }
