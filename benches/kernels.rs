@@ -37,7 +37,8 @@ fn table(machine: &Machine, time: Duration) {
     let mut seen = BTreeSet::new();
     let (mut macs, mut seconds) = (0, 0.0);
     for step in plan.steps.iter().filter(|step| step.macs > 0) {
-        let kernels: Vec<&str> = step.calls.iter().map(|call| plan.kernels[call.kernel].name.as_str()).collect();
+        let kernels: Vec<&str> =
+            step.calls.iter().map(|call| plan.kernels[call.kernel].name.as_str()).collect();
         if !seen.insert((step.macs, kernels.clone())) {
             continue;
         }

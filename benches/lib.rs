@@ -9,7 +9,8 @@ use frit_ir::{Graph, Op, Tensor};
 /// # Panics
 /// If the zoo has no such network, which is a fault of frit.
 pub fn mobilenet_v2() -> Graph {
-    let text = zoo::description("mobilenet_v2", &zoo::ZooOptions::default()).expect("the zoo has this network");
+    let text =
+        zoo::description("mobilenet_v2", &zoo::ZooOptions::default()).expect("the zoo has this network");
     let source = Source { file: "mobilenet_v2.json".to_owned(), ..Source::default() };
     json::read(&text, &source).expect("descriptions of the zoo are right").0
 }

@@ -11,7 +11,9 @@ use frit_runtime::{Model, Session};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [model, picture] = arguments.as_slice() else { return Err("usage: classify MODEL.json PICTURE".into()) };
+    let [model, picture] = arguments.as_slice() else {
+        return Err("usage: classify MODEL.json PICTURE".into());
+    };
 
     let (graph, _) = import::load(Path::new(model), None).map_err(|faults| faults.to_string())?;
     let preprocess = graph.preprocess.clone().ok_or("the model does not say how pictures become inputs")?;

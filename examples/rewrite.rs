@@ -26,7 +26,11 @@ fn main() -> Result<(), String> {
     let optimised = optimise(graph, &Options::native()).map_err(|faults| faults.to_string())?;
     println!("{}", text::print(&optimised.graph));
     for pass in &optimised.reports {
-        println!("{}: {}", pass.name, if pass.unchanged() { "(unchanged)".to_owned() } else { pass.changed.join("; ") });
+        println!(
+            "{}: {}",
+            pass.name,
+            if pass.unchanged() { "(unchanged)".to_owned() } else { pass.changed.join("; ") }
+        );
     }
     Ok(())
 }

@@ -14,12 +14,13 @@ use frit_tests::{compare, root, source};
 fn run(stage: &str, answer: fn(&Case) -> Result<String, Faults>) {
     let cases = source::files(&root().join("tests/files").join(stage), "test");
     assert!(!cases.is_empty(), "no case for {stage}");
+    let bless = std::env::var("FRIT_BLESS").is_ok_and(|value| value == "1");
     let mut failures = Vec::new();
     for path in cases {
         let case = Case::read(&path);
         assert_eq!(case.directive("run"), stage, "{}: the folder is named after what runs", path.display());
         let answer = answer(&case).unwrap_or_else(|faults| rendered(&faults));
-        failures.extend(case.settle(&answer).err());
+        failures.extend(case.settle(&answer, bless).err());
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
@@ -62,7 +63,8 @@ fn egraph() {
         let mut answer = text::print(&graph);
         let rewriting = report.rewriting.expect("this pass has an e-graph");
         for kernel in rewriting.kernels.iter().filter(|kernel| !kernel.rules.is_empty()) {
-            writeln!(answer, "// {} by {}", kernel.name, kernel.rules.join(", ")).expect("a string takes all");
+            writeln!(answer, "// {} by {}", kernel.name, kernel.rules.join(", "))
+                .expect("a string takes all");
         }
         Ok(answer)
     });

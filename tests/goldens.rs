@@ -37,7 +37,8 @@ fn read(path: &Path) -> Vec<(Tensor<f32>, Vec<f64>)> {
     let output: ArrayD<f32> = arrays.by_name("output").expect("a golden has an output");
     let images = input.axis_iter(Axis(0)).map(|image| {
         let image = image.permuted_axes(vec![1, 2, 0]);
-        Tensor::from_shape_vec(image.shape().to_vec(), image.iter().copied().collect()).expect("as many elements")
+        Tensor::from_shape_vec(image.shape().to_vec(), image.iter().copied().collect())
+            .expect("as many elements")
     });
     let rows = output.axis_iter(Axis(0)).map(|row| row.iter().map(|&value| f64::from(value)).collect());
     images.zip(rows).collect()
@@ -52,10 +53,14 @@ fn mobilenet_v2_gives_the_logits_of_pytorch_in_every_way_and_with_any_number_of_
         for (image, logits) in &images {
             let input = compare::values(std::slice::from_ref(image));
             let first = compare::run(&model, 1, &input).expect("the image fits");
-            compare::close(logits, &first[0], compare::TOLERANCE).unwrap_or_else(|error| panic!("{way:?}: {error}"));
+            compare::close(logits, &first[0], compare::TOLERANCE)
+                .unwrap_or_else(|error| panic!("{way:?}: {error}"));
             for threads in [2, 3] {
                 let again = compare::run(&model, threads, &input).expect("the image fits");
-                assert!(compare::bits(&again) == compare::bits(&first), "{way:?}: {threads} threads, other bits");
+                assert!(
+                    compare::bits(&again) == compare::bits(&first),
+                    "{way:?}: {threads} threads, other bits"
+                );
             }
         }
     }
@@ -82,7 +87,8 @@ fn pictures_are_classified_as_by_the_framework_that_trained_the_network() {
     ];
     for (picture, expected) in cases {
         let path = root().join("examples/mobilenet_v2").join(picture);
-        let image = import::picture::load(&path, &preprocess, &Shape::new(&[224, 224, 3])).unwrap_or_else(|fault| panic!("{fault:?}"));
+        let image = import::picture::load(&path, &preprocess, &Shape::new(&[224, 224, 3]))
+            .unwrap_or_else(|fault| panic!("{fault:?}"));
         let scores = compare::run(&model, 2, &compare::values(&[image])).expect("the picture fits");
         let probabilities = classify::probabilities(&scores[0], classify::gives_probabilities(&graph));
         let found = classify::top(&probabilities, expected.len(), graph.labels.as_deref());

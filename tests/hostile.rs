@@ -38,7 +38,11 @@ fn change() -> impl Strategy<Value = Change> {
         Just("\u{0}\u{202e}\"".to_owned()),
         "[a-z\"{}:,x0-9@%]{1,6}",
     ];
-    (any::<prop::sample::Index>(), 0usize..12, hurts).prop_map(|(at, length, with)| Change { at, length, with })
+    (any::<prop::sample::Index>(), 0usize..12, hurts).prop_map(|(at, length, with)| Change {
+        at,
+        length,
+        with,
+    })
 }
 
 fn changed(text: &str, changes: &[Change]) -> String {

@@ -77,11 +77,11 @@ impl Case {
         self.directives.get(key).map_or("", String::as_str)
     }
 
-    /// Compares `answer` with what the file holds, or writes it there where `FRIT_BLESS` is 1.
+    /// Compares `answer` with what the file holds; with `bless` it is written there.
     ///
     /// # Errors
     /// The diff, with the command that writes the answer.
-    pub fn settle(&self, answer: &str) -> Result<(), String> {
+    pub fn settle(&self, answer: &str, bless: bool) -> Result<(), String> {
         self.check_errors(answer)?;
         let answer = if answer.is_empty() || answer.ends_with('\n') {
             answer.to_owned()
@@ -91,7 +91,7 @@ impl Case {
         if answer == self.expected {
             return Ok(());
         }
-        if std::env::var("FRIT_BLESS").is_ok_and(|value| value == "1") {
+        if bless {
             let written = fs::write(&self.path, format!("{}{answer}", self.kept));
             return written.map_err(|error| format!("{}: {error}", self.path.display()));
         }
@@ -152,8 +152,8 @@ mod tests {
     #[test]
     fn an_answer_that_differs_is_refused_with_a_diff_and_the_way_to_bless() {
         let case = Case::parse(Path::new("a.test"), TEXT);
-        assert_eq!(case.settle("error[FR0011]: no\n"), Ok(()));
-        let refusal = case.settle("error[FR0011]: yes\n").unwrap_err();
+        assert_eq!(case.settle("error[FR0011]: no\n", false), Ok(()));
+        let refusal = case.settle("error[FR0011]: yes\n", false).unwrap_err();
         assert!(refusal.contains("- error[FR0011]: no\n+ error[FR0011]: yes"), "{refusal}");
         assert!(refusal.contains("FRIT_BLESS=1"), "{refusal}");
     }
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn an_error_that_the_head_does_not_promise_is_refused() {
         let case = Case::parse(Path::new("a.test"), TEXT);
-        assert!(case.settle("fine").unwrap_err().contains("promises FR0011"));
+        assert!(case.settle("fine", false).unwrap_err().contains("promises FR0011"));
         let case = Case::parse(Path::new("a.test"), "// run: text\nbody\n----\n");
-        assert!(case.settle("error[FR0011]: no").unwrap_err().contains("promises no error"));
+        assert!(case.settle("error[FR0011]: no", false).unwrap_err().contains("promises no error"));
     }
 }

@@ -89,8 +89,17 @@ pub fn rooms(tokens: &[Token], depth: usize) -> BTreeSet<(String, usize)> {
     found
 }
 
-/// Lines with unsafe code: blocks, functions, implementations; the type of a pointer to an unsafe function is none.
-pub fn unsafe_code(tokens: &[Token]) -> BTreeSet<usize> {
+/// A place with unsafe code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unsafe {
+    /// Its line.
+    pub line: usize,
+    /// Whether a promise is given here (a block, an implementation) rather than asked for (a function).
+    pub promises: bool,
+}
+
+/// Unsafe blocks, implementations and functions; the type of a pointer to an unsafe function is none of them.
+pub fn unsafe_code(tokens: &[Token]) -> Vec<Unsafe> {
     let text = |index: usize| tokens.get(index).map_or("", |token| token.text.as_str());
     let is_type = |index: usize| match text(index + 1) {
         "fn" => text(index + 2) == "(",
@@ -98,7 +107,11 @@ pub fn unsafe_code(tokens: &[Token]) -> BTreeSet<usize> {
         _ => false,
     };
     let places = (0..tokens.len()).filter(|&index| text(index) == "unsafe" && !is_type(index));
-    places.map(|index| tokens[index].line).collect()
+    let found = |index: usize| Unsafe {
+        line: tokens[index].line,
+        promises: ["{", "impl"].contains(&text(index + 1)),
+    };
+    places.map(found).collect()
 }
 
 /// The first names in the list of a `use` that opens at `open`.
@@ -155,8 +168,9 @@ mod tests {
             unsafe_code(&tokens("type Entry = unsafe extern \"C\" fn(u32); type F = unsafe fn(u32);"))
                 .is_empty()
         );
-        assert_eq!(unsafe_code(&tokens("unsafe impl Send for A {}")).len(), 1);
-        assert_eq!(unsafe_code(&tokens("\nunsafe extern \"C\" fn entry() {}")), BTreeSet::from([2]));
-        assert_eq!(unsafe_code(&tokens("fn f() { unsafe { g() } }")).len(), 1);
+        assert_eq!(unsafe_code(&tokens("unsafe impl Send for A {}")), [Unsafe { line: 1, promises: true }]);
+        let function = tokens("\nunsafe extern \"C\" fn entry() {}");
+        assert_eq!(unsafe_code(&function), [Unsafe { line: 2, promises: false }]);
+        assert_eq!(unsafe_code(&tokens("fn f() { unsafe { g() } }")), [Unsafe { line: 1, promises: true }]);
     }
 }
