@@ -135,3 +135,6 @@ pub enum PrepareError {
     /// This CPU lacks these features.
     Cpu(Vec<&'static str>),
 }
+
+#[cfg(test)]
+mod tests;

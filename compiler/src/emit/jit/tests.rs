@@ -1,0 +1,244 @@
+use frit_runtime::{Model, Session};
+use proptest::prelude::*;
+
+use super::*;
+use crate::machine::{Level, Lowering};
+use crate::plan::{Argument, Call, Region, Step, interpret};
+use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
+
+/// Every machine whose code this CPU runs, in every lowering.
+fn machines() -> Vec<Machine> {
+    let own = |level: &Level| (*level == Level::Aarch64) == cfg!(target_arch = "aarch64");
+    let lowered = |level| {
+        [Lowering::Portable, Lowering::Wide]
+            .into_iter()
+            .filter_map(move |lowering| Machine::of(level).with_lowering(lowering).ok())
+    };
+    [Level::V2, Level::V3, Level::V4, Level::Aarch64]
+        .into_iter()
+        .filter(own)
+        .flat_map(lowered)
+        .filter(|machine| frit_runtime::cpu::missing(&machine.features()).is_empty())
+        .collect()
+}
+
+fn vector_bytes(width: Width) -> usize {
+    4 * width.lanes
+}
+
+fn advance(builder: &mut Builder, pointer: Pointer) {
+    let bytes = vector_bytes(builder.width()) as i64;
+    builder.emit(Instruction::Advance { pointer, bytes });
+}
+
+/// `sum += the vector at from`, and then on to the next vector.
+fn add_next(builder: &mut Builder, sum: vector::Register, from: Pointer) {
+    let b = Operand::Memory(Address { base: from, offset: 0 });
+    builder.emit(Instruction::Add { to: sum, a: sum, b });
+    advance(builder, from);
+}
+
+fn store_next(builder: &mut Builder, to: Pointer, from: vector::Register) {
+    builder.emit(Instruction::Store { to: Address { base: to, offset: 0 }, from });
+    advance(builder, to);
+}
+
+/// Per item: a vector of parameter 2 = a vector of parameter 0 + a vector of parameter 1.
+fn add(width: Width) -> vector::Program {
+    let mut builder = Builder::new("add", width, 3);
+    let [x, y, to] = [0, 1, 2].map(|index| builder.parameter(index));
+    builder.repeat(Count::Items, |b| {
+        let sum = b.load(x, 0);
+        advance(b, x);
+        add_next(b, sum, y);
+        store_next(b, to, sum);
+        b.free(sum);
+    });
+    builder.finish().unwrap()
+}
+
+/// Per item: a vector of parameter 2 = a vector of parameter 1 + the sum of all `vectors` at parameter 0.
+fn add_all(width: Width, vectors: usize) -> vector::Program {
+    let mut builder = Builder::new("add_all", width, 3);
+    let [all, x, to] = [0, 1, 2].map(|index| builder.parameter(index));
+    builder.repeat(Count::Items, |b| {
+        let sum = b.load(x, 0);
+        advance(b, x);
+        let from = b.pointer(all, 0);
+        b.repeat(Count::Static(vectors as u32), |b| add_next(b, sum, from));
+        store_next(b, to, sum);
+        b.free(sum);
+    });
+    builder.finish().unwrap()
+}
+
+fn step(name: &str, calls: Vec<Call>) -> Step {
+    Step { node: name.into(), sources: vec![name.into()], macs: 0, calls }
+}
+
+/// Two inputs, two outputs, the weights and the arena, all of `vectors`.
+fn plan(width: Width, vectors: usize, steps: Vec<Step>) -> Plan {
+    let elements = vectors * width.lanes;
+    let border = |name: &str| Border { name: name.into(), shape: vec![elements] };
+    Plan {
+        name: "hand-made".into(),
+        inputs: vec![border("a"), border("b")],
+        outputs: vec![border("y"), border("z")],
+        kernels: vec![add(width), add_all(width, vectors)],
+        steps,
+        weights: values(elements, 5),
+        arena_bytes: (elements * 4).next_multiple_of(64),
+    }
+}
+
+/// `to = x + y` for `items` vectors from vector `begin` on.
+fn added(width: Width, [x, y, to]: [Region; 3], begin: usize, items: usize) -> Call {
+    let stride = vector_bytes(width);
+    let argument = |region| Argument { region, offset: begin * stride, stride };
+    Call { kernel: 0, arguments: [x, y, to].map(argument).to_vec(), items }
+}
+
+fn values(count: usize, seed: usize) -> Vec<f32> {
+    (0..count).map(|index| ((index * 37 + seed * 101) % 113) as f32 / 3.0 - 17.0).collect()
+}
+
+fn bits(tensors: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    tensors.iter().map(|values| values.iter().map(|value| value.to_bits()).collect()).collect()
+}
+
+/// Runs `plan` `rounds` times, and compares the outputs with the interpreter's.
+fn agrees(plan: &Plan, machine: &Machine, threads: usize, rounds: usize) -> Result<(), TestCaseError> {
+    let model = Model::new(emit(plan, machine).unwrap()).unwrap();
+    let mut session = Session::new(&model, threads).unwrap();
+    let elements = model.program().inputs[0].elements();
+    for round in 0..rounds {
+        let inputs = [values(elements, round), values(elements, round + 1000)];
+        let expected = interpret::run(plan, &inputs).unwrap();
+        let mut outputs = vec![vec![0.0; elements]; 2];
+        let [y, z] = outputs.as_mut_slice() else { unreachable!("two outputs") };
+        session.run(&[&inputs[0], &inputs[1]], &mut [y, z], 1).unwrap();
+        let told = format!("{:?} of {}, {threads} threads, round {round}", machine.lowering, machine.name);
+        prop_assert_eq!(bits(&outputs), bits(&expected), "{}", told);
+    }
+    Ok(())
+}
+
+#[test]
+fn every_worker_sees_all_of_the_step_before() {
+    let vectors = 13;
+    for machine in machines() {
+        let width = machine.width();
+        let stride = vector_bytes(width);
+        let sources = [Region::Input(0), Region::Weights, Region::Arena];
+        let total = Call {
+            kernel: 1,
+            arguments: vec![
+                Argument { region: Region::Arena, offset: 0, stride: 0 },
+                Argument { region: Region::Input(1), offset: 0, stride },
+                Argument { region: Region::Output(1), offset: 0, stride },
+            ],
+            items: vectors,
+        };
+        let steps = vec![step("sums", vec![added(width, sources, 0, vectors)]), step("total", vec![total])];
+        let plan = plan(width, vectors, steps);
+        for threads in [1, 2, 3, 20] {
+            agrees(&plan, &machine, threads, 30).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_hundred_steps_of_one_item_each_run_in_order() {
+    for machine in machines() {
+        let width = machine.width();
+        let call = |index: usize| {
+            let (from, to) = if index % 2 == 0 { (0, 1) } else { (1, 0) };
+            added(width, [Region::Output(from), Region::Input(0), Region::Output(to)], 0, 1)
+        };
+        let steps = (0..200).map(|index| step("link", vec![call(index)])).collect();
+        agrees(&plan(width, 1, steps), &machine, 2, 3).unwrap();
+    }
+}
+
+#[test]
+fn a_plan_without_steps_does_nothing() {
+    for machine in machines() {
+        agrees(&plan(machine.width(), 2, Vec::new()), &machine, 2, 1).unwrap();
+    }
+}
+
+/// Where a call reads and writes, and its items; calls of a step write one behind the other.
+type Calls = Vec<(usize, usize, usize)>;
+
+/// `outputs[k] += inputs[j]` for each of `calls`, (j, k, items).
+fn accumulating(width: Width, calls: &Calls) -> Step {
+    let mut begin = 0;
+    let call = |&(j, k, items): &(usize, usize, usize)| {
+        let regions = [Region::Input(j), Region::Output(k), Region::Output(k)];
+        let call = added(width, regions, begin, items);
+        begin += items;
+        call
+    };
+    step("part", calls.iter().map(call).collect())
+}
+
+/// As many vectors as the calls of one step can have.
+const MOST_VECTORS: usize = 5 * 8;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// An item that is left out, or run by two workers, shows in the sums.
+    #[test]
+    fn every_item_of_every_call_is_run_by_one_worker(
+        machine in prop::sample::select(machines()),
+        steps in prop::collection::vec(prop::collection::vec((0..2_usize, 0..2_usize, 1..9_usize), 1..6), 1..5),
+        threads in 1..7_usize,
+    ) {
+        let width = machine.width();
+        let steps = steps.iter().map(|calls| accumulating(width, calls)).collect();
+        agrees(&plan(width, MOST_VECTORS, steps), &machine, threads, 2)?;
+    }
+}
+
+#[test]
+fn code_outlives_the_plan_and_is_shared_by_sessions_in_several_threads() {
+    let machine = Machine::native();
+    let width = machine.width();
+    let sources = [Region::Input(0), Region::Input(1), Region::Output(0)];
+    let plan = plan(width, 4, vec![step("sum", vec![added(width, sources, 0, 4)])]);
+    let model = Model::new(emit(&plan, &machine).unwrap()).unwrap();
+    drop(plan);
+    let callers: Vec<_> = (0..3_usize)
+        .map(|caller| {
+            let model = model.clone();
+            std::thread::spawn(move || {
+                let elements = model.program().inputs[0].elements();
+                let mut session = Session::new(&model, 2).unwrap();
+                drop(model);
+                let (a, b) = (values(elements, caller), values(elements, caller + 50));
+                let (mut y, mut z) = (vec![f32::NAN; elements], vec![0.0; elements]);
+                session.run(&[&a, &b], &mut [&mut y, &mut z], 1).unwrap();
+                let sums: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
+                assert_eq!(y, sums);
+            })
+        })
+        .collect();
+    drop(model);
+    for caller in callers {
+        caller.join().unwrap();
+    }
+}
+
+#[test]
+fn a_kernel_that_reaches_outside_its_memory_is_never_run() {
+    let machine = Machine::native();
+    let kernel = add(machine.width());
+    let memory = vec![vec![1.0; 2 * machine.width().lanes]];
+    let arguments = [(0, 0), (0, 0), (0, vector_bytes(machine.width()))];
+    let mut prepared = Prepared::new(&kernel, &machine, memory.clone(), &arguments, 1).unwrap();
+    prepared.run();
+    assert_eq!(prepared.memory()[0][machine.width().lanes..], vec![2.0; machine.width().lanes]);
+    let refused = Prepared::new(&kernel, &machine, memory, &arguments, 2);
+    assert!(matches!(refused, Err(PrepareError::Outside(_))), "item 1 writes behind the buffer");
+}
