@@ -122,7 +122,8 @@ impl<'d> Edits<'d> {
                 Some(Content::Text(name)) => name,
                 _ => continue,
             };
-            let width = if full_width.contains(&name.as_str()) { options.width.max(1.0) } else { options.width };
+            let width =
+                if full_width.contains(&name.as_str()) { options.width.max(1.0) } else { options.width };
             // The application in Keras cuts the channels of its blocks to whole numbers first, those around them not.
             let cut = if found.contains_key("stage") { f64::floor } else { |wanted| wanted };
             self.set(layer, "filters", |filters| rounded(cut(filters as f64 * width)))?;

@@ -298,3 +298,6 @@ fn read_labels<'a>(
     }
     Some(labels)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,53 @@
-//! scratch
+//! Which files are models.
+
+use std::fs;
+
 use super::*;
+
+const MODEL: &str =
+    "{\"frit\": 1, \"input\": {\"shape\": [2]}, \"weights\": {\"seed\": 1}, \"layers\": [\"relu\"]}";
+
+fn only_code(result: Result<(Graph, Faults), Faults>) -> codes::Code {
+    let faults = result.unwrap_err();
+    assert_eq!(faults.iter().count(), 1, "{faults}");
+    faults.iter().next().unwrap().code
+}
+
 #[test]
-fn scratch_trained() {
-    let started = std::time::Instant::now();
-    let (graph, warnings) = load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/mobilenet_v2/model.json")), None).unwrap_or_else(|f| panic!("{f}"));
-    println!("{:?} {}", started.elapsed(), warnings);
-    let arrays = array::archive(Path::new("/work/shared/models/pretrained/mobilenet_v2_imagenet.npz")).unwrap();
-    let input = &arrays["input"];
-    let shape = frit_ir::Shape::new(&[224, 224, 3]);
-    for (index, name) in ["cat.png", "coffee.png"].iter().enumerate() {
-        let image = input.index_axis(ndarray::Axis(0), index).permuted_axes(vec![1, 2, 0]).as_standard_layout().into_owned();
-        let path = format!("{}/../examples/mobilenet_v2/{name}", env!("CARGO_MANIFEST_DIR"));
-        let picture = picture::load(Path::new(&path), graph.preprocess.as_ref().unwrap(), &shape).unwrap();
-        let diff = picture.iter().zip(&image).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
-        println!("{name}: picture against golden {diff}");
-        let out = frit_ir::interpret::run::<f32>(&graph, &[image]).unwrap_or_else(|f| panic!("{f}"));
-        let want = arrays["output"].index_axis(ndarray::Axis(0), index);
-        let most = want.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        let err = out[0].iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
-        let best = out[0].iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
-        println!("err {err} of {most}: {} {}", err / most, graph.labels.as_ref().unwrap()[best]);
+fn a_description_is_known_by_its_ending_and_gives_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.JSON");
+    fs::write(&path, MODEL).unwrap();
+    let (graph, _) = load(&path, None).unwrap();
+    assert_eq!(graph.name, "tiny");
+    for name in ["tiny.onnx", "tiny", "tiny.json.zip"] {
+        let path = folder.path().join(name);
+        fs::write(&path, MODEL).unwrap();
+        assert_eq!(only_code(load(&path, None)), codes::FILE_UNREADABLE);
+    }
+}
+
+#[test]
+fn what_can_not_be_read_is_told_with_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    let faults = load(&path, None).unwrap_err();
+    let fault = faults.iter().next().unwrap();
+    assert_eq!((fault.code, fault.place.file.as_str()), (codes::FILE_UNREADABLE, path.to_str().unwrap()));
+    fs::create_dir(&path).unwrap();
+    assert_eq!(only_code(load(&path, None)), codes::FILE_UNREADABLE);
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, b"{\"frit\": \xff}").unwrap();
+    assert_eq!(only_code(load(&path, None)), codes::JSON_SYNTAX);
+}
+
+#[test]
+fn a_file_that_is_named_stays_in_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    fs::write(folder.path().join("sub/w"), "").unwrap();
+    assert!(inside(folder.path(), "sub/w").is_ok());
+    for outside in ["", ".", "..", "sub/../sub/w", "/etc/passwd", "sub\\w", "sub/missing"] {
+        assert!(inside(folder.path(), outside).is_err(), "{outside}");
     }
 }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use frit_compiler::emit::dump::{Dump, dump};
 use frit_compiler::report::{Listing, Stage, dot, json, text};
-use frit_ir::Graph;
+use frit_ir::diagnostic::codes;
+use frit_ir::{Diagnostic, Graph};
 use frit_ir::text::print;
 
 use crate::console::Console;
@@ -18,7 +20,8 @@ Examples:
   frit inspect model.json --stage legal
   frit inspect model.json --format dot | dot -Tsvg > model.svg
   frit inspect model.json --stage scheduled --format json -o plan.json
-  frit inspect model.json --passes")]
+  frit inspect model.json --passes
+  frit inspect model.json --dump asm --target x86-64-v4")]
 pub(crate) struct Args {
     #[command(flatten)]
     model: ModelArgs,
@@ -34,6 +37,19 @@ pub(crate) struct Args {
     /// Show what each pass did and how long it took, instead of the model
     #[arg(long, conflicts_with = "stage")]
     passes: bool,
+    /// Show the kernels at a level of code generation, instead of the model
+    #[arg(long, value_enum, value_name = "LEVEL", conflicts_with_all = ["stage", "passes", "format"])]
+    dump: Option<Level>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    /// Vector programs, as the kernels are written.
+    Vector,
+    /// Cranelift IR, which the portable lowering makes of them.
+    Clif,
+    /// Machine code, disassembled.
+    Asm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -67,8 +83,25 @@ impl Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
-    let text = if args.passes { passes(args, console)? } else { stage(args, console)? };
+    let text = match args.dump {
+        Some(level) => kernels(args, level, console)?,
+        None if args.passes => passes(args, console)?,
+        None => stage(args, console)?,
+    };
     console.deliver(&text, args.output.as_deref())
+}
+
+fn kernels(args: &Args, level: Level, console: &Console) -> Result<String, Failure> {
+    let options = args.model.options()?;
+    let optimised = frit_compiler::optimise(args.model.read(console)?, &options)?;
+    console.diagnose(&optimised.warnings);
+    let plan = frit_compiler::schedule(&optimised.graph, &options)?;
+    let level = match level {
+        Level::Vector => Dump::Vector,
+        Level::Clif => Dump::Clif,
+        Level::Asm => Dump::Asm,
+    };
+    dump(&plan, &options.machine, level).map_err(|error| Diagnostic::error(codes::INTERNAL, error.to_string()).into())
 }
 
 fn passes(args: &Args, console: &Console) -> Result<String, Failure> {
