@@ -79,7 +79,8 @@ const READ_BYTES: usize = 128 << 20;
 
 fn bandwidth() -> f64 {
     let values = vec![1.0f32; READ_BYTES / 4];
-    let best = (0..4).map(|_| timed(|| _ = black_box(sum(black_box(&values))))).min().unwrap_or(Duration::MAX);
+    let best =
+        (0..4).map(|_| timed(|| _ = black_box(sum(black_box(&values))))).min().unwrap_or(Duration::MAX);
     READ_BYTES as f64 / best.as_nanos().max(1) as f64
 }
 
