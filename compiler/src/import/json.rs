@@ -116,7 +116,13 @@ fn header<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) ->
         None => Defaults::default(),
     };
     let layers = reader.need("layers").and_then(|value| layer_list(&value, &mut reader)).unwrap_or_default();
-    let outputs = reader.take("outputs").and_then(|value| reader.as_names(&value, "outputs"));
+    let outputs = reader.take("outputs").and_then(|value| {
+        let names = reader.as_names(&value, "outputs")?;
+        if names.is_empty() {
+            reader.fault(Some(&value), wrong("a network has at least one output"));
+        }
+        Some(names)
+    });
     reader.finish();
     Some(Header { name, input, weights, labels, defaults, layers, outputs })
 }
