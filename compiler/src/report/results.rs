@@ -27,9 +27,9 @@ pub struct Output {
     pub name: String,
     /// Its shape, the batch first.
     pub shape: Shape,
-    /// The smallest value, NaN left out.
+    /// The smallest value, NaN left out; NaN where there is no other.
     pub min: f32,
-    /// The largest value, NaN left out.
+    /// The largest value, NaN left out; NaN where there is no other.
     pub max: f32,
     /// The mean of all values.
     pub mean: f64,
@@ -44,8 +44,8 @@ impl Output {
         Output {
             name,
             shape,
-            min: values.iter().copied().fold(f32::INFINITY, f32::min),
-            max: values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+            min: values.iter().copied().fold(f32::NAN, f32::min),
+            max: values.iter().copied().fold(f32::NAN, f32::max),
             mean: sum / values.len().max(1) as f64,
             not_finite: values.iter().filter(|value| !value.is_finite()).count(),
         }
@@ -87,5 +87,7 @@ mod tests {
         let output = Output::new("y".into(), Shape::new(&[1, 3]), &[f32::NAN, -1.0, 2.0]);
         assert_eq!((output.min, output.max, output.not_finite), (-1.0, 2.0, 1));
         assert!(output.mean.is_nan());
+        let nothing = Output::new("y".into(), Shape::new(&[1, 1]), &[f32::NAN]);
+        assert!(nothing.min.is_nan() && nothing.max.is_nan());
     }
 }

@@ -25,7 +25,7 @@ Examples:
   frit bench model.json --batch 8 --runs 200 --format json")]
 pub(crate) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    pub(crate) model: ModelArgs,
     /// Variants to time, separated by commas [default: fused]
     #[arg(long, value_name = "VARIANTS", value_delimiter = ',', conflicts_with_all = ["no_fuse", "lower"])]
     compare: Vec<Variant>,
@@ -65,7 +65,8 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
 
 fn variants(args: &Args, options: &Options) -> Result<Vec<Variant>, Failure> {
     let default = if args.model.no_fuse { Variant::Unfused } else { Variant::Fused };
-    let variants = if args.compare.is_empty() { vec![default] } else { distinct(args.compare.iter().copied()) };
+    let variants =
+        if args.compare.is_empty() { vec![default] } else { distinct(args.compare.iter().copied()) };
     for variant in &variants {
         variant.options(options).map_err(|error| Failure::Usage(error.to_string()))?;
     }

@@ -17,7 +17,7 @@ Examples:
   frit check model.json --format json 2> diagnostics.jsonl")]
 pub(crate) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }

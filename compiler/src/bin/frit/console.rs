@@ -41,12 +41,18 @@ impl FormatArgs {
 #[derive(Debug)]
 pub(crate) struct Console {
     json: bool,
+    /// The model that layers in diagnostics belong to, as the user named it.
+    model: Option<String>,
 }
 
 impl Console {
-    /// With diagnostics in JSON or in text.
-    pub(crate) fn new(json: bool) -> Console {
-        Console { json }
+    /// With diagnostics in JSON or in text, and the model that the command is about.
+    pub(crate) fn new(json: bool, model: Option<&Path>) -> Console {
+        let name = |path: &Path| match path == Path::new("-") {
+            true => "standard input".to_owned(),
+            false => path.display().to_string(),
+        };
+        Console { json, model: model.map(name) }
     }
 
     /// Diagnostics, on stderr. Where that is closed there is nobody to tell.
@@ -57,8 +63,19 @@ impl Console {
         };
         let mut stderr = std::io::stderr().lock();
         for fault in faults.iter() {
-            let _ = writeln!(stderr, "{}", render(fault).trim_end());
+            let _ = writeln!(stderr, "{}", render(&self.placed(fault)).trim_end());
         }
+    }
+
+    /// `fault` with the model's file, where it is about a layer and no file is known.
+    fn placed(&self, fault: &Diagnostic) -> Diagnostic {
+        let mut placed = fault.clone();
+        if let Some(model) =
+            self.model.as_ref().filter(|_| !fault.layer.is_empty() && fault.place.file.is_empty())
+        {
+            placed.place.file = model.clone();
+        }
+        placed
     }
 
     /// Something worth knowing that is not a fault, on stderr.
@@ -111,7 +128,12 @@ impl Console {
 
     /// A bar on a terminal, once the work has taken a second.
     pub(crate) fn progress(&self, what: &'static str) -> Progress {
-        Progress { what, started: Instant::now(), bar: None, shown: !self.json && std::io::stderr().is_terminal() }
+        Progress {
+            what,
+            started: Instant::now(),
+            bar: None,
+            shown: !self.json && std::io::stderr().is_terminal(),
+        }
     }
 }
 
@@ -126,6 +148,8 @@ fn try_save(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -
         return write(&mut File::options().write(true).open(path)?);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Asked first, because its error says nothing of temporary files.
+    std::fs::metadata(folder)?;
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
@@ -136,7 +160,9 @@ fn try_save(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -
 }
 
 fn unwritable(what: &str, error: &std::io::Error) -> Failure {
-    Failure::Model(Diagnostic::error(codes::OUTPUT_UNWRITABLE, format!("{what} can't be written: {error}")).into())
+    Failure::Model(
+        Diagnostic::error(codes::OUTPUT_UNWRITABLE, format!("{what} can't be written: {error}")).into(),
+    )
 }
 
 /// How far a long piece of work has come.

@@ -17,7 +17,7 @@ Examples:
   frit zoo mobilenet_v2 --width 0.5 | frit cost - --format json")]
 pub(crate) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use frit_ir::{Diagnostic, Faults};
 use frit_ir::diagnostic::codes;
+use frit_ir::{Diagnostic, Faults};
 
 use crate::console::Console;
 

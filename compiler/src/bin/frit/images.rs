@@ -77,7 +77,8 @@ pub(crate) fn read(files: &[PathBuf], graph: &Graph, console: &Console) -> Resul
         return Err(faults.into());
     }
     let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    let values = ndarray::concatenate(Axis(0), &views).expect("all files were read to the shape of the input");
+    let values =
+        ndarray::concatenate(Axis(0), &views).expect("all files were read to the shape of the input");
     Ok(Images { values, names })
 }
 
@@ -96,7 +97,8 @@ fn read_one(file: &Path, graph: &Graph, shape: &Shape) -> Result<Tensor, Faults>
 }
 
 fn no_preprocess(file: &Path) -> Diagnostic {
-    let message = format!("{} is a picture, and the model does not say how one becomes its input", file.display());
+    let message =
+        format!("{} is a picture, and the model does not say how one becomes its input", file.display());
     Diagnostic::error(codes::NO_PREPROCESS, message)
         .help("add a `preprocess` to the description's `input`: crop, resize, range, mean, std")
         .help("prepare the picture elsewhere and give it as .npy, height x width x channels, the batch first")

@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use frit_compiler::emit::dump::{Dump, dump};
 use frit_compiler::report::{Listing, Stage, dot, json, text};
 use frit_ir::diagnostic::codes;
-use frit_ir::{Diagnostic, Graph};
 use frit_ir::text::print;
+use frit_ir::{Diagnostic, Graph};
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -24,7 +24,7 @@ Examples:
   frit inspect model.json --dump asm --target x86-64-v4")]
 pub(crate) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    pub(crate) model: ModelArgs,
     /// The stage
     #[arg(long, value_enum, default_value_t = StageName::Optimized)]
     stage: StageName,
@@ -101,7 +101,8 @@ fn kernels(args: &Args, level: Level, console: &Console) -> Result<String, Failu
         Level::Clif => Dump::Clif,
         Level::Asm => Dump::Asm,
     };
-    dump(&plan, &options.machine, level).map_err(|error| Diagnostic::error(codes::INTERNAL, error.to_string()).into())
+    dump(&plan, &options.machine, level)
+        .map_err(|error| Diagnostic::error(codes::INTERNAL, error.to_string()).into())
 }
 
 fn passes(args: &Args, console: &Console) -> Result<String, Failure> {

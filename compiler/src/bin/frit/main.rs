@@ -51,15 +51,16 @@ enum Command {
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let console = Console::new(match &command {
-        Command::Check(args) => args.format.json(),
-        Command::Inspect(args) => args.json(),
-        Command::Cost(args) => args.format.json(),
-        Command::Run(args) => args.format.json(),
-        Command::Bench(args) => args.format.json(),
-        Command::Verify(args) => args.format.json(),
-        Command::Zoo(_) | Command::Completions(_) => false,
-    });
+    let (json, model) = match &command {
+        Command::Check(args) => (args.format.json(), Some(&args.model)),
+        Command::Inspect(args) => (args.json(), Some(&args.model)),
+        Command::Cost(args) => (args.format.json(), Some(&args.model)),
+        Command::Run(args) => (args.format.json(), Some(&args.model)),
+        Command::Bench(args) => (args.format.json(), Some(&args.model)),
+        Command::Verify(args) => (args.format.json(), Some(&args.model)),
+        Command::Zoo(_) | Command::Completions(_) => (false, None),
+    };
+    let console = Console::new(json, model.map(|model| model.model.as_path()));
     let result = match &command {
         Command::Check(args) => check::run(args, &console),
         Command::Inspect(args) => inspect::run(args, &console),

@@ -30,7 +30,7 @@ Examples:
   frit run model.json images.npy -o results.npz --threads 2")]
 pub(crate) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    pub(crate) model: ModelArgs,
     /// Pictures (.png, .jpg) or arrays (.npy, .npz)
     #[arg(value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -63,7 +63,8 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let graph = timed(&mut phases, "read", || args.model.read(console))?;
     let images = timed(&mut phases, "input", || images::read(&args.inputs, &graph, console))?;
     let labels = labels(args, &graph)?;
-    let Compiled { legal, program, warnings, phases: compiling, .. } = frit_compiler::compile(graph, &options)?;
+    let Compiled { legal, program, warnings, phases: compiling, .. } =
+        frit_compiler::compile(graph, &options)?;
     console.diagnose(&warnings);
     phases.extend(compiling);
     let (model, mut execution) = timed(&mut phases, "load", || load(program, threads(args)))?;
@@ -72,7 +73,11 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let arrays = arrays(&model, images.batch());
     let arrays: Vec<Array<'_>> =
         arrays.iter().zip(outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();
-    let top = args.top.map(|count| Top { count: count as usize, labels, given: classify::gives_probabilities(&legal) });
+    let top = args.top.map(|count| Top {
+        count: count as usize,
+        labels,
+        given: classify::gives_probabilities(&legal),
+    });
     let results = results(&arrays, &images, top.as_ref())?;
     if let Some(path) = &args.output {
         save(path, |file| npz::write(file, &arrays))?;
@@ -149,7 +154,7 @@ fn results(arrays: &[Array<'_>], images: &Images, top: Option<&Top>) -> Result<R
 fn guesses(output: &Array<'_>, batch: usize, top: &Top) -> Result<Vec<Vec<classify::Guess>>, Failure> {
     let classes = output.values.len() / batch.max(1);
     if let Some(labels) = top.labels.as_ref().filter(|labels| labels.len() != classes) {
-        let message = format!("there are {} labels for {classes} classes", labels.len());
+        let message = format!("the model has {classes} classes, {} names were given for them", labels.len());
         return Err(Diagnostic::error(codes::LABELS, message).at(output.name).into());
     }
     let guess = |scores: &[f32]| {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::value_parser;
-use frit_compiler::{Options, import};
 use frit_compiler::execute::Variant;
 use frit_compiler::report::{json, text};
 use frit_compiler::verify::{self, Request, TOLERANCE, Verdict, golden};
+use frit_compiler::{Options, import};
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Tensor};
 
@@ -31,7 +31,7 @@ Examples:
   frit verify model.json --against golden.npz")]
 pub(crate) struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    pub(crate) model: ModelArgs,
     /// Compare with the arrays of this file instead of the interpreter
     #[arg(long, value_name = "GOLDEN.npz", conflicts_with = "samples")]
     against: Option<PathBuf>,
@@ -63,7 +63,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     console.print(&if args.format.json() { json::verdict(&verdict) } else { text::verdict(&verdict) })?;
     match (verdict.passed, &args.against) {
         (true, _) => Ok(()),
-        (false, Some(_)) if verdict.runs.iter().all(|run| run.same_bits) => Err(Failure::Model(differs(&verdict))),
+        (false, Some(_)) if verdict.runs.iter().all(|run| run.same_bits) => {
+            Err(Failure::Model(differs(&verdict)))
+        }
         (false, _) => Err(Failure::Internal(differs(&verdict))),
     }
 }
@@ -77,8 +79,7 @@ fn interpreted(args: &Args, graph: &Graph, options: Options, console: &Console) 
 }
 
 fn request(args: &Args, options: Options) -> Request {
-    let variants =
-        if options.fuse { vec![Variant::Fused, Variant::Unfused] } else { vec![Variant::Unfused] };
+    let variants = if options.fuse { vec![Variant::Fused, Variant::Unfused] } else { vec![Variant::Unfused] };
     Request { options, variants, threads: args.threads.iter().copied().map(usize::from).collect() }
 }
 

@@ -1,0 +1,155 @@
+//! `bench` and `verify`.
+
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::{NpzReader, NpzWriter};
+use serde_json::{Value, json};
+
+use super::{Folder, TINY, fields, list};
+
+#[test]
+fn bench_has_the_promised_fields() {
+    let arguments = "bench tiny.json --compare fused,unfused --threads 1,2 --batch 2 --runs 7 --format json";
+    let value = Folder::with_tiny().frit(arguments).json();
+    for field in ["model", "isa", "machine", "variants", "ratios", "probe"] {
+        assert!(fields(&value).contains(&field), "{field}");
+    }
+    let variants = list(&value["variants"]);
+    let named: Vec<(&Value, &Value)> =
+        variants.iter().map(|variant| (&variant["name"], &variant["threads"])).collect();
+    assert_eq!(json!(named), json!([["fused", 1], ["fused", 2], ["unfused", 1], ["unfused", 2]]));
+    for variant in variants {
+        let expected = ["batch", "median_ms", "min_ms", "name", "p90_ms", "runs", "threads"];
+        assert_eq!(fields(variant), expected);
+        assert_eq!((&variant["batch"], &variant["runs"]), (&json!(2), &json!(7)));
+        let time = |field: &str| variant[field].as_f64().unwrap();
+        assert!(
+            0.0 < time("min_ms")
+                && time("min_ms") <= time("median_ms")
+                && time("median_ms") <= time("p90_ms")
+        );
+    }
+    assert_eq!(fields(&value["probe"]), ["gb_per_s", "gflops", "round_trip_ns"]);
+}
+
+#[test]
+fn a_ratio_is_the_median_of_each_other_variant_by_that_of_the_first() {
+    let arguments = "bench tiny.json --compare fused,unfused --threads 1,2 --runs 5 --format json";
+    let value = Folder::with_tiny().frit(arguments).json();
+    let median = |name: &str, threads: &Value| {
+        let variants = list(&value["variants"]);
+        let found = variants.iter().find(|variant| variant["name"] == name && &variant["threads"] == threads);
+        found.unwrap()["median_ms"].as_f64().unwrap()
+    };
+    let ratios = list(&value["ratios"]);
+    assert_eq!(ratios.len(), 2);
+    for ratio in ratios {
+        assert_eq!(fields(ratio), ["of", "threads", "to", "value"]);
+        assert_eq!((&ratio["of"], &ratio["to"]), (&json!("unfused"), &json!("fused")));
+        let expected = median("unfused", &ratio["threads"]) / median("fused", &ratio["threads"]);
+        assert!((ratio["value"].as_f64().unwrap() / expected - 1.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn bench_alone_times_what_run_compiles() {
+    let folder = Folder::with_tiny();
+    let value = folder.frit("bench tiny.json --runs 1 --format json").json();
+    assert_eq!(list(&value["variants"]).len(), 1);
+    assert_eq!(list(&value["variants"])[0]["name"], "fused");
+    assert_eq!(value["ratios"], json!([]));
+    let text = folder.frit("bench tiny.json --runs 1 --no-fuse").ok();
+    assert!(text.lines().any(|line| line.starts_with("unfused")), "{text}");
+}
+
+#[test]
+fn bench_compares_lowerings() {
+    let value = Folder::with_tiny().frit("bench tiny.json --compare portable --runs 1 --format json").json();
+    assert_eq!(list(&value["variants"])[0]["name"], "portable");
+}
+
+#[test]
+fn verify_passes_fused_and_unfused_with_the_same_bits_for_every_number_of_threads() {
+    let value = Folder::with_tiny().frit("verify tiny.json --threads 1,2,3 --samples 2 --format json").json();
+    assert_eq!((&value["passed"], &value["samples"]), (&json!(true), &json!(2)));
+    for output in list(&value["outputs"]) {
+        assert_eq!(fields(output), ["max_abs", "max_rel", "name", "ulp"]);
+        assert!(output["max_rel"].as_f64().unwrap() <= 1e-4);
+    }
+    let runs: Vec<Value> = list(&value["runs"])
+        .iter()
+        .map(|run| json!([run["variant"], run["threads"], run["same_bits"]]))
+        .collect();
+    let expected = json!([
+        ["fused", 1, true],
+        ["fused", 2, true],
+        ["fused", 3, true],
+        ["unfused", 1, true],
+        ["unfused", 2, true],
+        ["unfused", 3, true],
+    ]);
+    assert_eq!(json!(runs), expected);
+}
+
+#[test]
+fn verify_compares_every_region_after_rewriting() {
+    let folder = Folder::with_tiny();
+    let value = folder.frit("verify tiny.json --format json").json();
+    let nodes = folder.frit("inspect tiny.json --format json").json();
+    let names = |list: &[Value]| list.iter().map(|part| part["name"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(list(&value["regions"])), names(list(&nodes["nodes"])));
+    assert!(list(&value["regions"]).iter().all(|region| region["max_rel"].as_f64().unwrap() < 1e-5));
+    let unfused = folder.frit("verify tiny.json --no-fuse --format json").json();
+    assert_eq!(unfused["regions"], json!([]));
+}
+
+/// Writes the input and output of `run` as a golden file, changed by `change`.
+fn golden(folder: &Folder, change: impl Fn(ArrayD<f32>, ArrayD<f32>) -> (ArrayD<f32>, ArrayD<f32>)) {
+    let mut next = 0.0f32;
+    let input = ArrayD::from_shape_simple_fn(IxDyn(&[2, 16, 16, 3]), || {
+        next = (next * 1.7 + 0.31) % 1.0;
+        next
+    });
+    ndarray_npy::write_npy(folder.path("x.npy"), &input).unwrap();
+    folder.frit("run tiny.json x.npy -o y.npz").ok();
+    let file = std::fs::File::open(folder.path("y.npz")).unwrap();
+    let output: ArrayD<f32> = NpzReader::new(file).unwrap().by_name("logits_softmax").unwrap();
+    let (input, output) = change(input, output);
+    let mut archive = NpzWriter::new(std::fs::File::create(folder.path("golden.npz")).unwrap());
+    archive.add_array("input", &input).unwrap();
+    archive.add_array("output", &output).unwrap();
+    archive.finish().unwrap();
+}
+
+#[test]
+fn verify_against_a_golden_passes_or_ends_with_1() {
+    let folder = Folder::with_tiny();
+    golden(&folder, |input, output| (input, output));
+    let value = folder.frit("verify tiny.json --against golden.npz --format json").json();
+    assert_eq!((&value["passed"], &value["samples"]), (&json!(true), &json!(2)));
+    golden(&folder, |input, output| (input, output + 0.01));
+    let outcome = folder.frit("verify tiny.json --against golden.npz --format json");
+    assert_eq!(outcome.code, Some(1));
+    let value: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(value["passed"], false);
+    assert!(outcome.stderr.contains("FR0302"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_golden_with_its_channels_in_front_is_turned_and_said_so() {
+    let folder = Folder::with_tiny();
+    golden(&folder, |input, output| {
+        (input.permuted_axes(IxDyn(&[0, 3, 1, 2])).as_standard_layout().into_owned(), output)
+    });
+    let outcome = folder.frit("verify tiny.json --against golden.npz");
+    assert!(outcome.stderr.contains("turned"), "{}", outcome.stderr);
+    outcome.ok();
+}
+
+#[test]
+fn a_golden_of_another_shape_is_refused() {
+    let folder = Folder::with_tiny();
+    golden(&folder, |input, output| (input, output));
+    folder.write("tiny.json", TINY.replace("\"units\": 10", "\"units\": 11"));
+    let stderr = folder.frit("verify tiny.json --against golden.npz").fails(1);
+    assert!(stderr.starts_with("error[FR0031]: "), "{stderr}");
+}
