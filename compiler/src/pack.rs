@@ -116,7 +116,8 @@ mod tests {
         let mut packed = Vec::new();
         let part = Part { inputs: 0..2, filters: 0..3 };
         conv(&mut packed, &kernel, Some(&[7.0, 8.0, 9.0]), &part, &panels);
-        let rows = [[7., 8., 9., 0.], [0., 1., 2., 0.], [3., 4., 5., 0.], [6., 7., 8., 0.], [9., 10., 11., 0.]];
+        let rows =
+            [[7., 8., 9., 0.], [0., 1., 2., 0.], [3., 4., 5., 0.], [6., 7., 8., 0.], [9., 10., 11., 0.]];
         assert_eq!(packed, rows.concat());
     }
 

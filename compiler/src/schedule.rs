@@ -119,7 +119,8 @@ impl<'a> Scheduler<'a> {
     /// The place of a new tensor for `id`: the caller's output where that is laid out in the same way, else the arena.
     fn place(&mut self, id: NodeId) -> Placed {
         let shape = self.shapes[&id].clone();
-        let outputs: Vec<usize> = (0..self.graph.outputs().len()).filter(|&o| self.graph.outputs()[o] == id).collect();
+        let outputs: Vec<usize> =
+            (0..self.graph.outputs().len()).filter(|&o| self.graph.outputs()[o] == id).collect();
         let placed = match outputs[..] {
             [output] if Placed::layouts_coincide(&shape, self.width.lanes) => {
                 Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)))
@@ -234,8 +235,10 @@ impl<'a> Scheduler<'a> {
             arguments: draft.arguments.into_iter().map(resolve).collect(),
             items: draft.items,
         };
-        let steps =
-            self.steps.into_iter().map(|(step, calls)| Step { calls: calls.into_iter().map(call).collect(), ..step });
+        let steps = self
+            .steps
+            .into_iter()
+            .map(|(step, calls)| Step { calls: calls.into_iter().map(call).collect(), ..step });
         let output = |&id: &NodeId| Border {
             name: self.graph.node(id).name.clone(),
             shape: self.shapes[&id].axes().to_vec(),

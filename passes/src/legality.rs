@@ -16,7 +16,7 @@ pub const NAME: &str = "legality";
 pub struct Legal<T>(T);
 
 impl<T> Legal<T> {
-    /// The legal thing, no longer known to be so.
+    /// The legal thing, as a thing of which nothing is known.
     pub fn into_inner(self) -> T {
         self.0
     }

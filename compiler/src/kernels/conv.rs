@@ -176,7 +176,11 @@ impl Emitter<'_> {
             let bytes = self.conv.panel_bytes(panels.vectors, self.lanes) as i64;
             b.emit(Instruction::Advance { pointer: self.pointers.weights, bytes });
             let blocks = |block: usize| (panels.vectors * block) as i64;
-            advance(b, &self.pointers.panel, [0, blocks(self.conv.output.block), blocks(self.conv.residual.block)]);
+            advance(
+                b,
+                &self.pointers.panel,
+                [0, blocks(self.conv.output.block), blocks(self.conv.residual.block)],
+            );
         });
     }
 
@@ -247,8 +251,9 @@ impl Emitter<'_> {
 
     /// Adds what one tap contributes to the pixels whose window has it inside the map.
     fn tap(&self, b: &mut Builder, tile: &Tile<'_>, sums: &[Register], [row_tap, column_tap]: [usize; 2]) {
-        let pixels: Vec<usize> =
-            (0..tile.column_taps.len()).filter(|&pixel| tile.column_taps[pixel].contains(&column_tap)).collect();
+        let pixels: Vec<usize> = (0..tile.column_taps.len())
+            .filter(|&pixel| tile.column_taps[pixel].contains(&column_tap))
+            .collect();
         if pixels.is_empty() {
             return;
         }

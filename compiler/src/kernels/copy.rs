@@ -15,7 +15,12 @@ use crate::vector::{Builder, Count, Instruction, Program};
 const UNROLL: usize = 4;
 
 /// Builds the copy of `channels` channels.
-pub fn build(width: Width, channels: usize, input: Strides, output: Strides) -> Result<Program, TooManyRegisters> {
+pub fn build(
+    width: Width,
+    channels: usize,
+    input: Strides,
+    output: Strides,
+) -> Result<Program, TooManyRegisters> {
     let lanes = width.lanes;
     let (blocks, rest) = (channels / lanes, channels % lanes);
     let mut builder = Builder::new(format!("copy_{channels}"), width, 2);

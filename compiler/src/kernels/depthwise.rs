@@ -82,7 +82,8 @@ impl Emitter<'_> {
         }
         let taps = (self.spec.rows.kernel * self.spec.columns.kernel) as i64;
         let (input, output, residual) = (self.spec.input, self.spec.output, self.spec.residual);
-        let bytes = [input.block as i64, (1 + taps) * self.vector, output.block as i64, residual.block as i64];
+        let bytes =
+            [input.block as i64, (1 + taps) * self.vector, output.block as i64, residual.block as i64];
         for (&pointer, bytes) in self.block.iter().zip(bytes) {
             b.emit(Instruction::Advance { pointer, bytes });
         }
@@ -93,11 +94,8 @@ impl Emitter<'_> {
         let first = spec.rows.origin(run.start) + (taps.start * spec.rows.dilation) as i64;
         let first = if taps.is_empty() { 0 } else { first };
         let start = run.start as i64;
-        let offsets = [
-            first * spec.input.row as i64,
-            start * spec.output.row as i64,
-            start * spec.residual.row as i64,
-        ];
+        let offsets =
+            [first * spec.input.row as i64, start * spec.output.row as i64, start * spec.residual.row as i64];
         let [input, _, output, residual] = self.block;
         for ((&to, base), offset) in self.row.iter().zip([input, output, residual]).zip(offsets) {
             b.emit(Instruction::SetPointer { to, base, offset });
@@ -165,9 +163,8 @@ impl Emitter<'_> {
         column_taps: &[Range<usize>],
     ) {
         let columns = &self.spec.columns;
-        let weight = |tap: usize| {
-            at(self.block[1], (1 + row_tap * columns.kernel + tap) as i64 * self.vector)
-        };
+        let weight =
+            |tap: usize| at(self.block[1], (1 + row_tap * columns.kernel + tap) as i64 * self.vector);
         let fits = sums.len() + columns.kernel < b.width().registers;
         let held: Vec<Register> = if fits { b.registers(columns.kernel) } else { Vec::new() };
         for (tap, &to) in held.iter().enumerate() {

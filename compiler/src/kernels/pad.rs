@@ -24,7 +24,8 @@ pub fn build(
     output: Strides,
 ) -> Result<Program, TooManyRegisters> {
     let mut builder = Builder::new(format!("pad_{rows}x{columns}"), width, 2);
-    let (block_from, block_to) = (builder.pointer(builder.parameter(0), 0), builder.pointer(builder.parameter(1), 0));
+    let (block_from, block_to) =
+        (builder.pointer(builder.parameter(0), 0), builder.pointer(builder.parameter(1), 0));
     let (from, to) = (builder.pointer(block_from, 0), builder.pointer(block_to, 0));
     let padded_row = padding.left + columns + padding.right;
     builder.repeat(Count::Items, |b| {

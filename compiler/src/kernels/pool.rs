@@ -19,7 +19,12 @@ use crate::vector::{Builder, Count, Instruction, Operand, Program, Register};
 const SUMS: usize = 4;
 
 /// Builds the mean over `pixels` pixels, which must lie one behind the other.
-pub fn build(width: Width, pixels: usize, input: Strides, output: Strides) -> Result<Program, TooManyRegisters> {
+pub fn build(
+    width: Width,
+    pixels: usize,
+    input: Strides,
+    output: Strides,
+) -> Result<Program, TooManyRegisters> {
     let mut builder = Builder::new(format!("global_avg_pool_{pixels}"), width, 2);
     let from = builder.pointer(builder.parameter(0), 0);
     let to = builder.pointer(builder.parameter(1), 0);

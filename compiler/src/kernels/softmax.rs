@@ -18,7 +18,12 @@ use crate::vector::program::Width;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Program, Register};
 
 /// Builds the softmax over `channels` channels.
-pub fn build(width: Width, channels: usize, input: Strides, output: Strides) -> Result<Program, TooManyRegisters> {
+pub fn build(
+    width: Width,
+    channels: usize,
+    input: Strides,
+    output: Strides,
+) -> Result<Program, TooManyRegisters> {
     let mut builder = Builder::new(format!("softmax_{channels}"), width, 2);
     let (from, to) = (builder.pointer(builder.parameter(0), 0), builder.pointer(builder.parameter(1), 0));
     let cursor = builder.pointer(from, 0);

@@ -60,7 +60,8 @@ impl Axis {
         let mut start = 0;
         for tile in 0..tiles {
             let width = base + usize::from(tile < wider);
-            let taps: Vec<Range<usize>> = (start..start + width).map(|position| self.taps(position)).collect();
+            let taps: Vec<Range<usize>> =
+                (start..start + width).map(|position| self.taps(position)).collect();
             match runs.last_mut() {
                 Some(last) if last.width == width && last.taps == taps => last.count += 1,
                 _ => runs.push(Run { start, width, count: 1, taps }),

@@ -15,7 +15,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use iced_x86::{BlockEncoder, BlockEncoderOptions, Code, Instruction as Encoded, InstructionBlock, MemoryOperand};
+use iced_x86::{
+    BlockEncoder, BlockEncoderOptions, Code, Instruction as Encoded, InstructionBlock, MemoryOperand,
+};
 use iced_x86::{IcedError, Register as Physical};
 
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
@@ -37,7 +39,9 @@ impl std::fmt::Display for Unsupported {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Unsupported::Lanes(lanes) => write!(f, "the wide lowering has 8 or 16 lanes, not {lanes}"),
-            Unsupported::NoScratchRegister => f.write_str("every vector register is taken; one more is needed"),
+            Unsupported::NoScratchRegister => {
+                f.write_str("every vector register is taken; one more is needed")
+            }
             Unsupported::Encoding(reason) => write!(f, "the assembler refuses: {reason}"),
         }
     }
@@ -272,7 +276,12 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn compare(&mut self, to: Register, comparison: Comparison, [a, b]: [Register; 2]) -> Result<(), Unsupported> {
+    fn compare(
+        &mut self,
+        to: Register,
+        comparison: Comparison,
+        [a, b]: [Register; 2],
+    ) -> Result<(), Unsupported> {
         let predicate = match comparison {
             Comparison::Less => 0x11u32,
             Comparison::LessOrEqual => 0x12,
@@ -376,7 +385,8 @@ impl Lowering<'_> {
         let set = match counter {
             Place::Register(register) => Encoded::with2(Code::Mov_r64_imm64, register, u64::from(count))?,
             Place::Frame(slot) => {
-                let count = i32::try_from(count).map_err(|_| Unsupported::Encoding(format!("a loop of {count}")))?;
+                let count =
+                    i32::try_from(count).map_err(|_| Unsupported::Encoding(format!("a loop of {count}")))?;
                 Encoded::with2(Code::Mov_rm64_imm32, frame::slot(slot), count)?
             }
         };
@@ -413,7 +423,8 @@ impl Lowering<'_> {
                 self.code.push(data);
             }
         }
-        let mut constants: Vec<(u64, u32)> = self.constants.iter().map(|(&bits, &label)| (label, bits)).collect();
+        let mut constants: Vec<(u64, u32)> =
+            self.constants.iter().map(|(&bits, &label)| (label, bits)).collect();
         constants.sort_unstable();
         for (label, bits) in constants {
             let mut data = Encoded::with_declare_dword_1(bits);

@@ -23,7 +23,9 @@ pub(super) fn place(slots: &[Slot]) -> (Vec<usize>, usize) {
     for slot in order {
         let mut busy: Vec<(usize, usize)> = done
             .iter()
-            .filter(|&&other| slots[other].first <= slots[slot].last && slots[slot].first <= slots[other].last)
+            .filter(|&&other| {
+                slots[other].first <= slots[slot].last && slots[slot].first <= slots[other].last
+            })
             .map(|&other| (offsets[other], offsets[other] + slots[other].bytes.next_multiple_of(LINE)))
             .collect();
         busy.sort_unstable();

@@ -67,7 +67,8 @@ impl Scheduler<'_> {
             groups: conv.groups,
         };
         let operands = self.operands(id, conv.epilogue)?;
-        let calls = self.groups(&operands, [rows, columns], conv.epilogue, (&kernel, values.bias.as_deref()))?;
+        let calls =
+            self.groups(&operands, [rows, columns], conv.epilogue, (&kernel, values.bias.as_deref()))?;
         self.step(id, macs, calls);
         Ok(())
     }
@@ -77,8 +78,13 @@ impl Scheduler<'_> {
         let inputs = self.shapes[&operand].channels();
         let values = self.values(id, dense.epilogue)?;
         let macs = dense.macs(&[self.shapes[&operand].clone()], &self.shapes[&id]);
-        let kernel =
-            Kernel { values: &values.kernel, taps: 1, inputs_per_group: inputs, filters: dense.units, groups: 1 };
+        let kernel = Kernel {
+            values: &values.kernel,
+            taps: 1,
+            inputs_per_group: inputs,
+            filters: dense.units,
+            groups: 1,
+        };
         let operands = self.operands(id, dense.epilogue)?;
         let one = Axis::plain(1);
         let calls = self.groups(&operands, [one, one], dense.epilogue, (&kernel, values.bias.as_deref()))?;
@@ -214,13 +220,15 @@ impl Scheduler<'_> {
         base: Base,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let (rows, columns) = (conv.rows.runs(1), conv.columns.runs(tile.pixels));
-        let nest = |walk: Walk| Nest { walk, panels: tile.panels, rows: rows.clone(), columns: columns.clone() };
+        let nest =
+            |walk: Walk| Nest { walk, panels: tile.panels, rows: rows.clone(), columns: columns.clone() };
         let tiles_across: usize = columns.iter().map(|run| run.count).sum();
         let mut calls = Vec::new();
         if is_flat && tiles_across >= FEW_TILES {
             for run in &columns {
                 let place = |strides: Strides| (run.start * strides.pixel, run.width * strides.pixel);
-                let arguments = base.arguments(place(conv.input), 0, place(conv.output), place(conv.residual));
+                let arguments =
+                    base.arguments(place(conv.input), 0, place(conv.output), place(conv.residual));
                 let nest = Nest { columns: vec![run.clone()], ..nest(Walk::Tiles) };
                 calls.push(self.call(conv, &nest, arguments, run.count)?);
             }
@@ -242,7 +250,13 @@ impl Scheduler<'_> {
         Ok(calls)
     }
 
-    fn call(&mut self, conv: &Conv, nest: &Nest, arguments: Vec<Reach>, items: usize) -> Result<Draft, Diagnostic> {
+    fn call(
+        &mut self,
+        conv: &Conv,
+        nest: &Nest,
+        arguments: Vec<Reach>,
+        items: usize,
+    ) -> Result<Draft, Diagnostic> {
         Ok(Draft { kernel: self.kernel(conv::build(self.width, conv, nest))?, arguments, items })
     }
 }
@@ -291,17 +305,24 @@ fn is_pointwise(axis: &Axis) -> bool {
 fn check_window(rows: &Axis, columns: &Axis, channels: usize) -> Result<(), Diagnostic> {
     let taps = rows.kernel.checked_mul(columns.kernel);
     if taps.is_none_or(|taps| taps > MOST_TAPS) {
-        let message = format!("a window of {}x{} has more than {MOST_TAPS} taps", rows.kernel, columns.kernel);
-        return Err(Diagnostic::error(codes::LIMIT, message).help("split the convolution, or use a smaller kernel"));
+        let message =
+            format!("a window of {}x{} has more than {MOST_TAPS} taps", rows.kernel, columns.kernel);
+        return Err(
+            Diagnostic::error(codes::LIMIT, message).help("split the convolution, or use a smaller kernel")
+        );
     }
     let pixel = channels.next_multiple_of(16) * F32;
-    let reach = |axis: &Axis| axis.kernel.checked_mul(axis.dilation)?.checked_add(axis.before)?.checked_add(axis.input);
+    let reach = |axis: &Axis| {
+        axis.kernel.checked_mul(axis.dilation)?.checked_add(axis.before)?.checked_add(axis.input)
+    };
     let bytes = reach(rows).zip(reach(columns)).and_then(|(r, c)| r.checked_mul(c)?.checked_mul(pixel));
     match bytes {
         Some(bytes) if bytes <= LARGEST => Ok(()),
         _ => Err(Diagnostic::error(
             codes::LIMIT,
-            format!("the padded window reaches over more than {LARGEST} bytes, the most that a kernel can address"),
+            format!(
+                "the padded window reaches over more than {LARGEST} bytes, the most that a kernel can address"
+            ),
         )),
     }
 }

@@ -87,13 +87,16 @@ fn extent(shape: &Shape) -> [usize; 3] {
 pub(super) fn check_size(shape: &Shape, lanes: usize) -> Result<(), Diagnostic> {
     let [rows, columns, channels] = extent(shape);
     let padded = channels.checked_next_multiple_of(lanes);
-    let bytes = padded
-        .and_then(|padded| [rows, columns, F32].iter().try_fold(padded, |bytes, &factor| bytes.checked_mul(factor)));
+    let bytes = padded.and_then(|padded| {
+        [rows, columns, F32].iter().try_fold(padded, |bytes, &factor| bytes.checked_mul(factor))
+    });
     match bytes {
         Some(bytes) if bytes <= LARGEST => Ok(()),
         _ => Err(Diagnostic::error(
             codes::LIMIT,
-            format!("a tensor of {shape} takes more than {LARGEST} bytes, the most that a kernel can address"),
+            format!(
+                "a tensor of {shape} takes more than {LARGEST} bytes, the most that a kernel can address"
+            ),
         )
         .help("compile the network for a smaller input")),
     }

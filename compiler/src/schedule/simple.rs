@@ -1,8 +1,8 @@
 //! Steps of everything that is not a convolution.
 
+use frit_ir::NodeId;
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Activation, BatchNorm, Epilogue, Padding};
-use frit_ir::NodeId;
 
 use super::placement::{Home, Placed};
 use super::{Draft, Reach, Scheduler};
@@ -28,7 +28,12 @@ impl Scheduler<'_> {
     }
 
     /// `affine` is where its scales and shifts begin in the packed weights.
-    fn elementwise(&mut self, id: NodeId, affine: Option<usize>, epilogue: Epilogue) -> Result<(), Diagnostic> {
+    fn elementwise(
+        &mut self,
+        id: NodeId,
+        affine: Option<usize>,
+        epilogue: Epilogue,
+    ) -> Result<(), Diagnostic> {
         let operands = self.graph.operands(id);
         let input = self.tensor_in_blocks(operands[0])?;
         let residual = match operands.get(1) {
@@ -82,7 +87,8 @@ impl Scheduler<'_> {
     pub(super) fn pad(&mut self, id: NodeId, padding: &Padding) -> Result<(), Diagnostic> {
         let input = self.tensor_in_blocks(self.graph.operands(id)[0])?;
         let output = self.place(id);
-        let program = pad::build(self.width, [input.rows, input.columns], padding, input.strides, output.strides);
+        let program =
+            pad::build(self.width, [input.rows, input.columns], padding, input.strides, output.strides);
         self.by_block(id, input, output, program)
     }
 

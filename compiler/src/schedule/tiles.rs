@@ -20,15 +20,16 @@ const SMALL_MAP: usize = 64;
 ///
 /// A tile of two blocks is the best ratio of loads to multiplications where registers are few: 4×2 in 16 registers of
 /// 128 bits, 6×2 in 16 of 256. An odd block joins the last two as 4×3, because a tile of one block reads a value for
-/// every multiplication. With 32 registers a value comes with the multiplication itself, and the tile is as high as
-/// possible, 14×1; small maps, of whose rows 7 are a good divisor, get 7×4.
+/// every multiplication. With 32 registers a value comes with the multiplication itself, and the tile is
+/// high, 14×1; small maps, of whose rows 7 are a good divisor, get 7×4.
 pub(super) fn conv(width: Width, pixels: usize, vectors: usize) -> Vec<Columns> {
     let preferred = match width.lanes {
         16 if pixels >= SMALL_MAP => 1,
         16 => 4,
         _ => 2,
     };
-    let wide = if pixels < highest(width, preferred) { widest(width, pixels) } else { preferred }.min(vectors);
+    let wide =
+        if pixels < highest(width, preferred) { widest(width, pixels) } else { preferred }.min(vectors);
     let joins = width.lanes == 8 && wide == 2 && vectors % 2 == 1 && vectors >= 3;
     let (count, last) = if joins { ((vectors - 3) / 2, 3) } else { (vectors / wide, vectors % wide) };
     [(wide, count), (last, 1)]
@@ -49,9 +50,12 @@ fn sums(width: Width) -> usize {
     if width.lanes == 4 { 8 } else { width.registers - 4 }
 }
 
+/// The most pixels of a tile: more are more code, and no fewer loads for each multiplication.
+const HIGHEST: usize = 14;
+
 /// The most pixels of a tile of `vectors` blocks.
 fn highest(width: Width, vectors: usize) -> usize {
-    (sums(width) / vectors).max(1)
+    (sums(width) / vectors).clamp(1, HIGHEST)
 }
 
 /// The most blocks of a tile of `pixels` pixels: its sums and what [`conv::registers_beside`] them must fit.
@@ -113,7 +117,10 @@ mod tests {
                 assert_eq!(covered, vectors);
                 for Columns { panels, pixels } in columns {
                     let beside = crate::kernels::conv::registers_beside(width, pixels, panels.vectors);
-                    assert!(pixels * panels.vectors + beside <= width.registers, "{pixels} by {panels:?} in {width:?}");
+                    assert!(
+                        pixels * panels.vectors + beside <= width.registers,
+                        "{pixels} by {panels:?} in {width:?}"
+                    );
                 }
             }
         }

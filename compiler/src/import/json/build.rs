@@ -250,8 +250,11 @@ impl<'a> Builder<'_, 'a> {
     pub(super) fn add(&mut self, origin: Origin<'_>, op: Op, inputs: &[NodeId]) -> Option<NodeId> {
         let label = format!("{} ({})", origin.name, op.name());
         if self.ids.contains_key(origin.name) {
-            let message = format!("the name {} is given twice", origin.name);
-            self.fault(origin, Diagnostic::error(codes::DUPLICATE_NAME, message).at(label));
+            // Names that the description itself gives twice were told when the layers were named.
+            if self.layers[origin.layer].name != origin.name {
+                let message = format!("the name {} is given twice", origin.name);
+                self.fault(origin, Diagnostic::error(codes::DUPLICATE_NAME, message).at(label));
+            }
             return None;
         }
         let operands: Option<Vec<Shape>> = inputs.iter().map(|id| self.shapes.get(id).cloned()).collect();

@@ -133,9 +133,10 @@ impl Uses {
 fn pointers(instruction: &Instruction) -> [Option<Pointer>; 2] {
     use Instruction as I;
     match *instruction {
-        I::Load { from, .. } | I::LoadPart { from, .. } | I::Broadcast { from, .. } | I::Prefetch { from } => {
-            [Some(from.base), None]
-        }
+        I::Load { from, .. }
+        | I::LoadPart { from, .. }
+        | I::Broadcast { from, .. }
+        | I::Prefetch { from } => [Some(from.base), None],
         I::Store { to, .. } | I::StorePart { to, .. } => [Some(to.base), None],
         I::MultiplyAdd { b, .. }
         | I::Add { b, .. }
