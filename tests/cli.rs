@@ -1,5 +1,7 @@
 //! The frit command as a process: what it promises to scripts, and what bad inputs get.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't set up its files has failed")]
+
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/networks.rs"]

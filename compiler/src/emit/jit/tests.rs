@@ -152,7 +152,7 @@ fn two_hundred_steps_of_one_item_each_run_in_order() {
     for machine in machines() {
         let width = machine.width();
         let call = |index: usize| {
-            let (from, to) = if index % 2 == 0 { (0, 1) } else { (1, 0) };
+            let (from, to) = if index.is_multiple_of(2) { (0, 1) } else { (1, 0) };
             added(width, [Region::Output(from), Region::Input(0), Region::Output(to)], 0, 1)
         };
         let steps = (0..200).map(|index| step("link", vec![call(index)])).collect();
