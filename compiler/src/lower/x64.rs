@@ -1,7 +1,7 @@
 //! Vector programs to AVX2 and AVX-512 machine code, through an assembler.
 //!
 //! Vector registers map one to one: a program never names more than the target has. Pointers and loop counters share
-//! the general registers, hottest first ([`registers`]); the rest live in the frame. Instructions stay in the order in
+//! the general registers, hottest first (see `registers`); the rest live in the frame. Instructions stay in the order in
 //! which the kernel emitted them: a kernel is written for its registers, and nothing here could do better.
 //!
 //! The code calls nothing. Its constants stand behind it and are addressed from the instruction pointer, so that it

@@ -251,7 +251,7 @@ impl<'a> Builder<'_, 'a> {
         let label = format!("{} ({})", origin.name, op.name());
         if self.ids.contains_key(origin.name) {
             // Names that the description itself gives twice were told when the layers were named.
-            if self.layers[origin.layer].name != origin.name {
+            if self.layers.iter().filter(|layer| layer.name == origin.name).count() < 2 {
                 let message = format!("the name {} is given twice", origin.name);
                 self.fault(origin, Diagnostic::error(codes::DUPLICATE_NAME, message).at(label));
             }
