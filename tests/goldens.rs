@@ -1,7 +1,7 @@
 //! Networks against what other frameworks computed.
 //!
 //! `tests/goldens` holds what the tests need, with how it was made. A folder named by `FRIT_MODELS` is read besides, where
-//! there is one: what it has must agree too.
+//! there is one: what it has must agree too. Where `CI` is set it must be there.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ fn goldens(name: &str) -> Vec<PathBuf> {
     let mut found = vec![root().join("tests/goldens").join(name)];
     match env::var_os("FRIT_MODELS") {
         Some(folder) => found.push(Path::new(&folder).join("pretrained").join(name)),
+        None if env::var_os("CI").is_some() => panic!("FRIT_MODELS is not set: in CI nothing is left out"),
         None => eprintln!("FRIT_MODELS is not set: only tests/goldens/{name} is compared"),
     }
     found
