@@ -106,7 +106,7 @@ fn bits(tensors: &[Vec<f32>]) -> Vec<Vec<u32>> {
     tensors.iter().map(|values| values.iter().map(|value| value.to_bits()).collect()).collect()
 }
 
-/// Runs `plan` `rounds` times, and compares the outputs with the interpreter's.
+/// Runs `plan` `rounds` times, with and without taking times, and compares the outputs with the interpreter's.
 fn agrees(plan: &Plan, machine: &Machine, threads: usize, rounds: usize) -> Result<(), TestCaseError> {
     let model = Model::new(emit(plan, machine).unwrap()).unwrap();
     let mut session = Session::new(&model, threads).unwrap();
@@ -119,6 +119,12 @@ fn agrees(plan: &Plan, machine: &Machine, threads: usize, rounds: usize) -> Resu
         session.run(&[&inputs[0], &inputs[1]], &mut [y, z], 1).unwrap();
         let told = format!("{:?} of {}, {threads} threads, round {round}", machine.lowering, machine.name);
         prop_assert_eq!(bits(&outputs), bits(&expected), "{}", told);
+        let mut outputs = vec![vec![0.0; elements]; 2];
+        let [y, z] = outputs.as_mut_slice() else { unreachable!("two outputs") };
+        let profile = session.profile(&[&inputs[0], &inputs[1]], &mut [y, z]).unwrap();
+        prop_assert_eq!(bits(&outputs), bits(&expected), "{}, timed", told);
+        prop_assert_eq!(profile.steps().len(), plan.steps.len());
+        prop_assert!(profile.steps().iter().all(|time| !time.is_zero()), "{}: a step without a mark", told);
     }
     Ok(())
 }
