@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     /// Variants to time, separated by commas [default: fused]
-    #[arg(long, value_name = "VARIANTS", value_delimiter = ',', conflicts_with_all = ["no_fuse", "lower"])]
+    #[arg(long, value_name = "VARIANTS", value_delimiter = ',', conflicts_with = "no_fuse")]
     compare: Vec<Variant>,
     /// Numbers of threads, separated by commas
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = value_parser!(u16).range(1..=256))]
