@@ -140,6 +140,12 @@ impl Lowering<'_> {
                     Comparison::LessOrEqual => FloatCC::LessThanOrEqual,
                 };
                 self.two(to, a, Operand::Register(b), |ins, a, b| {
+                    // Without AVX an operand in memory must be aligned, and Cranelift reads a loaded value that only a
+                    // comparison uses from memory whatever its alignment; seen as integers it stays in a register.
+                    let [a, b] = [a, b].map(|value| {
+                        let bits = as_type(ins, types::I32X4, value);
+                        as_type(ins, types::F32X4, bits)
+                    });
                     let mask = ins.ins().fcmp(condition, a, b);
                     as_type(ins, types::F32X4, mask)
                 });
