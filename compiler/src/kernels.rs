@@ -24,7 +24,7 @@ pub mod softmax;
 pub mod transcendental;
 pub mod window;
 
-use crate::vector::{Address, Pointer};
+use crate::vector::{Address, Builder, Instruction, Pointer};
 
 /// Bytes of one f32.
 pub const F32: usize = 4;
@@ -46,4 +46,20 @@ pub struct Strides {
 fn at(base: Pointer, offset: i64) -> Address {
     let offset = i32::try_from(offset).expect("the schedule refuses tensors whose distances pass 2^30 bytes");
     Address { base, offset }
+}
+
+/// Sets each pointer of a loop level to that of the level around it and an offset in bytes.
+fn set<const N: usize>(b: &mut Builder, to: [Pointer; N], from: [Pointer; N], offsets: [i64; N]) {
+    for ((to, base), offset) in to.into_iter().zip(from).zip(offsets) {
+        b.emit(Instruction::SetPointer { to, base, offset });
+    }
+}
+
+/// Moves each pointer of a loop level on to its next turn.
+fn advance<const N: usize>(b: &mut Builder, pointers: [Pointer; N], bytes: [usize; N]) {
+    for (pointer, bytes) in pointers.into_iter().zip(bytes) {
+        if bytes != 0 {
+            b.emit(Instruction::Advance { pointer, bytes: bytes as i64 });
+        }
+    }
 }

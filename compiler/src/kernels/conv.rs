@@ -23,7 +23,7 @@ use std::ops::Range;
 use frit_ir::ops::Epilogue;
 
 use super::window::{Axis, Run};
-use super::{F32, Strides, at, epilogue};
+use super::{F32, Strides, advance, at, epilogue, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Program, Register};
@@ -88,12 +88,7 @@ impl Conv {
 
     /// Bytes from the input's begin to the first row that the window of `run` reads.
     pub fn input_row(&self, run: &Run) -> usize {
-        let taps = &run.taps[0];
-        if taps.is_empty() {
-            return 0;
-        }
-        let row = self.rows.origin(run.start) + (taps.start * self.rows.dilation) as i64;
-        row.unsigned_abs() as usize * self.input.row
+        self.rows.first_input(run) * self.input.row
     }
 
     /// Bytes from a row's begin to tap 0 of the first pixel of `run`; negative in the zeros to its left.
@@ -102,7 +97,7 @@ impl Conv {
     }
 }
 
-/// The pointers of the loop nest, outermost first.
+/// The pointers of the loop nest, outermost first; input, output and residual of each level, in this order.
 struct Pointers {
     panel: [Pointer; 3],
     row: [Pointer; 3],
@@ -111,9 +106,6 @@ struct Pointers {
     /// Input and weights of the loop over channels.
     channel: [Pointer; 2],
 }
-
-/// Input, output and residual of one loop level, in this order everywhere.
-type Offsets = [i64; 3];
 
 struct Emitter<'a> {
     conv: &'a Conv,
@@ -139,7 +131,7 @@ pub fn build(width: Width, conv: &Conv, nest: &Nest) -> Result<Program, TooManyR
         channel: [b.pointer(input, 0), b.pointer(weights, 0)],
     };
     let emitter = Emitter { conv, nest, pointers, lanes: width.lanes };
-    emitter.panels(b, nest.panels);
+    emitter.panels(b);
     builder.finish()
 }
 
@@ -159,7 +151,6 @@ fn name(conv: &Conv, nest: &Nest) -> String {
 
 /// The parts of one tile that its code depends on.
 struct Tile<'a> {
-    vectors: usize,
     /// Taps down the window, all inside the map.
     row_taps: &'a Range<usize>,
     /// For each pixel, the taps across the window that fall inside the map.
@@ -167,39 +158,35 @@ struct Tile<'a> {
 }
 
 impl Emitter<'_> {
-    fn panels(&self, b: &mut Builder, panels: Panels) {
-        let count = self.count(Walk::Panels, panels.count);
-        b.repeat(count, |b| {
+    fn panels(&self, b: &mut Builder) {
+        let (conv, Panels { vectors, count }) = (self.conv, self.nest.panels);
+        b.repeat(self.count(Walk::Panels, count), |b| {
             for run in &self.nest.rows {
-                self.rows(b, panels.vectors, run);
+                self.rows(b, run);
             }
-            let bytes = self.conv.panel_bytes(panels.vectors, self.lanes) as i64;
-            b.emit(Instruction::Advance { pointer: self.pointers.weights, bytes });
-            let blocks = |block: usize| (panels.vectors * block) as i64;
-            advance(
-                b,
-                &self.pointers.panel,
-                [0, blocks(self.conv.output.block), blocks(self.conv.residual.block)],
-            );
+            advance(b, [self.pointers.weights], [conv.panel_bytes(vectors, self.lanes)]);
+            advance(b, self.pointers.panel, [0, vectors * conv.output.block, vectors * conv.residual.block]);
         });
     }
 
-    fn rows(&self, b: &mut Builder, vectors: usize, run: &Run) {
-        let (rows, conv) = (&self.conv.rows, self.conv);
-        let origin = if self.nest.walk == Walk::Panels { run.start as i64 } else { 0 };
-        let input = if self.nest.walk == Walk::Panels { conv.input_row(run) as i64 } else { 0 };
-        let offsets = [input, origin * conv.output.row as i64, origin * conv.residual.row as i64];
-        set(b, &self.pointers.row, &self.pointers.panel, offsets);
+    fn rows(&self, b: &mut Builder, run: &Run) {
+        let conv = self.conv;
+        let offsets = if self.nest.walk == Walk::Panels {
+            [conv.input_row(run), run.start * conv.output.row, run.start * conv.residual.row]
+        } else {
+            [0; 3]
+        };
+        set(b, self.pointers.row, self.pointers.panel, offsets.map(|bytes| bytes as i64));
         b.repeat(self.count(Walk::Rows, run.count), |b| {
             for columns in &self.nest.columns {
-                self.columns(b, vectors, &run.taps[0], columns);
+                self.columns(b, &run.taps[0], columns);
             }
-            let strides = [rows.stride * conv.input.row, conv.output.row, conv.residual.row];
-            advance(b, &self.pointers.row, strides.map(|bytes| bytes as i64));
+            let steps = [conv.rows.stride * conv.input.row, conv.output.row, conv.residual.row];
+            advance(b, self.pointers.row, steps);
         });
     }
 
-    fn columns(&self, b: &mut Builder, vectors: usize, row_taps: &Range<usize>, run: &Run) {
+    fn columns(&self, b: &mut Builder, row_taps: &Range<usize>, run: &Run) {
         let conv = self.conv;
         let offsets = if self.nest.walk == Walk::Tiles {
             [0; 3]
@@ -207,11 +194,11 @@ impl Emitter<'_> {
             let pixels = |strides: Strides| (run.start * strides.pixel) as i64;
             [conv.input_column(run), pixels(conv.output), pixels(conv.residual)]
         };
-        set(b, &self.pointers.tile, &self.pointers.row, offsets);
+        set(b, self.pointers.tile, self.pointers.row, offsets);
         b.repeat(self.count(Walk::Tiles, run.count), |b| {
-            self.tile(b, &Tile { vectors, row_taps, column_taps: &run.taps });
+            self.tile(b, &Tile { row_taps, column_taps: &run.taps });
             let steps = [conv.columns.stride * conv.input.pixel, conv.output.pixel, conv.residual.pixel];
-            advance(b, &self.pointers.tile, steps.map(|bytes| (run.width * bytes) as i64));
+            advance(b, self.pointers.tile, steps.map(|bytes| run.width * bytes));
         });
     }
 
@@ -220,14 +207,14 @@ impl Emitter<'_> {
     }
 
     fn tile(&self, b: &mut Builder, tile: &Tile<'_>) {
-        let pixels = tile.column_taps.len();
-        let sums = b.registers(pixels * tile.vectors);
+        let vectors = self.nest.panels.vectors;
+        let sums = b.registers(tile.column_taps.len() * vectors);
         let vector = (self.lanes * F32) as i64;
         for (index, &to) in sums.iter().enumerate() {
-            if index < tile.vectors {
+            if index < vectors {
                 b.emit(Instruction::Load { to, from: at(self.pointers.weights, index as i64 * vector) });
             } else {
-                b.emit(Instruction::Move { to, from: sums[index % tile.vectors] });
+                b.emit(Instruction::Move { to, from: sums[index % vectors] });
             }
         }
         for row_tap in tile.row_taps.clone() {
@@ -236,7 +223,7 @@ impl Emitter<'_> {
             }
         }
         let place = |pointer: Pointer, strides: Strides, index: usize| {
-            let (pixel, vector) = (index / tile.vectors, index % tile.vectors);
+            let (pixel, vector) = (index / vectors, index % vectors);
             at(pointer, (pixel * strides.pixel + vector * strides.block) as i64)
         };
         let [_, output, residual] = self.pointers.tile;
@@ -258,22 +245,19 @@ impl Emitter<'_> {
             return;
         }
         let conv = self.conv;
-        let step = (tile.vectors * self.lanes * F32) as i64;
+        let step = self.nest.panels.vectors * self.lanes * F32;
         let tap = row_tap * conv.columns.kernel + column_tap;
         let down = (row_tap - tile.row_taps.start) * conv.rows.dilation * conv.input.row;
         let across = column_tap * conv.columns.dilation * conv.input.pixel;
         let [input, weights] = self.pointers.channel;
-        let offset = (down + across) as i64;
-        b.emit(Instruction::SetPointer { to: input, base: self.pointers.tile[0], offset });
-        let offset = (1 + tap * conv.channels) as i64 * step;
-        b.emit(Instruction::SetPointer { to: weights, base: self.pointers.weights, offset });
+        let offsets = [down + across, (1 + tap * conv.channels) * step].map(|bytes| bytes as i64);
+        set(b, [input, weights], [self.pointers.tile[0], self.pointers.weights], offsets);
         let (blocks, rest) = (conv.channels / self.lanes, conv.channels % self.lanes);
         b.repeat(Count::Static(blocks as u32), |b| {
             for channel in 0..self.lanes {
                 self.channel(b, sums, &pixels, channel);
             }
-            b.emit(Instruction::Advance { pointer: input, bytes: conv.input.block as i64 });
-            b.emit(Instruction::Advance { pointer: weights, bytes: self.lanes as i64 * step });
+            advance(b, [input, weights], [conv.input.block, self.lanes * step]);
         });
         for channel in 0..rest {
             self.channel(b, sums, &pixels, channel);
@@ -338,19 +322,5 @@ pub fn registers_beside(width: Width, pixels: usize, vectors: usize) -> usize {
         1 => 1,
         _ if broadcasts_in_memory(width) => vectors,
         _ => vectors + 1,
-    }
-}
-
-fn set(b: &mut Builder, to: &[Pointer; 3], from: &[Pointer; 3], offsets: Offsets) {
-    for ((&to, &base), offset) in to.iter().zip(from).zip(offsets) {
-        b.emit(Instruction::SetPointer { to, base, offset });
-    }
-}
-
-fn advance(b: &mut Builder, pointers: &[Pointer; 3], bytes: Offsets) {
-    for (&pointer, bytes) in pointers.iter().zip(bytes) {
-        if bytes != 0 {
-            b.emit(Instruction::Advance { pointer, bytes });
-        }
     }
 }

@@ -6,7 +6,7 @@
 //! ```
 //! Parameters: input, output. Items: pixels, which must lie one behind the other on both sides.
 
-use super::{Strides, at};
+use super::{Strides, advance, at, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
 use crate::vector::{Builder, Count, Instruction, Program};
@@ -28,16 +28,14 @@ pub fn build(
     let (pixel_from, pixel_to) = (builder.pointer(from, 0), builder.pointer(to, 0));
     let (block_from, block_to) = (builder.pointer(from, 0), builder.pointer(to, 0));
     builder.repeat(Count::Items, |b| {
-        b.emit(Instruction::SetPointer { to: block_from, base: pixel_from, offset: 0 });
-        b.emit(Instruction::SetPointer { to: block_to, base: pixel_to, offset: 0 });
+        set(b, [block_from, block_to], [pixel_from, pixel_to], [0; 2]);
         let value = b.register();
         let several = |b: &mut Builder, count: usize| {
             for index in 0..count {
                 b.emit(Instruction::Load { to: value, from: at(block_from, (index * input.block) as i64) });
                 b.emit(Instruction::Store { to: at(block_to, (index * output.block) as i64), from: value });
             }
-            b.emit(Instruction::Advance { pointer: block_from, bytes: (count * input.block) as i64 });
-            b.emit(Instruction::Advance { pointer: block_to, bytes: (count * output.block) as i64 });
+            advance(b, [block_from, block_to], [count * input.block, count * output.block]);
         };
         b.repeat(Count::Static((blocks / UNROLL) as u32), |b| several(b, UNROLL));
         several(b, blocks % UNROLL);
@@ -47,8 +45,7 @@ pub fn build(
             b.emit(Instruction::StorePart { to: at(block_to, 0), from: value, lanes });
         }
         b.free(value);
-        b.emit(Instruction::Advance { pointer: pixel_from, bytes: input.pixel as i64 });
-        b.emit(Instruction::Advance { pointer: pixel_to, bytes: output.pixel as i64 });
+        advance(b, [pixel_from, pixel_to], [input.pixel, output.pixel]);
     });
     builder.finish()
 }

@@ -20,7 +20,7 @@ use std::ops::Range;
 use frit_ir::ops::Epilogue;
 
 use super::window::{Axis, Run};
-use super::{F32, Strides, at, epilogue};
+use super::{F32, Strides, advance, at, epilogue, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Program, Register};
@@ -80,34 +80,23 @@ impl Emitter<'_> {
         for run in self.spec.rows.runs(1) {
             self.rows(b, &run);
         }
-        let taps = (self.spec.rows.kernel * self.spec.columns.kernel) as i64;
-        let (input, output, residual) = (self.spec.input, self.spec.output, self.spec.residual);
-        let bytes =
-            [input.block as i64, (1 + taps) * self.vector, output.block as i64, residual.block as i64];
-        for (&pointer, bytes) in self.block.iter().zip(bytes) {
-            b.emit(Instruction::Advance { pointer, bytes });
-        }
+        let taps = self.spec.rows.kernel * self.spec.columns.kernel;
+        let Depthwise { input, output, residual, .. } = self.spec;
+        let weights = (1 + taps) * b.width().lanes * F32;
+        advance(b, self.block, [input.block, weights, output.block, residual.block]);
     }
 
     fn rows(&self, b: &mut Builder, run: &Run) {
-        let (spec, taps) = (self.spec, &run.taps[0]);
-        let first = spec.rows.origin(run.start) + (taps.start * spec.rows.dilation) as i64;
-        let first = if taps.is_empty() { 0 } else { first };
-        let start = run.start as i64;
-        let offsets =
-            [first * spec.input.row as i64, start * spec.output.row as i64, start * spec.residual.row as i64];
+        let spec = self.spec;
+        let first = spec.rows.first_input(run);
+        let offsets = [first * spec.input.row, run.start * spec.output.row, run.start * spec.residual.row];
         let [input, _, output, residual] = self.block;
-        for ((&to, base), offset) in self.row.iter().zip([input, output, residual]).zip(offsets) {
-            b.emit(Instruction::SetPointer { to, base, offset });
-        }
+        set(b, self.row, [input, output, residual], offsets.map(|bytes| bytes as i64));
         b.repeat(Count::Static(run.count as u32), |b| {
             for columns in &self.columns {
-                self.columns(b, taps, columns);
+                self.columns(b, &run.taps[0], columns);
             }
-            let strides = [spec.rows.stride * spec.input.row, spec.output.row, spec.residual.row];
-            for (&pointer, bytes) in self.row.iter().zip(strides) {
-                b.emit(Instruction::Advance { pointer, bytes: bytes as i64 });
-            }
+            advance(b, self.row, [spec.rows.stride * spec.input.row, spec.output.row, spec.residual.row]);
         });
     }
 
@@ -118,15 +107,11 @@ impl Emitter<'_> {
             (run.start * spec.output.pixel) as i64,
             (run.start * spec.residual.pixel) as i64,
         ];
-        for ((&to, &base), offset) in self.tile.iter().zip(&self.row).zip(offsets) {
-            b.emit(Instruction::SetPointer { to, base, offset });
-        }
+        set(b, self.tile, self.row, offsets);
         b.repeat(Count::Static(run.count as u32), |b| {
             self.tile(b, row_taps, &run.taps);
             let steps = [spec.columns.stride * spec.input.pixel, spec.output.pixel, spec.residual.pixel];
-            for (&pointer, bytes) in self.tile.iter().zip(steps) {
-                b.emit(Instruction::Advance { pointer, bytes: (run.width * bytes) as i64 });
-            }
+            advance(b, self.tile, steps.map(|bytes| run.width * bytes));
         });
     }
 

@@ -9,7 +9,7 @@
 
 use frit_ir::ops::Epilogue;
 
-use super::{Strides, at, epilogue};
+use super::{Strides, advance, at, epilogue, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
 use crate::vector::{Builder, Count, Instruction, Operand, Pointer, Program, Register};
@@ -47,15 +47,14 @@ pub fn build(width: Width, spec: &Elementwise) -> Result<Program, TooManyRegiste
     let affine = if spec.affine { "_affine" } else { "" };
     let name = format!("elementwise_{}{affine}{}", spec.pixels, epilogue::name(&spec.epilogue));
     let mut builder = Builder::new(name, width, 4);
-    let blocks: Vec<Pointer> = (0..4).map(|index| builder.pointer(builder.parameter(index), 0)).collect();
-    let (input, output, residual) =
-        (builder.pointer(blocks[0], 0), builder.pointer(blocks[1], 0), builder.pointer(blocks[2], 0));
+    let blocks = [0, 1, 2, 3].map(|index| builder.pointer(builder.parameter(index), 0));
+    let [input_block, output_block, residual_block, weights] = blocks;
+    let tensors = [input_block, output_block, residual_block];
+    let pixels @ [input, output, residual] = tensors.map(|block| builder.pointer(block, 0));
     builder.repeat(Count::Items, |b| {
-        for (to, base) in [(input, blocks[0]), (output, blocks[1]), (residual, blocks[2])] {
-            b.emit(Instruction::SetPointer { to, base, offset: 0 });
-        }
+        set(b, pixels, tensors, [0; 3]);
         let vector = (b.width().lanes * super::F32) as i32;
-        let affine = spec.affine.then(|| (b.load(blocks[3], 0), b.load(blocks[3], vector)));
+        let affine = spec.affine.then(|| (b.load(weights, 0), b.load(weights, vector)));
         let cursor = Cursor { input, output, residual, affine };
         b.repeat(Count::Static((spec.pixels / UNROLL) as u32), |b| pass(b, spec, &cursor, UNROLL));
         if !spec.pixels.is_multiple_of(UNROLL) {
@@ -65,9 +64,7 @@ pub fn build(width: Width, spec: &Elementwise) -> Result<Program, TooManyRegiste
             b.free_all([scale, shift]);
         }
         let strides = [spec.input.block, spec.output.block, spec.residual.block, 2 * vector as usize];
-        for (&pointer, stride) in blocks.iter().zip(strides) {
-            b.emit(Instruction::Advance { pointer, bytes: stride as i64 });
-        }
+        advance(b, blocks, strides);
     });
     builder.finish()
 }
@@ -89,9 +86,6 @@ fn pass(b: &mut Builder, spec: &Elementwise, cursor: &Cursor, count: usize) {
         b.emit(Instruction::Store { to: at(cursor.output, (index * spec.output.pixel) as i64), from: value });
     }
     b.free_all(values);
-    for (pointer, strides) in
-        [(cursor.input, spec.input), (cursor.output, spec.output), (cursor.residual, spec.residual)]
-    {
-        b.emit(Instruction::Advance { pointer, bytes: (count * strides.pixel) as i64 });
-    }
+    let steps = [spec.input, spec.output, spec.residual].map(|strides| count * strides.pixel);
+    advance(b, [cursor.input, cursor.output, cursor.residual], steps);
 }

@@ -10,7 +10,7 @@
 
 use frit_ir::ops::Padding;
 
-use super::{Strides, at};
+use super::{Strides, advance, at, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
 use crate::vector::{Builder, Count, Instruction, Pointer, Program, Register};
@@ -29,8 +29,7 @@ pub fn build(
     let (from, to) = (builder.pointer(block_from, 0), builder.pointer(block_to, 0));
     let padded_row = padding.left + columns + padding.right;
     builder.repeat(Count::Items, |b| {
-        b.emit(Instruction::SetPointer { to: from, base: block_from, offset: 0 });
-        b.emit(Instruction::SetPointer { to, base: block_to, offset: 0 });
+        set(b, [from, to], [block_from, block_to], [0; 2]);
         let (zero, value) = (b.register(), b.register());
         b.emit(Instruction::Constant { to: zero, value: 0.0 });
         fill(b, zero, to, padding.top * padded_row, output.pixel);
@@ -39,15 +38,13 @@ pub fn build(
             b.repeat(Count::Static(columns as u32), |b| {
                 b.emit(Instruction::Load { to: value, from: at(from, 0) });
                 b.emit(Instruction::Store { to: at(to, 0), from: value });
-                b.emit(Instruction::Advance { pointer: from, bytes: input.pixel as i64 });
-                b.emit(Instruction::Advance { pointer: to, bytes: output.pixel as i64 });
+                advance(b, [from, to], [input.pixel, output.pixel]);
             });
             fill(b, zero, to, padding.right, output.pixel);
         });
         fill(b, zero, to, padding.bottom * padded_row, output.pixel);
         b.free_all([zero, value]);
-        b.emit(Instruction::Advance { pointer: block_from, bytes: input.block as i64 });
-        b.emit(Instruction::Advance { pointer: block_to, bytes: output.block as i64 });
+        advance(b, [block_from, block_to], [input.block, output.block]);
     });
     builder.finish()
 }

@@ -10,7 +10,7 @@
 //!
 //! Parameters: input, output. Items: blocks of channels.
 
-use super::{Strides, at};
+use super::{Strides, advance, at};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
 use crate::vector::{Builder, Count, Instruction, Operand, Program, Register};
@@ -55,8 +55,7 @@ pub fn build(
         b.emit(Instruction::Multiply { to: sums[0], a: sums[0], b: Operand::Register(sums[1]) });
         b.emit(Instruction::Store { to: at(to, 0), from: sums[0] });
         b.free_all(sums);
-        b.emit(Instruction::Advance { pointer: from, bytes: input.block as i64 });
-        b.emit(Instruction::Advance { pointer: to, bytes: output.block as i64 });
+        advance(b, [from, to], [input.block, output.block]);
     });
     builder.finish()
 }

@@ -12,7 +12,7 @@
 //!
 //! Parameters: input, output. Items: pixels.
 
-use super::{F32, Strides, at, transcendental};
+use super::{F32, Strides, advance, at, set, transcendental};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Program, Register};
@@ -37,7 +37,7 @@ pub fn build(
             b.emit(Instruction::Broadcast { to: value, from: address });
             b.emit(Instruction::Maximum { to: most, a: most, b: Operand::Register(value) });
         });
-        set(b, [(cursor, from), (second, to)]);
+        set(b, [cursor, second], [from, to], [0; 2]);
         b.repeat(blocks, |b| {
             b.emit(Instruction::Load { to: value, from: at(cursor, 0) });
             b.emit(Instruction::Subtract { to: value, a: value, b: Operand::Register(most) });
@@ -46,7 +46,7 @@ pub fn build(
             b.emit(Instruction::Advance { pointer: cursor, bytes: input.block as i64 });
         });
         b.emit(Instruction::Constant { to: sum, value: 0.0 });
-        set(b, [(cursor, to), (second, to)]);
+        set(b, [cursor, second], [to, to], [0; 2]);
         each_channel(b, cursor, channels, output.block, |b, address| {
             b.emit(Instruction::Broadcast { to: value, from: address });
             b.emit(Instruction::Add { to: sum, a: sum, b: Operand::Register(value) });
@@ -57,16 +57,9 @@ pub fn build(
             store(b, second, value, output.block);
         });
         b.free_all([most, sum, value]);
-        b.emit(Instruction::Advance { pointer: from, bytes: input.pixel as i64 });
-        b.emit(Instruction::Advance { pointer: to, bytes: output.pixel as i64 });
+        advance(b, [from, to], [input.pixel, output.pixel]);
     });
     builder.finish()
-}
-
-fn set(b: &mut Builder, pairs: [(Pointer, Pointer); 2]) {
-    for (to, base) in pairs {
-        b.emit(Instruction::SetPointer { to, base, offset: 0 });
-    }
 }
 
 /// Stores `value` at `to` and moves it to the next block.

@@ -52,6 +52,15 @@ impl Axis {
         position as i64 * self.stride as i64 - self.before as i64
     }
 
+    /// The first index of the input that the windows of `run` read; 0 where they read none. All positions of a tile of a
+    /// run along this axis must have the same taps.
+    pub fn first_input(&self, run: &Run) -> usize {
+        match run.taps[0] {
+            ref taps if taps.is_empty() => 0,
+            ref taps => run.start * self.stride + taps.start * self.dilation - self.before,
+        }
+    }
+
     /// All positions as runs of tiles of at most `widest` positions, balanced so that widths differ by one at most.
     pub fn runs(&self, widest: usize) -> Vec<Run> {
         let tiles = self.output.div_ceil(widest);
@@ -118,6 +127,10 @@ mod tests {
                 let inside = |tap: usize| (0..9).contains(&(axis.origin(position) + (tap * dilation) as i64));
                 let expected: Vec<usize> = (0..kernel).filter(|&tap| inside(tap)).collect();
                 assert_eq!(axis.taps(position).collect::<Vec<_>>(), expected, "{axis:?} at {position}");
+                let run = Run { start: position, width: 1, count: 1, taps: vec![axis.taps(position)] };
+                let first =
+                    expected.first().map_or(0, |&tap| axis.origin(position) + (tap * dilation) as i64);
+                assert_eq!(axis.first_input(&run) as i64, first, "{axis:?} at {position}");
             }
         }
     }

@@ -115,18 +115,16 @@ impl Scheduler<'_> {
         values: &Values,
     ) -> Result<(), Diagnostic> {
         let operand = self.graph.operands(id)[0];
-        self.tensor_in_blocks(operand)?;
-        let Operands { output, residual, .. } = self.operands(id, epilogue)?;
         let input = self.tensor_in_blocks(operand)?;
+        let Operands { output, residual, .. } = self.operands(id, epilogue)?;
         let lanes = self.width.lanes;
         let offset = self.begin_weights();
         pack::depthwise(&mut self.weights, &values.kernel, values.bias.as_deref(), input.channels, lanes);
-        let (input_strides, strides) = (input.strides, output.strides);
         let spec = Depthwise {
             rows,
             columns,
-            input: input_strides,
-            output: strides,
+            input: input.strides,
+            output: output.strides,
             residual: residual.strides,
             epilogue,
         };
