@@ -10,7 +10,7 @@ use frit_benches::mobilenet_v2;
 use frit_compiler::Options;
 use frit_compiler::emit::jit::Prepared;
 use frit_compiler::machine::{Lowering, Machine};
-use frit_compiler::plan::{Call, Plan, Region, Step};
+use frit_compiler::plan::{Call, Plan, Step, interpret};
 use frit_compiler::probe;
 
 /// How long each layer runs.
@@ -79,20 +79,13 @@ fn measure(plan: &Plan, step: &Step, machine: &Machine, time: Duration) -> Durat
 }
 
 fn prepare(plan: &Plan, call: &Call, machine: &Machine) -> Prepared {
-    let floats = |shape: &[usize]| vec![0.25; shape.iter().product()];
-    let mut memory: Vec<Vec<f32>> = plan.inputs.iter().map(|border| floats(&border.shape)).collect();
-    memory.extend(plan.outputs.iter().map(|border| floats(&border.shape)));
-    memory.push(vec![0.25; plan.arena_bytes / 4]);
-    memory.push(plan.weights.clone());
-    let buffer = |region: Region| match region {
-        Region::Input(index) => index,
-        Region::Output(index) => plan.inputs.len() + index,
-        Region::Arena => plan.inputs.len() + plan.outputs.len(),
-        Region::Weights => plan.inputs.len() + plan.outputs.len() + 1,
-    };
-    let arguments: Vec<(usize, usize)> =
-        call.arguments.iter().map(|argument| (buffer(argument.region), argument.offset)).collect();
+    let inputs: Vec<Vec<f32>> =
+        plan.inputs.iter().map(|border| vec![0.0; border.shape.iter().product()]).collect();
+    let mut memory = interpret::memory(plan, &inputs);
+    if let Some((_weights, tensors)) = memory.split_last_mut() {
+        tensors.iter_mut().for_each(|values| values.fill(0.25));
+    }
     let kernel = &plan.kernels[call.kernel];
-    Prepared::new(kernel, machine, memory, &arguments, call.items as u64)
+    Prepared::new(kernel, machine, memory, &interpret::arguments(plan, call), call.items as u64)
         .unwrap_or_else(|error| panic!("{} stays inside its memory: {error:?}", kernel.name))
 }

@@ -9,7 +9,7 @@ use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Weight};
 
 use super::super::lower;
 use super::{EIGHT, SIXTEEN, difference, processor};
-use crate::plan::{self, Plan, Region};
+use crate::plan::{self, Plan};
 use crate::schedule::schedule;
 use crate::vector::{Width, interpret};
 
@@ -97,26 +97,16 @@ fn network() -> Graph {
 
 /// Runs every call on the processor and in the interpreter, on memory of their own, and compares after each.
 fn run(plan: &Plan, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let outputs = plan.outputs.iter().map(|output| vec![0.0; output.shape.iter().product()]);
-    let mut memory: Vec<Vec<f32>> = inputs.iter().cloned().chain(outputs).collect();
-    let arena = memory.len();
-    memory.extend([vec![0.0; plan.arena_bytes / 4], plan.weights.clone()]);
+    let mut memory = plan::interpret::memory(plan, inputs);
     let mut expected = memory.clone();
-    let buffer = |region: Region| match region {
-        Region::Input(index) => index,
-        Region::Output(index) => plan.inputs.len() + index,
-        Region::Arena => arena,
-        Region::Weights => arena + 1,
-    };
     for call in plan.steps.iter().flat_map(|step| &step.calls) {
         let kernel = &plan.kernels[call.kernel];
-        let arguments: Vec<(usize, usize)> =
-            call.arguments.iter().map(|argument| (buffer(argument.region), argument.offset)).collect();
+        let arguments = plan::interpret::arguments(plan, call);
         interpret::run(kernel, &mut expected, &arguments, call.items as u64).unwrap();
         processor::run(&lower(kernel).unwrap(), &mut memory, &arguments, call.items as u64);
         assert_eq!(difference(&expected, &memory), None, "{kernel}");
     }
-    memory.drain(plan.inputs.len()..arena).collect()
+    plan::interpret::outputs(plan, memory)
 }
 
 fn every_kernel_equals_the_interpreter(width: Width) {
