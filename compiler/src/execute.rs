@@ -8,7 +8,7 @@ use frit_ir::{Diagnostic, Faults, Graph};
 use frit_runtime::program::Border;
 use frit_runtime::{LoadError, Model, Session};
 
-use crate::machine::{Level, Lowering, Machine, NoWideLowering};
+use crate::machine::{Lowering, NoWideLowering};
 use crate::{Compiled, Options};
 
 /// One of the programs that can be made of the same network, to be compared with another.
@@ -119,7 +119,7 @@ impl Execution {
 ///
 /// # Errors
 /// As [`crate::compile`]; a variant that the machine has not; a CPU that lacks a feature that the code uses (see
-/// [`runs_here`], which tells before anything is compiled).
+/// [`runs_here`](crate::machine::Machine::runs_here), which tells before anything is compiled).
 pub fn load(graph: &Graph, variant: Variant, base: &Options) -> Result<Model, Faults> {
     let options = variant
         .options(base)
@@ -133,18 +133,10 @@ pub fn refused(error: &LoadError) -> Faults {
     Diagnostic::error(codes::INTERNAL, error.to_string()).into()
 }
 
-/// Whether code for `machine` can run on this CPU.
-pub fn runs_here(machine: &Machine) -> bool {
-    let architecture = match machine.level {
-        Level::Aarch64 => cfg!(target_arch = "aarch64"),
-        Level::V2 | Level::V3 | Level::V4 => cfg!(target_arch = "x86_64"),
-    };
-    architecture && frit_runtime::cpu::missing(&machine.features()).is_empty()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::{Level, Machine};
 
     #[test]
     fn every_variant_is_found_by_its_name_and_no_other() {
@@ -160,12 +152,5 @@ mod tests {
         assert!(!Variant::Unfused.options(&base).unwrap().fuse);
         assert!(Variant::Portable.options(&base).unwrap().fuse);
         assert_eq!(Variant::Wide.options(&base), Err(NoWideLowering(Level::V2)));
-    }
-
-    #[test]
-    fn code_of_another_architecture_never_runs_here() {
-        let other = if cfg!(target_arch = "aarch64") { Level::V2 } else { Level::Aarch64 };
-        assert!(!runs_here(&Machine::of(other)));
-        assert!(runs_here(&Machine::native()));
     }
 }

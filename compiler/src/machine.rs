@@ -142,12 +142,8 @@ impl FromStr for Machine {
 impl Machine {
     /// The highest level of this CPU.
     pub fn native() -> Machine {
-        let has = |level: Level| frit_runtime::cpu::missing(&level.features()).is_empty();
-        let level = if cfg!(target_arch = "aarch64") {
-            Level::Aarch64
-        } else {
-            [Level::V4, Level::V3].into_iter().find(|&level| has(level)).unwrap_or(Level::V2)
-        };
+        let levels = [Level::Aarch64, Level::V4, Level::V3];
+        let level = levels.into_iter().find(|&level| Machine::of(level).runs_here()).unwrap_or(Level::V2);
         let machine = Machine::of(level);
         match own_signature().and_then(cpu_of) {
             Some(cpu) => {
@@ -191,6 +187,11 @@ impl Machine {
         self.level.features()
     }
 
+    /// Whether this CPU can run code for the machine.
+    pub fn runs_here(&self) -> bool {
+        frit_runtime::cpu::missing(&self.features()).is_empty()
+    }
+
     /// Cranelift's description of the target, with exactly the level's features.
     ///
     /// # Errors
@@ -220,14 +221,14 @@ impl Level {
     }
 
     fn features(self) -> Vec<&'static str> {
-        let v2 = ["sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"].as_slice();
+        let v2 = ["x86-64", "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"].as_slice();
         let v3 = ["avx", "avx2", "fma", "bmi1", "bmi2", "lzcnt"].as_slice();
         let v4 = ["avx512f", "avx512dq", "avx512vl", "avx512bw", "avx512cd"].as_slice();
         match self {
             Level::V2 => v2.to_vec(),
             Level::V3 => [v2, v3].concat(),
             Level::V4 => [v2, v3, v4].concat(),
-            Level::Aarch64 => Vec::new(),
+            Level::Aarch64 => vec!["aarch64"],
         }
     }
 
@@ -293,6 +294,13 @@ mod tests {
     fn an_unknown_name_is_refused_with_the_names_that_there_are() {
         let error = "x86-64-v5".parse::<Machine>().unwrap_err();
         assert!(error.to_string().contains("x86-64-v4"), "{error}");
+    }
+
+    #[test]
+    fn code_of_another_architecture_never_runs_here() {
+        let other = if cfg!(target_arch = "aarch64") { Level::V2 } else { Level::Aarch64 };
+        assert!(!Machine::of(other).runs_here());
+        assert!(Machine::native().runs_here());
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::emit::jit::Prepared;
-use crate::execute::runs_here;
 use crate::machine::Machine;
 use crate::vector::program::Width;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Program};
@@ -44,9 +43,6 @@ const UNROLL: usize = 4;
 const PASSES: u64 = 8_000;
 
 fn multiply_adds(machine: &Machine) -> Option<f64> {
-    if !runs_here(machine) {
-        return None;
-    }
     let width = machine.width();
     let kernel = chains(width);
     let memory = vec![vec![1.0; (SUMS + 2) * width.lanes]];

@@ -1,4 +1,7 @@
-//! CPU features by name: what code needs against what this CPU has.
+//! CPU features by name: what code needs against what this CPU has. The architecture is a feature among them.
+
+/// The name of this CPU's architecture.
+const ARCHITECTURE: &str = if cfg!(target_arch = "x86_64") { "x86-64" } else { std::env::consts::ARCH };
 
 macro_rules! detect {
     ($name:expr, $($feature:tt)+) => {
@@ -10,8 +13,12 @@ macro_rules! detect {
 }
 
 /// Whether this CPU has the feature; one that is not known is taken as missing.
-#[cfg(target_arch = "x86_64")]
 pub fn has(feature: &str) -> bool {
+    feature == ARCHITECTURE || has_extension(feature)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_extension(feature: &str) -> bool {
     detect!(
         feature,
         "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "avx" "avx2" "fma" "bmi1" "bmi2" "lzcnt" "avx512f" "avx512dq" "avx512vl" "avx512bw"
@@ -19,9 +26,8 @@ pub fn has(feature: &str) -> bool {
     )
 }
 
-/// Whether this CPU has the feature; beyond the baseline none is known.
 #[cfg(not(target_arch = "x86_64"))]
-pub fn has(_feature: &str) -> bool {
+fn has_extension(_feature: &str) -> bool {
     false
 }
 
@@ -38,6 +44,9 @@ mod tests {
     fn only_what_is_absent_is_missing_and_in_the_order_asked() {
         assert_eq!(missing(&[]), Vec::<&str>::new());
         assert_eq!(missing(&["no-such-b", "no-such-a"]), ["no-such-b", "no-such-a"]);
+        let architectures = ["x86-64", "aarch64"].into_iter().filter(|name| has(name)).count();
+        assert!(architectures <= 1, "a CPU is of one architecture");
+        assert!(has(ARCHITECTURE));
         let present = ["sse3", "avx2", "avx512f"].into_iter().find(|name| has(name));
         if let Some(present) = present {
             assert_eq!(missing(&["no-such", present]), ["no-such"]);

@@ -108,6 +108,10 @@ impl Prepared {
         if !missing.is_empty() {
             return Err(PrepareError::Cpu(missing));
         }
+        // The lowering follows the kernel's lanes: only those of the machine are covered by its features.
+        if kernel.width.lanes != machine.width().lanes {
+            return Err(PrepareError::Lanes(kernel.width.lanes));
+        }
         let code = code(&plan, machine).map_err(PrepareError::Emit)?;
         Ok(Prepared { code, memory, arguments: arguments.to_vec(), items })
     }
@@ -132,6 +136,8 @@ pub enum PrepareError {
     Outside(vector::interpret::Fault),
     /// It can't be compiled.
     Emit(EmitError),
+    /// It is written for so many lanes, which the machine's lowering has not.
+    Lanes(usize),
     /// This CPU lacks these features.
     Cpu(Vec<&'static str>),
 }

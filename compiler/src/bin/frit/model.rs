@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use frit_compiler::machine::{self, Lowering, Machine};
-use frit_compiler::{Options, execute, import};
+use frit_compiler::{Options, import};
 use frit_ir::Graph;
 use frit_passes::egraph::rules;
 use frit_passes::legality::{self, Legal};
@@ -79,7 +79,7 @@ impl ModelArgs {
     /// How to compile what then runs on this CPU.
     pub(crate) fn options_to_run(&self) -> Result<Options, Failure> {
         let options = self.options()?;
-        if !execute::runs_here(&options.machine) {
+        if !options.machine.runs_here() {
             return Err(Failure::Usage(format!(
                 "this CPU can't run code for {}: choose a --target that it has, or native",
                 options.machine.name

@@ -8,7 +8,6 @@ use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Widt
 
 /// Every machine whose code this CPU runs, in every lowering.
 fn machines() -> Vec<Machine> {
-    let own = |level: &Level| (*level == Level::Aarch64) == cfg!(target_arch = "aarch64");
     let lowered = |level| {
         [Lowering::Portable, Lowering::Wide]
             .into_iter()
@@ -16,9 +15,8 @@ fn machines() -> Vec<Machine> {
     };
     [Level::V2, Level::V3, Level::V4, Level::Aarch64]
         .into_iter()
-        .filter(own)
         .flat_map(lowered)
-        .filter(|machine| frit_runtime::cpu::missing(&machine.features()).is_empty())
+        .filter(Machine::runs_here)
         .collect()
 }
 
@@ -247,4 +245,13 @@ fn a_kernel_that_reaches_outside_its_memory_is_never_run() {
     assert_eq!(prepared.memory()[0][machine.width().lanes..], vec![2.0; machine.width().lanes]);
     let refused = Prepared::new(&kernel, &machine, memory, &arguments, 2);
     assert!(matches!(refused, Err(PrepareError::Outside(_))), "item 1 writes behind the buffer");
+}
+
+#[test]
+fn a_kernel_of_other_lanes_than_the_machine_has_is_never_run() {
+    let machine = Machine::native().with_lowering(Lowering::Portable).unwrap();
+    let wider = Width { lanes: 16, registers: 32, fused: true };
+    let arguments = [(0, 0), (0, 0), (0, 0)];
+    let refused = Prepared::new(&add(wider), &machine, vec![vec![1.0; 16]], &arguments, 1);
+    assert!(matches!(refused, Err(PrepareError::Lanes(16))));
 }
