@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
-
 use crate::diagnostic::{Diagnostic, codes};
+use crate::noise::Noise;
 use crate::tensor::Shape;
 
 /// One weight tensor, dense and row-major.
@@ -107,40 +105,20 @@ impl Fnv {
 fn draw(seed: u64, name: &str, shape: &Shape) -> Arc<[f32]> {
     let mut hash = Fnv::default();
     name.bytes().for_each(|byte| hash.word(u64::from(byte)));
-    let mut source = Source(ChaCha8Rng::seed_from_u64(seed ^ hash.0));
+    let mut noise = Noise::new(seed ^ hash.0);
     let count = shape.elements().unwrap_or(0);
     let role = name.rsplit('.').next().unwrap_or(name);
     let filters = shape.channels().max(1);
     let deviation = (2.0 / (count / filters).max(1) as f64).sqrt();
-    let value = |source: &mut Source| match role {
-        "gamma" => source.between(0.8, 1.2),
-        "beta" => source.between(-0.2, 0.3),
-        "mean" => source.between(-0.2, 0.2),
-        "variance" => source.between(0.6, 1.4),
-        "bias" => source.between(-0.1, 0.1),
-        _ => source.normal() * deviation,
+    let value = |noise: &mut Noise| match role {
+        "gamma" => noise.between(0.8, 1.2),
+        "beta" => noise.between(-0.2, 0.3),
+        "mean" => noise.between(-0.2, 0.2),
+        "variance" => noise.between(0.6, 1.4),
+        "bias" => noise.between(-0.1, 0.1),
+        _ => noise.normal() * deviation,
     };
-    (0..count).map(|_| value(&mut source) as f32).collect()
-}
-
-/// Random numbers.
-struct Source(ChaCha8Rng);
-
-impl Source {
-    /// Uniform in 0..1.
-    fn uniform(&mut self) -> f64 {
-        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.uniform()
-    }
-
-    /// Standard normal (Box and Muller, 1958).
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (std::f64::consts::TAU * self.uniform()).cos()
-    }
+    (0..count).map(|_| value(&mut noise) as f32).collect()
 }
 
 #[cfg(test)]

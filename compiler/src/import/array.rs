@@ -6,11 +6,10 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use frit_ir::diagnostic::codes;
+use frit_ir::noise::Noise;
 use frit_ir::{Diagnostic, Faults, Shape, Tensor};
 use ndarray::{IxDyn, ShapeBuilder};
 use ndarray_npy::npy::header::{Header, Layout};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use zip::ZipArchive;
 
 use super::{limits, open, place};
@@ -63,14 +62,8 @@ pub fn seeded(shape: &Shape, batch: usize, seed: u64) -> Result<Tensor, Faults> 
         let message = format!("{batch} inputs of {shape} are larger than {} bytes", limits::ARRAY_BYTES);
         return Err(Diagnostic::error(codes::LIMIT, message).into());
     };
-    let mut source = ChaCha8Rng::seed_from_u64(seed);
-    let mut uniform = || (source.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    // Box and Muller, 1958.
-    let normal = || {
-        let radius = (-2.0 * (1.0 - uniform()).ln()).sqrt();
-        (radius * (std::f64::consts::TAU * uniform()).cos()) as f32
-    };
-    let values = std::iter::repeat_with(normal).take(elements).collect();
+    let mut noise = Noise::new(seed);
+    let values = std::iter::repeat_with(|| noise.normal() as f32).take(elements).collect();
     tensor(&batched(batch, shape), values).map_err(Faults::from)
 }
 

@@ -115,7 +115,7 @@ fn seeded_weights_keep_every_layer_of_mobilenet_v2_alive_and_bounded() {
     let graph = mobilenet_v2();
     let convolutions = graph.ids().filter(|&id| matches!(graph.node(id).op, Op::Conv2d(_))).count();
     assert_eq!(convolutions, 52);
-    let mut source = Source(ChaCha8Rng::seed_from_u64(1));
+    let mut source = Noise::new(1);
     let image = Tensor::from_shape_simple_fn(vec![64, 64, 3], || source.normal() as f32);
     for (id, value) in run_all(&graph, &[image]).unwrap() {
         let count = value.len() as f32;
