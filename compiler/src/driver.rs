@@ -41,14 +41,12 @@ pub fn build(
     builder.switch_to_block(entry);
     let barrier = builder.import_signature(signature(call_conv));
     let (context, worker) = (builder.block_params(entry)[0], builder.block_params(entry)[1]);
-    let marks = marks(&mut builder, context, worker);
-    let mut driver = Driver { builder, kernels, barrier, context, worker, marks };
+    let mut driver = Driver { builder, kernels, barrier, context, worker };
     for (index, step) in plan.steps.iter().enumerate() {
         driver.step(step);
         if index + 1 < plan.steps.len() {
             driver.meet();
         }
-        driver.mark(index);
     }
     driver.builder.ins().return_(&[]);
     driver.builder.seal_all_blocks();
@@ -61,8 +59,6 @@ struct Driver<'a> {
     barrier: SigRef,
     context: Value,
     worker: Value,
-    /// Whether this worker is the one that marks the ends of steps.
-    marks: Value,
 }
 
 /// The context and the tables in it never change while the entry runs.
@@ -141,23 +137,4 @@ impl Driver<'_> {
         let barrier = self.field(types::I64, offset_of!(Context, barrier));
         self.builder.ins().call_indirect(self.barrier, barrier, &[self.context, self.worker]);
     }
-
-    fn mark(&mut self, step: usize) {
-        let (some, behind) = (self.builder.create_block(), self.builder.create_block());
-        self.builder.ins().brif(self.marks, some, &[], behind, &[]);
-        self.builder.switch_to_block(some);
-        let mark = self.field(types::I64, offset_of!(Context, mark));
-        let step = self.builder.ins().iconst(types::I32, step as i64);
-        self.builder.ins().call_indirect(self.barrier, mark, &[self.context, step]);
-        self.builder.ins().jump(behind, &[]);
-        self.builder.switch_to_block(behind);
-    }
-}
-
-/// Whether a profile is wanted and this worker is the one that marks the ends of steps.
-fn marks(builder: &mut FunctionBuilder<'_>, context: Value, worker: Value) -> Value {
-    let profile = builder.ins().load(types::I64, constant(), context, offset_of!(Context, profile) as i32);
-    let wanted = builder.ins().icmp_imm_s(IntCC::NotEqual, profile, 0);
-    let first = builder.ins().icmp_imm_s(IntCC::Equal, worker, 0);
-    builder.ins().band(wanted, first)
 }

@@ -1,7 +1,7 @@
 //! The one struct that generated code and the runtime share.
 
 /// Increased with every change of [`Context`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 1;
 
 /// What the entry gets. The compiler takes the offsets of its fields from this type.
 #[repr(C)]
@@ -23,10 +23,8 @@ pub struct Context {
     pub barrier: extern "C" fn(*const Context, u32),
     /// What the barrier waits on; of no concern to generated code.
     pub meeting: *const crate::gate::Meeting,
-    /// Not null where the time of each step is wanted; of no further concern to generated code.
+    /// Not null where the time of each step is wanted; of no concern to generated code.
     pub profile: *mut crate::profile::Profile,
-    /// Where `profile` is not null, worker 0 calls it after each step and its barrier, with the step's index.
-    pub mark: extern "C" fn(*const Context, u32),
 }
 
 /// A compiled model: every worker calls it once an inference, with the same context and its own number.

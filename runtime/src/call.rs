@@ -41,7 +41,7 @@ pub(crate) struct Workers<'a> {
 
 /// Runs the program on one image with all workers.
 pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_>) {
-    let Workers { pool, meeting, profile } = workers;
+    let Workers { pool, meeting, mut profile } = workers;
     let inputs: Vec<*const f32> = tensors.inputs.iter().map(|values| values.as_ptr()).collect();
     let outputs: Vec<*mut f32> = tensors.outputs.iter_mut().map(|values| values.as_mut_ptr()).collect();
     let context = Context {
@@ -53,8 +53,7 @@ pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_
         arena: tensors.arena.as_mut_ptr(),
         barrier: meet,
         meeting,
-        profile: profile.map_or(std::ptr::null_mut(), std::ptr::from_mut),
-        mark,
+        profile: profile.as_deref_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut),
     };
     let shared = Shared(&context);
     let entry = program.code.entry();
@@ -63,18 +62,24 @@ pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_
         // features; whoever made the `Code` vouched for what it touches. All of it outlives `Pool::run`.
         unsafe { entry(shared.context(), worker) }
     });
+    // There is no barrier after the last step: it ends with the call.
+    if let Some(profile) = profile.filter(|_| !program.steps.is_empty()) {
+        profile.mark();
+    }
 }
 
-/// The barrier that generated code calls.
-extern "C" fn meet(context: *const Context, _worker: u32) {
-    // SAFETY: generated code passes on the context that `entry` above gave it, whose meeting outlives the call.
-    unsafe { (*(*context).meeting).wait() }
-}
-
-/// The end of a step, as generated code reports it when a profile is wanted.
-extern "C" fn mark(context: *const Context, step: u32) {
-    // SAFETY: only worker 0 calls it, and only where the profile, which outlives the call, is not null.
-    unsafe { (*(*context).profile).mark(step as usize) }
+/// The barrier that generated code calls between steps.
+extern "C" fn meet(context: *const Context, worker: u32) {
+    // SAFETY: generated code passes on the context that `entry` above gave it, whose meeting and profile outlive the
+    // call; the profile is null or touched by worker 0 alone.
+    unsafe {
+        (*(*context).meeting).wait();
+        if worker == 0
+            && let Some(profile) = (*context).profile.as_mut()
+        {
+            profile.mark();
+        }
+    }
 }
 
 /// Calls kernel `index` of `code` with pointers into `memory` (buffer, byte offset) and `items`.

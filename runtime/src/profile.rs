@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Times of the steps of one inference, as worker 0 saw them.
+/// Times of the steps of one inference, as worker 0 saw them: a step ends where its barrier opens, the last one where all
+/// workers have come back.
 #[derive(Debug)]
 pub struct Profile {
     last: Instant,
@@ -12,15 +13,13 @@ pub struct Profile {
 impl Profile {
     /// For a program of `steps` steps, begun now.
     pub(crate) fn begin(steps: usize) -> Profile {
-        Profile { last: Instant::now(), steps: vec![Duration::ZERO; steps] }
+        Profile { last: Instant::now(), steps: Vec::with_capacity(steps) }
     }
 
-    /// Ends `step`: what has passed since the last mark is its time.
-    pub(crate) fn mark(&mut self, step: usize) {
+    /// Ends a step: what has passed since the last mark is its time.
+    pub(crate) fn mark(&mut self) {
         let now = Instant::now();
-        if let Some(time) = self.steps.get_mut(step) {
-            *time = now - self.last;
-        }
+        self.steps.push(now - self.last);
         self.last = now;
     }
 
