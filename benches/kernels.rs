@@ -10,7 +10,8 @@ use frit_benches::mobilenet_v2;
 use frit_compiler::Options;
 use frit_compiler::emit::jit::Prepared;
 use frit_compiler::machine::{Lowering, Machine};
-use frit_compiler::plan::{Call, Plan, Step, interpret};
+use frit_compiler::plan::interpret::{self, Launch};
+use frit_compiler::plan::{Plan, Step};
 use frit_compiler::probe;
 
 /// How long each layer runs.
@@ -38,7 +39,7 @@ fn table(machine: &Machine, time: Duration) {
     let (mut macs, mut seconds) = (0, 0.0);
     for step in plan.steps.iter().filter(|step| step.macs > 0) {
         let kernels: Vec<&str> =
-            step.calls.iter().map(|call| plan.kernels[call.kernel].name.as_str()).collect();
+            step.work.calls().map(|call| plan.kernels[call.kernel].name.as_str()).collect();
         if !seen.insert((step.macs, kernels.clone())) {
             continue;
         }
@@ -65,7 +66,8 @@ fn table(machine: &Machine, time: Duration) {
 
 /// The fastest run of all calls of `step`, one after the other.
 fn measure(plan: &Plan, step: &Step, machine: &Machine, time: Duration) -> Duration {
-    let mut calls: Vec<Prepared> = step.calls.iter().map(|call| prepare(plan, call, machine)).collect();
+    let launches = interpret::launches(plan, step, 1);
+    let mut calls: Vec<Prepared> = launches.iter().map(|launch| prepare(plan, launch, machine)).collect();
     let started = Instant::now();
     let mut fastest = Duration::MAX;
     loop {
@@ -78,14 +80,14 @@ fn measure(plan: &Plan, step: &Step, machine: &Machine, time: Duration) -> Durat
     }
 }
 
-fn prepare(plan: &Plan, call: &Call, machine: &Machine) -> Prepared {
+fn prepare(plan: &Plan, launch: &Launch, machine: &Machine) -> Prepared {
     let inputs: Vec<Vec<f32>> =
         plan.inputs.iter().map(|border| vec![0.0; border.shape.iter().product()]).collect();
-    let mut memory = interpret::memory(plan, &inputs);
+    let mut memory = interpret::memory(plan, &inputs, 1);
     if let Some((_weights, tensors)) = memory.split_last_mut() {
         tensors.iter_mut().for_each(|values| values.fill(0.25));
     }
-    let kernel = &plan.kernels[call.kernel];
-    Prepared::new(kernel, machine, memory, &interpret::arguments(plan, call), call.items as u64)
+    let kernel = &plan.kernels[launch.kernel];
+    Prepared::new(kernel, machine, memory, &launch.arguments, launch.items)
         .unwrap_or_else(|error| panic!("{} stays inside its memory: {error:?}", kernel.name))
 }

@@ -2,139 +2,333 @@
 //!
 //! ```text
 //! for step
-//!     share = this worker's part of the step's items
-//!     for call: kernel(arguments at the share's begin, items in the share)      where the share has any
-//!     barrier                                                                   except after the last step
+//!     items: for call: its part of this worker's share                  through `items`
+//!     bands: for section: for band in this worker's share of it
+//!                for call                                               through `band`
+//!     barrier                                                           except after the last step
 //! ```
-//! The items of all calls of a step form one list, of which worker `w` of `n` takes `items * w / n .. items * (w + 1) / n`:
-//! small calls behind each other balance out.
+//! What a call hands to its kernel is a record in a table behind the code ([`table`]). Two functions turn a record into
+//! arguments, so that a call costs the entry a handful of instructions however many tensors it has.
 
 use std::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self, AbiParam, FuncRef, InstBuilder, MemFlagsData, SigRef, Value, types};
+use cranelift_codegen::ir::{self, AbiParam, FuncRef, InstBuilder, MemFlagsData, Value, types};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use frit_runtime::abi::Context;
+use frit_runtime::abi::{ARENA, Context, POINTERS, SCRATCH, TENSORS, WEIGHTS};
 
-use crate::plan::{Argument, Call, Plan, Region, Step};
+use crate::plan::{Call, Plan, Region, Section, Step, Work};
 
-/// The signature of the entry: the context, and the worker's number.
-pub fn signature(call_conv: CallConv) -> ir::Signature {
+/// The functions that the entry calls, as it knows them.
+pub struct Callees {
+    /// The plan's kernels.
+    pub kernels: Vec<FuncRef>,
+    /// The function that [`build_items`] builds.
+    pub items: FuncRef,
+    /// The function that [`build_band`] builds.
+    pub band: FuncRef,
+    /// The records, behind a symbol like that of a function.
+    pub table: FuncRef,
+}
+
+/// Bytes of one number in the table and of one address.
+const WORD: usize = 8;
+
+/// A record of the table: all items of its step, those before its own, its own; then for each pointer its region, bytes,
+/// and bytes from one item or band to the next.
+const RECORD: usize = WORD * (3 + 3 * POINTERS);
+
+/// The records of all calls of `plan`, in the plan's order.
+pub fn table(plan: &Plan) -> Vec<u8> {
+    let mut words: Vec<u64> = Vec::new();
+    for step in &plan.steps {
+        let all: usize = step.work.calls().map(|call| call.items).sum();
+        let mut before = 0;
+        for call in step.work.calls() {
+            words.extend([all, before, call.items].map(|count| count as u64));
+            before += call.items;
+            for argument in &call.arguments {
+                let region = WORD * region(plan, argument.region);
+                words.extend([region, argument.offset, argument.stride].map(|bytes| bytes as u64));
+            }
+            words.extend(std::iter::repeat_n(0, 3 * (POINTERS - call.arguments.len())));
+        }
+    }
+    words.into_iter().flat_map(u64::to_le_bytes).collect()
+}
+
+/// The index of a region in a worker's row of [`Context::regions`].
+fn region(plan: &Plan, region: Region) -> usize {
+    match region {
+        Region::Weights => WEIGHTS,
+        Region::Arena => ARENA,
+        Region::Scratch => SCRATCH,
+        Region::Input(index) => TENSORS + index,
+        Region::Output(index) => TENSORS + plan.inputs.len() + index,
+    }
+}
+
+fn signature_of(call_conv: CallConv, parameters: &[ir::Type]) -> ir::Signature {
     let mut signature = ir::Signature::new(call_conv);
-    signature.params.extend([AbiParam::new(types::I64), AbiParam::new(types::I32)]);
+    signature.params.extend(parameters.iter().map(|&ty| AbiParam::new(ty)));
     signature
 }
 
-/// Builds the entry of `plan` in `function`; `kernels` are the plan's kernels as `function` knows them.
-pub fn build(
-    plan: &Plan,
-    function: &mut ir::Function,
-    context: &mut FunctionBuilderContext,
-    frontend: TargetFrontendConfig,
-    kernels: &[FuncRef],
-) {
-    let call_conv = function.signature.call_conv;
-    let mut builder = FunctionBuilder::new(function, context);
+/// The signature of the entry: the context, and the worker's number.
+pub fn signature(call_conv: CallConv) -> ir::Signature {
+    signature_of(call_conv, &[types::I64, types::I32])
+}
+
+/// The signature of every kernel: its pointers and the number of items.
+pub fn kernel_signature(call_conv: CallConv) -> ir::Signature {
+    signature_of(call_conv, &[types::I64; POINTERS + 1])
+}
+
+/// The signature of [`build_items`]: kernel, record, the worker's regions, its number, and how many workers there are.
+pub fn items_signature(call_conv: CallConv) -> ir::Signature {
+    signature_of(call_conv, &[types::I64; 5])
+}
+
+/// The signature of [`build_band`]: kernel, record, the worker's regions, the band.
+pub fn band_signature(call_conv: CallConv) -> ir::Signature {
+    signature_of(call_conv, &[types::I64; 4])
+}
+
+/// What building a function takes.
+pub struct Site<'a> {
+    /// The function, with its signature.
+    pub function: &'a mut ir::Function,
+    /// Reused from function to function.
+    pub context: &'a mut FunctionBuilderContext,
+    /// The target's conventions.
+    pub frontend: TargetFrontendConfig,
+}
+
+/// Builds one function out of its parameters.
+fn build(site: Site<'_>, body: impl FnOnce(&mut FunctionBuilder<'_>, &[Value])) {
+    let mut builder = FunctionBuilder::new(site.function, site.context);
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
-    let barrier = builder.import_signature(signature(call_conv));
-    let (context, worker) = (builder.block_params(entry)[0], builder.block_params(entry)[1]);
-    let mut driver = Driver { builder, kernels, barrier, context, worker };
-    for (index, step) in plan.steps.iter().enumerate() {
-        driver.step(step);
-        if index + 1 < plan.steps.len() {
-            driver.meet();
-        }
-    }
-    driver.builder.ins().return_(&[]);
-    driver.builder.seal_all_blocks();
-    driver.builder.finalize(frontend);
+    let parameters = builder.block_params(entry).to_vec();
+    body(&mut builder, &parameters);
+    builder.ins().return_(&[]);
+    builder.seal_all_blocks();
+    builder.finalize(site.frontend);
 }
 
-struct Driver<'a> {
-    builder: FunctionBuilder<'a>,
-    kernels: &'a [FuncRef],
-    barrier: SigRef,
-    context: Value,
-    worker: Value,
-}
-
-/// The context and the tables in it never change while the entry runs.
+/// The table, and what the context points to, never change while the entry runs.
 fn constant() -> MemFlagsData {
     MemFlagsData::trusted().with_readonly()
 }
 
-impl Driver<'_> {
-    fn step(&mut self, step: &Step) {
-        let items: usize = step.calls.iter().map(|call| call.items).sum();
-        let workers = self.field(types::I32, offset_of!(Context, workers));
-        let workers = self.builder.ins().uextend(types::I64, workers);
-        let worker = self.builder.ins().uextend(types::I64, self.worker);
-        let next = self.builder.ins().iadd_imm_s(worker, 1);
-        let bound = |b: &mut FunctionBuilder<'_>, worker: Value| {
-            let product = b.ins().imul_imm_s(worker, items as i64);
-            b.ins().udiv(product, workers)
+/// A function that calls a kernel on the part of the worker's share of a step that falls on the call.
+pub fn build_items(site: Site<'_>) {
+    build(site, |b, parameters| {
+        let [kernel, record, regions, worker, workers] = *parameters else { unreachable!("items_signature") };
+        let word = |b: &mut FunctionBuilder<'_>, index: usize| {
+            b.ins().load(types::I64, constant(), record, (WORD * index) as i32)
         };
-        let (begin, end) = (bound(&mut self.builder, worker), bound(&mut self.builder, next));
-        let mut before = 0;
-        for call in &step.calls {
-            self.call(call, before, begin, end);
-            before += call.items;
+        let (all, before, items) = (word(b, 0), word(b, 1), word(b, 2));
+        let share = share(b, all, worker, workers);
+        let [begin, end] = share.map(|bound| within(b, bound, before, items));
+        if_any(b, begin, end, |b| {
+            let count = b.ins().isub(end, begin);
+            launch(b, kernel, [record, regions, begin], count);
+        });
+    });
+}
+
+/// A function that calls a kernel on all of its items in one band.
+pub fn build_band(site: Site<'_>) {
+    build(site, |b, parameters| {
+        let [kernel, record, regions, band] = *parameters else { unreachable!("band_signature") };
+        let items = b.ins().load(types::I64, constant(), record, 2 * WORD as i32);
+        launch(b, kernel, [record, regions, band], items);
+    });
+}
+
+/// Calls `kernel` with the addresses that a record has at an item or band.
+fn launch(b: &mut FunctionBuilder<'_>, kernel: Value, [record, regions, index]: [Value; 3], items: Value) {
+    let mut arguments: Vec<Value> = (0..POINTERS).map(|p| address(b, [record, regions, index], p)).collect();
+    arguments.push(items);
+    let signature = kernel_signature(b.func.signature.call_conv);
+    let signature = b.import_signature(signature);
+    b.ins().call_indirect(signature, kernel, &arguments);
+}
+
+fn address(b: &mut FunctionBuilder<'_>, [record, regions, index]: [Value; 3], pointer: usize) -> Value {
+    let word = |b: &mut FunctionBuilder<'_>, part: usize| {
+        b.ins().load(types::I64, constant(), record, (WORD * (3 + 3 * pointer + part)) as i32)
+    };
+    let (region, offset, stride) = (word(b, 0), word(b, 1), word(b, 2));
+    let region = b.ins().iadd(regions, region);
+    let base = b.ins().load(types::I64, constant(), region, 0);
+    let base = b.ins().iadd(base, offset);
+    let distance = b.ins().imul(index, stride);
+    b.ins().iadd(base, distance)
+}
+
+/// The first and the end of the share of worker `worker` of `workers` in `count`.
+fn share(b: &mut FunctionBuilder<'_>, count: Value, worker: Value, workers: Value) -> [Value; 2] {
+    let begin = b.ins().imul(count, worker);
+    let end = b.ins().iadd(begin, count);
+    [begin, end].map(|product| b.ins().udiv(product, workers))
+}
+
+/// `bound` counted from `before`, and kept within `0..=count`.
+fn within(b: &mut FunctionBuilder<'_>, bound: Value, before: Value, count: Value) -> Value {
+    let zero = b.ins().iconst(types::I64, 0);
+    let inside = b.ins().isub(bound, before);
+    let inside = b.ins().smax(inside, zero);
+    b.ins().smin(inside, count)
+}
+
+/// Runs what `body` builds where `begin < end`.
+fn if_any(
+    b: &mut FunctionBuilder<'_>,
+    begin: Value,
+    end: Value,
+    body: impl FnOnce(&mut FunctionBuilder<'_>),
+) {
+    let condition = b.ins().icmp(IntCC::UnsignedLessThan, begin, end);
+    let (some, behind) = (b.create_block(), b.create_block());
+    b.ins().brif(condition, some, &[], behind, &[]);
+    b.switch_to_block(some);
+    body(b);
+    b.ins().jump(behind, &[]);
+    b.switch_to_block(behind);
+}
+
+/// Builds the entry of `plan`.
+pub fn build_entry(site: Site<'_>, plan: &Plan, callees: &Callees) {
+    build(site, |builder, parameters| {
+        let [context, worker] = *parameters else { unreachable!("signature") };
+        let mut driver = Driver::new(builder, callees, plan, [context, worker]);
+        for (index, step) in plan.steps.iter().enumerate() {
+            driver.step(step);
+            if index + 1 < plan.steps.len() {
+                driver.meet();
+            }
+        }
+    });
+}
+
+struct Driver<'a, 'b> {
+    builder: &'a mut FunctionBuilder<'b>,
+    callees: &'a Callees,
+    /// The context and the worker as the entry got them.
+    entry: [Value; 2],
+    /// The worker's row of regions.
+    regions: Value,
+    worker: Value,
+    workers: Value,
+    barrier: Value,
+    table: Value,
+    /// Calls so far: the index of the next record.
+    calls: usize,
+}
+
+impl<'a, 'b> Driver<'a, 'b> {
+    fn new(
+        builder: &'a mut FunctionBuilder<'b>,
+        callees: &'a Callees,
+        plan: &Plan,
+        entry: [Value; 2],
+    ) -> Driver<'a, 'b> {
+        let [context, worker] = entry;
+        let field = |b: &mut FunctionBuilder<'_>, ty: ir::Type, offset: usize| {
+            b.ins().load(ty, constant(), context, offset as i32)
+        };
+        let worker = builder.ins().uextend(types::I64, worker);
+        let workers = field(builder, types::I32, offset_of!(Context, workers));
+        let workers = builder.ins().uextend(types::I64, workers);
+        let row = WORD * (TENSORS + plan.inputs.len() + plan.outputs.len());
+        let regions = field(builder, types::I64, offset_of!(Context, regions));
+        let own = builder.ins().imul_imm_s(worker, row as i64);
+        let regions = builder.ins().iadd(regions, own);
+        let barrier = field(builder, types::I64, offset_of!(Context, barrier));
+        let table = builder.ins().func_addr(types::I64, callees.table);
+        Driver { builder, callees, entry, regions, worker, workers, barrier, table, calls: 0 }
+    }
+
+    fn step(&mut self, step: &Step) {
+        match &step.work {
+            Work::Items(calls) => calls.iter().for_each(|call| self.items(call)),
+            Work::Bands(sections) => self.sections(sections),
         }
     }
 
-    /// Calls the kernel on the part of `begin..end` that falls on this call's items, the first of which is item `before`
-    /// of the step.
-    fn call(&mut self, call: &Call, before: usize, begin: Value, end: Value) {
-        let items = self.builder.ins().iconst(types::I64, call.items as i64);
-        let zero = self.builder.ins().iconst(types::I64, 0);
-        let clamp = |b: &mut FunctionBuilder<'_>, bound: Value| {
-            let inside = b.ins().iadd_imm_s(bound, -(before as i64));
-            let inside = b.ins().smax(inside, zero);
-            b.ins().smin(inside, items)
-        };
-        let (begin, end) = (clamp(&mut self.builder, begin), clamp(&mut self.builder, end));
-        let (some, behind) = (self.builder.create_block(), self.builder.create_block());
+    /// The kernel and the record of `call`, which is the next one.
+    fn next(&mut self, call: &Call) -> [Value; 2] {
+        let kernel = self.builder.ins().func_addr(types::I64, self.callees.kernels[call.kernel]);
+        let record = self.builder.ins().iadd_imm_s(self.table, (RECORD * self.calls) as i64);
+        self.calls += 1;
+        [kernel, record]
+    }
+
+    fn items(&mut self, call: &Call) {
+        let [kernel, record] = self.next(call);
+        let arguments = [kernel, record, self.regions, self.worker, self.workers];
+        self.builder.ins().call(self.callees.items, &arguments);
+    }
+
+    fn sections(&mut self, sections: &[Section]) {
+        let all: usize = sections.iter().map(|section| section.bands).sum();
+        let all = self.builder.ins().iconst(types::I64, all as i64);
+        let share = share(self.builder, all, self.worker, self.workers);
+        let mut before = 0;
+        for section in sections {
+            self.section(section, before, share);
+            before += section.bands;
+        }
+    }
+
+    /// The bands of `section`, the first of which is band `before` of the step, that fall into the share.
+    fn section(&mut self, section: &Section, before: usize, share: [Value; 2]) {
+        let first = self.builder.ins().iconst(types::I64, before as i64);
+        let bands = self.builder.ins().iconst(types::I64, section.bands as i64);
+        let [begin, end] = share.map(|bound| within(self.builder, bound, first, bands));
+        let (some, body, behind) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
         let any = self.builder.ins().icmp(IntCC::UnsignedLessThan, begin, end);
         self.builder.ins().brif(any, some, &[], behind, &[]);
         self.builder.switch_to_block(some);
-        let mut arguments: Vec<Value> =
-            call.arguments.iter().map(|argument| self.argument(argument, begin)).collect();
-        arguments.push(self.builder.ins().isub(end, begin));
-        self.builder.ins().call(self.kernels[call.kernel], &arguments);
+        self.halo(section, begin, [share[0], first]);
+        self.builder.ins().jump(body, &[begin.into()]);
+        let band = self.builder.append_block_param(body, types::I64);
+        self.builder.switch_to_block(body);
+        section.calls.iter().for_each(|call| self.band(call, band));
+        let next = self.builder.ins().iadd_imm_s(band, 1);
+        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, next, end);
+        self.builder.ins().brif(more, body, &[next.into()], behind, &[]);
+        self.builder.switch_to_block(behind);
+    }
+
+    /// The calls before the worker's first band, where that is in this section: where `share` begins no earlier than
+    /// `section` does.
+    fn halo(&mut self, section: &Section, band: Value, [share, begin]: [Value; 2]) {
+        if section.halo.is_empty() {
+            return;
+        }
+        let (some, behind) = (self.builder.create_block(), self.builder.create_block());
+        let first = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, share, begin);
+        self.builder.ins().brif(first, some, &[], behind, &[]);
+        self.builder.switch_to_block(some);
+        section.halo.iter().for_each(|call| self.band(call, band));
         self.builder.ins().jump(behind, &[]);
         self.builder.switch_to_block(behind);
     }
 
-    /// The address of item `item`.
-    fn argument(&mut self, argument: &Argument, item: Value) -> Value {
-        let base = match argument.region {
-            Region::Input(index) => self.tensor(offset_of!(Context, inputs), index),
-            Region::Output(index) => self.tensor(offset_of!(Context, outputs), index),
-            Region::Arena => self.field(types::I64, offset_of!(Context, arena)),
-            Region::Weights => self.field(types::I64, offset_of!(Context, weights)),
-        };
-        let begin = self.builder.ins().iadd_imm_s(base, argument.offset as i64);
-        if argument.stride == 0 {
-            return begin;
-        }
-        let distance = self.builder.ins().imul_imm_s(item, argument.stride as i64);
-        self.builder.ins().iadd(begin, distance)
-    }
-
-    fn tensor(&mut self, table: usize, index: usize) -> Value {
-        let table = self.field(types::I64, table);
-        self.builder.ins().load(types::I64, constant(), table, 8 * index as i32)
-    }
-
-    fn field(&mut self, ty: ir::Type, offset: usize) -> Value {
-        self.builder.ins().load(ty, constant(), self.context, offset as i32)
+    fn band(&mut self, call: &Call, band: Value) {
+        let [kernel, record] = self.next(call);
+        self.builder.ins().call(self.callees.band, &[kernel, record, self.regions, band]);
     }
 
     fn meet(&mut self) {
-        let barrier = self.field(types::I64, offset_of!(Context, barrier));
-        self.builder.ins().call_indirect(self.barrier, barrier, &[self.context, self.worker]);
+        let signature = signature(self.builder.func.signature.call_conv);
+        let signature = self.builder.import_signature(signature);
+        self.builder.ins().call_indirect(signature, self.barrier, &self.entry);
     }
 }

@@ -4,7 +4,7 @@ pub mod dump;
 #[allow(unsafe_code)]
 pub mod jit;
 
-use cranelift_codegen::ir::UserFuncName;
+use cranelift_codegen::ir::{self, UserFuncName};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 
@@ -63,58 +63,84 @@ pub struct Defined {
 /// # Errors
 /// A kernel that no lowering takes, or that the module refuses.
 pub fn define<M: Module>(module: &mut M, plan: &Plan) -> Result<Defined, EmitError> {
-    let mut frontend = FunctionBuilderContext::new();
+    let mut definer = Definer { module, frontend: FunctionBuilderContext::new() };
     let kernels = plan
         .kernels
         .iter()
         .enumerate()
-        .map(|(index, kernel)| define_kernel(module, &mut frontend, index, kernel))
+        .map(|(index, kernel)| definer.kernel(index, kernel))
         .collect::<Result<Vec<FuncId>, EmitError>>()?;
-    let entry = define_entry(module, &mut frontend, plan, &kernels)?;
+    let entry = definer.entry(plan, &kernels)?;
     Ok(Defined { entry, kernels })
 }
 
 /// Functions begin at this multiple of bytes: half a cache line.
 const ALIGNMENT: u64 = 32;
 
-fn define_kernel<M: Module>(
-    module: &mut M,
-    frontend: &mut FunctionBuilderContext,
-    index: usize,
-    kernel: &Program,
-) -> Result<FuncId, EmitError> {
-    let signature = clif::signature(kernel, module.isa().default_call_conv());
-    let id = module.declare_function(&format!("kernel_{index}"), Linkage::Local, &signature)?;
-    if kernel.width.lanes == clif::LANES {
-        let mut context = module.make_context();
-        context.func.signature = signature;
-        context.func.name = UserFuncName::user(0, id.as_u32());
-        clif::build(kernel, &mut context.func, frontend, module.target_config());
-        module.define_function(id, &mut context)?;
-    } else {
-        let bytes =
-            x64::lower(kernel).map_err(|reason| EmitError::Wide { kernel: kernel.name.clone(), reason })?;
-        module.define_function_bytes(id, ALIGNMENT, &bytes, &[])?;
-    }
-    Ok(id)
+/// Defines functions one after the other.
+struct Definer<'a, M> {
+    module: &'a mut M,
+    frontend: FunctionBuilderContext,
 }
 
-fn define_entry<M: Module>(
-    module: &mut M,
-    frontend: &mut FunctionBuilderContext,
-    plan: &Plan,
-    kernels: &[FuncId],
-) -> Result<FuncId, EmitError> {
-    let signature = driver::signature(module.isa().default_call_conv());
-    let id = module.declare_function("entry", Linkage::Export, &signature)?;
-    let mut context = module.make_context();
-    context.func.signature = signature;
-    context.func.name = UserFuncName::user(0, id.as_u32());
-    let references: Vec<_> =
-        kernels.iter().map(|&kernel| module.declare_func_in_func(kernel, &mut context.func)).collect();
-    driver::build(plan, &mut context.func, frontend, module.target_config(), &references);
-    module.define_function(id, &mut context)?;
-    Ok(id)
+impl<M: Module> Definer<'_, M> {
+    fn kernel(&mut self, index: usize, kernel: &Program) -> Result<FuncId, EmitError> {
+        let name = format!("kernel_{index}");
+        let signature = driver::kernel_signature(self.module.isa().default_call_conv());
+        if kernel.width.lanes == clif::LANES {
+            return self.function(&name, Linkage::Local, signature, |_, site| {
+                clif::build(kernel, site.function, site.context, site.frontend);
+            });
+        }
+        let bytes =
+            x64::lower(kernel).map_err(|reason| EmitError::Wide { kernel: kernel.name.clone(), reason })?;
+        self.bytes(&name, &signature, &bytes)
+    }
+
+    fn entry(&mut self, plan: &Plan, kernels: &[FuncId]) -> Result<FuncId, EmitError> {
+        let call_conv = self.module.isa().default_call_conv();
+        let table = self.bytes("table", &ir::Signature::new(call_conv), &driver::table(plan))?;
+        let items = driver::items_signature(call_conv);
+        let items = self.function("items", Linkage::Local, items, |_, site| driver::build_items(site))?;
+        let band = driver::band_signature(call_conv);
+        let band = self.function("band", Linkage::Local, band, |_, site| driver::build_band(site))?;
+        self.function("entry", Linkage::Export, driver::signature(call_conv), |module, site| {
+            let mut known = |id: FuncId| module.declare_func_in_func(id, site.function);
+            let callees = driver::Callees {
+                kernels: kernels.iter().map(|&kernel| known(kernel)).collect(),
+                items: known(items),
+                band: known(band),
+                table: known(table),
+            };
+            driver::build_entry(site, plan, &callees);
+        })
+    }
+
+    fn bytes(&mut self, name: &str, signature: &ir::Signature, bytes: &[u8]) -> Result<FuncId, EmitError> {
+        let id = self.module.declare_function(name, Linkage::Local, signature)?;
+        self.module.define_function_bytes(id, ALIGNMENT, bytes, &[])?;
+        Ok(id)
+    }
+
+    fn function(
+        &mut self,
+        name: &str,
+        linkage: Linkage,
+        signature: ir::Signature,
+        build: impl FnOnce(&mut M, driver::Site<'_>),
+    ) -> Result<FuncId, EmitError> {
+        let id = self.module.declare_function(name, linkage, &signature)?;
+        let mut context = self.module.make_context();
+        context.func.signature = signature;
+        context.func.name = UserFuncName::user(0, id.as_u32());
+        let frontend = self.module.target_config();
+        build(
+            self.module,
+            driver::Site { function: &mut context.func, context: &mut self.frontend, frontend },
+        );
+        self.module.define_function(id, &mut context)?;
+        Ok(id)
+    }
 }
 
 /// The code generator's view of `machine`.

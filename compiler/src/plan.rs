@@ -13,6 +13,8 @@ pub enum Region {
     Output(usize),
     /// The session's arena of intermediate tensors.
     Arena,
+    /// Memory that only the worker itself uses, and only within a step.
+    Scratch,
     /// The packed weights.
     Weights,
 }
@@ -22,14 +24,13 @@ pub enum Region {
 pub struct Argument {
     /// The memory that it points into.
     pub region: Region,
-    /// Bytes from the region's begin to where item 0 begins.
+    /// Bytes from the region's begin to where item 0, or what belongs to band 0, begins.
     pub offset: usize,
-    /// Bytes from one item to the next (0: all items share it).
+    /// Bytes from one item or band to the next (0: all share it).
     pub stride: usize,
 }
 
-/// One call of a kernel, its items split over the workers: worker `w` of `n` takes items
-/// `items * w / n .. items * (w + 1) / n`.
+/// One call of a kernel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// Index into [`Plan::kernels`].
@@ -40,17 +41,51 @@ pub struct Call {
     pub items: usize,
 }
 
-/// Calls that may run in any order and at once; the workers meet at a barrier after them.
+/// What a step runs, and how the workers share it. Worker `w` of `n` takes `count * w / n .. count * (w + 1) / n`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// The items of all calls form one list that is shared out. Arguments step from item to item.
+    Items(Vec<Call>),
+    /// The bands of all sections form one list that is shared out; a worker runs its bands in order. Arguments step from
+    /// band to band, and each call takes all of its items.
+    Bands(Vec<Section>),
+}
+
+impl Work {
+    /// All calls, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        let (items, sections) = match self {
+            Work::Items(calls) => (calls.as_slice(), &[][..]),
+            Work::Bands(sections) => (&[][..], sections.as_slice()),
+        };
+        items.iter().chain(sections.iter().flat_map(|section| section.halo.iter().chain(&section.calls)))
+    }
+}
+
+/// Bands of rows that run the same kernels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Section {
+    /// How many bands; at least 1.
+    pub bands: usize,
+    /// What a worker runs before the first of its bands: it computes what the band before it would have left behind.
+    pub halo: Vec<Call>,
+    /// What it runs for each band.
+    pub calls: Vec<Call>,
+}
+
+/// What the workers do between two barriers: nothing in it reads what another worker writes in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The optimised graph's node, by name.
+    /// The optimised graph's node, by name; the last of several that are computed together.
     pub node: String,
+    /// The nodes before it that are computed in the same step, in graph order.
+    pub fused: Vec<String>,
     /// Source layers that this step computes, in graph order.
     pub sources: Vec<String>,
-    /// Multiply-accumulates of the step.
+    /// Multiply-accumulates of the step, without those that bands compute twice.
     pub macs: u64,
-    /// The calls.
-    pub calls: Vec<Call>,
+    /// What runs.
+    pub work: Work,
 }
 
 /// A named tensor at the border: its place in the caller's list is its index in [`Plan::inputs`] or [`Plan::outputs`].
@@ -79,4 +114,6 @@ pub struct Plan {
     pub weights: Vec<f32>,
     /// Bytes of the arena, a multiple of 64.
     pub arena_bytes: usize,
+    /// Bytes of each worker's scratch memory, a multiple of 64.
+    pub scratch_bytes: usize,
 }

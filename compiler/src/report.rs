@@ -13,7 +13,7 @@ use std::fmt;
 use frit_ir::ops::{Conv2d, Padding};
 use frit_ir::{Graph, NodeId, Op, Shape};
 
-use crate::plan::{Argument, Plan};
+use crate::plan::{self, Argument, Plan};
 
 /// Where on its way through the compiler a network is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -85,6 +85,8 @@ pub struct Item {
     pub sources: Vec<String>,
     /// What runs for it, once it is scheduled.
     pub work: Option<Work>,
+    /// The later node in whose step it is computed, once it is scheduled.
+    pub fused_into: Option<String>,
 }
 
 /// What runs for a step.
@@ -101,8 +103,12 @@ pub struct Work {
 pub struct Call {
     /// The kernel's name.
     pub kernel: String,
-    /// Items, to be split over the workers.
+    /// Items, to be split over the workers; all of them for each band where there are bands.
     pub items: usize,
+    /// For how many bands of rows it runs; none where its items are split instead.
+    pub bands: Option<usize>,
+    /// Whether it runs only before a worker's first band.
+    pub halo: bool,
     /// The memory that it reads and writes.
     pub arguments: Vec<Argument>,
 }
@@ -149,6 +155,12 @@ impl Listing {
         let scheduled: BTreeSet<&str> = plan.steps.iter().map(|step| step.node.as_str()).collect();
         let mut items: Vec<Option<Item>> = std::mem::take(&mut listing.items).into_iter().map(Some).collect();
         let places = places(graph);
+        for step in &plan.steps {
+            for name in &step.fused {
+                let fused = places.get(name.as_str()).and_then(|&place| items[place].as_mut());
+                fused.into_iter().for_each(|item| item.fused_into = Some(step.node.clone()));
+            }
+        }
         let mut passed = 0;
         for step in &plan.steps {
             let Some(&place) = places.get(step.node.as_str()) else { continue };
@@ -176,12 +188,24 @@ impl Listing {
 }
 
 fn work(plan: &Plan, step: &crate::plan::Step) -> Work {
-    let call = |call: &crate::plan::Call| Call {
+    let call = |call: &crate::plan::Call, bands: Option<usize>, halo: bool| Call {
         kernel: plan.kernels[call.kernel].name.clone(),
         items: call.items,
+        bands,
+        halo,
         arguments: call.arguments.clone(),
     };
-    Work { macs: step.macs, calls: step.calls.iter().map(call).collect() }
+    let mut calls = Vec::new();
+    match &step.work {
+        plan::Work::Items(all) => calls.extend(all.iter().map(|it| call(it, None, false))),
+        plan::Work::Bands(sections) => {
+            for plan::Section { bands, halo, calls: each } in sections {
+                calls.extend(halo.iter().map(|it| call(it, Some(*bands), true)));
+                calls.extend(each.iter().map(|it| call(it, Some(*bands), false)));
+            }
+        }
+    }
+    Work { macs: step.macs, calls }
 }
 
 /// The place of each node in graph order, by name.
@@ -210,6 +234,7 @@ fn item(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, places: &BTreeMap<&str,
         inputs: operands.iter().map(|&operand| graph.node(operand).name.clone()).collect(),
         sources,
         work: None,
+        fused_into: None,
     }
 }
 

@@ -17,7 +17,7 @@ use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 
 use crate::kernels::copy;
-use crate::plan::{Argument, Border, Call, Plan, Region, Step};
+use crate::plan::{Argument, Border, Call, Plan, Region, Step, Work};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::{Program, Width};
 use placement::{Home, Placed};
@@ -211,7 +211,10 @@ impl<'a> Scheduler<'a> {
         }
         let node = self.graph.node(id);
         let sources = node.sources.layers().map(str::to_owned).collect();
-        self.steps.push((Step { node: node.name.clone(), sources, macs, calls: Vec::new() }, calls));
+        self.steps.push((
+            Step { node: node.name.clone(), fused: Vec::new(), sources, macs, work: Work::Items(Vec::new()) },
+            calls,
+        ));
     }
 
     /// Begins a part of the packed weights at a cache line and returns its offset in bytes.
@@ -238,7 +241,7 @@ impl<'a> Scheduler<'a> {
         let steps = self
             .steps
             .into_iter()
-            .map(|(step, calls)| Step { calls: calls.into_iter().map(call).collect(), ..step });
+            .map(|(step, calls)| Step { work: Work::Items(calls.into_iter().map(call).collect()), ..step });
         let output = |&id: &NodeId| Border {
             name: self.graph.node(id).name.clone(),
             shape: self.shapes[&id].axes().to_vec(),
@@ -251,6 +254,7 @@ impl<'a> Scheduler<'a> {
             steps: steps.collect(),
             weights: self.weights,
             arena_bytes,
+            scratch_bytes: 0,
         }
     }
 }

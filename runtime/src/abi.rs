@@ -1,7 +1,16 @@
 //! The one struct that generated code and the runtime share.
 
 /// Increased with every change of [`Context`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// The index of the packed weights among a worker's regions.
+pub const WEIGHTS: usize = 0;
+/// The index of the memory for tensors between the steps.
+pub const ARENA: usize = 1;
+/// The index of the memory that only this worker uses, and only within a step.
+pub const SCRATCH: usize = 2;
+/// The index of the first input; all other inputs and then the outputs follow.
+pub const TENSORS: usize = 3;
 
 /// What the entry gets. The compiler takes the offsets of its fields from this type.
 #[repr(C)]
@@ -11,14 +20,10 @@ pub struct Context {
     pub version: u32,
     /// Workers that run the entry at once; each has a number below this.
     pub workers: u32,
-    /// The caller's inputs, dense, in the signature's order.
-    pub inputs: *const *const f32,
-    /// The caller's outputs, dense, in the signature's order.
-    pub outputs: *const *mut f32,
-    /// The packed weights.
-    pub weights: *const f32,
-    /// Memory for tensors between the steps.
-    pub arena: *mut f32,
+    /// The regions of worker 0: packed weights ([`WEIGHTS`]), memory for tensors between the steps ([`ARENA`]), the worker's
+    /// own memory ([`SCRATCH`]), then the caller's inputs and outputs, dense, in the signature's order ([`TENSORS`]). Those
+    /// of the next worker follow.
+    pub regions: *const *mut u8,
     /// Returns when all workers have called it; the second argument is the worker.
     pub barrier: extern "C" fn(*const Context, u32),
     /// What the barrier waits on; of no concern to generated code.
@@ -29,3 +34,10 @@ pub struct Context {
 
 /// A compiled model: every worker calls it once an inference, with the same context and its own number.
 pub type Entry = unsafe extern "C" fn(*const Context, u32);
+
+/// A kernel: it gets the addresses of its first items and how many items to compute. One that uses fewer than
+/// [`POINTERS`] addresses looks at no others.
+pub type Kernel = unsafe extern "C" fn(*mut u8, *mut u8, *mut u8, *mut u8, *mut u8, u64);
+
+/// Addresses that a kernel gets.
+pub const POINTERS: usize = 5;

@@ -1,6 +1,6 @@
 //! Calls of generated code: the entry of a program, and one kernel for tests and benches.
 
-use crate::abi::{Context, VERSION};
+use crate::abi::{ARENA, Context, Kernel, POINTERS, SCRATCH, TENSORS, VERSION, WEIGHTS};
 use crate::code::Code;
 use crate::gate::Meeting;
 use crate::pool::Pool;
@@ -15,6 +15,8 @@ pub(crate) struct Tensors<'a> {
     pub(crate) outputs: &'a mut [&'a mut [f32]],
     /// Of at least the program's arena.
     pub(crate) arena: &'a mut [f32],
+    /// Of at least the program's scratch memory for each worker.
+    pub(crate) scratch: &'a mut [f32],
 }
 
 /// The context, for all workers at once.
@@ -42,15 +44,11 @@ pub(crate) struct Workers<'a> {
 /// Runs the program on one image with all workers.
 pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_>) {
     let Workers { pool, meeting, mut profile } = workers;
-    let inputs: Vec<*const f32> = tensors.inputs.iter().map(|values| values.as_ptr()).collect();
-    let outputs: Vec<*mut f32> = tensors.outputs.iter_mut().map(|values| values.as_mut_ptr()).collect();
+    let regions = regions(program, tensors, pool.workers());
     let context = Context {
         version: VERSION,
         workers: pool.workers() as u32,
-        inputs: inputs.as_ptr(),
-        outputs: outputs.as_ptr(),
-        weights: program.weights.values().as_ptr(),
-        arena: tensors.arena.as_mut_ptr(),
+        regions: regions.as_ptr(),
         barrier: meet,
         meeting,
         profile: profile.as_deref_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut),
@@ -66,6 +64,24 @@ pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_
     if let Some(profile) = profile.filter(|_| !program.steps.is_empty()) {
         profile.mark();
     }
+}
+
+/// The regions of all workers, one after the other.
+fn regions(program: &Program, tensors: Tensors<'_>, workers: usize) -> Vec<*mut u8> {
+    let Tensors { inputs, outputs, arena, scratch } = tensors;
+    let mut row: Vec<*mut u8> = vec![std::ptr::null_mut(); TENSORS];
+    // Generated code reads weights and inputs only; one type of address keeps its table simple.
+    row[WEIGHTS] = program.weights.values().as_ptr().cast_mut().cast();
+    row[ARENA] = arena.as_mut_ptr().cast();
+    row.extend(inputs.iter().map(|values| values.as_ptr().cast_mut().cast::<u8>()));
+    row.extend(outputs.iter_mut().map(|values| values.as_mut_ptr().cast::<u8>()));
+    let scratch: *mut u8 = scratch.as_mut_ptr().cast();
+    let mut regions = Vec::with_capacity(workers * row.len());
+    for worker in 0..workers {
+        row[SCRATCH] = scratch.wrapping_add(worker * program.scratch_bytes);
+        regions.extend_from_slice(&row);
+    }
+    regions
 }
 
 /// The barrier that generated code calls between steps.
@@ -85,11 +101,10 @@ extern "C" fn meet(context: *const Context, worker: u32) {
 /// Calls kernel `index` of `code` with pointers into `memory` (buffer, byte offset) and `items`.
 ///
 /// # Safety
-/// The kernel must take as many pointers as `arguments` has, at most 5, and must stay inside the buffers that they
-/// point into.
+/// The kernel must use no more pointers than `arguments` has, and must stay inside the buffers that they point into.
 ///
 /// # Panics
-/// If there is no such kernel or buffer, an offset lies outside its buffer, or the number of arguments is not 1 to 5.
+/// If there is no such kernel or buffer, an offset lies outside its buffer, or there are more than 5 arguments.
 pub unsafe fn kernel(
     code: &Code,
     index: usize,
@@ -98,29 +113,23 @@ pub unsafe fn kernel(
     items: u64,
 ) {
     let address = code.kernel(index).expect("the caller names a kernel that exists").0;
-    type P = *mut u8;
-    let buffers: Vec<(P, usize)> =
+    let buffers: Vec<(*mut u8, usize)> =
         memory.iter_mut().map(|values| (values.as_mut_ptr().cast(), 4 * values.len())).collect();
-    let pointer = |&(buffer, offset): &(usize, usize)| {
+    assert!(
+        arguments.len() <= POINTERS,
+        "a kernel takes at most {POINTERS} pointers, not {}",
+        arguments.len()
+    );
+    let mut pointers = [std::ptr::null_mut::<u8>(); POINTERS];
+    for (pointer, &(buffer, offset)) in pointers.iter_mut().zip(arguments) {
         let (begin, bytes) = buffers[buffer];
         assert!(offset <= bytes, "argument at byte {offset} of {bytes}");
-        begin.wrapping_add(offset)
-    };
-    let pointers: Vec<P> = arguments.iter().map(pointer).collect();
-    macro_rules! call {
-        ($($ty:ident),+; $($index:literal),+) => {{
-            // SAFETY: by this function's contract the kernel takes these arguments and stays inside the buffers.
-            let kernel: unsafe extern "C" fn($($ty),+, u64) = unsafe { std::mem::transmute(address) };
-            // SAFETY: as above; `memory` is borrowed mutably, so that nobody else is in the buffers.
-            unsafe { kernel($(pointers[$index]),+, items) }
-        }};
+        *pointer = begin.wrapping_add(offset);
     }
-    match pointers.len() {
-        1 => call!(P; 0),
-        2 => call!(P, P; 0, 1),
-        3 => call!(P, P, P; 0, 1, 2),
-        4 => call!(P, P, P, P; 0, 1, 2, 3),
-        5 => call!(P, P, P, P, P; 0, 1, 2, 3, 4),
-        other => panic!("a kernel takes 1 to 5 pointers, not {other}"),
-    }
+    let [a, b, c, d, e] = pointers;
+    // SAFETY: whoever made the `Code` vouched that its kernels have this type.
+    let kernel: Kernel = unsafe { std::mem::transmute(address) };
+    // SAFETY: by this function's contract the kernel stays inside the buffers; `memory` is borrowed mutably, so that
+    // nobody else is in them.
+    unsafe { kernel(a, b, c, d, e, items) }
 }

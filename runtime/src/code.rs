@@ -52,26 +52,32 @@ impl std::fmt::Debug for Code {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::abi::Context;
+    use crate::abi::{ARENA, Context, SCRATCH, TENSORS, WEIGHTS};
     use crate::memory::Memory;
     use crate::program::{Border, Program, Step};
 
     /// Elements of the input and of the output.
     pub(crate) const LENGTH: usize = 5;
 
-    /// Adds the weight to each element of the input, into the arena, and then writes the arena's elements in reverse:
-    /// each worker reads what another one wrote.
+    /// Adds the weight to each element of the input, into the worker's scratch memory and from there into the arena, and
+    /// then writes the arena's elements in reverse: each worker reads what another one wrote.
     unsafe extern "C" fn add_and_reverse(context: *const Context, worker: u32) {
         // SAFETY: `program` below states the memory that is touched here; a worker writes its own elements only.
         unsafe {
             let (own, workers) = (worker as usize, (*context).workers as usize);
+            let region = |index: usize| (*(*context).regions.add(own * (TENSORS + 2) + index)).cast::<f32>();
+            let (arena, scratch) = (region(ARENA), region(SCRATCH));
             let share = LENGTH * own / workers..LENGTH * (own + 1) / workers;
             for index in share.clone() {
-                *(*context).arena.add(index) = *(*(*context).inputs).add(index) + *(*context).weights;
+                *scratch.add(index) = *region(TENSORS).add(index) + *region(WEIGHTS);
+            }
+            ((*context).barrier)(context, worker);
+            for index in share.clone() {
+                *arena.add(index) = *scratch.add(index);
             }
             ((*context).barrier)(context, worker);
             for index in share {
-                *(*(*context).outputs).add(index) = *(*context).arena.add(LENGTH - 1 - index);
+                *region(TENSORS + 1).add(index) = *arena.add(LENGTH - 1 - index);
             }
         }
     }
@@ -86,9 +92,10 @@ pub(crate) mod tests {
             name: "reverse".into(),
             inputs: vec![border("x")],
             outputs: vec![border("y")],
-            steps: vec![step("add"), step("turn")],
+            steps: vec![step("add"), step("keep"), step("turn")],
             weights,
             arena_bytes: 4 * LENGTH,
+            scratch_bytes: 4 * LENGTH,
             features,
             // SAFETY: a function of this very crate needs no owner, and touches what the program states.
             code: unsafe { Code::new(add_and_reverse, Vec::new(), Arc::new(())) },

@@ -45,6 +45,8 @@ pub struct Program {
     pub weights: Memory,
     /// Bytes of memory between the steps.
     pub arena_bytes: usize,
+    /// Bytes of memory of each worker, within a step.
+    pub scratch_bytes: usize,
     /// CPU features that the code uses, by the names of [`crate::cpu`].
     pub features: Vec<&'static str>,
     /// The code.

@@ -14,6 +14,7 @@ use crate::program::Border;
 pub struct Session {
     model: Model,
     arena: Memory,
+    scratch: Memory,
     pool: Pool,
     meeting: Meeting,
 }
@@ -28,6 +29,7 @@ impl Session {
         Ok(Session {
             model: model.clone(),
             arena: Memory::zeroed(model.program().arena_bytes / 4)?,
+            scratch: Memory::zeroed(threads.saturating_mul(model.program().scratch_bytes) / 4)?,
             pool: Pool::new(threads)?,
             meeting: Meeting::new(threads as u32),
         })
@@ -83,8 +85,12 @@ impl Session {
             .zip(&program.outputs)
             .map(|(values, border)| &mut values[part(border)])
             .collect();
-        let tensors =
-            call::Tensors { inputs: &inputs, outputs: &mut outputs, arena: self.arena.values_mut() };
+        let tensors = call::Tensors {
+            inputs: &inputs,
+            outputs: &mut outputs,
+            arena: self.arena.values_mut(),
+            scratch: self.scratch.values_mut(),
+        };
         let workers = call::Workers { pool: &mut self.pool, meeting: &self.meeting, profile };
         call::entry(program, tensors, workers);
     }

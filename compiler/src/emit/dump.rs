@@ -8,6 +8,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
 
 use super::{EmitError, isa};
+use crate::driver;
 use crate::lower::{clif, x64};
 use crate::machine::{Level, Machine};
 use crate::plan::Plan;
@@ -56,7 +57,7 @@ fn intermediate(kernel: &Program, machine: &Machine) -> Result<String, EmitError
 fn context(kernel: &Program, machine: &Machine) -> Result<Context, EmitError> {
     let isa = isa(machine)?;
     let mut context = Context::new();
-    context.func.signature = clif::signature(kernel, isa.default_call_conv());
+    context.func.signature = driver::kernel_signature(isa.default_call_conv());
     clif::build(kernel, &mut context.func, &mut FunctionBuilderContext::new(), isa.frontend_config());
     Ok(context)
 }

@@ -34,6 +34,7 @@ pub fn emit(plan: &Plan, machine: &Machine) -> Result<Program, EmitError> {
         steps: plan.steps.iter().map(step).collect(),
         weights,
         arena_bytes: plan.arena_bytes,
+        scratch_bytes: plan.scratch_bytes,
         features: machine.features(),
         code: code(plan, machine)?,
     })
@@ -103,6 +104,7 @@ impl Prepared {
             steps: Vec::new(),
             weights: Vec::new(),
             arena_bytes: 0,
+            scratch_bytes: 0,
         };
         let missing = frit_runtime::cpu::missing(&machine.features());
         if !missing.is_empty() {

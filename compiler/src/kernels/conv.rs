@@ -78,7 +78,12 @@ pub struct Nest {
     pub rows: Vec<Run>,
     /// Runs of tiles.
     pub columns: Vec<Run>,
+    /// Whether each panel asks for the weights of the next one, so that they come from memory while it computes.
+    pub prefetches: bool,
 }
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 impl Conv {
     /// Bytes of the weights of one panel of `vectors` blocks: the bias, then every tap's channels.
@@ -105,6 +110,8 @@ struct Pointers {
     weights: Pointer,
     /// Input and weights of the loop over channels.
     channel: [Pointer; 2],
+    /// Where the lines of the next panel lie that the next tile and the next channels ask for.
+    ahead: [Pointer; 2],
 }
 
 struct Emitter<'a> {
@@ -129,6 +136,7 @@ pub fn build(width: Width, conv: &Conv, nest: &Nest) -> Result<Program, TooManyR
         tile: level(b),
         weights: b.pointer(weights, 0),
         channel: [b.pointer(input, 0), b.pointer(weights, 0)],
+        ahead: [b.pointer(weights, 0), b.pointer(weights, 0)],
     };
     let emitter = Emitter { conv, nest, pointers, lanes: width.lanes };
     emitter.panels(b);
@@ -161,6 +169,10 @@ impl Emitter<'_> {
     fn panels(&self, b: &mut Builder) {
         let (conv, Panels { vectors, count }) = (self.conv, self.nest.panels);
         b.repeat(self.count(Walk::Panels, count), |b| {
+            let panel = conv.panel_bytes(vectors, self.lanes);
+            if self.nest.prefetches {
+                set(b, [self.pointers.ahead[0]], [self.pointers.weights], [panel as i64]);
+            }
             for run in &self.nest.rows {
                 self.rows(b, run);
             }
@@ -208,6 +220,11 @@ impl Emitter<'_> {
 
     fn tile(&self, b: &mut Builder, tile: &Tile<'_>) {
         let vectors = self.nest.panels.vectors;
+        if self.nest.prefetches {
+            let [tile, channel] = self.pointers.ahead;
+            set(b, [channel], [tile], [0]);
+            advance(b, [tile], [LINE]);
+        }
         let sums = b.registers(tile.column_taps.len() * vectors);
         let vector = (self.lanes * F32) as i64;
         for (index, &to) in sums.iter().enumerate() {
@@ -254,6 +271,11 @@ impl Emitter<'_> {
         set(b, [input, weights], [self.pointers.tile[0], self.pointers.weights], offsets);
         let (blocks, rest) = (conv.channels / self.lanes, conv.channels % self.lanes);
         b.repeat(Count::Static(blocks as u32), |b| {
+            if self.nest.prefetches {
+                let [_, ahead] = self.pointers.ahead;
+                b.emit(Instruction::Prefetch { from: at(ahead, 0) });
+                advance(b, [ahead], [self.lanes * step]);
+            }
             for channel in 0..self.lanes {
                 self.channel(b, sums, &pixels, channel);
             }

@@ -8,7 +8,7 @@
 //! other rules for NaN and takes seven.
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{self, AbiParam, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Value, types};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
@@ -16,14 +16,8 @@ use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, P
 /// Lanes of this lowering.
 pub const LANES: usize = 4;
 
-/// The parameters of every kernel: its pointers, then the number of items.
-pub fn signature(program: &Program, call_conv: cranelift_codegen::isa::CallConv) -> ir::Signature {
-    let mut signature = ir::Signature::new(call_conv);
-    signature.params.extend(std::iter::repeat_n(AbiParam::new(types::I64), program.parameters + 1));
-    signature
-}
-
-/// Builds the body of `program` in `function`, whose signature is [`signature`]'s.
+/// Builds the body of `program` in `function`, whose last parameter is the number of items and whose others are pointers,
+/// at least as many as `program` has.
 ///
 /// # Panics
 /// If `program` is not one of [`LANES`] lanes: the caller chooses the lowering by the lanes.
@@ -44,7 +38,7 @@ pub fn build(
     for (&pointer, &argument) in pointers.iter().zip(&arguments[..program.parameters]) {
         builder.def_var(pointer, argument);
     }
-    let items = arguments[program.parameters];
+    let items = *arguments.last().expect("a kernel has parameters");
     let mut lowering = Lowering { builder, registers, pointers, items, fused: program.width.fused };
     lowering.body(&program.body);
     lowering.builder.ins().return_(&[]);
@@ -288,7 +282,7 @@ mod tests {
     fn assembly(program: &Program, level: Level) -> String {
         let isa = portable(level).isa().unwrap();
         let mut context = Context::new();
-        context.func.signature = signature(program, isa.default_call_conv());
+        context.func.signature = crate::driver::kernel_signature(isa.default_call_conv());
         context.set_disasm(true);
         build(program, &mut context.func, &mut FunctionBuilderContext::new(), isa.frontend_config());
         let code = context.compile(&*isa, &mut ControlPlane::default()).unwrap();

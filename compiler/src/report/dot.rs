@@ -101,7 +101,12 @@ fn label(stage: Stage, item: &Item) -> String {
 }
 
 fn kernels(item: &Item) -> String {
-    let Some(work) = &item.work else { return small("no step: its memory is its input's") };
+    let Some(work) = &item.work else {
+        return match &item.fused_into {
+            Some(node) => small(&format!("in the step of {node}")),
+            None => small("no step: its memory is its input's"),
+        };
+    };
     let mut names: Vec<&str> = work.calls.iter().map(|call| call.kernel.as_str()).collect();
     names.dedup();
     names.into_iter().map(small).collect()
@@ -151,6 +156,7 @@ mod tests {
             inputs: inputs.iter().map(|&input| input.into()).collect(),
             sources: vec![name.into()],
             work: None,
+            fused_into: None,
         }
     }
 

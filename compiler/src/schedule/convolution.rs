@@ -218,8 +218,13 @@ impl Scheduler<'_> {
         base: Base,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let (rows, columns) = (conv.rows.runs(1), conv.columns.runs(tile.pixels));
-        let nest =
-            |walk: Walk| Nest { walk, panels: tile.panels, rows: rows.clone(), columns: columns.clone() };
+        let nest = |walk: Walk| Nest {
+            walk,
+            panels: tile.panels,
+            rows: rows.clone(),
+            columns: columns.clone(),
+            prefetches: tiles::prefetches(conv.rows.output * conv.columns.output),
+        };
         let tiles_across: usize = columns.iter().map(|run| run.count).sum();
         let mut calls = Vec::new();
         if is_flat && tiles_across >= FEW_TILES {

@@ -53,6 +53,18 @@ fn sums(width: Width) -> usize {
 /// The most pixels of a tile: more are more code, and no fewer loads for each multiplication.
 const HIGHEST: usize = 14;
 
+/// The most pixels of a map whose convolutions ask for the next panel: in a larger one a panel is used for so long that
+/// the wait for the next does not count.
+const LARGEST_PREFETCHED: usize = 256;
+
+/// Whether the convolutions of a map of `pixels` outputs ask for their next panel of weights while they use one.
+///
+/// The weights of a network pass through the caches once an inference, and often come from memory. One pixel reads
+/// them in order and faster than it could ask for them.
+pub(super) fn prefetches(pixels: usize) -> bool {
+    (2..=LARGEST_PREFETCHED).contains(&pixels)
+}
+
 /// The most pixels of a tile of `vectors` blocks.
 fn highest(width: Width, vectors: usize) -> usize {
     (sums(width) / vectors).clamp(1, HIGHEST)

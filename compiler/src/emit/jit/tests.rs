@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::machine::{Level, Lowering};
-use crate::plan::{Argument, Call, Region, Step, interpret};
+use crate::plan::{Argument, Call, Region, Step, Work, interpret};
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
 
 /// Every machine whose code this CPU runs, in every lowering.
@@ -71,7 +71,13 @@ fn add_all(width: Width, vectors: usize) -> vector::Program {
 }
 
 fn step(name: &str, calls: Vec<Call>) -> Step {
-    Step { node: name.into(), sources: vec![name.into()], macs: 0, calls }
+    Step {
+        node: name.into(),
+        fused: Vec::new(),
+        sources: vec![name.into()],
+        macs: 0,
+        work: Work::Items(calls),
+    }
 }
 
 /// Two inputs, two outputs, the weights and the arena, all of `vectors`.
@@ -86,6 +92,7 @@ fn plan(width: Width, vectors: usize, steps: Vec<Step>) -> Plan {
         steps,
         weights: values(elements, 5),
         arena_bytes: (elements * 4).next_multiple_of(64),
+        scratch_bytes: 0,
     }
 }
 
@@ -111,7 +118,7 @@ fn agrees(plan: &Plan, machine: &Machine, threads: usize, rounds: usize) -> Resu
     let elements = model.program().inputs[0].elements();
     for round in 0..rounds {
         let inputs = [values(elements, round), values(elements, round + 1000)];
-        let expected = interpret::run(plan, &inputs).unwrap();
+        let expected = interpret::run(plan, &inputs, threads).unwrap();
         let mut outputs = vec![vec![0.0; elements]; 2];
         let [y, z] = outputs.as_mut_slice() else { unreachable!("two outputs") };
         session.run(&[&inputs[0], &inputs[1]], &mut [y, z], 1).unwrap();

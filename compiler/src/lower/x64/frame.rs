@@ -6,9 +6,11 @@ use super::registers::Place;
 use super::{Lowering, Unsupported};
 use crate::vector::Pointer;
 
-/// Where the System V calling convention passes integers.
-const ARGUMENTS: [Register; 6] =
-    [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
+/// Where the System V calling convention passes the five pointers of a kernel.
+const ARGUMENTS: [Register; 5] = [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8];
+
+/// Where it passes the number of items behind them.
+const ITEMS: Register = Register::R9;
 
 /// The slot of this index as an operand.
 pub(super) fn slot(index: usize) -> MemoryOperand {
@@ -29,7 +31,7 @@ pub(super) fn enter(lowering: &mut Lowering<'_>) -> Result<(), Unsupported> {
         lowering.emit(Encoded::with2(Code::Mov_rm64_r64, slot(home), argument)?);
     }
     let items = lowering.assignment.items();
-    lowering.emit(Encoded::with2(Code::Mov_rm64_r64, slot(items), ARGUMENTS[parameters])?);
+    lowering.emit(Encoded::with2(Code::Mov_rm64_r64, slot(items), ITEMS)?);
     for index in 0..parameters {
         if let Place::Register(register) = lowering.assignment.pointer(Pointer(index as u16)) {
             let home = lowering.assignment.argument(index);

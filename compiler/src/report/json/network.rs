@@ -24,12 +24,18 @@ struct Node<'a> {
     macs: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     calls: Option<Vec<KernelCall<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fused_into: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct KernelCall<'a> {
     kernel: &'a str,
     items: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bands: Option<usize>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    halo: bool,
     arguments: Vec<Place>,
 }
 
@@ -44,7 +50,7 @@ struct Place {
 
 /// `{"stage", "model", "outputs", "nodes": [{"name", "op", "epilogue", "shape", "inputs", "sources"}]}`.
 ///
-/// A scheduled network's steps also have `macs` and `calls`, and the whole has `kernels`, `arena_bytes`, `weight_bytes`.
+/// A scheduled network's steps also have `macs` and `calls`, what is computed in a later step `fused_into`, and the whole has `kernels`, `arena_bytes`, `weight_bytes`.
 pub fn listing(listing: &Listing) -> String {
     let mut object = Object::default()
         .field("stage", &listing.stage.to_string())
@@ -69,6 +75,7 @@ fn node(item: &Item) -> Node<'_> {
         sources: &item.sources,
         macs: item.work.as_ref().map(|work| work.macs),
         calls: item.work.as_ref().map(|work| work.calls.iter().map(call).collect()),
+        fused_into: item.fused_into.as_deref(),
     }
 }
 
@@ -76,6 +83,8 @@ fn call(call: &Call) -> KernelCall<'_> {
     KernelCall {
         kernel: &call.kernel,
         items: call.items,
+        bands: call.bands,
+        halo: call.halo,
         arguments: call.arguments.iter().map(place).collect(),
     }
 }
@@ -85,6 +94,7 @@ fn place(argument: &Argument) -> Place {
         Region::Input(index) => ("input", Some(index)),
         Region::Output(index) => ("output", Some(index)),
         Region::Arena => ("arena", None),
+        Region::Scratch => ("scratch", None),
         Region::Weights => ("weights", None),
     };
     Place { region, index, offset: argument.offset, stride: argument.stride }

@@ -7,7 +7,7 @@ use crate::cost::{Cost, Sizes};
 use crate::plan::{Argument, Region};
 use crate::report::results::Summary;
 use crate::report::table::{Align, Table, printable};
-use crate::report::{Item, Listing, Work};
+use crate::report::{Call, Item, Listing, Work};
 
 /// One line: `mobilenet_v2: legal, 156 layers, 3,504,872 parameters, 300,774,272 MACs`.
 pub fn summary(summary: &Summary) -> String {
@@ -145,15 +145,17 @@ fn step_rows(table: &mut Table, step: usize, item: &Item, work: &Work) {
             [const { String::new() }; 4]
         };
         let [step, name, shape, macs] = first;
-        table.row([
-            step,
-            name,
-            shape,
-            macs,
-            call.kernel.clone(),
-            grouped(call.items as u64),
-            memory.join(" "),
-        ]);
+        table.row([step, name, shape, macs, call.kernel.clone(), items(call), memory.join(" ")]);
+    }
+}
+
+/// `12`; `12 in 26 bands` where all items run in each band; `12 before them` where they run before a worker's first.
+fn items(call: &Call) -> String {
+    let items = grouped(call.items as u64);
+    match call.bands {
+        None => items,
+        Some(_) if call.halo => format!("{items} before"),
+        Some(bands) => format!("{items} in {}", counted(bands, "band")),
     }
 }
 
@@ -163,6 +165,7 @@ fn place(argument: &Argument) -> String {
         Region::Input(index) => format!("input{index}"),
         Region::Output(index) => format!("output{index}"),
         Region::Arena => "arena".to_owned(),
+        Region::Scratch => "scratch".to_owned(),
         Region::Weights => "weights".to_owned(),
     };
     let stride = if argument.stride == 0 { String::new() } else { format!("/{}", argument.stride) };

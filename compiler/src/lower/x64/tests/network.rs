@@ -95,15 +95,16 @@ fn network() -> Graph {
     net.graph
 }
 
-/// Runs every call on the processor and in the interpreter, on memory of their own, and compares after each.
+/// Runs every call of two workers on the processor and in the interpreter, on memory of their own, and compares after each.
 fn run(plan: &Plan, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let mut memory = plan::interpret::memory(plan, inputs);
+    let workers = 2;
+    let mut memory = plan::interpret::memory(plan, inputs, workers);
     let mut expected = memory.clone();
-    for call in plan.steps.iter().flat_map(|step| &step.calls) {
-        let kernel = &plan.kernels[call.kernel];
-        let arguments = plan::interpret::arguments(plan, call);
-        interpret::run(kernel, &mut expected, &arguments, call.items as u64).unwrap();
-        processor::run(&lower(kernel).unwrap(), &mut memory, &arguments, call.items as u64);
+    for launch in plan.steps.iter().flat_map(|step| plan::interpret::launches(plan, step, workers)) {
+        let plan::interpret::Launch { kernel, arguments, items } = launch;
+        let kernel = &plan.kernels[kernel];
+        interpret::run(kernel, &mut expected, &arguments, items).unwrap();
+        processor::run(&lower(kernel).unwrap(), &mut memory, &arguments, items);
         assert_eq!(difference(&expected, &memory), None, "{kernel}");
     }
     plan::interpret::outputs(plan, memory)
@@ -116,7 +117,7 @@ fn every_kernel_equals_the_interpreter(width: Width) {
     let outputs = run(&plan, &inputs);
     let bits =
         |outputs: &[Vec<f32>]| outputs.iter().flatten().map(|value| value.to_bits()).collect::<Vec<u32>>();
-    assert_eq!(bits(&outputs), bits(&plan::interpret::run(&plan, &inputs).unwrap()));
+    assert_eq!(bits(&outputs), bits(&plan::interpret::run(&plan, &inputs, 1).unwrap()));
     let total: f32 = outputs[0].iter().sum();
     assert!((total - 1.0).abs() < 1e-4, "the classes' probabilities add up to {total}");
     assert!(outputs[1].iter().any(|&value| value > 0.0) && outputs[1].iter().all(|value| value.is_finite()));

@@ -22,8 +22,8 @@ const CALLER: u64 = 0xdead_beef_0000;
 /// More than any test's kernel runs.
 const MOST_STEPS: u32 = 1 << 24;
 
-const ARGUMENTS: [Register; 6] =
-    [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8, Register::R9];
+const ARGUMENTS: [Register; 5] = [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8];
+const ITEMS: Register = Register::R9;
 /// What a callee leaves as it was.
 const KEPT: [Register; 7] =
     [Register::RSP, Register::RBX, Register::RBP, Register::R12, Register::R13, Register::R14, Register::R15];
@@ -45,10 +45,10 @@ pub(super) struct Processor {
 /// Runs the kernel in `code` once on `memory`; argument `n` points into a buffer, a distance in bytes from its begin.
 pub(super) fn run(code: &[u8], memory: &mut [Vec<f32>], arguments: &[(usize, usize)], items: u64) {
     let mut processor = Processor::new(code, memory);
-    let pointers = arguments.iter().map(|&(buffer, byte)| address(buffer) + byte as u64);
-    for (register, value) in ARGUMENTS.into_iter().zip(pointers.chain([items])) {
-        processor.set_general(register, value);
+    for (register, &(buffer, byte)) in ARGUMENTS.into_iter().zip(arguments) {
+        processor.set_general(register, address(buffer) + byte as u64);
     }
+    processor.set_general(ITEMS, items);
     let before = KEPT.map(|register| processor.general(register));
     processor.push(CALLER);
     processor.call(&decode(code));
