@@ -15,10 +15,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use iced_x86::{
-    BlockEncoder, BlockEncoderOptions, Code, Instruction as Encoded, InstructionBlock, MemoryOperand,
-};
-use iced_x86::{IcedError, Register as Physical};
+use iced_x86::{Code, Encoder, IcedError, Instruction as Encoded, MemoryOperand, Register as Physical};
 
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
 use encode::Lanes;
@@ -410,30 +407,70 @@ impl Lowering<'_> {
         Ok(self.code.len() - 1)
     }
 
-    /// Appends the constants and encodes everything; branches and constants find their places by label.
-    fn assemble(mut self) -> Result<Vec<u8>, Unsupported> {
-        for (index, instruction) in self.code.iter_mut().enumerate() {
-            instruction.set_ip(index as u64 + 1);
+    /// Encodes everything, with the constants behind the code; branches and constants find their places by label.
+    fn assemble(self) -> Result<Vec<u8>, Unsupported> {
+        let mut encoder = Encoder::try_with_capacity(64, 8 * self.code.len())?;
+        let mut begins = Vec::with_capacity(self.code.len() + 1);
+        let mut references = Vec::new();
+        let mut end = 0;
+        for instruction in &self.code {
+            begins.push(end);
+            let begin = end;
+            let mut placed = *instruction;
+            let label = encode::label(instruction);
+            if label.is_some() {
+                // Any place that is near will do until all places are known.
+                encode::set_label(&mut placed, begin as u64);
+            }
+            end += encoder.encode(&placed, begin as u64)?;
+            if let Some(label) = label {
+                let offsets = encoder.get_constant_offsets();
+                let field = if offsets.has_displacement() {
+                    offsets.displacement_offset()
+                } else {
+                    offsets.immediate_offset()
+                };
+                references.push(Reference { field: begin + field, end, label });
+            }
         }
+        begins.push(end);
+        let mut bytes = encoder.take_buffer();
+        let constants = self.append_constants(&mut bytes);
+        for Reference { field, end, label } in references {
+            let place = constants.get(&label).copied().unwrap_or_else(|| begins[label as usize - 1]);
+            let distance = place as i64 - end as i64;
+            let distance =
+                i32::try_from(distance).map_err(|_| Unsupported::Encoding("2 GiB of code".into()))?;
+            bytes[field..field + 4].copy_from_slice(&distance.to_le_bytes());
+        }
+        Ok(bytes)
+    }
+
+    /// Appends what the code reads from behind itself, and returns where each label's part lies.
+    fn append_constants(&self, bytes: &mut Vec<u8>) -> BTreeMap<u64, usize> {
+        let mut places = BTreeMap::new();
         if self.lanes == Lanes::Eight {
-            for half in [[u32::MAX; 4], [u32::MAX; 4], [0; 4], [0; 4]].iter().enumerate() {
-                let (index, words) = half;
-                let mut data = Encoded::with_declare_dword(words)?;
-                data.set_ip(if index == 0 { FIRST_CONSTANT - 1 } else { FIRST_CONSTANT * 2 + index as u64 });
-                self.code.push(data);
+            places.insert(self.sign_bits_label(), bytes.len());
+            for word in [u32::MAX, 0].into_iter().flat_map(|word| [word; 8]) {
+                bytes.extend_from_slice(&word.to_le_bytes());
             }
         }
         let mut constants: Vec<(u64, u32)> =
             self.constants.iter().map(|(&bits, &label)| (label, bits)).collect();
         constants.sort_unstable();
         for (label, bits) in constants {
-            let mut data = Encoded::with_declare_dword_1(bits);
-            data.set_ip(label);
-            self.code.push(data);
+            places.insert(label, bytes.len());
+            bytes.extend_from_slice(&bits.to_le_bytes());
         }
-        let block = InstructionBlock::new(&self.code, 0);
-        Ok(BlockEncoder::encode(64, block, BlockEncoderOptions::NONE)?.code_buffer)
+        places
     }
+}
+
+/// Four bytes of code that hold the distance from an instruction's end to a label.
+struct Reference {
+    field: usize,
+    end: usize,
+    label: u64,
 }
 
 /// The place of `label`, relative to the instruction pointer.

@@ -1,6 +1,6 @@
 //! Instruction codes by the number of lanes.
 
-use iced_x86::{Code, Register};
+use iced_x86::{Code, Instruction as Encoded, OpKind, Register};
 
 /// Lanes of the wide lowering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,5 +57,25 @@ impl Lanes {
             Lanes::Eight => Register::YMM0 + index as u32,
             Lanes::Sixteen => Register::ZMM0 + index as u32,
         }
+    }
+}
+
+/// The label that `instruction` refers to: the target of a branch, or the place of a constant.
+pub(super) fn label(instruction: &Encoded) -> Option<u64> {
+    if instruction.op0_kind() == OpKind::NearBranch64 {
+        Some(instruction.near_branch64())
+    } else if instruction.memory_base() == Register::RIP {
+        Some(instruction.memory_displacement64())
+    } else {
+        None
+    }
+}
+
+/// Lets `instruction`, which has a label, refer to `place` instead.
+pub(super) fn set_label(instruction: &mut Encoded, place: u64) {
+    if instruction.op0_kind() == OpKind::NearBranch64 {
+        instruction.set_near_branch64(place);
+    } else {
+        instruction.set_memory_displacement64(place);
     }
 }

@@ -247,15 +247,19 @@ fn number(register: Register) -> (usize, u32) {
 
 #[cfg(test)]
 mod tests {
-    use iced_x86::{BlockEncoder, BlockEncoderOptions, Code, InstructionBlock, MemoryOperand};
+    use iced_x86::{Code, Encoder, MemoryOperand};
 
     use super::*;
 
     /// `instruction` and a return, run on 16 values.
     fn run_one(instruction: Instruction) -> Vec<f32> {
         let code = [instruction, Instruction::with(Code::VEX_Vzeroupper), Instruction::with(Code::Retnq)];
-        let block = InstructionBlock::new(&code, 0);
-        let bytes = BlockEncoder::encode(64, block, BlockEncoderOptions::NONE).unwrap().code_buffer;
+        let mut encoder = Encoder::new(64);
+        let mut place = 0;
+        for instruction in &code {
+            place += encoder.encode(instruction, place).unwrap() as u64;
+        }
+        let bytes = encoder.take_buffer();
         let mut memory = [vec![1.0; 16]];
         run(&bytes, &mut memory, &[(0, 0)], 1);
         memory.into_iter().flatten().collect()
