@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""Times frit and other runtimes on the same networks, in turns, and prints the table for RESULTS.md."""
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# What is made here goes below target/ only.
+sys.dont_write_bytecode = True
+
+import frit
+import report
+from frit import ROOT, Failed, Frit
+from load import Load
+from peers import PEERS, Golden, Model, Peer, golden_of, progress, read_models
+
+EXAMPLES = """\
+examples:
+  compare.py                                      five rounds, at one thread and at two
+  compare.py --quick --peers onnxruntime,openvino a smoke test with some of the runtimes
+  compare.py --wait-near 120 --json results.json  waits for near cores before each round with several threads
+
+The first run installs the other runtimes below target/compare and takes minutes; later ones need no network.
+Exit status: 0 done, 1 frit's output is wrong or a contestant crashed, 2 wrong usage or missing files.
+"""
+
+# Cores that are further apart than this share no cache for now, and several threads gain little for anybody.
+NEAR_NS = 150.0
+
+# Runs of a bench that is only there for its probe.
+PROBE_RUNS = 5
+
+# Between two looks at the distance of the cores.
+PAUSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for on the command line."""
+
+    frit: Frit
+    peers: list[Peer]
+    threads: list[int]
+    rounds: int
+    runs: int
+    wait_near: float
+
+
+@dataclass(frozen=True)
+class Field:
+    """All that take part on one network: frit, and the peers that are installed, with the model as each reads it."""
+
+    model: Model
+    golden: Golden
+    peers: dict[Peer, Path]
+
+    def contestants(self) -> list[Peer | None]:
+        """The peers, and frit as None."""
+        return [None, *self.peers]
+
+
+def compare(settings: Settings, models: list[Model]) -> dict[str, Any]:
+    """Everything that was measured, as report.py reads it."""
+    result = heading(settings)
+    for model in models:
+        progress(model.name)
+        field, left_out = prepare(model, settings.peers)
+        parts = [measure(settings, field, threads) for threads in settings.threads]
+        macs = settings.frit.macs(model.frit)
+        result["models"].append({"name": model.name, "macs": macs, "left_out": left_out, "parts": parts})
+    return result
+
+
+def heading(settings: Settings) -> dict[str, Any]:
+    """When, what and where."""
+    commit = frit.output_of(["git", "-C", ROOT, "describe", "--always", "--dirty"]).strip()
+    fields = (line.partition(":") for line in frit.output_of(["lscpu"]).splitlines())
+    cpu = {key.strip(): value.strip() for key, _, value in fields}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "commit": commit,
+        "cpu": "{Model name} (family {CPU family}, model {Model}), {CPU(s)} CPUs, L2 {L2 cache}".format_map(cpu),
+        "rounds": settings.rounds,
+        "runs": settings.runs,
+        "versions": {peer.name: peer.version() for peer in settings.peers},
+        "models": [],
+    }
+
+
+def prepare(model: Model, peers: list[Peer]) -> tuple[Field, dict[str, str]]:
+    """The field, and why others are not in it."""
+    golden = golden_of(model)
+    ready, left_out = {}, {}
+    for peer in peers:
+        try:
+            ready[peer] = peer.prepare(model, golden)
+        except Failed as failed:
+            left_out[peer.name] = str(failed)
+            progress(f"{peer.name} is left out: {failed}")
+    return Field(model, golden, ready), left_out
+
+
+def measure(settings: Settings, field: Field, threads: int) -> dict[str, Any]:
+    """All rounds with one number of threads. A round is one turn of each, so what the machine does hits all alike."""
+    part: dict[str, Any] = {"threads": threads, "rounds": []}
+    try:
+        error = settings.frit.error(field.model.frit, field.golden.file, threads)
+    except Failed as failed:
+        progress(str(failed))
+        return part | {"fault": str(failed)}
+    contestants = field.contestants()
+    for number in range(settings.rounds):
+        progress(f"{threads} thread(s), round {number + 1} of {settings.rounds}")
+        before = look_at_cores(settings, field.model, threads) if threads > 1 else None
+        load = Load()
+        first = number % len(contestants)
+        order = contestants[first:] + contestants[:first]
+        turns = dict(turn(settings, field, peer, threads) for peer in order)
+        turns["frit"].setdefault("error", error)
+        part["rounds"].append({"before": before, "others_cores": load.of_others(), "turns": turns})
+    return part
+
+
+def look_at_cores(settings: Settings, model: Model, threads: int) -> dict[str, float]:
+    """The machine's rates before a round; waits, as long as it may, for the cores to be near each other."""
+    end = time.monotonic() + settings.wait_near
+    while True:
+        probe = settings.frit.bench(model.frit, threads, PROBE_RUNS)["probe"]
+        progress(f"  round trip {probe['round_trip_ns']:.0f} ns, {probe['gflops']:.1f} GFLOP/s a core")
+        if probe["round_trip_ns"] < NEAR_NS or time.monotonic() + PAUSE_SECONDS > end:
+            return probe
+        time.sleep(PAUSE_SECONDS)
+
+
+def turn(settings: Settings, field: Field, peer: Peer | None, threads: int) -> tuple[str, dict[str, Any]]:
+    """A turn of a peer, or of frit: its name and its times, or what it died of."""
+    name = peer.name if peer else "frit"
+    try:
+        if peer:
+            times = peer.turn(field.peers[peer], field.golden, threads, settings.runs)
+        else:
+            times = settings.frit.bench(field.model.frit, threads, settings.runs)
+    except Failed as failed:
+        progress(f"  {name}: {failed}")
+        return name, {"fault": str(failed)}
+    progress(f"  {name}: {times['median_ms']:.2f} ms")
+    return name, times
+
+
+def numbers(text: str) -> list[int]:
+    found = [int(part) for part in text.split(",")]
+    if min(found) < 1:
+        raise ValueError(text)
+    return found
+
+
+def count(text: str) -> int:
+    (found,) = numbers(text)
+    return found
+
+
+def named_peers(text: str) -> list[Peer]:
+    known = {peer.name: peer for peer in PEERS}
+    unknown = [name for name in text.split(",") if name not in known]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no runtime is called {unknown[0]}; there are {', '.join(known)}")
+    return [known[name] for name in text.split(",")]
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    frit.add_option(parser)
+    names = ",".join(peer.name for peer in PEERS)
+    parser.add_argument("--models", metavar="DIR", type=Path, default=os.environ.get("FRIT_MODELS"),
+                        help="the folder that models.json calls $FRIT_MODELS [default: that variable]")
+    parser.add_argument("--peers", metavar="LIST", type=named_peers, default=PEERS,
+                        help=f"the runtimes to compare with [default: {names}]")
+    parser.add_argument("--threads", metavar="LIST", type=numbers, default=[1, 2],
+                        help="numbers of threads [default: 1,2]")
+    parser.add_argument("--rounds", metavar="N", type=count, help="rounds for each number of threads [default: 5]")
+    parser.add_argument("--runs", metavar="N", type=count, help="timed inferences in a turn [default: 50]")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 10 runs where nothing else is said")
+    parser.add_argument("--wait-near", metavar="SECONDS", type=float, default=0.0,
+                        help="wait so long at most, before a round with several threads, for cores that are near")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="keep everything that was measured in this file")
+    return parser
+
+
+def main() -> int:
+    parser = arguments()
+    given = parser.parse_args()
+    if given.models is None:
+        parser.error("say where the models are: --models DIR or FRIT_MODELS")
+    if not given.frit.exists():
+        parser.error(f"{given.frit} is missing: build it with `cargo build --release`, or say --frit PATH")
+    rounds, runs = (2, 10) if given.quick else (5, 50)
+    settings = Settings(Frit(given.frit.resolve()), given.peers, given.threads, given.rounds or rounds,
+                        given.runs or runs, given.wait_near)
+    try:
+        models = read_models(Path(given.models))
+    except Failed as failed:
+        parser.error(str(failed))
+    try:
+        result = compare(settings, models)
+    except Failed as failed:
+        progress(f"error: {failed}")
+        return 1
+    if given.json:
+        given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(report.markdown(result))
+    return 1 if report.faults(result) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
