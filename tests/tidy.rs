@@ -37,7 +37,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("driver", &["plan"]),
     ("emit", &["driver", "lower", "machine", "plan", "vector"]),
     ("(root)", &["emit", "machine", "plan", "schedule"]),
-    ("execute", &["(root)", "machine"]),
+    ("execute", &["(root)", "machine", "plan", "schedule"]),
     ("probe", &["emit", "execute", "machine", "vector"]),
     ("cost", &[]),
     ("classify", &[]),

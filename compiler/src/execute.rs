@@ -9,6 +9,8 @@ use frit_runtime::program::Border;
 use frit_runtime::{LoadError, Model, Session};
 
 use crate::machine::{Lowering, NoWideLowering};
+use crate::plan::Way;
+use crate::schedule::Ways;
 use crate::{Compiled, Options};
 
 /// One of the programs that can be made of the same network, to be compared with another.
@@ -22,11 +24,25 @@ pub enum Variant {
     Portable,
     /// Fused, lowered at the full width of the machine.
     Wide,
+    /// Fused, all blocks layer by layer.
+    Whole,
+    /// Fused, all blocks in bands of rows where they can be.
+    Bands,
+    /// Fused, all blocks in groups of channels where they can be.
+    Groups,
 }
 
 impl Variant {
     /// All variants.
-    pub const ALL: [Variant; 4] = [Variant::Fused, Variant::Unfused, Variant::Portable, Variant::Wide];
+    pub const ALL: [Variant; 7] = [
+        Variant::Fused,
+        Variant::Unfused,
+        Variant::Portable,
+        Variant::Wide,
+        Variant::Whole,
+        Variant::Bands,
+        Variant::Groups,
+    ];
 
     /// The options that make this variant, all else as in `base`.
     ///
@@ -38,6 +54,9 @@ impl Variant {
             Variant::Fused | Variant::Unfused => {}
             Variant::Portable => options.machine = options.machine.with_lowering(Lowering::Portable)?,
             Variant::Wide => options.machine = options.machine.with_lowering(Lowering::Wide)?,
+            Variant::Whole => options.ways = Ways::All(Way::Whole),
+            Variant::Bands => options.ways = Ways::All(Way::Bands),
+            Variant::Groups => options.ways = Ways::All(Way::Groups),
         }
         Ok(options)
     }
@@ -50,6 +69,9 @@ impl fmt::Display for Variant {
             Variant::Unfused => "unfused",
             Variant::Portable => "portable",
             Variant::Wide => "wide",
+            Variant::Whole => Way::Whole.name(),
+            Variant::Bands => Way::Bands.name(),
+            Variant::Groups => Way::Groups.name(),
         })
     }
 }
@@ -148,7 +170,7 @@ mod tests {
 
     #[test]
     fn only_the_unfused_variant_keeps_layers_apart() {
-        let base = Options { machine: Machine::of(Level::V2), fuse: true, disabled_rules: Vec::new() };
+        let base = Options { machine: Machine::of(Level::V2), ..Options::native() };
         assert!(!Variant::Unfused.options(&base).unwrap().fuse);
         assert!(Variant::Portable.options(&base).unwrap().fuse);
         assert_eq!(Variant::Wide.options(&base), Err(NoWideLowering(Level::V2)));

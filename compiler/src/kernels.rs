@@ -19,6 +19,7 @@ pub mod depthwise;
 pub mod elementwise;
 pub mod epilogue;
 pub mod pad;
+pub mod pair;
 pub mod pool;
 pub mod softmax;
 pub mod transcendental;

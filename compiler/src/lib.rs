@@ -32,23 +32,26 @@ use frit_passes::legality::Legal;
 use frit_passes::pipeline::{self, Optimised, Refusal};
 
 use machine::Machine;
-use plan::Plan;
+use plan::{Plan, Way};
+use schedule::Ways;
 
 /// How to compile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// What to compile for.
     pub machine: Machine,
-    /// Whether layers are fused and folded; without it every source layer is a kernel of its own.
+    /// Whether layers are fused and folded; without it every source layer is a step of its own.
     pub fuse: bool,
     /// Names of rules that must not fire.
     pub disabled_rules: Vec<String>,
+    /// How blocks go through the caches, where layers are fused.
+    pub ways: Ways,
 }
 
 impl Options {
     /// Fused, for this CPU, with all rules.
     pub fn native() -> Options {
-        Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new() }
+        Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new(), ways: Ways::Auto }
     }
 }
 
@@ -112,7 +115,8 @@ pub fn optimise(graph: Graph, options: &Options) -> Result<Optimised, Faults> {
 /// # Errors
 /// A tensor or window that is too large for the kernels.
 pub fn schedule(graph: &Graph, options: &Options) -> Result<Plan, Faults> {
-    schedule::schedule(graph, options.machine.width())
+    let ways = if options.fuse { options.ways } else { Ways::All(Way::Whole) };
+    schedule::schedule(graph, &options.machine, ways)
 }
 
 fn timed<T>(phases: &mut Vec<Phase>, name: &'static str, run: impl FnOnce() -> T) -> T {

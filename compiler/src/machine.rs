@@ -45,8 +45,23 @@ pub struct Caches {
     pub l3: usize,
 }
 
+/// Rates of one core, and the price of a barrier, that predictions are made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// 10^9 floating-point operations a second with 128-bit vectors.
+    pub gflops_128: f64,
+    /// How many 128-bit vectors the multiply-add units take at once.
+    pub vectors: usize,
+    /// 10^9 bytes a second out of the second-level cache.
+    pub near_gb_per_s: f64,
+    /// 10^9 bytes a second out of the third-level cache.
+    pub far_gb_per_s: f64,
+    /// Microseconds of a barrier between two workers.
+    pub barrier_us: f64,
+}
+
 /// A target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     /// What it is called in reports.
     pub name: String,
@@ -56,7 +71,13 @@ pub struct Machine {
     pub lowering: Lowering,
     /// Its caches.
     pub caches: Caches,
+    /// Its rates.
+    pub rates: Rates,
 }
+
+/// Rates of a CPU of which nothing is known: those of Zen 3, as measured.
+const COMMON: Rates =
+    Rates { gflops_128: 50.6, vectors: 2, near_gb_per_s: 86.0, far_gb_per_s: 60.0, barrier_us: 0.8 };
 
 /// Caches of a CPU of which nothing is known.
 const GENERIC: Caches = Caches { l1: 32 << 10, l2: 512 << 10, l3: 8 << 20 };
@@ -67,6 +88,7 @@ struct Cpu {
     family: u32,
     models: &'static [RangeInclusive<u32>],
     caches: Caches,
+    rates: Rates,
 }
 
 /// CPUs of AMD by what they say of themselves. Another family is a CPU of which nothing is known.
@@ -76,12 +98,14 @@ const CPUS: [Cpu; 2] = [
         family: 0x19,
         models: &[0x00..=0x0f, 0x20..=0x5f],
         caches: Caches { l1: 32 << 10, l2: 512 << 10, l3: 32 << 20 },
+        rates: COMMON,
     },
     Cpu {
         name: "Zen 4",
         family: 0x19,
         models: &[0x10..=0x1f, 0x60..=0x7f, 0xa0..=0xaf],
         caches: Caches { l1: 32 << 10, l2: 1 << 20, l3: 32 << 20 },
+        rates: Rates { gflops_128: 58.5, near_gb_per_s: 112.0, far_gb_per_s: 98.0, ..COMMON },
     },
 ];
 
@@ -147,7 +171,8 @@ impl Machine {
         let machine = Machine::of(level);
         match own_signature().and_then(cpu_of) {
             Some(cpu) => {
-                Machine { name: format!("native ({level}, {})", cpu.name), caches: cpu.caches, ..machine }
+                let (caches, rates) = (cpu.caches, cpu.rates);
+                Machine { name: format!("native ({level}, {})", cpu.name), caches, rates, ..machine }
             }
             None => Machine { name: format!("native ({level})"), ..machine },
         }
@@ -156,7 +181,7 @@ impl Machine {
     /// A CPU of `level` of which no more is known.
     pub fn of(level: Level) -> Machine {
         let lowering = if level.has_wide() { Lowering::Wide } else { Lowering::Portable };
-        Machine { name: level.to_string(), level, lowering, caches: GENERIC }
+        Machine { name: level.to_string(), level, lowering, caches: GENERIC, rates: COMMON }
     }
 
     /// The same machine with another lowering.
@@ -180,6 +205,11 @@ impl Machine {
             (Lowering::Portable, Level::Aarch64) => Width { lanes: 4, registers: 32, fused },
             (Lowering::Portable, _) => Width { lanes: 4, registers: 16, fused },
         }
+    }
+
+    /// 10^9 floating-point operations a second of one core at best, with the chosen lowering.
+    pub fn gflops(&self) -> f64 {
+        self.rates.gflops_128 * (self.width().lanes / 4).min(self.rates.vectors) as f64
     }
 
     /// CPU features that code for this machine uses, by the names of [`frit_runtime::cpu`].

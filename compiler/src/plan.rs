@@ -43,17 +43,30 @@ pub struct Call {
 
 /// What a step runs, and how the workers share it. Worker `w` of `n` takes `count * w / n .. count * (w + 1) / n`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Work {
+pub enum Work<C = Call> {
     /// The items of all calls form one list that is shared out. Arguments step from item to item.
-    Items(Vec<Call>),
+    Items(Vec<C>),
     /// The bands of all sections form one list that is shared out; a worker runs its bands in order. Arguments step from
     /// band to band, and each call takes all of its items.
-    Bands(Vec<Section>),
+    Bands(Vec<Section<C>>),
 }
 
-impl Work {
+impl<C> Work<C> {
+    /// The same work with `change` made to each call.
+    pub fn map<D>(self, mut change: impl FnMut(C) -> D) -> Work<D> {
+        let mut all = |calls: Vec<C>| calls.into_iter().map(&mut change).collect();
+        match self {
+            Work::Items(calls) => Work::Items(all(calls)),
+            Work::Bands(sections) => {
+                let section =
+                    |Section { bands, halo, calls }| Section { bands, halo: all(halo), calls: all(calls) };
+                Work::Bands(sections.into_iter().map(section).collect())
+            }
+        }
+    }
+
     /// All calls, in order.
-    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+    pub fn calls(&self) -> impl Iterator<Item = &C> {
         let (items, sections) = match self {
             Work::Items(calls) => (calls.as_slice(), &[][..]),
             Work::Bands(sections) => (&[][..], sections.as_slice()),
@@ -64,13 +77,13 @@ impl Work {
 
 /// Bands of rows that run the same kernels.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Section {
+pub struct Section<C = Call> {
     /// How many bands; at least 1.
     pub bands: usize,
     /// What a worker runs before the first of its bands: it computes what the band before it would have left behind.
-    pub halo: Vec<Call>,
+    pub halo: Vec<C>,
     /// What it runs for each band.
-    pub calls: Vec<Call>,
+    pub calls: Vec<C>,
 }
 
 /// What the workers do between two barriers: nothing in it reads what another worker writes in it.
@@ -84,8 +97,46 @@ pub struct Step {
     pub sources: Vec<String>,
     /// Multiply-accumulates of the step, without those that bands compute twice.
     pub macs: u64,
+    /// Predicted milliseconds with one worker.
+    pub predicted_ms: f64,
     /// What runs.
     pub work: Work,
+}
+
+/// How a block goes through the caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Way {
+    /// Layer by layer.
+    Whole,
+    /// Band of rows by band of rows, through all layers.
+    Bands,
+    /// Panel of expanded channels by panel, through expansion and depthwise convolution; then the projection.
+    Groups,
+}
+
+impl Way {
+    /// All ways.
+    pub const ALL: [Way; 3] = [Way::Whole, Way::Bands, Way::Groups];
+
+    /// Its name in reports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Whole => "whole",
+            Way::Bands => "bands",
+            Way::Groups => "groups",
+        }
+    }
+}
+
+/// What the schedule decided for a block, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The block's layers by the names of their nodes, in order.
+    pub layers: Vec<String>,
+    /// The way that it takes.
+    pub way: Way,
+    /// The ways that it could take, each with the predicted milliseconds with 1 and with 2 workers.
+    pub costs: Vec<(Way, [f64; 2])>,
 }
 
 /// A named tensor at the border: its place in the caller's list is its index in [`Plan::inputs`] or [`Plan::outputs`].
@@ -110,6 +161,8 @@ pub struct Plan {
     pub kernels: Vec<Program>,
     /// Steps in execution order.
     pub steps: Vec<Step>,
+    /// What was decided for each block, in order.
+    pub choices: Vec<Choice>,
     /// Packed weights, in the order in which kernels read them.
     pub weights: Vec<f32>,
     /// Bytes of the arena, a multiple of 64.

@@ -1,37 +1,56 @@
 //! From the optimised graph to a plan: where tensors lie, which kernels run, how their items are split.
 //!
-//! Every node becomes one step. Inside, tensors lie in blocks of as many channels as a vector has lanes; the caller's
+//! A node becomes a step, or a block of nodes becomes one or two (see `block`). Inside, tensors lie in blocks of as many channels as a vector has lanes; the caller's
 //! inputs and outputs are dense. A convolution reads either, anything else gets a copy in blocks first.
 //!
 //! Nothing here depends on the number of workers, so results are the same bits for any number of them.
 
+mod block;
 mod buffers;
+mod choice;
 mod convolution;
 mod placement;
+mod predict;
+mod ring;
 mod simple;
 mod tiles;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 
 use crate::kernels::copy;
-use crate::plan::{Argument, Border, Call, Plan, Region, Step, Work};
+use crate::machine::Machine;
+use crate::plan::{Argument, Border, Call, Choice, Plan, Region, Step, Way, Work};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::{Program, Width};
+use block::Block;
+use choice::Blueprint;
 use placement::{Home, Placed};
+use predict::Predictor;
 
 /// The largest tensor in bytes, and the largest distance inside one: 1 GiB, so that distances fit 32 bits.
 pub const LARGEST: usize = 1 << 30;
 
-/// Schedules `graph` for vectors of `width`.
+/// How blocks are to go through the caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ways {
+    /// Each in the way that is predicted to be the fastest.
+    #[default]
+    Auto,
+    /// All in this way where they can take it, the others layer by layer.
+    All(Way),
+}
+
+/// Schedules `graph` for `machine`.
 ///
 /// # Errors
 /// A tensor or window too large for the kernels' addressing (FR0010), weights without values (FR0021).
-pub fn schedule(graph: &Graph, width: Width) -> Result<Plan, Faults> {
+pub fn schedule(graph: &Graph, machine: &Machine, ways: Ways) -> Result<Plan, Faults> {
     let shapes = graph.shapes()?;
-    let mut scheduler = Scheduler::new(graph, width, shapes);
+    let mut scheduler = Scheduler::new(graph, machine, shapes);
+    scheduler.choose(ways)?;
     let mut faults = Faults::new();
     for id in graph.topological() {
         if let Err(fault) = scheduler.node(id) {
@@ -60,6 +79,7 @@ struct Reach {
 
 struct Scheduler<'a> {
     graph: &'a Graph,
+    machine: &'a Machine,
     width: Width,
     shapes: BTreeMap<NodeId, Shape>,
     /// The first place of each node's tensor, and its copy in blocks.
@@ -67,17 +87,35 @@ struct Scheduler<'a> {
     in_blocks: BTreeMap<NodeId, Placed>,
     kernels: Vec<Program>,
     by_name: BTreeMap<String, Vec<usize>>,
-    steps: Vec<(Step, Vec<Draft>)>,
+    steps: Vec<(Step, Work<Draft>)>,
     slots: Vec<buffers::Slot>,
     weights: Vec<f32>,
     inputs: Vec<Border>,
+    scratch_bytes: usize,
+    /// Blocks that don't go layer by layer, by their last layer.
+    blocks: BTreeMap<NodeId, Planned>,
+    /// Layers of blocks that are computed with a later one.
+    inner: BTreeSet<NodeId>,
+    choices: Vec<Choice>,
+}
+
+/// A block and the way that it takes.
+#[derive(Clone, Copy)]
+struct Planned {
+    block: Block,
+    way: Way,
+    /// Output rows of a band.
+    height: usize,
+    /// Predicted milliseconds of the first step with one worker.
+    predicted_ms: f64,
 }
 
 impl<'a> Scheduler<'a> {
-    fn new(graph: &'a Graph, width: Width, shapes: BTreeMap<NodeId, Shape>) -> Scheduler<'a> {
+    fn new(graph: &'a Graph, machine: &'a Machine, shapes: BTreeMap<NodeId, Shape>) -> Scheduler<'a> {
         Scheduler {
             graph,
-            width,
+            machine,
+            width: machine.width(),
             shapes,
             placed: BTreeMap::new(),
             in_blocks: BTreeMap::new(),
@@ -87,12 +125,23 @@ impl<'a> Scheduler<'a> {
             slots: Vec::new(),
             weights: Vec::new(),
             inputs: Vec::new(),
+            scratch_bytes: 0,
+            blocks: BTreeMap::new(),
+            inner: BTreeSet::new(),
+            choices: Vec::new(),
         }
     }
 
     /// Adds the step of `id`, and the copies to the outputs that it is.
     fn node(&mut self, id: NodeId) -> Result<(), Diagnostic> {
         placement::check_size(&self.shapes[&id], self.width.lanes)?;
+        if self.inner.contains(&id) {
+            return Ok(());
+        }
+        if let Some(planned) = self.blocks.get(&id).copied() {
+            self.block(&planned)?;
+            return self.copy_to_outputs(id);
+        }
         match &self.graph.node(id).op {
             Op::Input(_) => self.input(id),
             Op::Conv2d(conv) => self.conv2d(id, conv)?,
@@ -166,7 +215,7 @@ impl<'a> Scheduler<'a> {
         let program = copy::build(self.width, from.channels, from.strides, to.strides);
         let arguments = vec![from.reach(from.strides.pixel), to.reach(to.strides.pixel)];
         let call = Draft { kernel: self.kernel(program)?, arguments, items: from.pixels() };
-        self.step(id, 0, vec![call]);
+        self.step(id, vec![call]);
         Ok(())
     }
 
@@ -201,20 +250,103 @@ impl<'a> Scheduler<'a> {
         Ok(self.kernels.len() - 1)
     }
 
-    /// Adds a step of `id`; tensors that it touches stay alive until its end.
-    fn step(&mut self, id: NodeId, macs: u64, calls: Vec<Draft>) {
+    /// Adds a step of `id` whose items are shared out.
+    fn step(&mut self, id: NodeId, calls: Vec<Draft>) {
+        self.step_of(&[id], Work::Items(calls));
+    }
+
+    /// Adds a step that computes `nodes`; tensors that it touches stay alive until its end.
+    fn step_of(&mut self, nodes: &[NodeId], work: Work<Draft>) {
         let index = self.steps.len();
-        for reach in calls.iter().flat_map(|call| &call.arguments) {
+        for reach in work.calls().flat_map(|call| &call.arguments) {
             if let Home::Slot(slot) = reach.home {
                 self.slots[slot].last = index;
             }
         }
-        let node = self.graph.node(id);
-        let sources = node.sources.layers().map(str::to_owned).collect();
-        self.steps.push((
-            Step { node: node.name.clone(), fused: Vec::new(), sources, macs, work: Work::Items(Vec::new()) },
-            calls,
-        ));
+        let name = |&id: &NodeId| self.graph.node(id).name.clone();
+        let (last, fused) = nodes.split_last().expect("a step computes a node");
+        let sources = nodes.iter().flat_map(|&id| self.graph.node(id).sources.layers());
+        let step = Step {
+            node: name(last),
+            fused: fused.iter().map(name).collect(),
+            sources: sources.map(str::to_owned).collect(),
+            macs: nodes.iter().map(|&id| self.macs(id)).sum(),
+            predicted_ms: self.predicted(nodes),
+            work: Work::Items(Vec::new()),
+        };
+        self.steps.push((step, work));
+    }
+
+    fn macs(&self, id: NodeId) -> u64 {
+        let operands: Vec<Shape> = self.graph.operands(id).iter().map(|id| self.shapes[id].clone()).collect();
+        match &self.graph.node(id).op {
+            Op::Conv2d(conv) => conv.macs(&operands, &self.shapes[&id]),
+            Op::Dense(dense) => dense.macs(&operands, &self.shapes[&id]),
+            _ => 0,
+        }
+    }
+
+    /// Predicted milliseconds of a step that computes `nodes`, with one worker.
+    fn predicted(&self, nodes: &[NodeId]) -> f64 {
+        let planned = self.blocks.values().find(|planned| planned.block.layers().starts_with(nodes));
+        match (planned, nodes) {
+            (Some(planned), [_, _, ..]) => planned.predicted_ms,
+            _ => {
+                let predictor = Predictor { machine: self.machine, workers: 1 };
+                nodes.iter().map(|&id| predictor.alone(&self.layer_of(id))).sum()
+            }
+        }
+    }
+
+    fn layer_of(&self, id: NodeId) -> predict::Layer {
+        predict::Layer::new(self.machine, self.graph, |id| self.shapes[&id].clone(), id)
+    }
+
+    /// Decides for each block which way it takes.
+    fn choose(&mut self, ways: Ways) -> Result<(), Faults> {
+        for block in block::find(self.graph) {
+            let Op::Conv2d(depthwise) = &self.graph.node(block.depthwise).op else { continue };
+            let axes = self.axes(block.depthwise, depthwise);
+            let [rows, _] = axes.map_err(|fault| fault.at(self.graph.node(block.depthwise).name.clone()))?;
+            let blueprint = Blueprint {
+                machine: self.machine,
+                expand: block.expand.map(|id| self.layer_of(id)),
+                depthwise: self.layer_of(block.depthwise),
+                project: self.layer_of(block.project),
+                rows,
+            };
+            let costs = blueprint.costs();
+            let way = match ways {
+                Ways::Auto => choice::choose(&costs),
+                Ways::All(way) if costs.iter().any(|&(possible, _)| possible == way) => way,
+                Ways::All(_) => Way::Whole,
+            };
+            self.plan_block(block, way, &blueprint);
+            let layers = block.layers().iter().map(|&id| self.graph.node(id).name.clone()).collect();
+            self.choices.push(Choice { layers, way, costs });
+        }
+        Ok(())
+    }
+
+    fn plan_block(&mut self, block: Block, way: Way, blueprint: &Blueprint<'_>) {
+        let predictor = Predictor { machine: self.machine, workers: 1 };
+        let predicted_ms = match way {
+            Way::Whole => return,
+            Way::Bands => blueprint.bands(&predictor),
+            Way::Groups => blueprint.pairs(&predictor),
+        };
+        let layers = block.layers();
+        self.inner.extend(layers.iter().filter(|&&id| id != block.project));
+        let planned = Planned { block, way, height: blueprint.height(), predicted_ms };
+        self.blocks.insert(block.project, planned);
+    }
+
+    /// The steps of a block that does not go layer by layer.
+    fn block(&mut self, planned: &Planned) -> Result<(), Diagnostic> {
+        match (planned.way, planned.block.expand) {
+            (Way::Groups, Some(expand)) => self.groups(&planned.block, expand),
+            _ => self.bands(&planned.block, planned.height),
+        }
     }
 
     /// Begins a part of the packed weights at a cache line and returns its offset in bytes.
@@ -238,10 +370,7 @@ impl<'a> Scheduler<'a> {
             arguments: draft.arguments.into_iter().map(resolve).collect(),
             items: draft.items,
         };
-        let steps = self
-            .steps
-            .into_iter()
-            .map(|(step, calls)| Step { work: Work::Items(calls.into_iter().map(call).collect()), ..step });
+        let steps = self.steps.into_iter().map(|(step, work)| Step { work: work.map(call), ..step });
         let output = |&id: &NodeId| Border {
             name: self.graph.node(id).name.clone(),
             shape: self.shapes[&id].axes().to_vec(),
@@ -254,7 +383,8 @@ impl<'a> Scheduler<'a> {
             steps: steps.collect(),
             weights: self.weights,
             arena_bytes,
-            scratch_bytes: 0,
+            scratch_bytes: self.scratch_bytes.next_multiple_of(64),
+            choices: self.choices,
         }
     }
 }

@@ -102,6 +102,7 @@ impl Prepared {
             outputs: Vec::new(),
             kernels: vec![kernel.clone()],
             steps: Vec::new(),
+            choices: Vec::new(),
             weights: Vec::new(),
             arena_bytes: 0,
             scratch_bytes: 0,

@@ -114,7 +114,8 @@ struct Pointers {
     ahead: [Pointer; 2],
 }
 
-struct Emitter<'a> {
+/// Emits the loop nest of one convolution.
+pub(super) struct Emitter<'a> {
     conv: &'a Conv,
     nest: &'a Nest,
     pointers: Pointers,
@@ -123,27 +124,19 @@ struct Emitter<'a> {
 
 /// Builds the kernel that covers `nest`.
 ///
-/// With [`Walk::Rows`] and [`Walk::Tiles`] the pointers begin at the first row or tile of the run, else at the tensors'
-/// begins; the weights begin at the first panel.
+/// Pointers begin at the first row of the nest, with [`Walk::Tiles`] at the first tile of the run; the input at the first
+/// row that is read for it, the weights at the first panel.
 pub fn build(width: Width, conv: &Conv, nest: &Nest) -> Result<Program, TooManyRegisters> {
     let mut builder = Builder::new(name(conv, nest), width, 4);
     let b = &mut builder;
-    let [input, weights, output, residual] = [0, 1, 2, 3].map(|index| b.parameter(index));
-    let level = |b: &mut Builder| [input, output, residual].map(|base| b.pointer(base, 0));
-    let pointers = Pointers {
-        panel: level(b),
-        row: level(b),
-        tile: level(b),
-        weights: b.pointer(weights, 0),
-        channel: [b.pointer(input, 0), b.pointer(weights, 0)],
-        ahead: [b.pointer(weights, 0), b.pointer(weights, 0)],
-    };
-    let emitter = Emitter { conv, nest, pointers, lanes: width.lanes };
-    emitter.panels(b);
+    let bases = [0, 1, 2, 3].map(|index| b.parameter(index));
+    let emitter = Emitter::new(b, conv, nest, bases);
+    b.repeat(emitter.count(Walk::Panels, nest.panels.count), |b| emitter.panel(b));
     builder.finish()
 }
 
-fn name(conv: &Conv, nest: &Nest) -> String {
+/// The kernel's name.
+pub(super) fn name(conv: &Conv, nest: &Nest) -> String {
     let pixels = nest.columns.iter().map(|run| run.width).max().unwrap_or(1);
     let Panels { vectors, count } = nest.panels;
     let blocks = vectors * count;
@@ -165,30 +158,47 @@ struct Tile<'a> {
     column_taps: &'a [Range<usize>],
 }
 
-impl Emitter<'_> {
-    fn panels(&self, b: &mut Builder) {
-        let (conv, Panels { vectors, count }) = (self.conv, self.nest.panels);
-        b.repeat(self.count(Walk::Panels, count), |b| {
-            let panel = conv.panel_bytes(vectors, self.lanes);
-            if self.nest.prefetches {
-                set(b, [self.pointers.ahead[0]], [self.pointers.weights], [panel as i64]);
-            }
-            for run in &self.nest.rows {
-                self.rows(b, run);
-            }
-            advance(b, [self.pointers.weights], [conv.panel_bytes(vectors, self.lanes)]);
-            advance(b, self.pointers.panel, [0, vectors * conv.output.block, vectors * conv.residual.block]);
-        });
+impl<'a> Emitter<'a> {
+    /// Sets up the pointers of the nest; `bases` are input, weights, output and residual.
+    pub(super) fn new(b: &mut Builder, conv: &'a Conv, nest: &'a Nest, bases: [Pointer; 4]) -> Emitter<'a> {
+        let [input, weights, output, residual] = bases;
+        let level = |b: &mut Builder| [input, output, residual].map(|base| b.pointer(base, 0));
+        let pointers = Pointers {
+            panel: level(b),
+            row: level(b),
+            tile: level(b),
+            weights: b.pointer(weights, 0),
+            channel: [b.pointer(input, 0), b.pointer(weights, 0)],
+            ahead: [b.pointer(weights, 0), b.pointer(weights, 0)],
+        };
+        Emitter { conv, nest, pointers, lanes: b.width().lanes }
+    }
+
+    /// Where the next panel is stored.
+    pub(super) fn output(&self) -> Pointer {
+        self.pointers.panel[1]
+    }
+
+    /// One panel; the pointers move on to the next.
+    pub(super) fn panel(&self, b: &mut Builder) {
+        let (conv, vectors) = (self.conv, self.nest.panels.vectors);
+        let panel = conv.panel_bytes(vectors, self.lanes);
+        if self.nest.prefetches {
+            set(b, [self.pointers.ahead[0]], [self.pointers.weights], [panel as i64]);
+        }
+        for run in &self.nest.rows {
+            self.rows(b, run);
+        }
+        advance(b, [self.pointers.weights], [panel]);
+        advance(b, self.pointers.panel, [0, vectors * conv.output.block, vectors * conv.residual.block]);
     }
 
     fn rows(&self, b: &mut Builder, run: &Run) {
-        let conv = self.conv;
-        let offsets = if self.nest.walk == Walk::Panels {
-            [conv.input_row(run), run.start * conv.output.row, run.start * conv.residual.row]
-        } else {
-            [0; 3]
-        };
-        set(b, self.pointers.row, self.pointers.panel, offsets.map(|bytes| bytes as i64));
+        let (conv, first) = (self.conv, &self.nest.rows[0]);
+        let rows = run.start - first.start;
+        let input = conv.input_row(run) as i64 - conv.input_row(first) as i64;
+        let offsets = [input, (rows * conv.output.row) as i64, (rows * conv.residual.row) as i64];
+        set(b, self.pointers.row, self.pointers.panel, offsets);
         b.repeat(self.count(Walk::Rows, run.count), |b| {
             for columns in &self.nest.columns {
                 self.columns(b, &run.taps[0], columns);

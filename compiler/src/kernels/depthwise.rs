@@ -26,12 +26,16 @@ use crate::vector::program::Width;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Program, Register};
 
 /// The shape and where the tensors lie.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Depthwise {
     /// The window's vertical axis.
     pub rows: Axis,
     /// The window's horizontal axis.
     pub columns: Axis,
+    /// The rows of the output to compute; at least one.
+    pub span: Range<usize>,
+    /// Where the rows of the input lie.
+    pub ring: Ring,
     /// Strides of the input.
     pub input: Strides,
     /// Strides of the output.
@@ -42,7 +46,29 @@ pub struct Depthwise {
     pub epilogue: Epilogue,
 }
 
-struct Emitter<'a> {
+/// Rows of a map that lie in turn in as many places: row `r` in place `(r + shift) % rows`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ring {
+    /// How many places there are.
+    pub rows: usize,
+    /// The place of row 0.
+    pub shift: usize,
+}
+
+impl Ring {
+    /// A place for each row of a map of `rows`.
+    pub fn whole(rows: usize) -> Ring {
+        Ring { rows, shift: 0 }
+    }
+
+    /// The place of `row`.
+    pub fn place(&self, row: usize) -> usize {
+        (row + self.shift) % self.rows
+    }
+}
+
+/// Emits the loop nest of one depthwise convolution.
+pub(super) struct Emitter<'a> {
     spec: &'a Depthwise,
     columns: Vec<Run>,
     block: [Pointer; 4],
@@ -52,32 +78,61 @@ struct Emitter<'a> {
 }
 
 /// Builds the kernel with tiles of at most `pixels` outputs.
+///
+/// The input begins at place 0, output and residual at the first row of the span.
 pub fn build(width: Width, spec: &Depthwise, pixels: usize) -> Result<Program, TooManyRegisters> {
-    let (rows, columns) = (&spec.rows, &spec.columns);
-    let name = format!(
-        "depthwise{}x{}s{}_{}x{}_{pixels}{}",
-        rows.kernel,
-        columns.kernel,
-        columns.stride,
-        rows.output,
-        columns.output,
-        epilogue::name(&spec.epilogue)
-    );
-    let mut builder = Builder::new(name, width, 4);
+    let mut builder = Builder::new(name(spec, pixels), width, 4);
     let b = &mut builder;
-    let [input, weights, output, residual] = [0, 1, 2, 3].map(|index| b.parameter(index));
-    let level = |b: &mut Builder| [input, output, residual].map(|base| b.pointer(base, 0));
-    let block = [input, weights, output, residual].map(|base| b.pointer(base, 0));
-    let (row, tile) = (level(b), level(b));
-    let vector = (width.lanes * F32) as i64;
-    let emitter = Emitter { spec, columns: columns.runs(pixels), block, row, tile, vector };
+    let bases = [0, 1, 2, 3].map(|index| b.parameter(index));
+    let emitter = Emitter::new(b, spec, pixels, bases);
     b.repeat(Count::Items, |b| emitter.block(b));
     builder.finish()
 }
 
-impl Emitter<'_> {
-    fn block(&self, b: &mut Builder) {
-        for run in self.spec.rows.runs(1) {
+/// The kernel's name.
+pub(super) fn name(spec: &Depthwise, pixels: usize) -> String {
+    let (rows, columns) = (&spec.rows, &spec.columns);
+    format!(
+        "depthwise{}x{}s{}_{}x{}_{pixels}{}",
+        rows.kernel,
+        columns.kernel,
+        columns.stride,
+        spec.span.len(),
+        columns.output,
+        epilogue::name(&spec.epilogue)
+    )
+}
+
+/// A tap down the window and the bytes from the first of them to its row.
+struct RowTap {
+    tap: usize,
+    offset: i64,
+}
+
+impl<'a> Emitter<'a> {
+    /// Sets up the pointers of the nest; `bases` are input, weights, output and residual.
+    pub(super) fn new(
+        b: &mut Builder,
+        spec: &'a Depthwise,
+        pixels: usize,
+        bases: [Pointer; 4],
+    ) -> Emitter<'a> {
+        let [input, _, output, residual] = bases;
+        let level = |b: &mut Builder| [input, output, residual].map(|base| b.pointer(base, 0));
+        let block = bases.map(|base| b.pointer(base, 0));
+        let (row, tile) = (level(b), level(b));
+        let vector = (b.width().lanes * F32) as i64;
+        Emitter { spec, columns: spec.columns.runs(pixels), block, row, tile, vector }
+    }
+
+    /// Where the next block is read.
+    pub(super) fn input(&self) -> Pointer {
+        self.block[0]
+    }
+
+    /// One block of channels; the pointers move on to the next.
+    pub(super) fn block(&self, b: &mut Builder) {
+        for run in self.runs() {
             self.rows(b, &run);
         }
         let taps = self.spec.rows.kernel * self.spec.columns.kernel;
@@ -86,21 +141,42 @@ impl Emitter<'_> {
         advance(b, self.block, [input.block, weights, output.block, residual.block]);
     }
 
+    /// Runs of rows whose inputs lie one behind the other: in a ring that has fewer places than the map has rows, each
+    /// row is a run of its own.
+    fn runs(&self) -> Vec<Run> {
+        let spec = self.spec;
+        let runs = spec.rows.runs_of(spec.span.clone(), 1);
+        if spec.ring == Ring::whole(spec.rows.input) {
+            return runs;
+        }
+        let single = |run: Run| {
+            (run.start..run.start + run.count).map(move |start| Run { start, count: 1, ..run.clone() })
+        };
+        runs.into_iter().flat_map(single).collect()
+    }
+
     fn rows(&self, b: &mut Builder, run: &Run) {
         let spec = self.spec;
-        let first = spec.rows.first_input(run);
-        let offsets = [first * spec.input.row, run.start * spec.output.row, run.start * spec.residual.row];
+        let place = |row: usize| (spec.ring.place(row) * spec.input.row) as i64;
+        let first = place(spec.rows.first_input(run));
+        let row_of = |tap: usize| spec.rows.origin(run.start) + (tap * spec.rows.dilation) as i64;
+        let taps: Vec<RowTap> = run.taps[0]
+            .clone()
+            .map(|tap| RowTap { tap, offset: place(row_of(tap) as usize) - first })
+            .collect();
+        let down = run.start - spec.span.start;
+        let offsets = [first, (down * spec.output.row) as i64, (down * spec.residual.row) as i64];
         let [input, _, output, residual] = self.block;
-        set(b, self.row, [input, output, residual], offsets.map(|bytes| bytes as i64));
+        set(b, self.row, [input, output, residual], offsets);
         b.repeat(Count::Static(run.count as u32), |b| {
             for columns in &self.columns {
-                self.columns(b, &run.taps[0], columns);
+                self.columns(b, &taps, columns);
             }
             advance(b, self.row, [spec.rows.stride * spec.input.row, spec.output.row, spec.residual.row]);
         });
     }
 
-    fn columns(&self, b: &mut Builder, row_taps: &Range<usize>, run: &Run) {
+    fn columns(&self, b: &mut Builder, row_taps: &[RowTap], run: &Run) {
         let spec = self.spec;
         let offsets = [
             spec.columns.origin(run.start) * spec.input.pixel as i64,
@@ -115,7 +191,7 @@ impl Emitter<'_> {
         });
     }
 
-    fn tile(&self, b: &mut Builder, row_taps: &Range<usize>, column_taps: &[Range<usize>]) {
+    fn tile(&self, b: &mut Builder, row_taps: &[RowTap], column_taps: &[Range<usize>]) {
         let sums = b.registers(column_taps.len());
         for (index, &to) in sums.iter().enumerate() {
             if index == 0 {
@@ -124,8 +200,8 @@ impl Emitter<'_> {
                 b.emit(Instruction::Move { to, from: sums[0] });
             }
         }
-        for row_tap in row_taps.clone() {
-            self.row_of_taps(b, &sums, [row_tap, row_tap - row_taps.start], column_taps);
+        for row_tap in row_taps {
+            self.row_of_taps(b, &sums, row_tap, column_taps);
         }
         let place = |pointer: Pointer, stride: usize, index: usize| at(pointer, (index * stride) as i64);
         let [_, output, residual] = self.tile;
@@ -138,32 +214,30 @@ impl Emitter<'_> {
         b.free_all(sums);
     }
 
-    /// One row of the window, which lies `rows_down` rows below the tile's pointer: its weights in registers where they
-    /// fit, each column of the input loaded once.
+    /// One row of the window: its weights in registers where they fit, each column of the input loaded once.
     fn row_of_taps(
         &self,
         b: &mut Builder,
         sums: &[Register],
-        [row_tap, rows_down]: [usize; 2],
+        row_tap: &RowTap,
         column_taps: &[Range<usize>],
     ) {
         let columns = &self.spec.columns;
         let weight =
-            |tap: usize| at(self.block[1], (1 + row_tap * columns.kernel + tap) as i64 * self.vector);
+            |tap: usize| at(self.block[1], (1 + row_tap.tap * columns.kernel + tap) as i64 * self.vector);
         let fits = sums.len() + columns.kernel < b.width().registers;
         let held: Vec<Register> = if fits { b.registers(columns.kernel) } else { Vec::new() };
         for (tap, &to) in held.iter().enumerate() {
             b.emit(Instruction::Load { to, from: weight(tap) });
         }
         let value = b.register();
-        let down = rows_down * self.spec.rows.dilation * self.spec.input.row;
         let reach = (sums.len() - 1) * columns.stride + (columns.kernel - 1) * columns.dilation + 1;
         for column in 0..reach {
             let uses = uses(columns, column_taps, column);
             if uses.is_empty() {
                 continue;
             }
-            let from = at(self.tile[0], (down + column * self.spec.input.pixel) as i64);
+            let from = at(self.tile[0], row_tap.offset + (column * self.spec.input.pixel) as i64);
             b.emit(Instruction::Load { to: value, from });
             for (pixel, tap) in uses {
                 let factor = held.get(tap).map_or(Operand::Memory(weight(tap)), |&r| Operand::Register(r));

@@ -63,10 +63,18 @@ impl Axis {
 
     /// All positions as runs of tiles of at most `widest` positions, balanced so that widths differ by one at most.
     pub fn runs(&self, widest: usize) -> Vec<Run> {
-        let tiles = self.output.div_ceil(widest);
-        let (base, wider) = (self.output / tiles, self.output % tiles);
+        self.runs_of(0..self.output, widest)
+    }
+
+    /// The positions of `span` as [`Axis::runs`] makes them of all; none for none.
+    pub fn runs_of(&self, span: Range<usize>, widest: usize) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
-        let mut start = 0;
+        let tiles = span.len().div_ceil(widest);
+        if tiles == 0 {
+            return runs;
+        }
+        let (base, wider) = (span.len() / tiles, span.len() % tiles);
+        let mut start = span.start;
         for tile in 0..tiles {
             let width = base + usize::from(tile < wider);
             let taps: Vec<Range<usize>> =

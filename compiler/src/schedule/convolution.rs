@@ -9,14 +9,11 @@ use frit_ir::ops::{Conv2d, Dense, Epilogue};
 use super::placement::{Home, Placed};
 use super::{Draft, LARGEST, Reach, Scheduler, tiles};
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
-use crate::kernels::depthwise::{self, Depthwise};
+use crate::kernels::depthwise::{self, Depthwise, Ring};
 use crate::kernels::window::Axis;
 use crate::kernels::{F32, Strides};
 use crate::pack::{self, Kernel, Part};
 use crate::plan::Region;
-
-/// Fewer tiles than this in a map are not worth splitting over workers: its panels are.
-const FEW_TILES: usize = 16;
 
 /// Fewer rows than this are not worth splitting over workers.
 const FEW_ROWS: usize = 8;
@@ -37,8 +34,37 @@ struct Values {
     bias: Option<Arc<[f32]>>,
 }
 
+impl Values {
+    /// The kernel of `conv` over `channels` input channels.
+    fn kernel(&self, conv: &Conv2d, channels: usize) -> Kernel<'_> {
+        Kernel {
+            values: &self.kernel,
+            taps: conv.kernel[0] * conv.kernel[1],
+            inputs_per_group: channels / conv.groups,
+            filters: conv.filters,
+            groups: conv.groups,
+        }
+    }
+}
+
 impl Scheduler<'_> {
     pub(super) fn conv2d(&mut self, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
+        let axes = self.axes(id, conv)?;
+        let channels = self.shapes[&self.graph.operands(id)[0]].channels();
+        if conv.is_depthwise(channels) && conv.filters == channels {
+            return self.depthwise(id, axes, conv);
+        }
+        let values = self.values(id, conv.epilogue)?;
+        let operands = self.operands(id, conv.epilogue)?;
+        let bias = values.bias.as_deref();
+        let calls =
+            self.all_groups(&operands, axes, conv.epilogue, (&values.kernel(conv, channels), bias))?;
+        self.step(id, calls);
+        Ok(())
+    }
+
+    /// The window of `conv`, which is node `id`: rows, columns.
+    pub(super) fn axes(&self, id: NodeId, conv: &Conv2d) -> Result<[Axis; 2], Diagnostic> {
         let operand = self.graph.operands(id)[0];
         let [height, width, channels] = self.shapes[&operand].map().expect("inference took a map");
         let [rows_out, columns_out, _] = self.shapes[&id].map().expect("inference made a map");
@@ -53,31 +79,46 @@ impl Scheduler<'_> {
         let rows = axis(0, height, rows_out, conv.padding.top);
         let columns = axis(1, width, columns_out, conv.padding.left);
         check_window(&rows, &columns, channels)?;
+        Ok([rows, columns])
+    }
+
+    /// Packs the weights of `conv`, which has one group, and returns where they begin.
+    pub(super) fn pack_whole(
+        &mut self,
+        id: NodeId,
+        conv: &Conv2d,
+        columns: &[tiles::Columns],
+    ) -> Result<usize, Diagnostic> {
+        let channels = self.shapes[&self.graph.operands(id)[0]].channels();
         let values = self.values(id, conv.epilogue)?;
-        if conv.is_depthwise(channels) && conv.filters == channels {
-            return self.depthwise(id, [rows, columns], conv.epilogue, &values);
-        }
-        let macs = conv.macs(&[self.shapes[&operand].clone()], &self.shapes[&id]);
-        let inputs_per_group = channels / conv.groups;
-        let kernel = Kernel {
-            values: &values.kernel,
-            taps: conv.kernel[0] * conv.kernel[1],
-            inputs_per_group,
-            filters: conv.filters,
-            groups: conv.groups,
-        };
-        let operands = self.operands(id, conv.epilogue)?;
-        let calls =
-            self.groups(&operands, [rows, columns], conv.epilogue, (&kernel, values.bias.as_deref()))?;
-        self.step(id, macs, calls);
-        Ok(())
+        let part = Part { inputs: 0..channels, filters: 0..conv.filters };
+        let (kernel, bias) = (values.kernel(conv, channels), values.bias.as_deref());
+        Ok(self.pack(&Weighted { kernel: &kernel, bias, part }, columns))
+    }
+
+    fn pack(&mut self, weighted: &Weighted<'_>, columns: &[tiles::Columns]) -> usize {
+        let offset = self.begin_weights();
+        let lanes = self.width.lanes;
+        let vectors: Vec<pack::Vectors> =
+            columns.iter().map(|columns| pack::Vectors { panels: columns.panels, lanes }).collect();
+        let Weighted { kernel, bias, part } = weighted;
+        pack::conv(&mut self.weights, kernel, *bias, part, &vectors);
+        offset
+    }
+
+    /// Packs the weights of `conv`, which is depthwise, and returns where they begin.
+    pub(super) fn pack_depthwise(&mut self, id: NodeId, conv: &Conv2d) -> Result<usize, Diagnostic> {
+        let values = self.values(id, conv.epilogue)?;
+        let offset = self.begin_weights();
+        let bias = values.bias.as_deref();
+        pack::depthwise(&mut self.weights, &values.kernel, bias, conv.filters, self.width.lanes);
+        Ok(offset)
     }
 
     pub(super) fn dense(&mut self, id: NodeId, dense: &Dense) -> Result<(), Diagnostic> {
         let operand = self.graph.operands(id)[0];
         let inputs = self.shapes[&operand].channels();
         let values = self.values(id, dense.epilogue)?;
-        let macs = dense.macs(&[self.shapes[&operand].clone()], &self.shapes[&id]);
         let kernel = Kernel {
             values: &values.kernel,
             taps: 1,
@@ -87,8 +128,9 @@ impl Scheduler<'_> {
         };
         let operands = self.operands(id, dense.epilogue)?;
         let one = Axis::plain(1);
-        let calls = self.groups(&operands, [one, one], dense.epilogue, (&kernel, values.bias.as_deref()))?;
-        self.step(id, macs, calls);
+        let bias = values.bias.as_deref();
+        let calls = self.all_groups(&operands, [one, one], dense.epilogue, (&kernel, bias))?;
+        self.step(id, calls);
         Ok(())
     }
 
@@ -107,26 +149,21 @@ impl Scheduler<'_> {
         Ok(Operands { input, output, residual: residual.unwrap_or(output) })
     }
 
-    fn depthwise(
-        &mut self,
-        id: NodeId,
-        [rows, columns]: [Axis; 2],
-        epilogue: Epilogue,
-        values: &Values,
-    ) -> Result<(), Diagnostic> {
+    fn depthwise(&mut self, id: NodeId, [rows, columns]: [Axis; 2], conv: &Conv2d) -> Result<(), Diagnostic> {
         let operand = self.graph.operands(id)[0];
         let input = self.tensor_in_blocks(operand)?;
-        let Operands { output, residual, .. } = self.operands(id, epilogue)?;
+        let Operands { output, residual, .. } = self.operands(id, conv.epilogue)?;
         let lanes = self.width.lanes;
-        let offset = self.begin_weights();
-        pack::depthwise(&mut self.weights, &values.kernel, values.bias.as_deref(), input.channels, lanes);
+        let offset = self.pack_depthwise(id, conv)?;
         let spec = Depthwise {
             rows,
             columns,
+            span: 0..rows.output,
+            ring: Ring::whole(rows.input),
             input: input.strides,
             output: output.strides,
             residual: residual.strides,
-            epilogue,
+            epilogue: conv.epilogue,
         };
         let program = depthwise::build(self.width, &spec, tiles::depthwise(self.width, &columns));
         let taps = rows.kernel * columns.kernel;
@@ -134,14 +171,13 @@ impl Scheduler<'_> {
         let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
         let arguments = vec![by_block(&input), weights, by_block(&output), by_block(&residual)];
         let call = Draft { kernel: self.kernel(program)?, arguments, items: input.channels.div_ceil(lanes) };
-        let macs = (output.pixels() * output.channels * taps) as u64;
-        self.step(id, macs, vec![call]);
+        self.step(id, vec![call]);
         Ok(())
     }
 
     /// The calls of all groups. Groups are merged until each part begins and ends at a block of channels on both sides,
     /// so that one part is one plain convolution (with zeros where its groups don't meet).
-    fn groups(
+    fn all_groups(
         &mut self,
         operands: &Operands,
         axes: [Axis; 2],
@@ -187,10 +223,7 @@ impl Scheduler<'_> {
             residual: operands.residual.strides,
             epilogue,
         };
-        let offset = self.begin_weights();
-        let vectors: Vec<pack::Vectors> =
-            tiles.iter().map(|tile| pack::Vectors { panels: tile.panels, lanes }).collect();
-        pack::conv(&mut self.weights, weighted.kernel, weighted.bias, part, &vectors);
+        let offset = self.pack(weighted, &tiles);
         let block = |tensor: &Placed, channel: usize| channel / lanes * tensor.strides.block;
         let mut base = Base {
             input: operands.input.reach_from(block(&operands.input, part.inputs.start), 0),
@@ -227,7 +260,7 @@ impl Scheduler<'_> {
         };
         let tiles_across: usize = columns.iter().map(|run| run.count).sum();
         let mut calls = Vec::new();
-        if is_flat && tiles_across >= FEW_TILES {
+        if is_flat && tiles_across >= tiles::FEW_TILES {
             for run in &columns {
                 let place = |strides: Strides| (run.start * strides.pixel, run.width * strides.pixel);
                 let arguments =
@@ -247,7 +280,8 @@ impl Scheduler<'_> {
             let Panels { vectors, count } = tile.panels;
             let place = |strides: Strides| (0, vectors * strides.block);
             let bytes = conv.panel_bytes(vectors, self.width.lanes);
-            let arguments = base.arguments((0, 0), bytes, place(conv.output), place(conv.residual));
+            let input = (conv.input_row(&rows[0]), 0);
+            let arguments = base.arguments(input, bytes, place(conv.output), place(conv.residual));
             calls.push(self.call(conv, &nest(Walk::Panels), arguments, count)?);
         }
         Ok(calls)
@@ -300,7 +334,7 @@ impl Base {
 }
 
 /// Whether the axis passes every position once, without a window.
-fn is_pointwise(axis: &Axis) -> bool {
+pub(super) fn is_pointwise(axis: &Axis) -> bool {
     axis.kernel == 1 && axis.stride == 1 && axis.before == 0 && axis.input == axis.output
 }
 

@@ -58,7 +58,7 @@ impl Scheduler<'_> {
         let arguments = vec![by_block(&input), by_block(&output), by_block(&residual), weights];
         let kernel = self.kernel(elementwise::build(self.width, &spec))?;
         let call = Draft { kernel, arguments, items: input.channels.div_ceil(self.width.lanes) };
-        self.step(id, 0, vec![call]);
+        self.step(id, vec![call]);
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl Scheduler<'_> {
         let arguments = vec![input.reach(input.strides.block), output.reach(output.strides.block)];
         let items = input.channels.div_ceil(self.width.lanes);
         let call = Draft { kernel: self.kernel(program)?, arguments, items };
-        self.step(id, 0, vec![call]);
+        self.step(id, vec![call]);
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Scheduler<'_> {
         let program = softmax::build(self.width, input.channels, input.strides, output.strides);
         let arguments = vec![input.reach(input.strides.pixel), output.reach(output.strides.pixel)];
         let call = Draft { kernel: self.kernel(program)?, arguments, items: input.pixels() };
-        self.step(id, 0, vec![call]);
+        self.step(id, vec![call]);
         Ok(())
     }
 

@@ -53,6 +53,25 @@ fn sums(width: Width) -> usize {
 /// The most pixels of a tile: more are more code, and no fewer loads for each multiplication.
 const HIGHEST: usize = 14;
 
+/// The parts in which a pointwise convolution of its own is shared out.
+pub(super) fn items(width: Width, pixels: usize, vectors: usize) -> usize {
+    let columns = conv(width, pixels, vectors);
+    let tiles = |columns: &Columns| pixels.div_ceil(columns.pixels);
+    if columns.iter().any(|columns| tiles(columns) >= FEW_TILES) {
+        columns.iter().map(tiles).max().unwrap_or(1)
+    } else {
+        columns.iter().map(|columns| columns.panels.count).sum()
+    }
+}
+
+/// Blocks of channels of the common panel of a pointwise convolution.
+pub(super) fn panel(width: Width, pixels: usize, vectors: usize) -> usize {
+    conv(width, pixels, vectors).first().map_or(1, |columns| columns.panels.vectors)
+}
+
+/// Fewer tiles than this in a map are not worth splitting over workers: its panels are.
+pub(super) const FEW_TILES: usize = 16;
+
 /// The most pixels of a map whose convolutions ask for the next panel: in a larger one a panel is used for so long that
 /// the wait for the next does not count.
 const LARGEST_PREFETCHED: usize = 256;

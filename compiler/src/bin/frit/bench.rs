@@ -17,7 +17,8 @@ use crate::model::ModelArgs;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Variants: fused (what run compiles), unfused (a kernel for every source layer), portable and wide (fused, lowered
-at 128 bits or at the full width). They take turns; ratios are of medians, each variant against the first.
+at 128 bits or at the full width), whole, bands and groups (fused, all blocks scheduled in this way). They take turns;
+ratios are of medians, each variant against the first.
 
 Examples:
   frit bench model.json

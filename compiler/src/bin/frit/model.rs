@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use frit_compiler::machine::{self, Lowering, Machine};
+use frit_compiler::plan::Way;
+use frit_compiler::schedule::Ways;
 use frit_compiler::{Options, import};
 use frit_ir::Graph;
 use frit_passes::egraph::rules;
@@ -22,6 +24,19 @@ pub(crate) enum Lower {
     Wide,
     /// The widest that the target has.
     Auto,
+}
+
+/// How blocks go through the caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Schedule {
+    /// Each in the way that is predicted to be the fastest.
+    Auto,
+    /// Layer by layer.
+    Whole,
+    /// In bands of rows through all layers.
+    Bands,
+    /// In groups of channels through expansion and depthwise convolution.
+    Groups,
 }
 
 /// MODEL and how it is compiled.
@@ -46,6 +61,9 @@ pub(crate) struct ModelArgs {
     /// How kernels become machine code
     #[arg(long, value_enum, default_value_t = Lower::Auto, help_heading = "Compilation")]
     lower: Lower,
+    /// How blocks go through the caches; one that can't go so goes layer by layer
+    #[arg(long, value_enum, default_value_t = Schedule::Auto, conflicts_with = "no_fuse", help_heading = "Compilation")]
+    schedule: Schedule,
 }
 
 impl ModelArgs {
@@ -73,7 +91,13 @@ impl ModelArgs {
             Lower::Wide => machine.with_lowering(Lowering::Wide).map_err(usage)?,
             Lower::Auto => machine,
         };
-        Ok(Options { machine, fuse: !self.no_fuse, disabled_rules: self.disable.clone() })
+        let ways = match self.schedule {
+            Schedule::Auto => Ways::Auto,
+            Schedule::Whole => Ways::All(Way::Whole),
+            Schedule::Bands => Ways::All(Way::Bands),
+            Schedule::Groups => Ways::All(Way::Groups),
+        };
+        Ok(Options { machine, fuse: !self.no_fuse, disabled_rules: self.disable.clone(), ways })
     }
 
     /// How to compile what then runs on this CPU.

@@ -90,6 +90,7 @@ fn plan(width: Width, vectors: usize, steps: Vec<Step>) -> Plan {
         outputs: vec![border("y"), border("z")],
         kernels: vec![add(width), add_all(width, vectors)],
         steps,
+        choices: Vec::new(),
         weights: values(elements, 5),
         arena_bytes: (elements * 4).next_multiple_of(64),
         scratch_bytes: 0,

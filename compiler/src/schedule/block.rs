@@ -1,0 +1,380 @@
+//! Whole blocks: expansion, depthwise convolution and projection in one or two steps instead of three.
+//!
+//! **Groups.** A panel of expanded channels goes through expansion and depthwise convolution at once, on memory of its
+//! worker; the panels are shared out. Then the projection.
+//!
+//! **Bands.** A band of output rows goes through all three. The expanded rows lie in a ring of the worker's (see `ring`), so
+//! that rows which two bands need are expanded once; only where a worker begins, it expands what the band before would
+//! have left it.
+
+use std::ops::Range;
+
+use frit_ir::diagnostic::Diagnostic;
+use frit_ir::ops::Conv2d;
+use frit_ir::{Graph, NodeId, Op, Shape};
+
+use super::convolution::is_pointwise;
+use super::placement::{Home, Placed};
+use super::ring::Turns;
+use super::tiles::{self, Columns};
+use super::{Draft, Reach, Scheduler};
+use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
+use crate::kernels::depthwise::{self, Depthwise, Ring};
+use crate::kernels::pair::{self, Pair};
+use crate::kernels::window::Axis;
+use crate::kernels::{F32, Strides};
+use crate::plan::{Region, Section, Work};
+
+/// The layers of a block, by node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Block {
+    /// The convolution before the depthwise one, where only that one reads it.
+    pub(super) expand: Option<NodeId>,
+    /// The depthwise convolution.
+    pub(super) depthwise: NodeId,
+    /// The pointwise convolution behind it.
+    pub(super) project: NodeId,
+}
+
+impl Block {
+    /// The block's layers in order.
+    pub(super) fn layers(&self) -> Vec<NodeId> {
+        self.expand.into_iter().chain([self.depthwise, self.project]).collect()
+    }
+}
+
+/// The blocks of `graph`, in its order. What lies inside a block is read by nothing else, and no layer is in two.
+pub(super) fn find(graph: &Graph) -> Vec<Block> {
+    graph.topological().into_iter().filter_map(|id| find_at(graph, id)).collect()
+}
+
+fn find_at(graph: &Graph, project: NodeId) -> Option<Block> {
+    let last = convolution(graph, project)?;
+    let is_plain = last.stride == [1, 1] && last.groups == 1 && last.padding == Default::default();
+    let depthwise = graph.operands(project)[0];
+    let middle = convolution(graph, depthwise)?;
+    let is_depthwise = middle.groups == middle.filters && middle.groups > 1;
+    if last.kernel != [1, 1] || !is_plain || !is_depthwise || !is_inner(graph, depthwise) {
+        return None;
+    }
+    let input = graph.operands(depthwise)[0];
+    let expands = convolution(graph, input)
+        .is_some_and(|conv| conv.groups == 1 && conv.filters == middle.groups && is_inner(graph, input));
+    Some(Block { expand: expands.then_some(input), depthwise, project })
+}
+
+fn convolution(graph: &Graph, id: NodeId) -> Option<&Conv2d> {
+    match &graph.node(id).op {
+        Op::Conv2d(conv) => Some(conv),
+        _ => None,
+    }
+}
+
+/// Whether only one layer reads what `id`, a convolution, makes out of its first operand alone.
+fn is_inner(graph: &Graph, id: NodeId) -> bool {
+    graph.users(id).len() == 1
+        && !graph.outputs().contains(&id)
+        && convolution(graph, id).is_some_and(|conv| !conv.epilogue.residual)
+}
+
+/// A convolution with its packed weights, to be computed a few rows at a time.
+struct Layer {
+    conv: Conv,
+    columns: Vec<Columns>,
+    weights: usize,
+    /// Whether it has no window, so that any number of its rows is as good as one.
+    is_flat: bool,
+    prefetches: bool,
+}
+
+impl Layer {
+    /// What computes the output's rows of `span`, and the bytes from the input's begin to what it reads first.
+    fn nest(&self, span: &Range<usize>, columns: &Columns) -> (Conv, Nest, usize) {
+        let (conv, rows) = if self.is_flat {
+            let pixels = (span.len() * self.conv.columns.output).max(1);
+            let conv = Conv { rows: Axis::plain(1), columns: Axis::plain(pixels), ..self.conv };
+            (conv, conv.rows.runs_of(0..span.len().min(1), 1))
+        } else {
+            (self.conv, self.conv.rows.runs_of(span.clone(), 1))
+        };
+        let begin = if self.is_flat {
+            span.start * conv.input.row
+        } else {
+            rows.first().map_or(0, |run| conv.input_row(run))
+        };
+        let (walk, panels, prefetches) = (Walk::Panels, columns.panels, self.prefetches);
+        let nest = Nest { walk, panels, rows, columns: conv.columns.runs(columns.pixels), prefetches };
+        (conv, nest, begin)
+    }
+}
+
+/// The layers of a block with their packed weights, and what it reads and writes.
+struct Prepared {
+    expand: Option<Layer>,
+    depthwise: Depthwise,
+    depthwise_weights: usize,
+    project: Layer,
+    input: Placed,
+    output: Placed,
+    residual: Placed,
+    /// The scratch memory of a band: what the depthwise convolution makes, and behind it the ring.
+    band: Strides,
+    ring: Strides,
+    ring_offset: usize,
+    turns: Turns,
+}
+
+impl Prepared {
+    /// Bytes of the input from one turn to the next.
+    fn input_advance(&self) -> usize {
+        let rows = self.expand.as_ref().map_or(1, |expand| expand.conv.rows.stride);
+        self.turns.advance() * rows * self.input.strides.row
+    }
+
+    fn ring(&self, rows: &Range<usize>) -> Reach {
+        let place = if rows.is_empty() { 0 } else { self.turns.ring.place(rows.start) };
+        scratch(self.ring_offset + place * self.ring.row)
+    }
+}
+
+fn scratch(offset: usize) -> Reach {
+    Reach { home: Home::Region(Region::Scratch), offset, stride: 0 }
+}
+
+fn weights(offset: usize) -> Reach {
+    Reach { home: Home::Region(Region::Weights), offset, stride: 0 }
+}
+
+/// Whether the arguments of a pair step from panel to panel, or all panels are computed by one call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Split {
+    Panels,
+    Nothing,
+}
+
+impl Scheduler<'_> {
+    /// A step for expansion and depthwise convolution, and one for the projection.
+    pub(super) fn groups(&mut self, block: &Block, expand: NodeId) -> Result<(), Diagnostic> {
+        let input = self.tensor(self.graph.operands(expand)[0]);
+        let [rows, columns, channels] = self.map(expand);
+        let (ring, bytes) = self.in_scratch([rows, columns, channels]);
+        let mut layer = self.layer(expand, input.strides, rows * columns)?;
+        layer.prefetches = tiles::prefetches(rows * columns);
+        (layer.conv.output, layer.conv.residual) = (ring, ring);
+        let (depthwise, depthwise_weights) = self.depthwise_of(block, ring)?;
+        let output = self.place(block.depthwise);
+        let depthwise = Depthwise { output: output.strides, residual: output.strides, ..depthwise };
+        let bases =
+            [input.reach(0), weights(layer.weights), weights(depthwise_weights), scratch(0), output.reach(0)];
+        let calls = self.pair_calls((&layer, &(0..rows)), (&depthwise, 0), bases, Split::Panels)?;
+        let widest = layer.columns.iter().map(|columns| columns.panels.vectors).max().unwrap_or(0);
+        let a_block = bytes / channels.div_ceil(self.width.lanes);
+        self.scratch_bytes = self.scratch_bytes.max(widest * a_block);
+        self.step_of(&[expand, block.depthwise], Work::Items(calls));
+        let project = self.convolution(block.project);
+        self.conv2d(block.project, &project)
+    }
+
+    /// One step for the whole block, in bands of `height` output rows.
+    pub(super) fn bands(&mut self, block: &Block, height: usize) -> Result<(), Diagnostic> {
+        let prepared = self.prepare(block, height)?;
+        let window = prepared.expand.as_ref().filter(|layer| !layer.is_flat).map(|layer| layer.conv.rows);
+        let mut sections = Vec::new();
+        for (first, bands) in prepared.turns.sections(window) {
+            let halo = self.halo(&prepared, first)?;
+            let mut calls = Vec::new();
+            for span in prepared.turns.bands(first) {
+                calls.extend(self.band(&prepared, &span)?);
+            }
+            sections.push(Section { bands, halo, calls });
+        }
+        self.step_of(&block.layers(), Work::Bands(sections));
+        Ok(())
+    }
+
+    fn prepare(&mut self, block: &Block, height: usize) -> Result<Prepared, Diagnostic> {
+        let first = block.expand.unwrap_or(block.depthwise);
+        let operand = self.graph.operands(first)[0];
+        let input =
+            if block.expand.is_some() { self.tensor(operand) } else { self.tensor_in_blocks(operand)? };
+        let residual = match self.graph.operands(block.project)[..] {
+            [_, residual, ..] => Some(self.tensor_in_blocks(residual)?),
+            _ => None,
+        };
+        let [rows, columns, channels] = self.map(first);
+        let mut expand = block.expand.map(|id| self.layer(id, input.strides, rows * columns)).transpose()?;
+        let (mut depthwise, depthwise_weights) = self.depthwise_of(block, input.strides)?;
+        let turns = Turns::new(depthwise.rows, height, expand.is_some());
+        let [rows_out, columns_out, channels_out] = self.map(block.depthwise);
+        let (band, band_bytes) = self.in_scratch([height, columns_out, channels_out]);
+        let (ring, ring_bytes) = self.in_scratch([turns.ring.rows, columns, channels]);
+        let ring_offset = band_bytes.next_multiple_of(64);
+        let mut project = self.layer(block.project, band, rows_out * columns_out)?;
+        let output = self.place(block.project);
+        let residual = residual.unwrap_or(output);
+        (project.conv.output, project.conv.residual) = (output.strides, residual.strides);
+        (depthwise.output, depthwise.residual) = (band, band);
+        self.scratch_bytes = self.scratch_bytes.max(ring_offset);
+        if let Some(expand) = &mut expand {
+            (expand.conv.output, expand.conv.residual) = (ring, ring);
+            (depthwise.input, depthwise.ring) = (ring, turns.ring);
+            self.scratch_bytes = self.scratch_bytes.max(ring_offset + ring_bytes);
+        }
+        let prepared = Prepared {
+            expand,
+            depthwise,
+            depthwise_weights,
+            project,
+            input,
+            output,
+            residual,
+            band,
+            ring,
+            ring_offset,
+            turns,
+        };
+        Ok(prepared)
+    }
+
+    /// What a worker runs before `turn` where it begins there.
+    fn halo(&mut self, prepared: &Prepared, turn: usize) -> Result<Vec<Draft>, Diagnostic> {
+        let rows = prepared.turns.halo(turn);
+        match &prepared.expand {
+            Some(expand) if !rows.is_empty() => {
+                let input = prepared.input.reach(prepared.input_advance());
+                let ring = prepared.ring(&rows);
+                self.layer_calls(expand, &rows, [input, ring, ring])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The calls of a band of output rows.
+    fn band(&mut self, prepared: &Prepared, span: &Range<usize>) -> Result<Vec<Draft>, Diagnostic> {
+        let turns = &prepared.turns;
+        let depthwise = Depthwise { span: span.clone(), ..prepared.depthwise.clone() };
+        let input = prepared.input.reach(prepared.input_advance());
+        let (own, band) = (weights(prepared.depthwise_weights), scratch(0));
+        let mut calls = match &prepared.expand {
+            Some(expand) => {
+                let rows = turns.fresh(span);
+                let offset = prepared.ring(&rows).offset - prepared.ring_offset;
+                let bases = [input, weights(expand.weights), own, scratch(prepared.ring_offset), band];
+                self.pair_calls((expand, &rows), (&depthwise, offset), bases, Split::Nothing)?
+            }
+            None => {
+                let pixels = tiles::depthwise(self.width, &depthwise.columns);
+                let kernel = self.kernel(depthwise::build(self.width, &depthwise, pixels))?;
+                let items = prepared.input.channels.div_ceil(self.width.lanes);
+                vec![Draft { kernel, arguments: vec![input, own, band, band], items }]
+            }
+        };
+        let by_row = |placed: &Placed| {
+            let row = placed.strides.row;
+            placed.reach_from(span.start * row, turns.height() * row)
+        };
+        let reaches = [band, by_row(&prepared.output), by_row(&prepared.residual)];
+        calls.extend(self.layer_calls(&prepared.project, &(0..span.len()), reaches)?);
+        Ok(calls)
+    }
+
+    /// The calls that compute `rows` of an expansion, the first of them `offset` bytes behind the ring's begin, and the
+    /// depthwise convolution of them. `bases` are the kernel's arguments at the first panel.
+    fn pair_calls(
+        &mut self,
+        (layer, rows): (&Layer, &Range<usize>),
+        (depthwise, expand_offset): (&Depthwise, usize),
+        mut bases: [Reach; 5],
+        split: Split,
+    ) -> Result<Vec<Draft>, Diagnostic> {
+        let lanes = self.width.lanes;
+        let pixels = tiles::depthwise(self.width, &depthwise.columns);
+        let taps = depthwise.rows.kernel * depthwise.columns.kernel;
+        let keeps = split == Split::Nothing;
+        let mut calls = Vec::new();
+        for columns in &layer.columns {
+            let (conv, nest, begin) = layer.nest(rows, columns);
+            let Panels { vectors, count } = columns.panels;
+            let ring = if keeps { vectors * conv.output.block } else { 0 };
+            let output = vectors * depthwise.output.block;
+            let steps =
+                [0, conv.panel_bytes(vectors, lanes), vectors * (1 + taps) * lanes * F32, ring, output];
+            let mut arguments = bases.to_vec();
+            arguments[0].offset += begin;
+            if split == Split::Panels {
+                arguments.iter_mut().zip(steps).for_each(|(argument, bytes)| argument.stride = bytes);
+            }
+            let pair =
+                Pair { expand: conv, nest, expand_offset, depthwise: depthwise.clone(), pixels, keeps };
+            let kernel = self.kernel(pair::build(self.width, &pair))?;
+            calls.push(Draft { kernel, arguments, items: count });
+            bases.iter_mut().zip(steps).for_each(|(base, bytes)| base.offset += bytes * count);
+        }
+        Ok(calls)
+    }
+
+    /// The calls that compute the rows of `span` of `layer`; `bases` are input, output and residual.
+    fn layer_calls(
+        &mut self,
+        layer: &Layer,
+        span: &Range<usize>,
+        [mut input, mut output, mut residual]: [Reach; 3],
+    ) -> Result<Vec<Draft>, Diagnostic> {
+        let mut own = weights(layer.weights);
+        let base = input.offset;
+        let mut calls = Vec::new();
+        for columns in &layer.columns {
+            let (conv, nest, begin) = layer.nest(span, columns);
+            let Panels { vectors, count } = columns.panels;
+            input.offset = base + begin;
+            let kernel = self.kernel(conv::build(self.width, &conv, &nest))?;
+            calls.push(Draft { kernel, arguments: vec![input, own, output, residual], items: count });
+            own.offset += conv.panel_bytes(vectors, self.width.lanes) * count;
+            output.offset += vectors * count * conv.output.block;
+            residual.offset += vectors * count * conv.residual.block;
+        }
+        Ok(calls)
+    }
+
+    /// The convolution of `id`, with one group, its weights packed for a map of `pixels`; the strides of its output and
+    /// residual are still those of its input.
+    fn layer(&mut self, id: NodeId, input: Strides, pixels: usize) -> Result<Layer, Diagnostic> {
+        let layer = self.convolution(id);
+        let [rows, columns] = self.axes(id, &layer)?;
+        let panels = tiles::conv(self.width, pixels, layer.filters.div_ceil(self.width.lanes));
+        let weights = self.pack_whole(id, &layer, &panels)?;
+        let channels = self.shapes[&self.graph.operands(id)[0]].channels();
+        let is_flat = is_pointwise(&rows) && is_pointwise(&columns);
+        let epilogue = layer.epilogue;
+        let conv = Conv { rows, columns, channels, input, output: input, residual: input, epilogue };
+        Ok(Layer { conv, columns: panels, weights, is_flat, prefetches: false })
+    }
+
+    /// The depthwise convolution of `block` over its whole map, all strides those of its input, and its packed weights.
+    fn depthwise_of(&mut self, block: &Block, input: Strides) -> Result<(Depthwise, usize), Diagnostic> {
+        let conv = self.convolution(block.depthwise);
+        let [rows, columns] = self.axes(block.depthwise, &conv)?;
+        let weights = self.pack_depthwise(block.depthwise, &conv)?;
+        let (span, ring) = (0..rows.output, Ring::whole(rows.input));
+        let epilogue = conv.epilogue;
+        let depthwise =
+            Depthwise { rows, columns, span, ring, input, output: input, residual: input, epilogue };
+        Ok((depthwise, weights))
+    }
+
+    fn convolution(&self, id: NodeId) -> Conv2d {
+        convolution(self.graph, id).cloned().expect("a block is made of convolutions")
+    }
+
+    /// Height, width and channels of what `id`, a convolution, makes.
+    fn map(&self, id: NodeId) -> [usize; 3] {
+        self.shapes[&id].map().expect("a convolution makes a map")
+    }
+
+    /// How a map lies in blocks of channels in scratch memory, and its bytes.
+    fn in_scratch(&self, map: [usize; 3]) -> (Strides, usize) {
+        let (placed, bytes) =
+            Placed::in_blocks(&Shape::new(&map), self.width.lanes, Home::Region(Region::Scratch));
+        (placed.strides, bytes)
+    }
+}

@@ -1,0 +1,164 @@
+//! How long steps take, by arithmetic on the machine's description.
+//!
+//! A layer takes the time of its multiply-adds, at a share of the peak by its kind, and the time of the bytes that pass
+//! between the near caches and what lies beyond them. A tensor counts with what is left of it when half a second-level
+//! cache, that of each worker, is filled. What is written counts twice: a line is fetched before it is written, and
+//! written back.
+
+use frit_ir::{Graph, NodeId, Op, Shape};
+
+use super::tiles;
+use crate::kernels::F32;
+use crate::machine::Machine;
+
+/// The kind of a layer, for its share of the peak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A convolution over all channels, or a fully connected layer.
+    Dense,
+    /// A depthwise convolution at stride 1.
+    Depthwise,
+    /// A depthwise convolution that skips pixels: bound by its input.
+    StridedDepthwise,
+    /// Anything else passes over memory.
+    Pass,
+}
+
+impl Kind {
+    fn share_of_peak(self) -> f64 {
+        match self {
+            Kind::Dense | Kind::Pass => 0.9,
+            Kind::Depthwise => 0.7,
+            Kind::StridedDepthwise => 0.45,
+        }
+    }
+}
+
+/// A layer, as predictions see it.
+#[derive(Debug, Clone)]
+pub(super) struct Layer {
+    macs: u64,
+    kind: Kind,
+    /// Rows and pixels of its output.
+    pub(super) rows: usize,
+    pub(super) pixels: usize,
+    /// Blocks of output channels.
+    pub(super) blocks: usize,
+    /// Blocks that are computed side by side; the input is read once for each such panel.
+    pub(super) panel: usize,
+    /// Parts that it is shared out in when it is a step of its own.
+    items: usize,
+    pub(super) input_bytes: usize,
+    pub(super) bytes: usize,
+    pub(super) weight_bytes: usize,
+}
+
+impl Layer {
+    /// What is known of node `id`, with `shape` for each node.
+    pub(super) fn new(
+        machine: &Machine,
+        graph: &Graph,
+        shape: impl Fn(NodeId) -> Shape,
+        id: NodeId,
+    ) -> Layer {
+        let width = machine.width();
+        let output = shape(id);
+        let inputs: Vec<Shape> = graph.operands(id).into_iter().map(&shape).collect();
+        // Inference refuses tensors whose elements can't be counted.
+        let pixels_of = |shape: &Shape| shape.elements().unwrap_or(0) / shape.channels().max(1);
+        let padded = |shape: &Shape| pixels_of(shape) * shape.channels().next_multiple_of(width.lanes);
+        let pixels = pixels_of(&output);
+        let blocks = output.channels().div_ceil(width.lanes);
+        let (macs, kind, taps) = match &graph.node(id).op {
+            Op::Conv2d(conv) => {
+                let kind = match (conv.groups > 1, conv.stride) {
+                    (false, _) => Kind::Dense,
+                    (true, [1, 1]) => Kind::Depthwise,
+                    (true, _) => Kind::StridedDepthwise,
+                };
+                let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
+                (conv.macs(&inputs, &output), kind, taps)
+            }
+            Op::Dense(dense) => (dense.macs(&inputs, &output), Kind::Dense, inputs[0].channels()),
+            _ => (0, Kind::Pass, 0),
+        };
+        let (panel, items) = match kind {
+            Kind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),
+            _ => (blocks, blocks),
+        };
+        Layer {
+            macs,
+            kind,
+            rows: output.map().map_or(1, |[rows, ..]| rows),
+            pixels,
+            blocks,
+            panel,
+            items,
+            input_bytes: F32 * inputs.iter().map(padded).sum::<usize>(),
+            bytes: F32 * padded(&output),
+            weight_bytes: F32 * (taps + 1) * output.channels().next_multiple_of(width.lanes),
+        }
+    }
+}
+
+/// What predictions are made for; all of them are in milliseconds.
+#[derive(Clone, Copy)]
+pub(super) struct Predictor<'a> {
+    pub(super) machine: &'a Machine,
+    pub(super) workers: usize,
+}
+
+/// Milliseconds of a call of a kernel.
+const CALL: f64 = 3e-5;
+
+impl Predictor<'_> {
+    /// A layer that is a step of its own.
+    pub(super) fn alone(&self, layer: &Layer) -> f64 {
+        self.compute(layer, layer.items) + self.reads(layer) + 2.0 * self.far(layer.bytes / self.workers)
+    }
+
+    /// The multiply-adds of a layer in `items` parts that are shared out.
+    pub(super) fn compute(&self, layer: &Layer, items: usize) -> f64 {
+        let peak = self.machine.gflops() * layer.kind.share_of_peak();
+        2e-6 * layer.macs as f64 / peak * items.div_ceil(self.workers) as f64 / items.max(1) as f64
+    }
+
+    /// The layer's input, once for each panel, where it does not stay near; and its weights, from far.
+    pub(super) fn reads(&self, layer: &Layer) -> f64 {
+        let times = layer.blocks.div_ceil(layer.panel.max(1)) as f64;
+        times * self.far(layer.input_bytes / self.workers)
+    }
+
+    /// `bytes` of a worker that pass between the near caches and what lies beyond, as far as they don't stay near.
+    pub(super) fn far(&self, bytes: usize) -> f64 {
+        1e-6 * bytes.saturating_sub(self.near()) as f64 / self.machine.rates.far_gb_per_s
+    }
+
+    /// Bytes that stay near a core between two uses.
+    pub(super) fn near(&self) -> usize {
+        self.machine.caches.l2 / 2
+    }
+
+    /// `weights` once more for each but the first of a worker's `bands`, beside `scratch` bytes.
+    pub(super) fn again(&self, weights: usize, scratch: usize, bands: usize) -> f64 {
+        let fits = scratch + weights <= self.machine.caches.l2 * 3 / 4;
+        let rates = &self.machine.rates;
+        let rate = if fits { rates.near_gb_per_s } else { rates.far_gb_per_s };
+        1e-6 * (weights * self.share(bands).saturating_sub(1)) as f64 / rate
+    }
+
+    /// What the worker with most of `items` has of them.
+    pub(super) fn share(&self, items: usize) -> usize {
+        items.div_ceil(self.workers)
+    }
+
+    /// `calls` calls by one worker.
+    pub(super) fn calls(&self, calls: usize) -> f64 {
+        CALL * calls as f64
+    }
+
+    /// A barrier.
+    pub(super) fn barrier(&self) -> f64 {
+        if self.workers > 1 { 1e-3 * self.machine.rates.barrier_us } else { 0.0 }
+    }
+}
