@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use frit_ir::{Faults, Graph, Tensor};
+use frit_runtime::program::Step;
 
 use crate::Options;
 use crate::execute::{self, Execution, Variant};
@@ -24,6 +25,8 @@ pub struct Request {
     pub threads: Vec<usize>,
     /// Timed runs of each variant at each number of threads, at least 1.
     pub runs: usize,
+    /// Whether each step is timed too, in runs of their own: as many again.
+    pub profile: bool,
 }
 
 /// The times of one variant at one number of threads.
@@ -65,6 +68,31 @@ pub struct Ratio {
     pub value: f64,
 }
 
+/// The time of one step of one variant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepTime {
+    /// The variant.
+    pub variant: Variant,
+    /// Threads.
+    pub threads: usize,
+    /// What the program says of the step.
+    pub step: Step,
+    /// Half of the runs took at most so long, its barrier included.
+    pub median_ms: f64,
+}
+
+impl StepTime {
+    /// Billions of operations a second, a multiply-accumulate counted as two.
+    pub fn gflops(&self) -> f64 {
+        2e-6 * self.step.macs as f64 / self.median_ms
+    }
+
+    /// The predicted time, where there is one for this number of threads.
+    pub fn predicted_ms(&self) -> Option<f64> {
+        self.step.predicted_ms.get(self.threads - 1).copied()
+    }
+}
+
 /// All times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bench {
@@ -72,6 +100,8 @@ pub struct Bench {
     pub timings: Vec<Timing>,
     /// Each other variant against the first, at each number of threads.
     pub ratios: Vec<Ratio>,
+    /// Every step of every variant at each number of threads, where they were asked for.
+    pub profile: Vec<StepTime>,
     /// Multiply-accumulates of one image, by the source.
     pub macs: u64,
 }
@@ -81,6 +111,9 @@ struct Contestant {
     threads: usize,
     execution: Execution,
     milliseconds: Vec<f64>,
+    steps: Vec<Step>,
+    /// The milliseconds of each step in each run.
+    profiles: Vec<Vec<f64>>,
 }
 
 /// Compiles the variants and times them on `images` (the batch, of the only input); `progress` is told after each
@@ -111,12 +144,17 @@ pub fn bench(
                 contestant.execution.run(&[&input], batch)?;
                 contestant.milliseconds.push(started.elapsed().as_secs_f64() * 1e3);
             }
+            for _ in 0..if request.profile { timed } else { 0 } {
+                let profile = contestant.execution.profile(&[&input[..input.len() / batch.max(1)]])?;
+                contestant.profiles.push(profile);
+            }
         }
         progress(round + 1, rounds);
     }
+    let profile = contestants.iter().flat_map(step_times).collect();
     let timings: Vec<Timing> = contestants.into_iter().map(|contestant| timing(contestant, batch)).collect();
     let ratios = ratios(&timings, &request.variants);
-    Ok(Bench { timings, ratios, macs })
+    Ok(Bench { timings, ratios, profile, macs })
 }
 
 fn contestants(graph: &Graph, request: &Request) -> Result<Vec<Contestant>, Faults> {
@@ -125,10 +163,25 @@ fn contestants(graph: &Graph, request: &Request) -> Result<Vec<Contestant>, Faul
         let model = execute::load(graph, variant, &request.options)?;
         for &threads in &request.threads {
             let execution = Execution::new(&model, threads)?;
-            contestants.push(Contestant { variant, threads, execution, milliseconds: Vec::new() });
+            let steps = model.program().steps.clone();
+            let (milliseconds, profiles) = (Vec::new(), Vec::new());
+            contestants.push(Contestant { variant, threads, execution, milliseconds, steps, profiles });
         }
     }
     Ok(contestants)
+}
+
+fn step_times(contestant: &Contestant) -> Vec<StepTime> {
+    let &Contestant { variant, threads, .. } = contestant;
+    if contestant.profiles.is_empty() {
+        return Vec::new();
+    }
+    let time = |(index, step): (usize, &Step)| {
+        let mut times: Vec<f64> = contestant.profiles.iter().map(|steps| steps[index]).collect();
+        times.sort_by(f64::total_cmp);
+        StepTime { variant, threads, step: step.clone(), median_ms: quantile(&times, 0.5) }
+    };
+    contestant.steps.iter().enumerate().map(time).collect()
 }
 
 fn timing(contestant: Contestant, batch: usize) -> Timing {

@@ -137,6 +137,24 @@ impl Execution {
     }
 }
 
+impl Execution {
+    /// Runs one image and returns the milliseconds of each step.
+    ///
+    /// # Errors
+    /// Inputs of another number or length than the network takes.
+    pub fn profile(&mut self, inputs: &[&[f32]]) -> Result<Vec<f64>, Faults> {
+        for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
+            values.resize(*elements, 0.0);
+        }
+        let mut outputs: Vec<&mut [f32]> = self.outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        let profile = self
+            .session
+            .profile(inputs, &mut outputs)
+            .map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()))?;
+        Ok(profile.steps().iter().map(|time| time.as_secs_f64() * 1e3).collect())
+    }
+}
+
 /// The variant of `graph`, compiled and taken over for this CPU, with what the compiler tells of it.
 ///
 /// # Errors

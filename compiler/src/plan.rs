@@ -91,14 +91,18 @@ pub struct Section<C = Call> {
 pub struct Step {
     /// The optimised graph's node, by name; the last of several that are computed together.
     pub node: String,
+    /// The last node of the block that it belongs to; the node itself where it is in none.
+    pub block: String,
     /// The nodes before it that are computed in the same step, in graph order.
     pub fused: Vec<String>,
     /// Source layers that this step computes, in graph order.
     pub sources: Vec<String>,
     /// Multiply-accumulates of the step, without those that bands compute twice.
     pub macs: u64,
-    /// Predicted milliseconds with one worker.
-    pub predicted_ms: f64,
+    /// Bytes of the tensors that it reads and writes beyond itself, and of its weights.
+    pub bytes: u64,
+    /// Predicted milliseconds with 1 and with 2 workers.
+    pub predicted_ms: [f64; 2],
     /// What runs.
     pub work: Work,
 }

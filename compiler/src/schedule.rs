@@ -106,8 +106,8 @@ struct Planned {
     way: Way,
     /// Output rows of a band.
     height: usize,
-    /// Predicted milliseconds of the first step with one worker.
-    predicted_ms: f64,
+    /// Predicted milliseconds of the first step with 1 and with 2 workers.
+    predicted_ms: [f64; 2],
 }
 
 impl<'a> Scheduler<'a> {
@@ -268,13 +268,21 @@ impl<'a> Scheduler<'a> {
         let sources = nodes.iter().flat_map(|&id| self.graph.node(id).sources.layers());
         let step = Step {
             node: name(last),
+            block: self.block_of(name(last)),
             fused: fused.iter().map(name).collect(),
             sources: sources.map(str::to_owned).collect(),
             macs: nodes.iter().map(|&id| self.macs(id)).sum(),
+            bytes: self.bytes(nodes) as u64,
             predicted_ms: self.predicted(nodes),
             work: Work::Items(Vec::new()),
         };
         self.steps.push((step, work));
+    }
+
+    /// The last layer of the block that layer `name` is in; itself where it is in none.
+    fn block_of(&self, name: String) -> String {
+        let choice = self.choices.iter().find(|choice| choice.layers.contains(&name));
+        choice.and_then(|choice| choice.layers.last()).cloned().unwrap_or(name)
     }
 
     fn macs(&self, id: NodeId) -> u64 {
@@ -286,15 +294,23 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Predicted milliseconds of a step that computes `nodes`, with one worker.
-    fn predicted(&self, nodes: &[NodeId]) -> f64 {
+    /// Bytes of the tensors that `nodes` together read and write, and of their weights.
+    fn bytes(&self, nodes: &[NodeId]) -> usize {
+        let layers: Vec<predict::Layer> = nodes.iter().map(|&id| self.layer_of(id)).collect();
+        let own: usize = layers.iter().map(|layer| layer.input_bytes + layer.weight_bytes).sum();
+        let between: usize = layers.iter().map(|layer| layer.bytes).rev().skip(1).sum();
+        own - between + layers.last().map_or(0, |layer| layer.bytes)
+    }
+
+    /// Predicted milliseconds of a step that computes `nodes`, with 1 and with 2 workers.
+    fn predicted(&self, nodes: &[NodeId]) -> [f64; 2] {
         let planned = self.blocks.values().find(|planned| planned.block.layers().starts_with(nodes));
         match (planned, nodes) {
             (Some(planned), [_, _, ..]) => planned.predicted_ms,
-            _ => {
-                let predictor = Predictor { machine: self.machine, workers: 1 };
+            _ => choice::WORKERS.map(|workers| {
+                let predictor = Predictor { machine: self.machine, workers };
                 nodes.iter().map(|&id| predictor.alone(&self.layer_of(id))).sum()
-            }
+            }),
         }
     }
 
@@ -329,12 +345,13 @@ impl<'a> Scheduler<'a> {
     }
 
     fn plan_block(&mut self, block: Block, way: Way, blueprint: &Blueprint<'_>) {
-        let predictor = Predictor { machine: self.machine, workers: 1 };
-        let predicted_ms = match way {
-            Way::Whole => return,
-            Way::Bands => blueprint.bands(&predictor),
-            Way::Groups => blueprint.pairs(&predictor),
-        };
+        if way == Way::Whole {
+            return;
+        }
+        let predicted_ms = choice::WORKERS.map(|workers| {
+            let predictor = Predictor { machine: self.machine, workers };
+            if way == Way::Bands { blueprint.bands(&predictor) } else { blueprint.pairs(&predictor) }
+        });
         let layers = block.layers();
         self.inner.extend(layers.iter().filter(|&&id| id != block.project));
         let planned = Planned { block, way, height: blueprint.height(), predicted_ms };

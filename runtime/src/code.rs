@@ -87,7 +87,15 @@ pub(crate) mod tests {
         let border = |name: &str| Border { name: name.into(), shape: vec![LENGTH] };
         let mut weights = Memory::zeroed(1).unwrap();
         weights.values_mut()[0] = weight;
-        let step = |node: &str| Step { node: node.into(), sources: vec![node.into()], macs: 0 };
+        let step = |node: &str| Step {
+            node: node.into(),
+            block: node.into(),
+            sources: vec![node.into()],
+            kernels: Vec::new(),
+            macs: 0,
+            bytes: 0,
+            predicted_ms: [0.0; 2],
+        };
         Program {
             name: "reverse".into(),
             inputs: vec![border("x")],

@@ -20,14 +20,22 @@ impl Border {
 }
 
 /// A step of the program, for reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The optimised graph's node.
     pub node: String,
+    /// The last node of the block that it belongs to; the node itself where it is in none.
+    pub block: String,
     /// The source layers that it computes.
     pub sources: Vec<String>,
+    /// Its kernels by name, in order.
+    pub kernels: Vec<String>,
     /// Multiply-accumulates.
     pub macs: u64,
+    /// Bytes of the tensors that it reads and writes beyond itself, and of its weights.
+    pub bytes: u64,
+    /// Predicted milliseconds with 1 and with 2 workers.
+    pub predicted_ms: [f64; 2],
 }
 
 /// A compiled network.

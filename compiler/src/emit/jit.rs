@@ -11,7 +11,7 @@ use frit_runtime::{Program, call, program};
 
 use super::{EmitError, define, isa};
 use crate::machine::Machine;
-use crate::plan::{Border, Plan};
+use crate::plan::{Border, Plan, Step};
 use crate::vector;
 
 /// Compiles `plan` for `machine` into this process.
@@ -22,22 +22,33 @@ pub fn emit(plan: &Plan, machine: &Machine) -> Result<Program, EmitError> {
     let border = |border: &Border| program::Border { name: border.name.clone(), shape: border.shape.clone() };
     let mut weights = Memory::zeroed(plan.weights.len()).map_err(EmitError::Memory)?;
     weights.values_mut().copy_from_slice(&plan.weights);
-    let step = |step: &crate::plan::Step| program::Step {
-        node: step.node.clone(),
-        sources: step.sources.clone(),
-        macs: step.macs,
-    };
     Ok(Program {
         name: plan.name.clone(),
         inputs: plan.inputs.iter().map(border).collect(),
         outputs: plan.outputs.iter().map(border).collect(),
-        steps: plan.steps.iter().map(step).collect(),
+        steps: plan.steps.iter().map(|step| told(plan, step)).collect(),
         weights,
         arena_bytes: plan.arena_bytes,
         scratch_bytes: plan.scratch_bytes,
         features: machine.features(),
         code: code(plan, machine)?,
     })
+}
+
+/// What the runtime can tell of a step.
+fn told(plan: &Plan, step: &Step) -> program::Step {
+    let mut kernels: Vec<String> =
+        step.work.calls().map(|call| plan.kernels[call.kernel].name.clone()).collect();
+    kernels.dedup();
+    program::Step {
+        node: step.node.clone(),
+        block: step.block.clone(),
+        sources: step.sources.clone(),
+        kernels,
+        macs: step.macs,
+        bytes: step.bytes,
+        predicted_ms: step.predicted_ms,
+    }
 }
 
 fn code(plan: &Plan, machine: &Machine) -> Result<Code, EmitError> {

@@ -117,8 +117,7 @@ struct Prepared {
     input: Placed,
     output: Placed,
     residual: Placed,
-    /// The scratch memory of a band: what the depthwise convolution makes, and behind it the ring.
-    band: Strides,
+    /// How the ring lies, behind what the depthwise convolution makes, in scratch memory.
     ring: Strides,
     ring_offset: usize,
     turns: Turns,
@@ -228,7 +227,6 @@ impl Scheduler<'_> {
             input,
             output,
             residual,
-            band,
             ring,
             ring_offset,
             turns,

@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::plan::Way;
 
 /// Numbers of workers that a choice is made for: the same schedule serves all, so that results are the same bits.
-const WORKERS: [usize; 2] = [1, 2];
+pub(super) const WORKERS: [usize; 2] = [1, 2];
 
 /// Output rows of a band, the preferred one first.
 const HEIGHTS: [usize; 2] = [2, 1];

@@ -39,9 +39,8 @@ impl Kind {
 pub(super) struct Layer {
     macs: u64,
     kind: Kind,
-    /// Rows and pixels of its output.
+    /// Rows of its output.
     pub(super) rows: usize,
-    pub(super) pixels: usize,
     /// Blocks of output channels.
     pub(super) blocks: usize,
     /// Blocks that are computed side by side; the input is read once for each such panel.
@@ -90,7 +89,6 @@ impl Layer {
             macs,
             kind,
             rows: output.map().map_or(1, |[rows, ..]| rows),
-            pixels,
             blocks,
             panel,
             items,

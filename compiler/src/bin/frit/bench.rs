@@ -23,6 +23,7 @@ ratios are of medians, each variant against the first.
 Examples:
   frit bench model.json
   frit bench model.json --compare fused,unfused --threads 1,2
+  frit bench model.json --profile --compare whole,bands,groups
   frit bench model.json --batch 8 --runs 200 --format json")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Timed runs of each variant
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u32).range(1..=1_000_000))]
     runs: u32,
+    /// Time each step too, with its rate, its share of the peak, its bytes and its predicted time
+    #[arg(long)]
+    profile: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -50,7 +54,8 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let (legal, _) = args.model.read_legal(console)?;
     let images = images::seeded(&legal, usize::from(args.batch))?;
     let threads = distinct(args.threads.iter().copied().map(usize::from));
-    let request = Request { options: options.clone(), variants, threads, runs: args.runs as usize };
+    let (runs, profile) = (args.runs as usize, args.profile);
+    let request = Request { options: options.clone(), variants, threads, runs, profile };
     let mut progress = console.progress("timing");
     let bench = bench::bench(&legal, &images, &request, &mut |done, all| progress.advance(done, all))?;
     drop(progress);

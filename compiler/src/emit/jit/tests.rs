@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::machine::{Level, Lowering};
-use crate::plan::{Argument, Call, Region, Step, Work, interpret};
+use crate::plan::{Argument, Call, Region, Work, interpret};
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
 
 /// Every machine whose code this CPU runs, in every lowering.
@@ -73,9 +73,12 @@ fn add_all(width: Width, vectors: usize) -> vector::Program {
 fn step(name: &str, calls: Vec<Call>) -> Step {
     Step {
         node: name.into(),
+        block: name.into(),
         fused: Vec::new(),
         sources: vec![name.into()],
         macs: 0,
+        bytes: 0,
+        predicted_ms: [0.0; 2],
         work: Work::Items(calls),
     }
 }

@@ -1,6 +1,8 @@
 //! Times.
 
-use crate::bench::Timing;
+use super::{bytes, counted};
+use crate::bench::{StepTime, Timing};
+use crate::report::abbreviated;
 use crate::report::results::Measured;
 use crate::report::table::{Align, Table, printable};
 
@@ -30,7 +32,7 @@ pub fn bench(measured: &Measured) -> String {
     let runs = measured.bench.timings.first().map_or((0, 0), |timing| (timing.runs, timing.batch));
     let probe = &measured.probe;
     format!(
-        "{}, batch {}, {} runs each, in turns\n{}, {}\none core at best {:.1} GFLOP/s, {:.1} GB/s; round trip of two cores {:.0} ns\n\n{}{}{ratios}",
+        "{}, batch {}, {} runs each, in turns\n{}, {}\none core at best {:.1} GFLOP/s, {:.1} GB/s; round trip of two cores {:.0} ns\n\n{}{}{ratios}{}",
         printable(&measured.model),
         runs.1,
         runs.0,
@@ -41,7 +43,72 @@ pub fn bench(measured: &Measured) -> String {
         probe.round_trip_ns,
         table.text(),
         if ratios.is_empty() { "" } else { "\n" },
+        profile(&measured.bench.profile, probe.gflops),
     )
+}
+
+/// The steps of each variant at each number of threads, and with several of them a table of the blocks.
+fn profile(times: &[StepTime], peak: f64) -> String {
+    let runs: Vec<&[StepTime]> =
+        times.chunk_by(|a, b| (a.variant, a.threads) == (b.variant, b.threads)).collect();
+    let steps: String = runs.iter().map(|run| steps(run, peak)).collect();
+    if runs.len() > 1 { steps + &blocks(&runs) } else { steps }
+}
+
+fn steps(times: &[StepTime], peak: f64) -> String {
+    let Some(first) = times.first() else { return String::new() };
+    let mut table = Table::new(&[
+        ("step", Align::Left),
+        ("block", Align::Left),
+        ("ms", Align::Right),
+        ("GFLOP/s", Align::Right),
+        ("share", Align::Right),
+        ("bytes", Align::Right),
+        ("predicted", Align::Right),
+        ("kernels", Align::Left),
+    ]);
+    for time in times {
+        let share = 100.0 * time.gflops() / (peak * time.threads as f64);
+        table.row([
+            time.step.node.clone(),
+            time.step.block.clone(),
+            format!("{:.3}", time.median_ms),
+            format!("{:.1}", time.gflops()),
+            format!("{share:.0} %"),
+            bytes(time.step.bytes),
+            time.predicted_ms().map_or(String::new(), |ms| format!("{ms:.3}")),
+            abbreviated(&time.step.kernels),
+        ]);
+    }
+    let threads = counted(first.threads, "thread");
+    format!("\n{} at {threads}, step by step, {:.3} ms in all\n{}", first.variant, total(times), table.text())
+}
+
+fn total(times: &[StepTime]) -> f64 {
+    times.iter().map(|time| time.median_ms).sum()
+}
+
+/// Milliseconds of each block by variant and threads.
+fn blocks(runs: &[&[StepTime]]) -> String {
+    let title =
+        |run: &&[StepTime]| run.first().map_or(String::new(), |t| format!("{}/{}", t.variant, t.threads));
+    let titles: Vec<String> = runs.iter().map(title).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for time in runs.iter().copied().flatten() {
+        if !names.contains(&time.step.block.as_str()) {
+            names.push(&time.step.block);
+        }
+    }
+    let mut text = format!("\nblocks, ms\n{:>36}", "");
+    titles.iter().for_each(|title| text.push_str(&format!("{title:>12}")));
+    for name in names {
+        text.push_str(&format!("\n{:>36}", printable(name)));
+        for run in runs {
+            let own: f64 = run.iter().filter(|time| time.step.block == name).map(|time| time.median_ms).sum();
+            text.push_str(&format!("{own:>12.3}"));
+        }
+    }
+    text + "\n"
 }
 
 /// Billions of operations a second, a multiply-accumulate of the source counted as two.

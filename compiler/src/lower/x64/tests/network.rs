@@ -8,10 +8,11 @@ use frit_ir::weights::Data;
 use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Weight};
 
 use super::super::lower;
-use super::{EIGHT, SIXTEEN, difference, processor};
+use super::{difference, processor};
+use crate::machine::{Level, Machine};
 use crate::plan::{self, Plan};
-use crate::schedule::schedule;
-use crate::vector::{Width, interpret};
+use crate::schedule::{Ways, schedule};
+use crate::vector::interpret;
 
 /// A graph under construction, with the shapes of its nodes and seeded weights.
 struct Network {
@@ -110,8 +111,8 @@ fn run(plan: &Plan, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
     plan::interpret::outputs(plan, memory)
 }
 
-fn every_kernel_equals_the_interpreter(width: Width) {
-    let plan = schedule(&network(), width).unwrap();
+fn every_kernel_equals_the_interpreter(level: Level) {
+    let plan = schedule(&network(), &Machine::of(level), Ways::Auto).unwrap();
     let elements: usize = plan.inputs[0].shape.iter().product();
     let inputs = [(0..elements).map(|index| ((index * 37 % 101) as f32 - 50.0) / 25.0).collect()];
     let outputs = run(&plan, &inputs);
@@ -125,10 +126,10 @@ fn every_kernel_equals_the_interpreter(width: Width) {
 
 #[test]
 fn every_kernel_at_8_lanes_equals_the_interpreter() {
-    every_kernel_equals_the_interpreter(EIGHT);
+    every_kernel_equals_the_interpreter(Level::V3);
 }
 
 #[test]
 fn every_kernel_at_16_lanes_equals_the_interpreter() {
-    every_kernel_equals_the_interpreter(SIXTEEN);
+    every_kernel_equals_the_interpreter(Level::V4);
 }
