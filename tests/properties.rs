@@ -20,8 +20,7 @@ fn padding() -> impl Strategy<Value = Padding> {
 fn activation() -> impl Strategy<Value = Option<Activation>> {
     prop_oneof![
         Just(None),
-        Just(Some(Activation::Relu)),
-        Just(Some(Activation::Relu6)),
+        prop::sample::select(Activation::BY_NAME.map(Some).to_vec()),
         Just(Some(Activation::Clip { low: Scalar::new(-0.5), high: Scalar::new(1.5) })),
     ]
 }

@@ -66,6 +66,10 @@ impl Choices<'_> {
         self.one(&[
             Activation::Relu,
             Activation::Relu6,
+            Activation::Sigmoid,
+            Activation::Swish,
+            Activation::HardSigmoid,
+            Activation::HardSwish,
             clip(-1.0, 1.0),
             clip(0.5, 2.0),
             clip(-0.5, f32::INFINITY),
@@ -280,15 +284,20 @@ mod tests {
             "conv2d",
             "dense",
             "global_avg_pool",
+            "hard_sigmoid",
+            "hard_swish",
             "input",
             "pad",
             "relu",
             "relu6",
             "reshape",
+            "sigmoid",
             "softmax",
+            "swish",
         ];
         assert_eq!(ops.into_iter().collect::<Vec<_>>(), all);
-        assert_eq!(parts.into_iter().collect::<Vec<_>>(), ["add", "bias", "clip", "relu", "relu6"]);
+        let all = ["add", "bias", "clip", "hard_sigmoid", "hard_swish", "relu", "relu6", "sigmoid", "swish"];
+        assert_eq!(parts.into_iter().collect::<Vec<_>>(), all);
     }
 
     proptest! {

@@ -27,9 +27,9 @@
 //! | `input` | `shape=SHAPE` |
 //! | `conv2d` | `filters=N`, `kernel=HxW`, `stride=HxW` (1x1), `pad=TOP:BOTTOM:LEFT:RIGHT` (0:0:0:0), `dilation=HxW` (1x1), `groups=N` (1), epilogue |
 //! | `dense` | `units=N`, epilogue |
-//! | epilogue | `bias`, `act=ACTIVATION`, `add`, `after=ACTIVATION`; an activation is `relu`, `relu6` or `clip(LOW, HIGH)` |
+//! | epilogue | `bias`, `act=ACTIVATION`, `add`, `after=ACTIVATION`; an activation is `relu`, `relu6`, `sigmoid`, `swish`, `hard_sigmoid`, `hard_swish` or `clip(LOW, HIGH)` |
 //! | `batch_norm` | `eps=FLOAT`, `no_scale`, `no_center` |
-//! | `relu`, `relu6`, `softmax`, `add` | |
+//! | `relu`, `relu6`, `sigmoid`, `swish`, `hard_sigmoid`, `hard_swish`, `softmax`, `add` | |
 //! | `clip` | `low=FLOAT`, `high=FLOAT` |
 //! | `pad` | `pad=TOP:BOTTOM:LEFT:RIGHT` |
 //! | `global_avg_pool` | `keep_dims` |

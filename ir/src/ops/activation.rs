@@ -18,24 +18,56 @@ pub enum Activation {
         /// The largest result.
         high: Scalar,
     },
+    /// `1 / (1 + e^-x)`
+    Sigmoid,
+    /// `x / (1 + e^-x)`, also called SiLU (Ramachandran et al., Searching for Activation Functions, 2017); its limit, -0,
+    /// at minus infinity.
+    Swish,
+    /// `relu6(x + 3) * (1/6 in f32)` (Howard et al., MobileNetV3, 2019)
+    HardSigmoid,
+    /// `x * hard_sigmoid(x)` (Howard et al., MobileNetV3, 2019), with -0 for all x up to -3, minus infinity too.
+    HardSwish,
 }
 
 impl Activation {
+    /// A sixth as frameworks have it: a number that they multiply by, rounded to f32.
+    pub const SIXTH: f32 = 1.0 / 6.0;
+
+    /// The activations that their name says all of.
+    pub const BY_NAME: [Activation; 6] = [
+        Activation::Relu,
+        Activation::Relu6,
+        Activation::Sigmoid,
+        Activation::Swish,
+        Activation::HardSigmoid,
+        Activation::HardSwish,
+    ];
+
     /// The name in the textual form and in descriptions.
     pub fn name(&self) -> &'static str {
         match self {
             Activation::Relu => "relu",
             Activation::Relu6 => "relu6",
             Activation::Clip { .. } => "clip",
+            Activation::Sigmoid => "sigmoid",
+            Activation::Swish => "swish",
+            Activation::HardSigmoid => "hard_sigmoid",
+            Activation::HardSwish => "hard_swish",
         }
     }
 
-    /// The interval that results lie in: all of these functions are clamps.
-    pub fn bounds(&self) -> (f32, f32) {
+    /// The one of [`Activation::BY_NAME`] that is called `name`.
+    pub fn of_name(name: &str) -> Option<Activation> {
+        Activation::BY_NAME.into_iter().find(|activation| activation.name() == name)
+    }
+
+    /// The bounds of a clamp, lower first; `None` for what is no clamp.
+    pub fn bounds(&self) -> Option<(f32, f32)> {
         match self {
-            Activation::Relu => (0.0, f32::INFINITY),
-            Activation::Relu6 => (0.0, 6.0),
-            Activation::Clip { low, high } => (low.get(), high.get()),
+            Activation::Relu => Some((0.0, f32::INFINITY)),
+            Activation::Relu6 => Some((0.0, 6.0)),
+            Activation::Clip { low, high } => Some((low.get(), high.get())),
+            Activation::Sigmoid | Activation::Swish | Activation::HardSigmoid | Activation::HardSwish => None,
         }
     }
 
@@ -44,9 +76,71 @@ impl Activation {
         if x.is_nan() {
             return x;
         }
-        let (low, high) = self.bounds();
-        let low = T::from(low).expect("f32 fits every float");
-        let high = T::from(high).expect("f32 fits every float");
-        x.max(low).min(high)
+        let (one, three) = (T::one(), number::<T>(3.0));
+        let hard_sigmoid = |x: T| clamp(x + three, (0.0, 6.0)) * number(Activation::SIXTH);
+        match self {
+            Activation::Relu => clamp(x, (0.0, f32::INFINITY)),
+            Activation::Relu6 => clamp(x, (0.0, 6.0)),
+            Activation::Clip { low, high } => clamp(x, (low.get(), high.get())),
+            Activation::Sigmoid => one / (one + (-x).exp()),
+            // The quotient is no number there.
+            Activation::Swish if x == T::neg_infinity() => T::neg_zero(),
+            Activation::Swish => x / (one + (-x).exp()),
+            Activation::HardSigmoid => hard_sigmoid(x),
+            // Below -3 the second factor is 0 whatever the first is, unless that has no end.
+            Activation::HardSwish => x.max(-three) * hard_sigmoid(x),
+        }
+    }
+}
+
+fn clamp<T: Float>(x: T, (low, high): (f32, f32)) -> T {
+    x.max(number(low)).min(number(high))
+}
+
+fn number<T: Float>(value: f32) -> T {
+    T::from(value).expect("f32 fits every float")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_their_formulas() {
+        // The sixth is off by 3e-8 of itself.
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 3e-7, "{a} is not {b}");
+        for (x, sigmoid) in [(0.0, 0.5), (2.0, 0.880_797_077_977_882_4), (-2.0, 0.119_202_922_022_117_56)] {
+            near(Activation::Sigmoid.apply(x), sigmoid);
+            near(Activation::Swish.apply(x), x * sigmoid);
+        }
+        for (x, hard) in
+            [(-4.0, 0.0), (-3.0, 0.0), (-1.5, 0.25), (0.0, 0.5), (1.5, 0.75), (3.0, 1.0), (9.0, 1.0)]
+        {
+            near(Activation::HardSigmoid.apply(x), hard);
+            near(Activation::HardSwish.apply(x), x * hard);
+        }
+    }
+
+    #[test]
+    fn they_reach_their_limits_at_the_infinities() {
+        let limits = |activation: Activation| [f64::NEG_INFINITY, f64::INFINITY].map(|x| activation.apply(x));
+        assert_eq!(limits(Activation::Sigmoid), [0.0, 1.0]);
+        assert_eq!(limits(Activation::Swish), [0.0, f64::INFINITY]);
+        assert_eq!(limits(Activation::HardSwish), [0.0, f64::INFINITY]);
+        assert_eq!([f32::NEG_INFINITY, f32::INFINITY].map(|x| Activation::HardSigmoid.apply(x)), [0.0, 1.0]);
+        for activation in [Activation::Swish, Activation::HardSwish] {
+            for x in [f32::NEG_INFINITY, f32::MIN] {
+                assert!(activation.apply(x).is_sign_negative(), "{activation:?} of {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn nan_stays_nan_and_names_lead_back() {
+        for activation in Activation::BY_NAME {
+            assert!(activation.apply(f32::NAN).is_nan(), "{activation:?}");
+            assert_eq!(Activation::of_name(activation.name()), Some(activation));
+        }
+        assert_eq!(Activation::of_name("clip"), None);
     }
 }

@@ -50,8 +50,6 @@ impl<'a> Attributes<'a> {
                 scale: !self.flag("no_scale")?,
                 center: !self.flag("no_center")?,
             }),
-            "relu" => Op::Activation(Activation::Relu),
-            "relu6" => Op::Activation(Activation::Relu6),
             "clip" => Op::Activation(Activation::Clip {
                 low: self.needed("low", scalar)?,
                 high: self.needed("high", scalar)?,
@@ -64,7 +62,12 @@ impl<'a> Attributes<'a> {
             "softmax" => Op::Softmax(Softmax),
             "reshape" if self.flag("flatten")? => Op::Reshape(Reshape::Flatten),
             "reshape" => Op::Reshape(Reshape::To(self.or_shape("to", shape.cloned(), as_shape)?)),
-            _ => return Err(self.op.fault_with(codes::UNKNOWN_OP, format!("there is no op `{name}`"))),
+            _ => match Activation::of_name(name) {
+                Some(activation) => Op::Activation(activation),
+                None => {
+                    return Err(self.op.fault_with(codes::UNKNOWN_OP, format!("there is no op `{name}`")));
+                }
+            },
         };
         match self.left.first() {
             Some(Attribute { name: attribute, spot, .. }) => {
@@ -170,12 +173,8 @@ fn sides(text: &str) -> Option<Padding> {
 }
 
 fn activation(text: &str) -> Option<Activation> {
-    match text {
-        "relu" => Some(Activation::Relu),
-        "relu6" => Some(Activation::Relu6),
-        _ => {
-            let (low, high) = text.strip_prefix("clip(")?.strip_suffix(')')?.split_once(',')?;
-            Some(Activation::Clip { low: scalar(low.trim())?, high: scalar(high.trim())? })
-        }
-    }
+    Activation::of_name(text).or_else(|| {
+        let (low, high) = text.strip_prefix("clip(")?.strip_suffix(')')?.split_once(',')?;
+        Some(Activation::Clip { low: scalar(low.trim())?, high: scalar(high.trim())? })
+    })
 }

@@ -136,7 +136,7 @@ fn epilogue(epilogue: &Epilogue) -> Vec<String> {
 fn function(activation: &Activation) -> String {
     match activation {
         Activation::Clip { low, high } => format!("clip({low}, {high})"),
-        Activation::Relu | Activation::Relu6 => activation.name().to_owned(),
+        _ => activation.name().to_owned(),
     }
 }
 

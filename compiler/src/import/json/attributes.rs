@@ -13,12 +13,16 @@ use super::stages::{self, InvertedResidual};
 use crate::import::limits;
 
 /// The ops by their names in descriptions.
-const OPS: [&str; 13] = [
+const OPS: [&str; 17] = [
     "conv2d",
     "depthwise_conv2d",
     "batch_norm",
     "relu",
     "relu6",
+    "sigmoid",
+    "swish",
+    "hard_sigmoid",
+    "hard_swish",
     "clip",
     "add",
     "pad",
@@ -33,8 +37,15 @@ const OPS: [&str; 13] = [
 const STAGES: [&str; 1] = ["inverted_residual"];
 
 /// What `activation` may be.
-const ACTIVATIONS: [(&str, Option<Activation>); 3] =
-    [("relu", Some(Activation::Relu)), ("relu6", Some(Activation::Relu6)), ("linear", None)];
+const ACTIVATIONS: [(&str, Option<Activation>); 7] = [
+    ("relu", Some(Activation::Relu)),
+    ("relu6", Some(Activation::Relu6)),
+    ("sigmoid", Some(Activation::Sigmoid)),
+    ("swish", Some(Activation::Swish)),
+    ("hard_sigmoid", Some(Activation::HardSigmoid)),
+    ("hard_swish", Some(Activation::HardSwish)),
+    ("linear", None),
+];
 
 /// What `padding` may be, besides four numbers.
 const PADDINGS: [(&str, PaddingRule); 3] =
@@ -174,8 +185,6 @@ pub(super) fn read<'a>(
 fn plain(word: &str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Op> {
     Some(match word {
         "batch_norm" => Op::BatchNorm(batch_norm(reader, defaults)?),
-        "relu" => Op::Activation(Activation::Relu),
-        "relu6" => Op::Activation(Activation::Relu6),
         "clip" => Op::Activation(clip(reader)?),
         "add" => Op::Binary(Binary::Add),
         "pad" => {
@@ -195,7 +204,7 @@ fn plain(word: &str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option
             Op::Reshape(Reshape::To(shape(&value, reader)?))
         }
         "flatten" => Op::Reshape(Reshape::Flatten),
-        _ => return None,
+        _ => Op::Activation(Activation::of_name(word)?),
     })
 }
 
@@ -317,7 +326,10 @@ pub(super) fn stage_activation(
         Some(value) => reader.as_choice(&value, "activation", &ACTIVATIONS),
         None if defaults.activation.is_some() => defaults.activation,
         None => {
-            reader.missing("activation", "\"relu6\", \"relu\" or \"linear\"; here or in defaults");
+            reader.missing(
+                "activation",
+                "\"relu6\", \"swish\" or another activation, or \"linear\"; here or in defaults",
+            );
             None
         }
     }

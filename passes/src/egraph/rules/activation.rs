@@ -35,7 +35,7 @@ fn name_clamp(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Activation(activation)) = site.root.op() else { return };
     let operand = site.root.children[0];
     let named = named(*activation);
-    if activation.bounds() == (f32::NEG_INFINITY, f32::INFINITY) {
+    if activation.bounds() == Some((f32::NEG_INFINITY, f32::INFINITY)) {
         found.same(&[site.root], operand);
     } else if named != *activation {
         found.equal(&[site.root], Term::default(), ENode::layer(Op::Activation(named), &[operand]));
@@ -50,7 +50,7 @@ fn merge_clamps(site: &Site<'_>, found: &mut Found<'_>) {
         let operand = inner_node.children[0];
         // From the innermost outwards: else a chain of n clamps would get an e-node for each of its n * n
         // spans.
-        if site.egraph[operand].nodes.iter().any(|node| node.kind() == Kind::Activation) {
+        if site.egraph[operand].nodes.iter().any(is_clamp) {
             continue;
         }
         let Some(both) = merged(*inner, *outer) else { continue };
@@ -91,28 +91,27 @@ fn extended(epilogue: Epilogue, activation: Activation) -> Option<Epilogue> {
     })
 }
 
-/// `outer` after `inner`, in normal form; `None` where one of them is no interval.
+fn is_clamp(node: &ENode) -> bool {
+    matches!(node.op(), Some(Op::Activation(activation)) if activation.bounds().is_some())
+}
+
+/// `outer` after `inner`, in normal form; `None` where one of them is no clamp, or its bounds no interval.
 fn merged(inner: Activation, outer: Activation) -> Option<Activation> {
-    let ((low, high), (floor, ceiling)) = (inner.bounds(), outer.bounds());
+    let ((low, high), (floor, ceiling)) = (inner.bounds()?, outer.bounds()?);
     // False for NaN as well.
     let ordered = low <= high && floor <= ceiling;
     ordered.then(|| clamp(low.max(floor).min(ceiling), high.max(floor).min(ceiling)))
 }
 
-/// The same clamp in normal form.
+/// The same clamp in normal form; what is no clamp has only one form.
 fn named(activation: Activation) -> Activation {
-    let (low, high) = activation.bounds();
-    clamp(low, high)
+    activation.bounds().map_or(activation, |(low, high)| clamp(low, high))
 }
 
 fn clamp(low: f32, high: f32) -> Activation {
-    if (low, high) == Activation::Relu.bounds() {
-        Activation::Relu
-    } else if (low, high) == Activation::Relu6.bounds() {
-        Activation::Relu6
-    } else {
-        Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) }
-    }
+    let clip = Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) };
+    let named = [Activation::Relu, Activation::Relu6];
+    named.into_iter().find(|named| named.bounds() == Some((low, high))).unwrap_or(clip)
 }
 
 #[cfg(test)]

@@ -78,7 +78,8 @@ impl Growing {
         let (low, high) =
             self.drawn.one(&[(0.0, 6.0), (-1.0, 1.0), (0.5, 2.0), (f32::NEG_INFINITY, f32::INFINITY)]);
         let clip = Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) };
-        Op::Activation(self.drawn.one(&[Activation::Relu, Activation::Relu6, clip]))
+        let named = self.drawn.one(&Activation::BY_NAME);
+        Op::Activation(if self.drawn.below(3) == 0 { clip } else { named })
     }
 
     fn norm(&mut self) -> Op {

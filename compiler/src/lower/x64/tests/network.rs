@@ -79,16 +79,25 @@ fn network() -> Graph {
     x = net.add("relu6", Activation::Relu6, &[x]);
     let clipped = Epilogue { activation: Some(Activation::Relu6), ..Epilogue::with_bias(true) };
     x = net.add("expand", Conv2d { epilogue: clipped, ..conv(40, 1, 0) }, &[x]);
+    let bent = |activation| Epilogue { activation: Some(activation), ..clipped };
     x = net.add("pad", Padding { top: 1, left: 1, ..after }, &[x]);
     let by_channel = Conv2d { groups: 40, epilogue: clipped, ..conv(40, 3, 0) };
     x = net.add("depthwise", Conv2d { stride: [2; 2], ..by_channel }, &[x]);
-    let wide = net.add("wide_depthwise", Conv2d { groups: 40, ..conv(40, 5, 2) }, &[x]);
-    let grouped = net.add("grouped", Conv2d { groups: 5, ..conv(40, 3, 1) }, &[wide]);
+    let wide = net.add(
+        "wide_depthwise",
+        Conv2d { groups: 40, epilogue: bent(Activation::Swish), ..conv(40, 5, 2) },
+        &[x],
+    );
+    let grouped = Conv2d { groups: 5, epilogue: bent(Activation::Sigmoid), ..conv(40, 3, 1) };
+    let grouped = net.add("grouped", grouped, &[wide]);
     let sum = net.add("add", Binary::Add, &[wide, grouped]);
+    let sum = net.add("swish", Conv2d { epilogue: bent(Activation::Swish), ..conv(40, 1, 0) }, &[sum]);
+    let sum = net.add("hard_swish", Activation::HardSwish, &[sum]);
     let residual =
         Epilogue { residual: true, activation_after: Some(Activation::Relu), ..Epilogue::with_bias(true) };
     let joined = net.add("residual", Conv2d { epilogue: residual, ..conv(40, 1, 0) }, &[sum, x]);
-    x = net.add("mean", GlobalAveragePool { keep_dims: false }, &[joined]);
+    x = net.add("hard_sigmoid", Activation::HardSigmoid, &[joined]);
+    x = net.add("mean", GlobalAveragePool { keep_dims: false }, &[x]);
     x = net.add("classes", Dense { units: 37, epilogue: Epilogue::with_bias(true) }, &[x]);
     x = net.add("softmax", Softmax, &[x]);
     net.graph.add_output(x);

@@ -8,12 +8,11 @@ fn clip(low: f32, high: f32) -> Activation {
     Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) }
 }
 
-/// Clamps with bounds that meet and overlap in every way, and a few that are no interval.
+/// Clamps with bounds that meet and overlap in every way, a few that are no interval, and what is no clamp.
 fn activation() -> impl Strategy<Value = Activation> {
     let bound = prop::sample::select(vec![f32::NEG_INFINITY, -1.0, -0.0, 0.0, 0.25, 1.0, 6.0, f32::INFINITY]);
     prop_oneof![
-        Just(Activation::Relu),
-        Just(Activation::Relu6),
+        prop::sample::select(Activation::BY_NAME.to_vec()),
         (bound.clone(), bound).prop_map(|(a, b)| clip(a, b))
     ]
 }
@@ -101,6 +100,41 @@ fn a_clip_without_bounds_goes() {
 fn clamps_that_are_no_interval_are_left_alone() {
     assert_eq!(chain(&[clip(1.0, -1.0), Activation::Relu]).1, ["clip", "relu"]);
     assert_eq!(chain(&[clip(f32::NAN, 1.0), Activation::Relu]).1, ["clip", "relu"]);
+}
+
+#[test]
+fn what_is_no_clamp_merges_with_nothing_and_hides_no_clamps_behind_it() {
+    let relu = Activation::Relu;
+    for smooth in Activation::BY_NAME.into_iter().filter(|activation| activation.bounds().is_none()) {
+        let name = smooth.name();
+        assert_eq!(chain(&[smooth, smooth]).1, [name, name]);
+        assert_eq!(chain(&[relu, smooth, relu]).1, ["relu", name, "relu"]);
+        assert_eq!(chain(&[smooth, relu, clip(-1.0, 1.0)]).1, [name, "clip"]);
+        assert_eq!(chain(&[smooth, relu, relu]).1, [name, "relu"]);
+    }
+}
+
+#[test]
+fn every_activation_goes_into_a_free_place_of_a_layer_and_into_no_taken_one() {
+    for activation in Activation::BY_NAME {
+        let behind = |first: Activation| {
+            let mut net = Net::new(6);
+            let x = net.input("x", &[4, 4, 3]);
+            let y = net.conv("conv", conv(3, 1), x);
+            let y = net.activation("first", first, y);
+            let y = net.activation("second", activation, y);
+            let source = net.finish(&[y]);
+            let (graph, _) = optimised(&source);
+            assert_equal(&source, &graph);
+            ops(&graph)
+        };
+        let name = activation.name();
+        assert_eq!(behind(clip(f32::NEG_INFINITY, f32::INFINITY)), [format!("conv2d+{name}")]);
+        assert_eq!(behind(Activation::Swish), ["conv2d+swish", name]);
+        if activation.bounds().is_none() {
+            assert_eq!(behind(Activation::Relu6), ["conv2d+relu6", name]);
+        }
+    }
 }
 
 #[test]
