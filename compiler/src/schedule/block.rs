@@ -103,7 +103,9 @@ impl Layer {
             rows.first().map_or(0, |run| conv.input_row(run))
         };
         let (walk, panels, prefetches) = (Walk::Panels, columns.panels, self.prefetches);
-        let nest = Nest { walk, panels, rows, columns: conv.columns.runs(columns.pixels), prefetches };
+        let widest =
+            if self.is_flat { columns.pixels } else { tiles::across(conv.columns.output, columns.pixels) };
+        let nest = Nest { walk, panels, rows, columns: conv.columns.runs(widest), prefetches };
         (conv, nest, begin)
     }
 }

@@ -250,7 +250,8 @@ impl Scheduler<'_> {
         is_flat: bool,
         base: Base,
     ) -> Result<Vec<Draft>, Diagnostic> {
-        let (rows, columns) = (conv.rows.runs(1), conv.columns.runs(tile.pixels));
+        let widest = if is_flat { tile.pixels } else { tiles::across(conv.columns.output, tile.pixels) };
+        let (rows, columns) = (conv.rows.runs(1), conv.columns.runs(widest));
         let nest = |walk: Walk| Nest {
             walk,
             panels: tile.panels,

@@ -53,6 +53,12 @@ fn sums(width: Width) -> usize {
 /// The most pixels of a tile: more are more code, and no fewer loads for each multiplication.
 const HIGHEST: usize = 14;
 
+/// The most outputs of a tile in rows of `columns` outputs, of at most `most`: one that divides the row, where there is
+/// one not much smaller, so that the code for a window is there in one width only.
+pub(super) fn across(columns: usize, most: usize) -> usize {
+    (most.div_ceil(3) * 2..=most).rev().find(|&pixels| columns.is_multiple_of(pixels)).unwrap_or(most)
+}
+
 /// The parts in which a pointwise convolution of its own is shared out.
 pub(super) fn items(width: Width, pixels: usize, vectors: usize) -> usize {
     let columns = conv(width, pixels, vectors);
@@ -137,6 +143,15 @@ mod tests {
     fn one_pixel_gets_as_many_blocks_as_there_are_sums() {
         assert_eq!(tiles(PORTABLE, 1, 250), [(1, 8, 31), (1, 2, 1)]);
         assert_eq!(tiles(AVX2, 1, 125), [(1, 12, 10), (1, 5, 1)]);
+    }
+
+    #[test]
+    fn a_row_is_divided_evenly_where_the_tile_stays_almost_as_wide() {
+        assert_eq!(across(112, 6), 4);
+        assert_eq!(across(150, 6), 6);
+        assert_eq!(across(55, 6), 5);
+        assert_eq!(across(113, 6), 6);
+        assert_eq!(across(7, 1), 1);
     }
 
     #[test]
