@@ -1,4 +1,4 @@
-//! From a graph to code, by phase: legality, e-graph, schedule, machine code.
+//! From a graph to code, by phase: legality, e-graph, schedule, packing, machine code.
 
 use std::time::Duration;
 
@@ -32,7 +32,12 @@ fn phases(criterion: &mut Criterion) {
     group.bench_function("schedule", |bencher| {
         bencher.iter(|| frit_compiler::schedule(&optimised, &options).is_ok());
     });
-    group.bench_function("code", |bencher| bencher.iter(|| emit::jit::emit(&plan, &options.machine).is_ok()));
+    let pack = || plan.weights.pack().expect("the system has memory");
+    group.bench_function("packing", |bencher| bencher.iter(|| pack().values().len()));
+    group.bench_function("code", |bencher| {
+        let emit = |weights| emit::jit::emit(&plan, weights, &options.machine).is_ok();
+        bencher.iter_batched(pack, emit, BatchSize::LargeInput);
+    });
     group.bench_function("all", |bencher| {
         let compile = |graph| frit_compiler::compile(graph, &options).is_ok();
         bencher.iter_batched(|| graph.clone(), compile, BatchSize::LargeInput);

@@ -1,10 +1,13 @@
 //! Single layers of random shapes: compiled in every way that this CPU has, they agree with the interpreter.
 
+use frit_compiler::plan::Way;
+use frit_compiler::schedule::Ways;
 use frit_ir::ops::{
     Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Padding, Scalar, Softmax,
 };
+use frit_ir::random::{self, BlockSizes};
 use frit_ir::{Graph, Op};
-use frit_tests::compare::{agree, ways};
+use frit_tests::compare::{agree, agree_for_all_targets, ways};
 use frit_tests::networks::{Network, inputs};
 use proptest::prelude::*;
 
@@ -67,8 +70,12 @@ fn one(axes: &[usize], op: Op, seed: u64) -> Graph {
 }
 
 fn check(graph: &Graph, seed: u64) -> Result<(), TestCaseError> {
-    agree(graph, &ways(), &inputs(graph, seed)).map_err(TestCaseError::fail)
+    let inputs = inputs(graph, seed);
+    agree(graph, &ways(), &inputs).map_err(TestCaseError::fail)?;
+    agree_for_all_targets(graph, Ways::Auto, &inputs).map_err(TestCaseError::fail)
 }
+
+const BLOCKS: BlockSizes = BlockSizes { size: 40, channels: 100 };
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
@@ -134,5 +141,20 @@ proptest! {
     fn a_softmax_agrees_with_the_interpreter(length in 1usize..=300, rows in 1usize..=5, seed: u64) {
         check(&one(&[length], Op::Softmax(Softmax), seed), seed)?;
         check(&one(&[rows, rows, length], Op::Softmax(Softmax), seed), seed)?;
+    }
+}
+
+proptest! {
+    // Blocks are large, and all targets take their time.
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_block_agrees_in_whatever_way_it_goes_through_the_caches(
+        graph in random::blocks(BLOCKS),
+        ways in prop::sample::select(&[Ways::Auto, Ways::All(Way::Bands), Ways::All(Way::Groups)][..]),
+        seed: u64,
+    ) {
+        let inputs = inputs(&graph, seed);
+        agree_for_all_targets(&graph, ways, &inputs).map_err(TestCaseError::fail)?;
     }
 }

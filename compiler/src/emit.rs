@@ -27,8 +27,6 @@ pub enum EmitError {
         /// Why.
         reason: x64::Unsupported,
     },
-    /// The system refuses memory.
-    Memory(std::io::Error),
 }
 
 impl std::fmt::Display for EmitError {
@@ -37,7 +35,6 @@ impl std::fmt::Display for EmitError {
             EmitError::Target(reason) => write!(f, "the target can't be set up: {reason}"),
             EmitError::Module(error) => write!(f, "the code generator refuses a function: {error}"),
             EmitError::Wide { kernel, reason } => write!(f, "kernel {kernel} has no wide form: {reason}"),
-            EmitError::Memory(error) => write!(f, "no memory for the program: {error}"),
         }
     }
 }

@@ -91,8 +91,9 @@ pub fn compile(graph: Graph, options: &Options) -> Result<Compiled, Faults> {
     let mut phases = Vec::new();
     let optimised = timed(&mut phases, "legality and e-graph", || optimise(graph, options))?;
     let plan = timed(&mut phases, "schedule", || schedule(&optimised.graph, options))?;
+    let weights = timed(&mut phases, "packing", || plan.weights.pack()).map_err(internal)?;
     let program =
-        timed(&mut phases, "code", || emit::jit::emit(&plan, &options.machine)).map_err(internal)?;
+        timed(&mut phases, "code", || emit::jit::emit(&plan, weights, &options.machine)).map_err(internal)?;
     let Optimised { legal, graph, warnings, reports } = optimised;
     Ok(Compiled { legal, optimised: graph, plan, program, warnings, phases, passes: reports })
 }

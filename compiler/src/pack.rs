@@ -3,104 +3,201 @@
 //! A convolution's panel holds the bias of its output channels, then for each tap and each input channel one row of as
 //! many values as the panel is wide. A depthwise block holds its bias, then a vector for each tap. Where the last block
 //! has more lanes than there are channels, the rest are zeros.
+//!
+//! The schedule only says where what will lie ([`Packing`]); the values are copied once, into the memory that the program
+//! keeps.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use frit_runtime::memory::Memory;
+
+use crate::kernels::F32;
 use crate::kernels::conv::Panels;
 
-/// A convolution's kernel as the graph holds it: `[taps, inputs of a group, filters]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Kernel<'a> {
+/// Values of the graph.
+pub type Values = Arc<[f32]>;
+
+/// The weights of a kernel, yet to be packed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// Panels of a convolution.
+    Conv(Conv),
+    /// Blocks of a depthwise convolution.
+    Depthwise(Depthwise),
+    /// Values that are in their order already.
+    Values(Values),
+}
+
+/// A convolution's kernel as the graph holds it, `[taps, inputs of a group, filters]`, and what is packed of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conv {
     /// The values, row-major.
-    pub values: &'a [f32],
+    pub kernel: Values,
+    /// A value for each filter.
+    pub bias: Option<Values>,
     /// Taps of the window.
     pub taps: usize,
     /// Input channels of a group.
     pub inputs_per_group: usize,
-    /// Output channels.
+    /// Output channels of the whole convolution.
     pub filters: usize,
     /// Groups.
     pub groups: usize,
-}
-
-/// The part of a convolution that one kernel computes: whole groups.
-#[derive(Debug, Clone)]
-pub struct Part {
-    /// Its input channels.
+    /// The input channels of the groups that are packed: whole groups, which meet in zeros.
     pub inputs: Range<usize>,
-    /// Its output channels.
-    pub filters: Range<usize>,
-}
-
-/// Appends the panels of `part`. Inputs and outputs of different groups within the part meet in zeros.
-pub fn conv(into: &mut Vec<f32>, kernel: &Kernel<'_>, bias: Option<&[f32]>, part: &Part, panels: &[Vectors]) {
-    let mut first = part.filters.start;
-    for panel in panels {
-        for _ in 0..panel.panels.count {
-            let width = panel.panels.vectors * panel.lanes;
-            let filters = first.min(part.filters.end)..(first + width).min(part.filters.end);
-            let zeros = width - filters.len();
-            match bias {
-                Some(bias) => into.extend_from_slice(&bias[filters.clone()]),
-                None => into.extend(std::iter::repeat_n(0.0, filters.len())),
-            }
-            into.extend(std::iter::repeat_n(0.0, zeros));
-            for tap in 0..kernel.taps {
-                for input in part.inputs.clone() {
-                    row(into, kernel, [tap, input], filters.clone());
-                    into.extend(std::iter::repeat_n(0.0, zeros));
-                }
-            }
-            first += width;
-        }
-    }
-}
-
-/// Panels and the lanes of their vectors.
-#[derive(Debug, Clone, Copy)]
-pub struct Vectors {
-    /// The panels.
-    pub panels: Panels,
-    /// Lanes of one vector.
+    /// Their output channels.
+    pub outputs: Range<usize>,
+    /// Panels, in the order of output channels.
+    pub panels: Vec<Panels>,
+    /// Lanes of a vector.
     pub lanes: usize,
 }
 
-/// The weights from one input channel at one tap to `filters`.
-fn row(into: &mut Vec<f32>, kernel: &Kernel<'_>, [tap, input]: [usize; 2], filters: Range<usize>) {
-    let per_group = kernel.inputs_per_group;
-    let begin = (tap * per_group + input % per_group) * kernel.filters;
-    let values = &kernel.values[begin..begin + kernel.filters];
-    if kernel.groups == 1 {
-        into.extend_from_slice(&values[filters]);
-        return;
-    }
-    let filters_per_group = kernel.filters / kernel.groups;
-    let group = input / per_group;
-    into.extend(filters.map(|filter| if filter / filters_per_group == group { values[filter] } else { 0.0 }));
+/// A depthwise convolution's kernel as the graph holds it, `[taps, channels]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Depthwise {
+    /// The values, row-major.
+    pub kernel: Values,
+    /// A value for each channel.
+    pub bias: Option<Values>,
+    /// Channels.
+    pub channels: usize,
+    /// Lanes of a vector.
+    pub lanes: usize,
 }
 
-/// Appends the blocks of a depthwise convolution with `kernel` as `[taps, channels]`.
-pub fn depthwise(into: &mut Vec<f32>, kernel: &[f32], bias: Option<&[f32]>, channels: usize, lanes: usize) {
-    for first in (0..channels).step_by(lanes) {
-        let end = (first + lanes).min(channels);
-        let rows = bias.into_iter().chain(kernel.chunks_exact(channels));
-        if bias.is_none() {
-            into.extend(std::iter::repeat_n(0.0, lanes));
+impl Source {
+    /// Values, the zeros included.
+    fn len(&self) -> usize {
+        match self {
+            Source::Conv(conv) => {
+                let vectors: usize = conv.panels.iter().map(|panels| panels.vectors * panels.count).sum();
+                (1 + conv.taps * conv.inputs.len()) * vectors * conv.lanes
+            }
+            Source::Depthwise(depthwise) => {
+                let Depthwise { kernel, channels, lanes, .. } = depthwise;
+                (1 + kernel.len() / channels) * channels.next_multiple_of(*lanes)
+            }
+            Source::Values(values) => values.len(),
         }
-        for values in rows {
-            into.extend_from_slice(&values[first..end]);
-            into.extend(std::iter::repeat_n(0.0, first + lanes - end));
+    }
+
+    /// Fills `into`, which is all zeros.
+    fn fill(&self, into: &mut [f32]) {
+        match self {
+            Source::Conv(conv) => conv.fill(into),
+            Source::Depthwise(depthwise) => depthwise.fill(into),
+            Source::Values(values) => into.copy_from_slice(values),
         }
     }
 }
 
-/// Appends scale and shift of each block.
-pub fn affine(into: &mut Vec<f32>, scale: &[f32], shift: &[f32], lanes: usize) {
-    for (scale, shift) in scale.chunks(lanes).zip(shift.chunks(lanes)) {
-        for values in [scale, shift] {
-            into.extend_from_slice(values);
-            into.extend(std::iter::repeat_n(0.0, lanes - values.len()));
+impl Conv {
+    fn fill(&self, mut into: &mut [f32]) {
+        let mut first = self.outputs.start;
+        for panels in &self.panels {
+            let width = panels.vectors * self.lanes;
+            for _ in 0..panels.count {
+                let (panel, rest) = into.split_at_mut((1 + self.taps * self.inputs.len()) * width);
+                let filters = first.min(self.outputs.end)..(first + width).min(self.outputs.end);
+                self.panel(panel, width, filters);
+                first += width;
+                into = rest;
+            }
         }
+    }
+
+    /// The bias of `filters`, and a row of `width` for each tap and input.
+    fn panel(&self, panel: &mut [f32], width: usize, filters: Range<usize>) {
+        let mut rows = panel.chunks_exact_mut(width).map(|row| &mut row[..filters.len()]);
+        if let (Some(row), bias) = (rows.next(), &self.bias)
+            && let Some(bias) = bias
+        {
+            row.copy_from_slice(&bias[filters.clone()]);
+        }
+        let places = (0..self.taps).flat_map(|tap| self.inputs.clone().map(move |input| (tap, input)));
+        for (row, (tap, input)) in rows.zip(places) {
+            let begin = (tap * self.inputs_per_group + input % self.inputs_per_group) * self.filters;
+            let values = &self.kernel[begin..begin + self.filters];
+            if self.groups == 1 {
+                row.copy_from_slice(&values[filters.clone()]);
+                continue;
+            }
+            let (group, per_group) = (input / self.inputs_per_group, self.filters / self.groups);
+            for (to, filter) in row.iter_mut().zip(filters.clone()) {
+                if filter / per_group == group {
+                    *to = values[filter];
+                }
+            }
+        }
+    }
+}
+
+impl Depthwise {
+    fn fill(&self, into: &mut [f32]) {
+        let (rows, lanes) = (1 + self.kernel.len() / self.channels, self.lanes);
+        for (block, first) in into.chunks_exact_mut(rows * lanes).zip((0..self.channels).step_by(lanes)) {
+            let channels = first..(first + lanes).min(self.channels);
+            let mut vectors = block.chunks_exact_mut(lanes);
+            let bias = vectors.next().zip(self.bias.as_deref());
+            let kernel = vectors.zip(self.kernel.chunks_exact(self.channels));
+            for (vector, values) in bias.into_iter().chain(kernel) {
+                vector[..channels.len()].copy_from_slice(&values[channels.clone()]);
+            }
+        }
+    }
+}
+
+/// Where the weights of each kernel lie, in the order in which they are read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Packing {
+    /// What lies where, in values from the begin.
+    parts: Vec<(usize, Source)>,
+    end: usize,
+}
+
+/// Parts begin at a cache line.
+const LINE: usize = 64 / F32;
+
+impl Packing {
+    /// Puts `source` behind what is there and returns its offset in bytes.
+    pub fn add(&mut self, source: Source) -> usize {
+        let begin = self.end.next_multiple_of(LINE);
+        self.end = begin + source.len();
+        self.parts.push((begin, source));
+        begin * F32
+    }
+
+    /// Bytes of all.
+    pub fn bytes(&self) -> usize {
+        self.end * F32
+    }
+
+    /// The packed values; all processors copy.
+    ///
+    /// # Errors
+    /// The system refuses memory.
+    pub fn pack(&self) -> std::io::Result<Memory> {
+        let mut memory = Memory::zeroed(self.end)?;
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = self.end.div_ceil(workers).max(1);
+        std::thread::scope(|scope| {
+            let mut rest = memory.values_mut();
+            let mut begin = 0;
+            for parts in self.parts.chunk_by(|(a, _), (b, _)| a / share == b / share) {
+                let end = parts.last().map_or(begin, |(offset, source)| offset + source.len());
+                let (own, behind) = rest.split_at_mut(end - begin);
+                let first = begin;
+                scope.spawn(move || {
+                    for (offset, source) in parts {
+                        source.fill(&mut own[offset - first..][..source.len()]);
+                    }
+                });
+                (rest, begin) = (behind, end);
+            }
+        });
+        Ok(memory)
     }
 }
 
@@ -108,33 +205,63 @@ pub fn affine(into: &mut Vec<f32>, scale: &[f32], shift: &[f32], lanes: usize) {
 mod tests {
     use super::*;
 
+    fn packed(source: Source) -> Vec<f32> {
+        let mut packing = Packing::default();
+        packing.add(source);
+        packing.pack().unwrap().values().to_vec()
+    }
+
+    fn conv(kernel: &[f32], groups: usize) -> Conv {
+        Conv {
+            kernel: kernel.into(),
+            bias: None,
+            taps: 1,
+            inputs_per_group: 2 / groups,
+            filters: kernel.len() * groups / 2,
+            groups,
+            inputs: 0..2,
+            outputs: 0..kernel.len() * groups / 2,
+            panels: vec![Panels { vectors: 1, count: 1 }],
+            lanes: 4,
+        }
+    }
+
     #[test]
     fn a_panel_is_its_bias_then_a_row_for_each_tap_and_channel() {
         let values: Vec<f32> = (0..12).map(|v| v as f32).collect();
-        let kernel = Kernel { values: &values, taps: 2, inputs_per_group: 2, filters: 3, groups: 1 };
-        let panels = [Vectors { panels: Panels { vectors: 1, count: 1 }, lanes: 4 }];
-        let mut packed = Vec::new();
-        let part = Part { inputs: 0..2, filters: 0..3 };
-        conv(&mut packed, &kernel, Some(&[7.0, 8.0, 9.0]), &part, &panels);
+        let bias = Some([7.0, 8.0, 9.0].as_slice().into());
+        let source = Conv { bias, taps: 2, filters: 3, outputs: 0..3, ..conv(&values, 1) };
         let rows =
             [[7., 8., 9., 0.], [0., 1., 2., 0.], [3., 4., 5., 0.], [6., 7., 8., 0.], [9., 10., 11., 0.]];
-        assert_eq!(packed, rows.concat());
+        assert_eq!(packed(Source::Conv(source)), rows.concat());
     }
 
     #[test]
     fn channels_of_different_groups_meet_in_zeros() {
-        let values = [1.0, 2.0, 3.0, 4.0];
-        let kernel = Kernel { values: &values, taps: 1, inputs_per_group: 1, filters: 4, groups: 2 };
-        let panels = [Vectors { panels: Panels { vectors: 1, count: 1 }, lanes: 4 }];
-        let mut packed = Vec::new();
-        conv(&mut packed, &kernel, None, &Part { inputs: 0..2, filters: 0..4 }, &panels);
-        assert_eq!(packed, [0., 0., 0., 0., 1., 2., 0., 0., 0., 0., 3., 4.]);
+        let source = Conv { filters: 4, outputs: 0..4, ..conv(&[1.0, 2.0, 3.0, 4.0], 2) };
+        assert_eq!(packed(Source::Conv(source)), [0., 0., 0., 0., 1., 2., 0., 0., 0., 0., 3., 4.]);
     }
 
     #[test]
     fn a_depthwise_block_is_its_bias_then_a_vector_for_each_tap() {
-        let mut packed = Vec::new();
-        depthwise(&mut packed, &[1., 2., 3., 4., 5., 6.], Some(&[7., 8., 9.]), 3, 2);
-        assert_eq!(packed, [7., 8., 1., 2., 4., 5., 9., 0., 3., 0., 6., 0.]);
+        let kernel = [1., 2., 3., 4., 5., 6.].as_slice().into();
+        let bias = Some([7., 8., 9.].as_slice().into());
+        let source = Source::Depthwise(Depthwise { kernel, bias, channels: 3, lanes: 2 });
+        assert_eq!(packed(source), [7., 8., 1., 2., 4., 5., 9., 0., 3., 0., 6., 0.]);
+    }
+
+    #[test]
+    fn parts_begin_at_cache_lines_and_keep_their_values_however_they_are_shared_out() {
+        let mut packing = Packing::default();
+        let parts: Vec<Values> =
+            (1..40).map(|n| (0..n * 7).map(|v| (n * 1000 + v) as f32).collect()).collect();
+        let offsets: Vec<usize> =
+            parts.iter().map(|values| packing.add(Source::Values(Arc::clone(values)))).collect();
+        let memory = packing.pack().unwrap();
+        for (values, offset) in parts.iter().zip(offsets) {
+            assert_eq!(offset % 64, 0);
+            assert_eq!(memory.values()[offset / 4..][..values.len()], **values);
+        }
+        assert_eq!(packing.bytes(), 4 * memory.values().len());
     }
 }

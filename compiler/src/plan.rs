@@ -2,6 +2,7 @@
 
 pub mod interpret;
 
+use crate::pack::Packing;
 use crate::vector::Program;
 
 /// Where a pointer argument of a kernel begins.
@@ -139,8 +140,33 @@ pub struct Choice {
     pub layers: Vec<String>,
     /// The way that it takes.
     pub way: Way,
+    /// The way that was asked for where the block can't take it.
+    pub refused: Option<Way>,
     /// The ways that it could take, each with the predicted milliseconds with 1 and with 2 workers.
     pub costs: Vec<(Way, [f64; 2])>,
+}
+
+impl Choice {
+    /// The predicted milliseconds of `way` with 1 and with 2 workers, where the block can take it.
+    pub fn cost(&self, way: Way) -> Option<[f64; 2]> {
+        self.costs.iter().find(|&&(possible, _)| possible == way).map(|&(_, cost)| cost)
+    }
+
+    /// The best of the ways that the block does not take: that whose larger loss against the chosen one is least.
+    pub fn runner_up(&self) -> Option<(Way, [f64; 2])> {
+        let chosen = self.cost(self.way)?;
+        let loss = |cost: &[f64; 2]| (cost[0] / chosen[0]).max(cost[1] / chosen[1]);
+        let others = self.costs.iter().filter(|(way, _)| *way != self.way);
+        others.min_by(|(_, a), (_, b)| loss(a).total_cmp(&loss(b))).copied()
+    }
+
+    /// The way in words, with the one that was asked for in vain.
+    pub fn told(&self) -> String {
+        match self.refused {
+            Some(refused) => format!("{} (can't go in {})", self.way.name(), refused.name()),
+            None => self.way.name().to_owned(),
+        }
+    }
 }
 
 /// A named tensor at the border: its place in the caller's list is its index in [`Plan::inputs`] or [`Plan::outputs`].
@@ -167,8 +193,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What was decided for each block, in order.
     pub choices: Vec<Choice>,
-    /// Packed weights, in the order in which kernels read them.
-    pub weights: Vec<f32>,
+    /// The weights, and where they are to lie.
+    pub weights: Packing,
     /// Bytes of the arena, a multiple of 64.
     pub arena_bytes: usize,
     /// Bytes of each worker's scratch memory, a multiple of 64.

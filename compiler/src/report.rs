@@ -13,7 +13,7 @@ use std::fmt;
 use frit_ir::ops::{Conv2d, Padding};
 use frit_ir::{Graph, NodeId, Op, Shape};
 
-use crate::plan::{self, Argument, Plan};
+use crate::plan::{self, Argument, Choice, Plan};
 
 /// Where on its way through the compiler a network is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -120,6 +120,8 @@ pub struct Footprint {
     pub kernels: usize,
     /// Bytes between the steps.
     pub arena_bytes: usize,
+    /// Bytes of each worker within a step.
+    pub scratch_bytes: usize,
     /// Bytes of packed weights.
     pub weight_bytes: usize,
 }
@@ -137,6 +139,8 @@ pub struct Listing {
     pub outputs: Vec<String>,
     /// The memory, once it is scheduled.
     pub footprint: Option<Footprint>,
+    /// How blocks go through the caches, once it is scheduled.
+    pub choices: Vec<Choice>,
 }
 
 impl Listing {
@@ -146,7 +150,7 @@ impl Listing {
         let places = places(source);
         let items = graph.topological().into_iter().map(|id| item(graph, &shapes, &places, id)).collect();
         let outputs = graph.outputs().iter().map(|&output| graph.node(output).name.clone()).collect();
-        Listing { stage, model: graph.name.clone(), items, outputs, footprint: None }
+        Listing { stage, model: graph.name.clone(), items, outputs, footprint: None, choices: Vec::new() }
     }
 
     /// The steps of `plan`, which was made of `graph`, and between them the nodes for which nothing runs.
@@ -178,10 +182,12 @@ impl Listing {
         }
         let rest = items.into_iter().skip(passed).flatten();
         listing.items.extend(rest.filter(|item| !scheduled.contains(item.name.as_str())));
+        listing.choices = plan.choices.clone();
         listing.footprint = Some(Footprint {
             kernels: plan.kernels.len(),
             arena_bytes: plan.arena_bytes,
-            weight_bytes: size_of_val(plan.weights.as_slice()),
+            scratch_bytes: plan.scratch_bytes,
+            weight_bytes: plan.weights.bytes(),
         });
         listing
     }

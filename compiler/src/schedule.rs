@@ -22,6 +22,7 @@ use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 
 use crate::kernels::copy;
 use crate::machine::Machine;
+use crate::pack::Packing;
 use crate::plan::{Argument, Border, Call, Choice, Plan, Region, Step, Way, Work};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::{Program, Width};
@@ -89,7 +90,7 @@ struct Scheduler<'a> {
     by_name: BTreeMap<String, Vec<usize>>,
     steps: Vec<(Step, Work<Draft>)>,
     slots: Vec<buffers::Slot>,
-    weights: Vec<f32>,
+    weights: Packing,
     inputs: Vec<Border>,
     scratch_bytes: usize,
     /// Blocks that don't go layer by layer, by their last layer.
@@ -123,7 +124,7 @@ impl<'a> Scheduler<'a> {
             by_name: BTreeMap::new(),
             steps: Vec::new(),
             slots: Vec::new(),
-            weights: Vec::new(),
+            weights: Packing::default(),
             inputs: Vec::new(),
             scratch_bytes: 0,
             blocks: BTreeMap::new(),
@@ -332,14 +333,14 @@ impl<'a> Scheduler<'a> {
                 rows,
             };
             let costs = blueprint.costs();
-            let way = match ways {
-                Ways::Auto => choice::choose(&costs),
-                Ways::All(way) if costs.iter().any(|&(possible, _)| possible == way) => way,
-                Ways::All(_) => Way::Whole,
+            let (way, refused) = match ways {
+                Ways::Auto => (choice::choose(&costs), None),
+                Ways::All(way) if costs.iter().any(|&(possible, _)| possible == way) => (way, None),
+                Ways::All(way) => (Way::Whole, Some(way)),
             };
             self.plan_block(block, way, &blueprint);
             let layers = block.layers().iter().map(|&id| self.graph.node(id).name.clone()).collect();
-            self.choices.push(Choice { layers, way, costs });
+            self.choices.push(Choice { layers, way, refused, costs });
         }
         Ok(())
     }
@@ -364,13 +365,6 @@ impl<'a> Scheduler<'a> {
             (Way::Groups, Some(expand)) => self.groups(&planned.block, expand),
             _ => self.bands(&planned.block, planned.height),
         }
-    }
-
-    /// Begins a part of the packed weights at a cache line and returns its offset in bytes.
-    fn begin_weights(&mut self) -> usize {
-        const LINE: usize = 16;
-        self.weights.resize(self.weights.len().next_multiple_of(LINE), 0.0);
-        self.weights.len() * crate::kernels::F32
     }
 
     fn finish(self) -> Plan {

@@ -36,6 +36,68 @@ fn grown(fused: bool) -> impl Strategy<Value = Graph> {
     )
 }
 
+/// Bounds of [`blocks`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockSizes {
+    /// The most rows and columns of the input; at least 5.
+    pub size: usize,
+    /// The most channels, of the input, expanded and projected; at least 8.
+    pub channels: usize,
+}
+
+/// Inverted residual blocks and their relatives: a convolution of 1×1 or 3×3, or none, a depthwise one of 3×3, 5×5 or 7×7
+/// at stride 1 or 2 with any padding up to 3, a pointwise one, and where the shapes agree an addition of the input.
+pub fn blocks(most: BlockSizes) -> impl Strategy<Value = Graph> {
+    let sizes = ([5..=most.size, 5..=most.size], [8..=most.channels, 8..=most.channels, 8..=most.channels]);
+    let windows = (prop::sample::select(&[0usize, 1, 1, 3][..]), prop::sample::select(&[3usize, 5, 7][..]));
+    let rest = (1usize..=2, [0usize..=3, 0..=3, 0..=3, 0..=3], any::<bool>(), vec_of_bytes(), any::<u8>());
+    (sizes, windows, rest).prop_filter_map("the window fits", |(sizes, windows, rest)| {
+        let ((size, channels), (expand, kernel)) = (sizes, windows);
+        let (stride, pads, residual, bytes, seed) = rest;
+        let [top, bottom, left, right] = pads;
+        let padding = Padding { top, bottom, left, right };
+        let depthwise = Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding, ..plain(0) };
+        let mut block = Block { expand, depthwise, channels, residual };
+        // Where the shapes let the input be added, it often is.
+        if residual && stride == 1 {
+            let around = kernel / 2;
+            block.depthwise.padding = Padding { top: around, bottom: around, left: around, right: around };
+            block.channels[2] = block.channels[0];
+        }
+        let mut growing = Growing::on(&[size[0], size[1], block.channels[0]], u64::from(seed));
+        growing.inverted_residual(&block, &mut Choices(bytes.iter()));
+        growing.values.len().checked_sub(3)?;
+        Some(growing.finish())
+    })
+}
+
+fn vec_of_bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 8)
+}
+
+/// A pointwise convolution with a bias.
+fn plain(filters: usize) -> Conv2d {
+    Conv2d {
+        filters,
+        kernel: [1; 2],
+        stride: [1; 2],
+        padding: Padding::default(),
+        dilation: [1; 2],
+        groups: 1,
+        epilogue: Epilogue::with_bias(true),
+    }
+}
+
+/// What a random block is made of.
+struct Block {
+    /// The window of the expansion; 0 for none.
+    expand: usize,
+    depthwise: Conv2d,
+    /// Of the input, expanded, projected.
+    channels: [usize; 3],
+    residual: bool,
+}
+
 /// The bytes that one layer is made of.
 struct Choices<'a>(std::slice::Iter<'a, u8>);
 
@@ -92,10 +154,37 @@ struct Growing {
 impl Growing {
     fn new(input: [u8; 3], seed: u64, fused: bool) -> Growing {
         let [height, width, channels] = input.map(usize::from);
-        let shape = Shape::new(&[1 + height % 12, 1 + width % 12, 1 + channels % 20]);
-        let mut growing = Growing { graph: Graph::new("random"), values: Vec::new(), seed, fused };
-        growing.add(Op::Input(Input { shape }), &[]);
+        let growing = Growing::on(&[1 + height % 12, 1 + width % 12, 1 + channels % 20], seed);
+        Growing { fused, ..growing }
+    }
+
+    /// Nothing but an input.
+    fn on(input: &[usize], seed: u64) -> Growing {
+        let mut growing = Growing { graph: Graph::new("random"), values: Vec::new(), seed, fused: false };
+        growing.push(Op::Input(Input { shape: Shape::new(input) }), &[]);
         growing
+    }
+
+    /// The layers of `block`, as far as they are legal, with random activations.
+    fn inverted_residual(&mut self, block: &Block, choices: &mut Choices<'_>) {
+        let [channels, expanded, projected] = block.channels;
+        let mut layer = |growing: &mut Growing, conv: Conv2d, residual: bool| {
+            let activation = choices.maybe_activation();
+            let epilogue = Epilogue { activation, residual, ..Epilogue::with_bias(choices.flag()) };
+            let last = growing.values.len() - 1;
+            let operands: &[usize] = if residual { &[last, 0] } else { &[last] };
+            growing.push(Op::Conv2d(Conv2d { epilogue, ..conv }), operands);
+        };
+        let middle = if block.expand == 0 { channels } else { expanded };
+        if block.expand > 0 {
+            let around = block.expand / 2;
+            let padding = Padding { top: around, bottom: around, left: around, right: around };
+            layer(self, Conv2d { kernel: [block.expand; 2], padding, ..plain(expanded) }, false);
+        }
+        layer(self, Conv2d { filters: middle, groups: middle, ..block.depthwise }, false);
+        let shape = self.values.last().map(|(_, shape)| shape.axes().to_vec()).unwrap_or_default();
+        let agrees = self.values[0].1.axes() == [&shape[..shape.len() - 1], &[projected]].concat();
+        layer(self, plain(projected), block.residual && agrees);
     }
 
     /// One more layer (two where it is a residual block), on the last value or an earlier one.
@@ -186,10 +275,15 @@ impl Growing {
     /// Adds `op` with its weights, unless it is illegal here or makes too much.
     fn add(&mut self, op: Op, operands: &[usize]) {
         let shapes: Vec<Shape> = operands.iter().map(|&operand| self.values[operand].1.clone()).collect();
-        let Ok(result) = op.shape(&shapes) else { return };
-        if result.elements().is_none_or(|elements| elements > MOST_ELEMENTS) {
-            return;
+        if op.shape(&shapes).is_ok_and(|shape| shape.elements().is_some_and(|count| count <= MOST_ELEMENTS)) {
+            self.push(op, operands);
         }
+    }
+
+    /// Adds `op` with its weights, unless it is illegal here.
+    fn push(&mut self, op: Op, operands: &[usize]) {
+        let shapes: Vec<Shape> = operands.iter().map(|&operand| self.values[operand].1.clone()).collect();
+        let Ok(result) = op.shape(&shapes) else { return };
         let name = format!("{}{}", op.name(), self.values.len());
         let mut weights = Vec::new();
         for role in op.weight_roles(&shapes) {

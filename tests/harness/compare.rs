@@ -1,7 +1,9 @@
 //! Compiled results against those of the interpreter.
 
 use frit_compiler::Options;
-use frit_compiler::machine::{Lowering, Machine};
+use frit_compiler::machine::{Level, Lowering, Machine};
+use frit_compiler::plan::{self, Plan};
+use frit_compiler::schedule::Ways;
 use frit_ir::{Graph, Tensor, interpret};
 use frit_runtime::{Model, Session};
 
@@ -83,6 +85,71 @@ pub fn agree(graph: &Graph, ways: &[Way], inputs: &[Tensor<f32>]) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// What a single layer or block may differ by: its sums are short.
+const TIGHT: f64 = 1e-5;
+
+/// Every target in each of its lowerings, whether this CPU runs it or not.
+pub fn targets() -> Vec<Machine> {
+    let lowered = |level| {
+        let machine = Machine::of(level);
+        [Lowering::Portable, Lowering::Wide]
+            .into_iter()
+            .filter_map(move |it| machine.clone().with_lowering(it).ok())
+    };
+    [Level::V2, Level::V3, Level::V4, Level::Aarch64].into_iter().flat_map(lowered).collect()
+}
+
+/// Schedules `graph`, fused, for every target and compares: the vector programs' interpreter with the graph's in f64, and
+/// its bits for one worker and for 2 to 4 with each other and, where this CPU runs the target, with those of the machine code.
+///
+/// # Errors
+/// The first difference, in words.
+pub fn agree_for_all_targets(graph: &Graph, ways: Ways, inputs: &[Tensor<f32>]) -> Result<(), String> {
+    let exact = interpreted(graph, inputs)?;
+    for machine in targets() {
+        let told = format!("{} {:?}, {ways:?}", machine.name, machine.lowering);
+        agree_for(&Options { machine, ways, ..Options::native() }, graph, inputs, &exact)
+            .map_err(|error| format!("{told}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn agree_for(
+    options: &Options,
+    graph: &Graph,
+    inputs: &[Tensor<f32>],
+    exact: &[Vec<f64>],
+) -> Result<(), String> {
+    let optimised =
+        frit_compiler::optimise(graph.clone(), options).map_err(|faults| format!("{faults:?}"))?;
+    let plan = frit_compiler::schedule(&optimised.graph, options).map_err(|faults| format!("{faults:?}"))?;
+    let first = planned(&plan, inputs, 1)?;
+    for (index, (exact, found)) in exact.iter().zip(&first).enumerate() {
+        close(exact, found, TIGHT).map_err(|error| format!("output {index}: {error}"))?;
+    }
+    // How many is drawn like all else; machine code runs with each number below.
+    let workers = 2 + first.iter().flatten().map(|value| value.to_bits() as usize).sum::<usize>() % 3;
+    if bits(&planned(&plan, inputs, workers)?) != bits(&first) {
+        return Err(format!("{workers} workers give other bits than one"));
+    }
+    if !options.machine.runs_here() {
+        return Ok(());
+    }
+    let compiled = frit_compiler::compile(graph.clone(), options).map_err(|faults| format!("{faults:?}"))?;
+    let model = Model::new(compiled.program).map_err(|error| error.to_string())?;
+    for threads in [1, 2, 3, 4] {
+        if bits(&run(&model, threads, &values(inputs))?) != bits(&first) {
+            return Err(format!("machine code with {threads} threads gives other bits than its interpreter"));
+        }
+    }
+    Ok(())
+}
+
+/// The outputs of `plan` in the vector programs' interpreter.
+fn planned(plan: &Plan, inputs: &[Tensor<f32>], workers: usize) -> Result<Vec<Vec<f32>>, String> {
+    plan::interpret::run(plan, &values(inputs), workers).map_err(|fault| fault.to_string())
 }
 
 /// The outputs of `graph` in f64.

@@ -11,17 +11,16 @@ use frit_runtime::{Program, call, program};
 
 use super::{EmitError, define, isa};
 use crate::machine::Machine;
+use crate::pack::Packing;
 use crate::plan::{Border, Plan, Step};
 use crate::vector;
 
-/// Compiles `plan` for `machine` into this process.
+/// Compiles `plan` for `machine` into this process; `weights` are the plan's, packed.
 ///
 /// # Errors
 /// See [`EmitError`]; none depends on the model's values.
-pub fn emit(plan: &Plan, machine: &Machine) -> Result<Program, EmitError> {
+pub fn emit(plan: &Plan, weights: Memory, machine: &Machine) -> Result<Program, EmitError> {
     let border = |border: &Border| program::Border { name: border.name.clone(), shape: border.shape.clone() };
-    let mut weights = Memory::zeroed(plan.weights.len()).map_err(EmitError::Memory)?;
-    weights.values_mut().copy_from_slice(&plan.weights);
     Ok(Program {
         name: plan.name.clone(),
         inputs: plan.inputs.iter().map(border).collect(),
@@ -114,7 +113,7 @@ impl Prepared {
             kernels: vec![kernel.clone()],
             steps: Vec::new(),
             choices: Vec::new(),
-            weights: Vec::new(),
+            weights: Packing::default(),
             arena_bytes: 0,
             scratch_bytes: 0,
         };

@@ -25,9 +25,13 @@ pub fn run(plan: &Plan, inputs: &[Vec<f32>], workers: usize) -> Result<Vec<Vec<f
 
 /// The buffers that kernels of `plan` work on when they run one by one: the inputs, then the outputs and the arena, all
 /// zero, then the weights, then each worker's scratch memory.
+///
+/// # Panics
+/// If the system refuses memory.
 pub fn memory(plan: &Plan, inputs: &[Vec<f32>], workers: usize) -> Vec<Vec<f32>> {
     let outputs = plan.outputs.iter().map(|output| vec![0.0; output.shape.iter().product()]);
-    let rest = [vec![0.0; plan.arena_bytes / F32], plan.weights.clone()];
+    let weights = plan.weights.pack().expect("the weights fit into memory").values().to_vec();
+    let rest = [vec![0.0; plan.arena_bytes / F32], weights];
     let scratch = std::iter::repeat_n(vec![0.0; plan.scratch_bytes / F32], workers);
     inputs.iter().cloned().chain(outputs).chain(rest).chain(scratch).collect()
 }

@@ -162,7 +162,14 @@ mod tests {
 
     fn written(items: Vec<Item>) -> String {
         let outputs = items.last().map(|item| item.name.clone()).into_iter().collect();
-        listing(&Listing { stage: Stage::Legal, model: "m\"x\\".into(), items, outputs, footprint: None })
+        listing(&Listing {
+            stage: Stage::Legal,
+            model: "m\"x\\".into(),
+            items,
+            outputs,
+            footprint: None,
+            choices: Vec::new(),
+        })
     }
 
     #[test]

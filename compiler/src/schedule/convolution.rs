@@ -1,7 +1,5 @@
 //! Steps of convolutions and fully connected layers.
 
-use std::sync::Arc;
-
 use frit_ir::NodeId;
 use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::ops::{Conv2d, Dense, Epilogue};
@@ -12,7 +10,7 @@ use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
 use crate::kernels::depthwise::{self, Depthwise, Ring};
 use crate::kernels::window::Axis;
 use crate::kernels::{F32, Strides};
-use crate::pack::{self, Kernel, Part};
+use crate::pack::{self, Source};
 use crate::plan::Region;
 
 /// Fewer rows than this are not worth splitting over workers.
@@ -28,25 +26,6 @@ struct Operands {
     residual: Placed,
 }
 
-/// A convolution's weights as the graph holds them.
-struct Values {
-    kernel: Arc<[f32]>,
-    bias: Option<Arc<[f32]>>,
-}
-
-impl Values {
-    /// The kernel of `conv` over `channels` input channels.
-    fn kernel(&self, conv: &Conv2d, channels: usize) -> Kernel<'_> {
-        Kernel {
-            values: &self.kernel,
-            taps: conv.kernel[0] * conv.kernel[1],
-            inputs_per_group: channels / conv.groups,
-            filters: conv.filters,
-            groups: conv.groups,
-        }
-    }
-}
-
 impl Scheduler<'_> {
     pub(super) fn conv2d(&mut self, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
         let axes = self.axes(id, conv)?;
@@ -54,11 +33,9 @@ impl Scheduler<'_> {
         if conv.is_depthwise(channels) && conv.filters == channels {
             return self.depthwise(id, axes, conv);
         }
-        let values = self.values(id, conv.epilogue)?;
+        let source = self.source(id, conv, channels)?;
         let operands = self.operands(id, conv.epilogue)?;
-        let bias = values.bias.as_deref();
-        let calls =
-            self.all_groups(&operands, axes, conv.epilogue, (&values.kernel(conv, channels), bias))?;
+        let calls = self.all_groups(&operands, axes, conv.epilogue, &source)?;
         self.step(id, calls);
         Ok(())
     }
@@ -90,55 +67,73 @@ impl Scheduler<'_> {
         columns: &[tiles::Columns],
     ) -> Result<usize, Diagnostic> {
         let channels = self.shapes[&self.graph.operands(id)[0]].channels();
-        let values = self.values(id, conv.epilogue)?;
-        let part = Part { inputs: 0..channels, filters: 0..conv.filters };
-        let (kernel, bias) = (values.kernel(conv, channels), values.bias.as_deref());
-        Ok(self.pack(&Weighted { kernel: &kernel, bias, part }, columns))
+        let source = self.source(id, conv, channels)?;
+        Ok(self.pack(&source, columns))
     }
 
-    fn pack(&mut self, weighted: &Weighted<'_>, columns: &[tiles::Columns]) -> usize {
-        let offset = self.begin_weights();
-        let lanes = self.width.lanes;
-        let vectors: Vec<pack::Vectors> =
-            columns.iter().map(|columns| pack::Vectors { panels: columns.panels, lanes }).collect();
-        let Weighted { kernel, bias, part } = weighted;
-        pack::conv(&mut self.weights, kernel, *bias, part, &vectors);
-        offset
+    /// Packs the part of a convolution that `source` names, and returns where it begins.
+    fn pack(&mut self, source: &pack::Conv, columns: &[tiles::Columns]) -> usize {
+        let panels = columns.iter().map(|columns| columns.panels).collect();
+        self.weights.add(Source::Conv(pack::Conv { panels, ..source.clone() }))
     }
 
     /// Packs the weights of `conv`, which is depthwise, and returns where they begin.
     pub(super) fn pack_depthwise(&mut self, id: NodeId, conv: &Conv2d) -> Result<usize, Diagnostic> {
-        let values = self.values(id, conv.epilogue)?;
-        let offset = self.begin_weights();
-        let bias = values.bias.as_deref();
-        pack::depthwise(&mut self.weights, &values.kernel, bias, conv.filters, self.width.lanes);
-        Ok(offset)
+        let (kernel, bias) = self.values(id, conv.epilogue)?;
+        let (channels, lanes) = (conv.filters, self.width.lanes);
+        Ok(self.weights.add(Source::Depthwise(pack::Depthwise { kernel, bias, channels, lanes })))
+    }
+
+    /// The weights of `conv` over `channels` input channels: all groups, no panels yet.
+    fn source(&self, id: NodeId, conv: &Conv2d, channels: usize) -> Result<pack::Conv, Diagnostic> {
+        let (kernel, bias) = self.values(id, conv.epilogue)?;
+        Ok(pack::Conv {
+            kernel,
+            bias,
+            taps: conv.kernel[0] * conv.kernel[1],
+            inputs_per_group: channels / conv.groups,
+            filters: conv.filters,
+            groups: conv.groups,
+            inputs: 0..channels,
+            outputs: 0..conv.filters,
+            panels: Vec::new(),
+            lanes: self.width.lanes,
+        })
     }
 
     pub(super) fn dense(&mut self, id: NodeId, dense: &Dense) -> Result<(), Diagnostic> {
         let operand = self.graph.operands(id)[0];
         let inputs = self.shapes[&operand].channels();
-        let values = self.values(id, dense.epilogue)?;
-        let kernel = Kernel {
-            values: &values.kernel,
+        let (kernel, bias) = self.values(id, dense.epilogue)?;
+        let source = pack::Conv {
+            kernel,
+            bias,
             taps: 1,
             inputs_per_group: inputs,
             filters: dense.units,
             groups: 1,
+            inputs: 0..inputs,
+            outputs: 0..dense.units,
+            panels: Vec::new(),
+            lanes: self.width.lanes,
         };
         let operands = self.operands(id, dense.epilogue)?;
         let one = Axis::plain(1);
-        let bias = values.bias.as_deref();
-        let calls = self.all_groups(&operands, [one, one], dense.epilogue, (&kernel, bias))?;
+        let calls = self.all_groups(&operands, [one, one], dense.epilogue, &source)?;
         self.step(id, calls);
         Ok(())
     }
 
-    fn values(&self, id: NodeId, epilogue: Epilogue) -> Result<Values, Diagnostic> {
+    /// Kernel and bias of `id`.
+    fn values(
+        &self,
+        id: NodeId,
+        epilogue: Epilogue,
+    ) -> Result<(pack::Values, Option<pack::Values>), Diagnostic> {
         let names = &self.graph.node(id).weights;
         let kernel = self.graph.weights.values(&names[0])?;
         let bias = if epilogue.bias { Some(self.graph.weights.values(&names[1])?) } else { None };
-        Ok(Values { kernel, bias })
+        Ok((kernel, bias))
     }
 
     fn operands(&mut self, id: NodeId, epilogue: Epilogue) -> Result<Operands, Diagnostic> {
@@ -182,21 +177,22 @@ impl Scheduler<'_> {
         operands: &Operands,
         axes: [Axis; 2],
         epilogue: Epilogue,
-        (kernel, bias): (&Kernel<'_>, Option<&[f32]>),
+        source: &pack::Conv,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let lanes = self.width.lanes;
-        let filters_per_group = kernel.filters / kernel.groups;
+        let filters_per_group = source.filters / source.groups;
         let whole = |merged: usize| {
-            kernel.groups.is_multiple_of(merged)
-                && (merged * kernel.inputs_per_group).is_multiple_of(lanes)
+            source.groups.is_multiple_of(merged)
+                && (merged * source.inputs_per_group).is_multiple_of(lanes)
                 && (merged * filters_per_group).is_multiple_of(lanes)
         };
-        let merged = (1..kernel.groups).find(|&merged| whole(merged)).unwrap_or(kernel.groups);
+        let merged = (1..source.groups).find(|&merged| whole(merged)).unwrap_or(source.groups);
         let mut calls = Vec::new();
-        for first in (0..kernel.groups).step_by(merged) {
+        for first in (0..source.groups).step_by(merged) {
             let range = |per_group: usize| first * per_group..(first + merged) * per_group;
-            let part = Part { inputs: range(kernel.inputs_per_group), filters: range(filters_per_group) };
-            calls.extend(self.part(operands, axes, epilogue, &Weighted { kernel, bias, part })?);
+            let (inputs, outputs) = (range(source.inputs_per_group), range(filters_per_group));
+            let part = pack::Conv { inputs, outputs, ..source.clone() };
+            calls.extend(self.part(operands, axes, epilogue, &part)?);
         }
         Ok(calls)
     }
@@ -206,12 +202,11 @@ impl Scheduler<'_> {
         operands: &Operands,
         [rows, columns]: [Axis; 2],
         epilogue: Epilogue,
-        weighted: &Weighted<'_>,
+        part: &pack::Conv,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let lanes = self.width.lanes;
-        let part = &weighted.part;
         let pixels = operands.output.pixels();
-        let tiles = tiles::conv(self.width, pixels, part.filters.len().div_ceil(lanes));
+        let tiles = tiles::conv(self.width, pixels, part.outputs.len().div_ceil(lanes));
         let is_flat = is_pointwise(&rows) && is_pointwise(&columns);
         let (rows, columns) = if is_flat { (Axis::plain(1), Axis::plain(pixels)) } else { (rows, columns) };
         let conv = Conv {
@@ -223,13 +218,13 @@ impl Scheduler<'_> {
             residual: operands.residual.strides,
             epilogue,
         };
-        let offset = self.pack(weighted, &tiles);
+        let offset = self.pack(part, &tiles);
         let block = |tensor: &Placed, channel: usize| channel / lanes * tensor.strides.block;
         let mut base = Base {
             input: operands.input.reach_from(block(&operands.input, part.inputs.start), 0),
             weights: Reach { home: Home::Region(Region::Weights), offset, stride: 0 },
-            output: operands.output.reach_from(block(&operands.output, part.filters.start), 0),
-            residual: operands.residual.reach_from(block(&operands.residual, part.filters.start), 0),
+            output: operands.output.reach_from(block(&operands.output, part.outputs.start), 0),
+            residual: operands.residual.reach_from(block(&operands.residual, part.outputs.start), 0),
         };
         let mut calls = Vec::new();
         for tile in &tiles {
@@ -297,13 +292,6 @@ impl Scheduler<'_> {
     ) -> Result<Draft, Diagnostic> {
         Ok(Draft { kernel: self.kernel(conv::build(self.width, conv, nest))?, arguments, items })
     }
-}
-
-/// A part of a convolution with its weights.
-struct Weighted<'a> {
-    kernel: &'a Kernel<'a>,
-    bias: Option<&'a [f32]>,
-    part: Part,
 }
 
 /// Where one part's tensors begin.

@@ -8,14 +8,13 @@ use super::placement::{Home, Placed};
 use super::{Draft, Reach, Scheduler};
 use crate::kernels::elementwise::{self, Elementwise};
 use crate::kernels::{F32, pad, pool, softmax};
-use crate::pack;
+use crate::pack::Source;
 use crate::plan::Region;
 
 impl Scheduler<'_> {
     pub(super) fn batch_norm(&mut self, id: NodeId, norm: &BatchNorm) -> Result<(), Diagnostic> {
         let (scale, shift) = self.scale_and_shift(id, norm)?;
-        let offset = self.begin_weights();
-        pack::affine(&mut self.weights, &scale, &shift, self.width.lanes);
+        let offset = self.weights.add(Source::Values(blocks(&scale, &shift, self.width.lanes).into()));
         self.elementwise(id, Some(offset), Epilogue::default())
     }
 
@@ -148,4 +147,14 @@ impl Scheduler<'_> {
         self.placed.insert(id, Placed { home: dense_home, ..target });
         Ok(())
     }
+}
+
+/// Scale and shift of each block of `lanes` channels, one behind the other, with zeros where a block has fewer channels.
+fn blocks(scale: &[f32], shift: &[f32], lanes: usize) -> Vec<f32> {
+    let padded = |values: &[f32]| {
+        let mut vector = values.to_vec();
+        vector.resize(lanes, 0.0);
+        vector
+    };
+    scale.chunks(lanes).zip(shift.chunks(lanes)).flat_map(|(a, b)| [padded(a), padded(b)].concat()).collect()
 }

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::machine::{Level, Lowering};
+use crate::pack::{Packing, Source};
 use crate::plan::{Argument, Call, Region, Work, interpret};
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
 
@@ -86,6 +87,8 @@ fn step(name: &str, calls: Vec<Call>) -> Step {
 /// Two inputs, two outputs, the weights and the arena, all of `vectors`.
 fn plan(width: Width, vectors: usize, steps: Vec<Step>) -> Plan {
     let elements = vectors * width.lanes;
+    let mut weights = Packing::default();
+    weights.add(Source::Values(values(elements, 5).into()));
     let border = |name: &str| Border { name: name.into(), shape: vec![elements] };
     Plan {
         name: "hand-made".into(),
@@ -94,7 +97,7 @@ fn plan(width: Width, vectors: usize, steps: Vec<Step>) -> Plan {
         kernels: vec![add(width), add_all(width, vectors)],
         steps,
         choices: Vec::new(),
-        weights: values(elements, 5),
+        weights,
         arena_bytes: (elements * 4).next_multiple_of(64),
         scratch_bytes: 0,
     }
@@ -117,7 +120,7 @@ fn bits(tensors: &[Vec<f32>]) -> Vec<Vec<u32>> {
 
 /// Runs `plan` `rounds` times, with and without taking times, and compares the outputs with the interpreter's.
 fn agrees(plan: &Plan, machine: &Machine, threads: usize, rounds: usize) -> Result<(), TestCaseError> {
-    let model = Model::new(emit(plan, machine).unwrap()).unwrap();
+    let model = Model::new(emit(plan, plan.weights.pack().unwrap(), machine).unwrap()).unwrap();
     let mut session = Session::new(&model, threads).unwrap();
     let elements = model.program().inputs[0].elements();
     for round in 0..rounds {
@@ -222,7 +225,7 @@ fn code_outlives_the_plan_and_is_shared_by_sessions_in_several_threads() {
     let width = machine.width();
     let sources = [Region::Input(0), Region::Input(1), Region::Output(0)];
     let plan = plan(width, 4, vec![step("sum", vec![added(width, sources, 0, 4)])]);
-    let model = Model::new(emit(&plan, &machine).unwrap()).unwrap();
+    let model = Model::new(emit(&plan, plan.weights.pack().unwrap(), &machine).unwrap()).unwrap();
     drop(plan);
     let callers: Vec<_> = (0..3_usize)
         .map(|caller| {

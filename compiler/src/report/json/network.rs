@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Object, line};
 use crate::cost::{Cost, Sizes};
-use crate::plan::{Argument, Region};
+use crate::plan::{Argument, Choice, Region, Way};
 use crate::report::results::Summary;
 use crate::report::{Call, Item, Listing};
 
@@ -50,7 +50,9 @@ struct Place {
 
 /// `{"stage", "model", "outputs", "nodes": [{"name", "op", "epilogue", "shape", "inputs", "sources"}]}`.
 ///
-/// A scheduled network's steps also have `macs` and `calls`, what is computed in a later step `fused_into`, and the whole has `kernels`, `arena_bytes`, `weight_bytes`.
+/// A scheduled network's steps also have `macs` and `calls`, what is computed in a later step `fused_into`, and the whole has `kernels`, `arena_bytes`, `scratch_bytes`
+/// (of each worker) and `weight_bytes`, and `blocks`, each `{"layers", "way", "refused", "predicted_ms"}` with the predicted
+/// milliseconds of each way that it could take, with 1 and with 2 workers; `refused` is a way that was asked for in vain.
 pub fn listing(listing: &Listing) -> String {
     let mut object = Object::default()
         .field("stage", &listing.stage.to_string())
@@ -60,9 +62,31 @@ pub fn listing(listing: &Listing) -> String {
         object = object
             .field("kernels", &footprint.kernels)
             .field("arena_bytes", &footprint.arena_bytes)
+            .field("scratch_bytes", &footprint.scratch_bytes)
             .field("weight_bytes", &footprint.weight_bytes);
     }
+    if !listing.choices.is_empty() {
+        object = object.list("blocks", listing.choices.iter().map(scheduled));
+    }
     object.list("nodes", listing.items.iter().map(node)).text()
+}
+
+#[derive(Serialize)]
+struct Scheduled<'a> {
+    layers: &'a [String],
+    way: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<&'static str>,
+    predicted_ms: BTreeMap<&'static str, [f64; 2]>,
+}
+
+fn scheduled(choice: &Choice) -> Scheduled<'_> {
+    Scheduled {
+        layers: &choice.layers,
+        way: choice.way.name(),
+        refused: choice.refused.map(Way::name),
+        predicted_ms: choice.costs.iter().map(|&(way, cost)| (way.name(), cost)).collect(),
+    }
 }
 
 fn node(item: &Item) -> Node<'_> {

@@ -4,7 +4,7 @@ use frit_passes::Report;
 
 use super::{bytes, counted, grouped};
 use crate::cost::{Cost, Sizes};
-use crate::plan::{Argument, Region};
+use crate::plan::{Argument, Choice, Region};
 use crate::report::results::Summary;
 use crate::report::table::{Align, Table, printable};
 use crate::report::{Call, Item, Listing, Work};
@@ -124,15 +124,47 @@ pub fn schedule(listing: &Listing) -> String {
     }
     let memory = listing.footprint.map_or(String::new(), |footprint| {
         format!(
-            "\n{}: {}, {}, arena {}, packed weights {}\n",
+            "\n{}: {}, {} between them, {}, arena {}, scratch {} a worker, packed weights {}\n",
             printable(&listing.model),
             counted(steps, "step"),
+            counted(steps.saturating_sub(1), "barrier"),
             counted(footprint.kernels, "distinct kernel"),
             bytes(footprint.arena_bytes as u64),
+            bytes(footprint.scratch_bytes as u64),
             bytes(footprint.weight_bytes as u64)
         )
     });
-    table.text() + &memory
+    table.text() + &choices(&listing.choices) + &memory
+}
+
+/// The way of each block, with its predicted time and that of the runner-up.
+fn choices(choices: &[Choice]) -> String {
+    if choices.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&[
+        ("block", Align::Left),
+        ("way", Align::Left),
+        ("ms, 1 worker", Align::Right),
+        ("2 workers", Align::Right),
+        ("runner-up", Align::Left),
+        ("ms, 1 worker", Align::Right),
+        ("2 workers", Align::Right),
+    ]);
+    for choice in choices {
+        let [one, two] = choice.cost(choice.way).map_or([const { String::new() }; 2], milliseconds);
+        let runner_up = choice.runner_up();
+        let [next_one, next_two] =
+            runner_up.map_or([const { String::new() }; 2], |(_, cost)| milliseconds(cost));
+        let next = runner_up.map_or("none", |(way, _)| way.name());
+        let block = choice.layers.last().cloned().unwrap_or_default();
+        table.row([block, choice.told(), one, two, next.to_owned(), next_one, next_two]);
+    }
+    format!("\n{}", table.text())
+}
+
+fn milliseconds(cost: [f64; 2]) -> [String; 2] {
+    cost.map(|ms| format!("{ms:.3}"))
 }
 
 fn step_rows(table: &mut Table, step: usize, item: &Item, work: &Work) {

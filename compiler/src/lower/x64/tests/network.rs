@@ -4,15 +4,20 @@ use frit_ir::ops::{
     Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Scalar,
     Softmax,
 };
+use frit_ir::random::{self, BlockSizes};
 use frit_ir::weights::Data;
-use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Weight};
+use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Tensor, Weight};
+use proptest::prelude::*;
 
 use super::super::lower;
 use super::{difference, processor};
+use crate::import::{Source, json};
 use crate::machine::{Level, Machine};
+use crate::plan::Way;
 use crate::plan::{self, Plan};
 use crate::schedule::{Ways, schedule};
 use crate::vector::interpret;
+use crate::{Options, zoo};
 
 /// A graph under construction, with the shapes of its nodes and seeded weights.
 struct Network {
@@ -123,14 +128,88 @@ fn run(plan: &Plan, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
 fn every_kernel_equals_the_interpreter(level: Level) {
     let plan = schedule(&network(), &Machine::of(level), Ways::Auto).unwrap();
     let elements: usize = plan.inputs[0].shape.iter().product();
-    let inputs = [(0..elements).map(|index| ((index * 37 % 101) as f32 - 50.0) / 25.0).collect()];
+    let inputs = [ramp(elements)];
     let outputs = run(&plan, &inputs);
-    let bits =
-        |outputs: &[Vec<f32>]| outputs.iter().flatten().map(|value| value.to_bits()).collect::<Vec<u32>>();
     assert_eq!(bits(&outputs), bits(&plan::interpret::run(&plan, &inputs, 1).unwrap()));
     let total: f32 = outputs[0].iter().sum();
     assert!((total - 1.0).abs() < 1e-4, "the classes' probabilities add up to {total}");
     assert!(outputs[1].iter().any(|&value| value > 0.0) && outputs[1].iter().all(|value| value.is_finite()));
+}
+
+/// The outputs of `plan` from machine code, run by `workers` on the processor.
+fn processed(plan: &Plan, inputs: &[Vec<f32>], workers: usize) -> Vec<Vec<f32>> {
+    let mut memory = plan::interpret::memory(plan, inputs, workers);
+    let codes: Vec<Vec<u8>> = plan.kernels.iter().map(|kernel| lower(kernel).unwrap()).collect();
+    let launches: Vec<plan::interpret::Launch> =
+        plan.steps.iter().flat_map(|step| plan::interpret::launches(plan, step, workers)).collect();
+    let call = |launch| {
+        let plan::interpret::Launch { kernel, arguments, items }: &plan::interpret::Launch = launch;
+        processor::Call { kernel: *kernel, arguments, items: *items }
+    };
+    let calls: Vec<processor::Call<'_>> = launches.iter().map(call).collect();
+    processor::run_all(&codes, &calls, &mut memory);
+    plan::interpret::outputs(plan, memory)
+}
+
+fn bits(outputs: &[Vec<f32>]) -> Vec<u32> {
+    outputs.iter().flatten().map(|value| value.to_bits()).collect()
+}
+
+fn ramp(elements: usize) -> Vec<f32> {
+    (0..elements).map(|index| ((index * 37 % 101) as f32 - 50.0) / 25.0).collect()
+}
+
+/// The zoo's network at a third of its width and 96×96 pixels, as it would run on a CPU with AVX-512.
+#[test]
+fn mobilenet_v2_for_avx512_computes_what_the_interpreter_computes() {
+    let options = zoo::ZooOptions { width: 0.35, resolution: 96, ..zoo::ZooOptions::default() };
+    let text = zoo::description("mobilenet_v2", &options).unwrap();
+    let (graph, _) =
+        json::read(&text, &Source { file: "mobilenet_v2.json".into(), ..Source::default() }).unwrap();
+    let options = Options { machine: Machine::of(Level::V4), ..Options::native() };
+    let optimised = crate::optimise(graph.clone(), &options).unwrap();
+    let plan = crate::schedule(&optimised.graph, &options).unwrap();
+    let input = ramp(96 * 96 * 3);
+    let first = processed(&plan, std::slice::from_ref(&input), 1);
+    for workers in [2, 3] {
+        assert_eq!(bits(&processed(&plan, std::slice::from_ref(&input), workers)), bits(&first));
+    }
+    let image = Tensor::from_shape_vec(vec![96, 96, 3], input.into_iter().map(f64::from).collect()).unwrap();
+    let exact = frit_ir::interpret::run(&graph, &[image]).unwrap();
+    let largest = exact[0].iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    for (exact, &found) in exact[0].iter().zip(&first[0]) {
+        assert!((exact - f64::from(found)).abs() <= 1e-4 * largest, "{found} is not {exact}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_blocks_compute_what_their_vector_programs_mean(
+        graph in random::blocks(BlockSizes { size: 16, channels: 40 }),
+        level in prop::sample::select(&[Level::V3, Level::V4][..]),
+        ways in prop::sample::select(&[Ways::Auto, Ways::All(Way::Bands), Ways::All(Way::Groups)][..]),
+        workers in 1usize..=4,
+    ) {
+        let plan = schedule(&graph, &Machine::of(level), ways).unwrap();
+        let inputs = [ramp(plan.inputs[0].shape.iter().product())];
+        let expected = plan::interpret::run(&plan, &inputs, 1).unwrap();
+        prop_assert_eq!(bits(&processed(&plan, &inputs, workers)), bits(&expected));
+    }
+
+    #[test]
+    fn random_networks_compute_what_their_vector_programs_mean(
+        graph in random::fused_graphs(),
+        level in prop::sample::select(&[Level::V3, Level::V4][..]),
+        workers in 1usize..=3,
+    ) {
+        let plan = schedule(&graph, &Machine::of(level), Ways::Auto).unwrap();
+        let inputs = [ramp(plan.inputs[0].shape.iter().product())];
+        let expected = plan::interpret::run(&plan, &inputs, 1).unwrap();
+        let (expected, found) = (expected, processed(&plan, &inputs, workers));
+        prop_assert_eq!(difference(&expected, &found), None);
+    }
 }
 
 #[test]

@@ -42,19 +42,28 @@ pub(super) struct Processor {
     regions: Vec<Region>,
 }
 
-/// Runs the kernel in `code` once on `memory`; argument `n` points into a buffer, a distance in bytes from its begin.
+/// One call of a kernel.
+pub(super) struct Call<'a> {
+    /// Index into the kernels' code.
+    pub(super) kernel: usize,
+    /// Argument `n` points into a buffer, a distance in bytes from its begin.
+    pub(super) arguments: &'a [(usize, usize)],
+    pub(super) items: u64,
+}
+
+/// Runs the kernel in `code` once on `memory`.
 pub(super) fn run(code: &[u8], memory: &mut [Vec<f32>], arguments: &[(usize, usize)], items: u64) {
-    let mut processor = Processor::new(code, memory);
-    for (register, &(buffer, byte)) in ARGUMENTS.into_iter().zip(arguments) {
-        processor.set_general(register, address(buffer) + byte as u64);
+    run_all(&[code.to_vec()], &[Call { kernel: 0, arguments, items }], memory);
+}
+
+/// Runs `calls` of the kernels in `codes`, one after the other, on `memory`.
+pub(super) fn run_all(codes: &[Vec<u8>], calls: &[Call<'_>], memory: &mut [Vec<f32>]) {
+    let mut processor = Processor::new(memory);
+    let decoded: Vec<BTreeMap<u64, Instruction>> = codes.iter().map(|code| decode(code)).collect();
+    for call in calls {
+        processor.regions[memory.len()].bytes.clone_from(&codes[call.kernel]);
+        processor.kernel(&decoded[call.kernel], call);
     }
-    processor.set_general(ITEMS, items);
-    let before = KEPT.map(|register| processor.general(register));
-    processor.push(CALLER);
-    processor.call(&decode(code));
-    assert_eq!(KEPT.map(|register| processor.general(register)), before, "{KEPT:?} are the caller's");
-    let upper = processor.vectors.iter().take(16).flat_map(|lanes| &lanes[4..]);
-    assert!(upper.into_iter().all(|&lane| lane == 0), "the upper halves are left in use");
     for (index, buffer) in memory.iter_mut().enumerate() {
         let words = processor.regions[index].bytes.chunks_exact(4);
         for (value, word) in buffer.iter_mut().zip(words) {
@@ -83,7 +92,7 @@ fn decode(code: &[u8]) -> BTreeMap<u64, Instruction> {
 
 impl Processor {
     /// Registers hold what a caller may have left in them: anything.
-    fn new(code: &[u8], memory: &[Vec<f32>]) -> Processor {
+    fn new(memory: &[Vec<f32>]) -> Processor {
         let mut regions: Vec<Region> = memory
             .iter()
             .enumerate()
@@ -93,7 +102,7 @@ impl Processor {
                 writable: true,
             })
             .collect();
-        regions.push(Region { first: CODE, bytes: code.to_vec(), writable: false });
+        regions.push(Region { first: CODE, bytes: Vec::new(), writable: false });
         regions.push(Region { first: STACK, bytes: vec![0xa5; STACK_BYTES], writable: true });
         let mut processor = Processor {
             general: std::array::from_fn(|index| 0xbad0_0000_0000_0000 + index as u64),
@@ -104,6 +113,19 @@ impl Processor {
         };
         processor.set_general(Register::RSP, STACK + STACK_BYTES as u64 - 16);
         processor
+    }
+
+    fn kernel(&mut self, code: &BTreeMap<u64, Instruction>, call: &Call<'_>) {
+        for (register, &(buffer, byte)) in ARGUMENTS.into_iter().zip(call.arguments) {
+            self.set_general(register, address(buffer) + byte as u64);
+        }
+        self.set_general(ITEMS, call.items);
+        let before = KEPT.map(|register| self.general(register));
+        self.push(CALLER);
+        self.call(code);
+        assert_eq!(KEPT.map(|register| self.general(register)), before, "{KEPT:?} are the caller's");
+        let upper = self.vectors.iter().take(16).flat_map(|lanes| &lanes[4..]);
+        assert!(upper.into_iter().all(|&lane| lane == 0), "the upper halves are left in use");
     }
 
     fn call(&mut self, code: &BTreeMap<u64, Instruction>) {
