@@ -80,6 +80,34 @@ fn bandwidth() -> f64 {
     READ_BYTES as f64 / best.as_nanos().max(1) as f64
 }
 
+/// Memory to read so that the caches hold nothing else: more than the third level of one core's share.
+pub struct Eviction(Vec<f32>);
+
+impl Default for Eviction {
+    fn default() -> Eviction {
+        Eviction(vec![1.0; (64 << 20) / 4])
+    }
+}
+
+impl Eviction {
+    /// Reads it all.
+    pub fn evict(&self) {
+        black_box(sum(black_box(&self.0)));
+    }
+}
+
+/// Bytes a second, in 10^9, at which `values` are read that no cache holds; the median of `tries`.
+pub fn cold_gb_per_s(values: &[f32], eviction: &Eviction, tries: usize) -> f64 {
+    let mut times: Vec<Duration> = (0..tries.max(1))
+        .map(|_| {
+            eviction.evict();
+            timed(|| _ = black_box(sum(black_box(values))))
+        })
+        .collect();
+    times.sort_unstable();
+    size_of_val(values) as f64 / times[times.len() / 2].as_nanos().max(1) as f64
+}
+
 /// A sum of many lanes: memory is slower than these additions.
 fn sum(values: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 32];

@@ -34,7 +34,7 @@ impl Turns {
         let bands = (fresh + kept).div_ceil(fresh);
         let places = bands * fresh;
         // Place 0 is that of the first fresh row of a turn.
-        let behind = (reach(&rows) - 1) as i64 + 1 - (rows.stride + rows.before) as i64;
+        let behind = reach(&rows) as i64 - (rows.stride + rows.before) as i64;
         let shift = (-behind).rem_euclid(places as i64) as usize;
         Turns { rows, height, bands, ring: Ring { rows: places, shift } }
     }
@@ -95,20 +95,28 @@ impl Turns {
         sections
     }
 
-    /// All that the kernels of a turn depend on: taps inside the map and numbers of rows.
-    fn pattern(&self, turn: usize, expand: Option<Axis>) -> Vec<Range<usize>> {
-        let halo = self.halo(turn);
-        let mut pattern = vec![0..halo.len()];
-        let taps = |row: usize| expand.map_or(0..0, |axis| axis.taps(row));
-        pattern.extend(halo.map(taps));
+    /// All that the kernels of a turn depend on.
+    fn pattern(&self, turn: usize, expand: Option<Axis>) -> Vec<Pattern> {
+        let expanded = |rows: Range<usize>| {
+            let taps = expand.map(|axis| rows.clone().map(move |row| Pattern::Taps(axis.taps(row))));
+            std::iter::once(Pattern::Rows(rows.len())).chain(taps.into_iter().flatten()).collect::<Vec<_>>()
+        };
+        let mut pattern = expanded(self.halo(turn));
         for span in self.bands(turn) {
-            let fresh = self.fresh(&span);
-            pattern.push(0..fresh.len());
-            pattern.extend(fresh.map(taps));
-            pattern.extend(span.map(|row| self.rows.taps(row)));
+            pattern.extend(expanded(self.fresh(&span)));
+            pattern.extend(span.map(|row| Pattern::Taps(self.rows.taps(row))));
         }
         pattern
     }
+}
+
+/// A part of what the kernels of a turn depend on.
+#[derive(Debug, PartialEq, Eq)]
+enum Pattern {
+    /// So many rows are expanded.
+    Rows(usize),
+    /// These taps of a window fall inside the map.
+    Taps(Range<usize>),
 }
 
 /// Input rows from the first tap of a window to behind its last.
