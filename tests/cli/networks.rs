@@ -178,6 +178,50 @@ fn a_schedule_names_kernels_and_their_memory() {
 }
 
 #[test]
+fn a_schedule_tells_the_way_of_each_block_and_what_it_cost_to_go_otherwise() {
+    let folder = Folder::with_tiny();
+    let value = folder.frit("inspect tiny.json --stage scheduled --format json").json();
+    let blocks = list(&value["blocks"]);
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        let predicted = &block["predicted_ms"];
+        assert!(predicted[block["way"].as_str().unwrap()][1].as_f64().unwrap() > 0.0, "{block}");
+    }
+    let text = folder.frit("inspect tiny.json --stage scheduled").ok();
+    assert!(text.contains("runner-up"), "{text}");
+}
+
+#[test]
+fn a_forced_schedule_is_taken_by_all_blocks_that_can_take_it() {
+    let folder = Folder::with_tiny();
+    for way in ["whole", "bands", "groups"] {
+        let arguments = format!("inspect tiny.json --stage scheduled --schedule {way} --format json");
+        let value = folder.frit(&arguments).json();
+        let blocks = list(&value["blocks"]);
+        assert!(!blocks.is_empty() && blocks.iter().all(|block| block["way"] == way), "{blocks:?}");
+        let calls: Vec<&Value> =
+            list(&value["nodes"]).iter().filter_map(|node| node.get("calls")).flat_map(list).collect();
+        assert_eq!(calls.iter().any(|call| call.get("bands").is_some()), way == "bands");
+    }
+    folder.frit("inspect tiny.json --no-fuse --schedule bands").fails(2);
+}
+
+#[test]
+fn a_block_that_cannot_go_as_asked_goes_layer_by_layer_and_says_so() {
+    let folder = Folder::new();
+    let description = r#"{"frit": 1, "name": "separable", "input": {"name": "image", "shape": [8, 8, 8]},
+        "weights": {"seed": 7}, "defaults": {"padding": "same"}, "layers": [
+        {"name": "depthwise", "op": "conv2d", "filters": 8, "kernel": 3, "groups": 8, "bias": true},
+        {"name": "project", "op": "conv2d", "filters": 16, "kernel": 1, "bias": true}]}"#;
+    folder.write("separable.json", description);
+    let arguments = "inspect separable.json --stage scheduled --schedule groups";
+    let value = folder.frit(&format!("{arguments} --format json")).json();
+    let block = &list(&value["blocks"])[0];
+    assert_eq!((&block["way"], &block["refused"]), (&json!("whole"), &json!("groups")));
+    assert!(folder.frit(arguments).ok().contains("whole (can't go in groups)"));
+}
+
+#[test]
 fn passes_say_what_they_left_unchanged() {
     let folder = Folder::with_tiny();
     let text = folder.frit("inspect tiny.json --passes").ok();

@@ -62,6 +62,40 @@ fn bench_alone_times_what_run_compiles() {
 }
 
 #[test]
+fn a_profile_has_every_step_of_every_variant_at_every_number_of_threads() {
+    let folder = Folder::with_tiny();
+    let arguments = "bench tiny.json --profile --compare whole,bands --threads 1,2 --runs 3 --format json";
+    let value = folder.frit(arguments).json();
+    let steps = list(&value["profile"]);
+    for (variant, threads) in [("whole", 1), ("whole", 2), ("bands", 1), ("bands", 2)] {
+        let of = |step: &&Value| step["variant"] == variant && step["threads"] == threads;
+        let schedule = format!("inspect tiny.json --stage scheduled --schedule {variant} --format json");
+        let nodes = folder.frit(&schedule).json();
+        let planned = list(&nodes["nodes"]).iter().filter(|node| node.get("calls").is_some()).count();
+        assert_eq!(steps.iter().filter(of).count(), planned, "{variant} with {threads}");
+    }
+    for step in steps {
+        let expected = [
+            "block",
+            "bytes",
+            "gflops",
+            "kernel",
+            "ms",
+            "predicted_ms",
+            "share",
+            "step",
+            "threads",
+            "variant",
+        ];
+        assert_eq!(fields(step), expected);
+        assert!(step["ms"].as_f64().unwrap() >= 0.0 && step["predicted_ms"].as_f64().unwrap() >= 0.0);
+    }
+    assert!(steps.iter().any(|step| step["gflops"].as_f64().unwrap() > 0.0));
+    let text = folder.frit("bench tiny.json --profile --threads 1,2 --runs 1").ok();
+    assert!(text.contains("fused at 2 threads, step by step") && text.contains("blocks, ms"), "{text}");
+}
+
+#[test]
 fn bench_compares_lowerings() {
     let value = Folder::with_tiny().frit("bench tiny.json --compare portable --runs 1 --format json").json();
     assert_eq!(list(&value["variants"])[0]["name"], "portable");

@@ -238,6 +238,12 @@ impl<'a> Emitter<'a> {
                 continue;
             }
             let from = at(self.tile[0], row_tap.offset + (column * self.spec.input.pixel) as i64);
+            // A column that is used once, every other one at stride 2, is read by the multiplication itself.
+            if let ([(pixel, tap)], false) = (uses.as_slice(), held.is_empty()) {
+                let (sum, a) = (sums[*pixel], held[*tap]);
+                b.emit(Instruction::MultiplyAdd { sum, a, b: Operand::Memory(from) });
+                continue;
+            }
             b.emit(Instruction::Load { to: value, from });
             for (pixel, tap) in uses {
                 let factor = held.get(tap).map_or(Operand::Memory(weight(tap)), |&r| Operand::Register(r));
