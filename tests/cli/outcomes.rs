@@ -92,7 +92,7 @@ fn a_profile_has_every_step_of_every_variant_at_every_number_of_threads() {
     }
     assert!(steps.iter().any(|step| step["gflops"].as_f64().unwrap() > 0.0));
     let text = folder.frit("bench tiny.json --profile --threads 1,2 --runs 1").ok();
-    assert!(text.contains("fused at 2 threads, step by step") && text.contains("blocks, ms"), "{text}");
+    assert!(text.contains("fused at 2 threads, step by step") && text.contains("block, ms"), "{text}");
 }
 
 #[test]

@@ -110,9 +110,12 @@ pub(super) struct Predictor<'a> {
 const CALL: f64 = 3e-5;
 
 impl Predictor<'_> {
-    /// A layer that is a step of its own.
+    /// A layer that is a step of its own. Its weights come from far while it computes.
     pub(super) fn alone(&self, layer: &Layer) -> f64 {
-        self.compute(layer, layer.items) + self.reads(layer) + 2.0 * self.far(layer.bytes / self.workers)
+        let weights = 1e-6 * (layer.weight_bytes / self.workers) as f64 / self.machine.rates.far_gb_per_s;
+        self.compute(layer, layer.items).max(weights)
+            + self.reads(layer)
+            + 2.0 * self.far(layer.bytes / self.workers)
     }
 
     /// The multiply-adds of a layer in `items` parts that are shared out.
@@ -121,7 +124,7 @@ impl Predictor<'_> {
         2e-6 * layer.macs as f64 / peak * items.div_ceil(self.workers) as f64 / items.max(1) as f64
     }
 
-    /// The layer's input, once for each panel, where it does not stay near; and its weights, from far.
+    /// The layer's input, once for each panel, where it does not stay near.
     pub(super) fn reads(&self, layer: &Layer) -> f64 {
         let times = layer.blocks.div_ceil(layer.panel.max(1)) as f64;
         times * self.far(layer.input_bytes / self.workers)

@@ -2,7 +2,6 @@
 
 use super::{bytes, counted};
 use crate::bench::{StepTime, Timing};
-use crate::report::abbreviated;
 use crate::report::results::Measured;
 use crate::report::table::{Align, Table, printable};
 
@@ -77,7 +76,7 @@ fn steps(times: &[StepTime], peak: f64) -> String {
             format!("{share:.0} %"),
             bytes(time.step.bytes),
             time.predicted_ms().map_or(String::new(), |ms| format!("{ms:.3}")),
-            abbreviated(&time.step.kernels),
+            kernels(&time.step.kernels),
         ]);
     }
     let threads = counted(first.threads, "thread");
@@ -88,27 +87,48 @@ fn total(times: &[StepTime]) -> f64 {
     times.iter().map(|time| time.median_ms).sum()
 }
 
-/// Milliseconds of each block by variant and threads.
+/// Milliseconds of each block of the first variant, by variant and threads; below them what stands in none of these.
 fn blocks(runs: &[&[StepTime]]) -> String {
+    const NAME: usize = 36;
     let title =
         |run: &&[StepTime]| run.first().map_or(String::new(), |t| format!("{}/{}", t.variant, t.threads));
-    let titles: Vec<String> = runs.iter().map(title).collect();
     let mut names: Vec<&str> = Vec::new();
-    for time in runs.iter().copied().flatten() {
+    for time in runs.first().copied().unwrap_or_default() {
         if !names.contains(&time.step.block.as_str()) {
             names.push(&time.step.block);
         }
     }
-    let mut text = format!("\nblocks, ms\n{:>36}", "");
-    titles.iter().for_each(|title| text.push_str(&format!("{title:>12}")));
+    let line = |name: &str, cells: Vec<String>| {
+        let cells: String = cells.into_iter().map(|cell| format!("{cell:>12}")).collect();
+        format!("{:<NAME$}{cells}\n", printable(name))
+    };
+    let sum = |run: &&[StepTime], is_in: &dyn Fn(&str) -> bool| {
+        let own: Vec<f64> =
+            run.iter().filter(|time| is_in(&time.step.block)).map(|time| time.median_ms).collect();
+        if own.is_empty() { String::new() } else { format!("{:.3}", own.iter().sum::<f64>()) }
+    };
+    let mut text = format!("\n{}", line("block, ms", runs.iter().map(title).collect()));
+    for name in &names {
+        text += &line(name, runs.iter().map(|run| sum(run, &|block| block == *name)).collect());
+    }
+    let elsewhere: Vec<String> = runs.iter().map(|run| sum(run, &|block| !names.contains(&block))).collect();
+    if elsewhere.iter().any(|cell| !cell.is_empty()) {
+        text += &line("elsewhere", elsewhere);
+    }
+    text
+}
+
+/// The first kernels by name, and how many more there are.
+fn kernels(names: &[String]) -> String {
+    const NAMED: usize = 2;
+    let mut distinct: Vec<&str> = Vec::new();
     for name in names {
-        text.push_str(&format!("\n{:>36}", printable(name)));
-        for run in runs {
-            let own: f64 = run.iter().filter(|time| time.step.block == name).map(|time| time.median_ms).sum();
-            text.push_str(&format!("{own:>12.3}"));
+        if !distinct.contains(&name.as_str()) {
+            distinct.push(name);
         }
     }
-    text + "\n"
+    let shown = distinct[..distinct.len().min(NAMED)].join(", ");
+    if distinct.len() > NAMED { format!("{shown}, {} more", distinct.len() - NAMED) } else { shown }
 }
 
 /// Billions of operations a second, a multiply-accumulate of the source counted as two.
