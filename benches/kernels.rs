@@ -2,7 +2,8 @@
 //!
 //! A table for each lowering that this CPU has. Layers take turns with a reference, the widest pointwise convolution in
 //! the middle of the network: a machine can be slow in loads while its multiply-adds are as fast as ever, and rounds in
-//! which the reference is more than 3 % off its best don't count. Last comes the classifier, cold: its weights are read
+//! which the reference is more than 3 % off its best don't count. Where too few do, a layer's time is that of the reference
+//! at its best, multiplied by how many times as long the layer took in the same round; such lines have a star. Last comes the classifier, cold: its weights are read
 //! from memory, and compared with a plain read.
 
 use std::collections::BTreeSet;
@@ -19,6 +20,9 @@ use frit_compiler::schedule::Ways;
 
 /// Rounds of each layer.
 const ROUNDS: usize = 60;
+
+/// Fewer rounds that count than this are too few.
+const LEAST: usize = 5;
 
 /// How far the reference may be off its best in a round that counts.
 const TOLERANCE: f64 = 1.03;
@@ -70,18 +74,19 @@ fn table(machine: &Machine, rounds: usize) {
 /// The layers line by line, and the median and the least share of each kind.
 fn report(layers: &[Layer<'_>], peak: f64) {
     let references = layers.iter().flat_map(|layer| layer.rounds.iter().map(|&(reference, _)| reference));
-    let limit = TOLERANCE * references.fold(f64::INFINITY, f64::min);
+    let best = references.fold(f64::INFINITY, f64::min);
     println!(
         "{:>9} {:>9} {:>8} {:>6} {:>6}  layer and its kernels",
         "MMACs", "µs", "GFLOP/s", "share", "rounds"
     );
     let mut shares: Vec<(&str, f64)> = Vec::new();
     for Layer { step, kernels, rounds } in layers {
-        let counted = rounds.iter().filter(|&&(reference, _)| reference <= limit);
+        let counted = rounds.iter().filter(|&&(reference, _)| reference <= TOLERANCE * best);
         let mut times: Vec<f64> = counted.map(|&(_, time)| time).collect();
         let clean = times.len();
-        if clean == 0 {
-            times = rounds.iter().map(|&(_, time)| time).collect();
+        let star = if clean < LEAST { "*" } else { " " };
+        if clean < LEAST {
+            times = rounds.iter().map(|&(reference, time)| best * time / reference).collect();
         }
         times.sort_by(f64::total_cmp);
         let time = times[times.len() / 2];
@@ -89,7 +94,7 @@ fn report(layers: &[Layer<'_>], peak: f64) {
         let share = 100.0 * gflops / peak;
         shares.push((kind(kernels), share));
         println!(
-            "{:>9.3} {:>9.1} {gflops:>8.1} {share:>5.0}% {clean:>6}  {}: {}",
+            "{:>9.3} {:>9.1} {gflops:>8.1} {share:>5.0}% {clean:>5}{star}  {}: {}",
             step.macs as f64 * 1e-6,
             time * 1e6,
             step.node,
