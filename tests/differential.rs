@@ -30,6 +30,15 @@ fn small(name: &str, width: f64, resolution: usize) -> Graph {
 }
 
 #[test]
+fn every_network_of_the_zoo_made_small_computes_what_the_interpreter_computes() {
+    for name in zoo::names() {
+        let graph = small(name, 0.25, 64);
+        agree(&graph, &ways(), &networks::inputs(&graph, 3))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
 fn mobilenet_v2_made_small_computes_what_the_interpreter_computes() {
     let graph = small("mobilenet_v2", 0.35, 96);
     agree(&graph, &ways(), &networks::inputs(&graph, 1)).unwrap();

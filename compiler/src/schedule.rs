@@ -149,7 +149,7 @@ impl<'a> Scheduler<'a> {
             Op::Dense(dense) => self.dense(id, dense)?,
             Op::BatchNorm(norm) => self.batch_norm(id, norm)?,
             Op::Activation(activation) => self.activation(id, *activation)?,
-            Op::Binary(_) => self.add(id)?,
+            Op::Binary(binary) => self.binary(id, *binary)?,
             Op::Pad(padding) => self.pad(id, padding)?,
             Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
             Op::Softmax(_) => self.softmax(id)?,

@@ -10,11 +10,18 @@ use frit_ir::{Diagnostic, Faults};
 use crate::import::json::document::{Content, Document, Value};
 
 /// The networks: name, description, and the layers that a width below 1 leaves as they are.
-const NETWORKS: [(&str, &str, &[&str]); 1] =
-    [("mobilenet_v2", include_str!("zoo/mobilenet_v2.json"), &["head"])];
+const NETWORKS: [(&str, &str, &[&str]); 7] = [
+    ("mobilenet_v1", include_str!("zoo/mobilenet_v1.json"), &[]),
+    ("mobilenet_v2", include_str!("zoo/mobilenet_v2.json"), &["head"]),
+    ("mobilenet_v3_large", include_str!("zoo/mobilenet_v3_large.json"), &["features"]),
+    ("mobilenet_v3_small", include_str!("zoo/mobilenet_v3_small.json"), &["features"]),
+    ("mnasnet_b1", include_str!("zoo/mnasnet_b1.json"), &["head"]),
+    ("mnasnet_a1", include_str!("zoo/mnasnet_a1.json"), &["head"]),
+    ("efficientnet_b0", include_str!("zoo/efficientnet_b0.json"), &[]),
+];
 
-/// The names of the networks.
-const NAMES: [&str; NETWORKS.len()] = [NETWORKS[0].0];
+/// The layer whose units are the classes, in every network.
+const CLASSIFIER: &str = "logits";
 
 /// Pixels along a side, at most.
 const RESOLUTION: usize = 1 << 14;
@@ -43,8 +50,8 @@ impl Default for ZooOptions {
 }
 
 /// The names of the networks, in order.
-pub fn names() -> &'static [&'static str] {
-    &NAMES
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NETWORKS.into_iter().map(|(name, ..)| name)
 }
 
 /// The description of the network `name`: JSON, one layer a line, the same bytes for the same options.
@@ -55,7 +62,7 @@ pub fn description(name: &str, options: &ZooOptions) -> Result<String, Faults> {
     let Some((_, text, full_width)) = NETWORKS.into_iter().find(|(known, ..)| *known == name) else {
         let message = format!("there is no network {name}");
         let fault = Diagnostic::error(codes::BAD_VALUE, message);
-        return Err(fault.note(format!("there are {}", NAMES.join(", "))).into());
+        return Err(fault.note(format!("there are {}", names().collect::<Vec<_>>().join(", "))).into());
     };
     check(options)?;
     let document = Document::parse(text, name)?;
@@ -126,8 +133,14 @@ impl<'d> Edits<'d> {
                 if full_width.contains(&name.as_str()) { options.width.max(1.0) } else { options.width };
             // The application in Keras cuts the channels of its blocks to whole numbers first, those around them not.
             let cut = if found.contains_key("stage") { f64::floor } else { |wanted| wanted };
-            self.set(layer, "filters", |filters| rounded(cut(filters as f64 * width)))?;
-            self.set(layer, "units", |_| options.classes as u64)?;
+            for field in ["filters", "expanded"] {
+                self.set(layer, field, |filters| {
+                    if width == 1.0 { filters } else { rounded(cut(filters as f64 * width)) }
+                })?;
+            }
+            if name == CLASSIFIER {
+                self.set(layer, "units", |_| options.classes as u64)?;
+            }
         }
         Ok(())
     }
@@ -186,7 +199,11 @@ mod tests {
     use crate::import::{Source, json};
 
     fn graph(options: &ZooOptions) -> Graph {
-        let text = description("mobilenet_v2", options).unwrap();
+        network("mobilenet_v2", options)
+    }
+
+    fn network(name: &str, options: &ZooOptions) -> Graph {
+        let text = description(name, options).unwrap();
         let source = Source { file: "zoo".into(), folder: None::<PathBuf>, weights: None };
         let (graph, warnings) = json::read(&text, &source).unwrap_or_else(|faults| panic!("{faults}"));
         assert!(warnings.is_empty(), "{warnings}");
@@ -217,6 +234,39 @@ mod tests {
         assert_eq!(graph.node(graph.outputs()[0]).op, Op::Softmax(frit_ir::ops::Softmax));
     }
 
+    /// Published by the authors, or counted from the frameworks' models.
+    #[test]
+    fn every_network_has_its_known_parameters_and_macs() {
+        let known = [
+            ("mobilenet_v1", (4_231_976, 568_740_352)),
+            ("mobilenet_v2", (3_504_872, 300_774_272)),
+            ("mobilenet_v3_large", (5_483_032, 216_589_760)),
+            ("mobilenet_v3_small", (2_542_856, 56_510_400)),
+            ("mnasnet_b1", (4_383_312, 314_415_872)),
+            ("mnasnet_a1", (3_887_038, 311_579_072)),
+            ("efficientnet_b0", (5_288_548, 385_814_752)),
+        ];
+        assert_eq!(names().collect::<Vec<_>>(), known.map(|(name, _)| name));
+        for (name, expected) in known {
+            assert_eq!(totals(&network(name, &ZooOptions::default())), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn squeeze_and_excite_has_the_published_channels() {
+        let channels = |name: &str| -> Vec<usize> {
+            let graph = network(name, &ZooOptions::default());
+            let reduce = |id: frit_ir::NodeId| match &graph.node(id).op {
+                Op::Conv2d(conv) if graph.node(id).name.ends_with("/se/reduce") => Some(conv.filters),
+                _ => None,
+            };
+            graph.topological().into_iter().filter_map(reduce).collect()
+        };
+        assert_eq!(channels("mobilenet_v3_large"), [24, 32, 32, 120, 168, 168, 240, 240]);
+        assert_eq!(channels("mobilenet_v3_small"), [8, 24, 64, 64, 32, 40, 72, 144, 144]);
+        assert_eq!(channels("efficientnet_b0"), [8, 4, 6, 6, 10, 10, 20, 20, 20, 28, 28, 28, 48, 48, 48, 48]);
+    }
+
     #[test]
     fn a_narrow_network_keeps_its_head_and_a_wide_one_widens_it() {
         // Counted from the paper's table and Keras' rounding.
@@ -238,7 +288,8 @@ mod tests {
         assert!(text.contains("[96, 96, 3]") && text.contains("\"units\": 10}"), "{text}");
         assert!(text.contains("\"seed\": 18446744073709551615"), "{text}");
         assert!(text.contains("\"filters\": 1280") && text.contains("\"filters\": 48,"), "{text}");
-        assert_eq!(text.lines().count(), NETWORKS[0].1.lines().count());
+        let standard = description("mobilenet_v2", &ZooOptions::default()).unwrap();
+        assert_eq!(text.lines().count(), standard.lines().count());
     }
 
     #[test]

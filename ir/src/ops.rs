@@ -39,7 +39,7 @@ pub enum Op {
     BatchNorm(BatchNorm),
     /// A function of each element.
     Activation(Activation),
-    /// Two tensors of one shape, element by element.
+    /// Two tensors, element by element.
     Binary(Binary),
     /// Zeros around a map.
     Pad(Padding),

@@ -198,6 +198,9 @@ impl Growing {
             (6, Some(_)) => self.add(Op::Pad(choices.padding()), &[operand]),
             (7, Some(_)) => {
                 self.add(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: choices.flag() }), &[operand]);
+                if choices.flag() {
+                    self.add(Op::Binary(Binary::Mul), &[operand, self.values.len() - 1]);
+                }
             }
             (0..6, None) if shape.rank() == 1 => {
                 let dense = Dense { units: 1 + choices.below(20), epilogue: Epilogue::default() };
@@ -207,7 +210,8 @@ impl Growing {
             (8..11, _) => self.add(Op::BatchNorm(norm(choices)), &[operand]),
             (11 | 12, _) => {
                 let other = choices.one(&self.alike(&shape));
-                self.add(Op::Binary(Binary::Add), &[operand, other]);
+                let binary = choices.one(&[Binary::Add, Binary::Add, Binary::Mul]);
+                self.add(Op::Binary(binary), &[operand, other]);
             }
             (13, _) => self.add(Op::Reshape(reshape(&shape, choices)), &[operand]),
             (14, _) => self.add(Op::Softmax(Softmax), &[operand]),
@@ -381,6 +385,7 @@ mod tests {
             "hard_sigmoid",
             "hard_swish",
             "input",
+            "mul",
             "pad",
             "relu",
             "relu6",

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use frit_ir::diagnostic::codes;
+use frit_ir::ops::Binary;
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Shape, infer};
 
 /// The name of the pass.
@@ -86,10 +87,20 @@ fn check_joins(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, faults: &mut Fau
     let branches = residual::Branches::new(graph, &order);
     for &id in &order {
         let Some(join) = join(graph, shapes, id) else { continue };
-        if join.shapes[0] == join.shapes[1] {
+        let [first, second] = join.shapes;
+        let fits = match graph.node(id).op {
+            Op::Binary(binary) => binary.joins(first, second),
+            _ => first == second,
+        };
+        if fits {
             continue;
         }
-        let fault = residual::diagnose(&branches, shapes, &join).unwrap_or_else(|| mismatch(graph, &join));
+        // A product is no residual.
+        let residual = match graph.node(id).op {
+            Op::Binary(Binary::Mul) => None,
+            _ => residual::diagnose(&branches, shapes, &join),
+        };
+        let fault = residual.unwrap_or_else(|| mismatch(graph, &join));
         faults.push(fault.at(described(graph.node(id))));
     }
 }
@@ -109,10 +120,16 @@ fn join<'a>(graph: &Graph, shapes: &'a BTreeMap<NodeId, Shape>, id: NodeId) -> O
 /// The fault of a join that is no residual.
 fn mismatch(graph: &Graph, join: &Join<'_>) -> Diagnostic {
     let [first, second] = join.sides.map(|id| graph.node(id).name.as_str());
-    Diagnostic::error(codes::JOIN_SHAPES, "add joins different shapes")
+    let (name, note) = match graph.node(join.at).op {
+        Op::Binary(Binary::Mul) => {
+            ("mul", "a mul takes two tensors of one shape, or a map and one value for each of its channels")
+        }
+        _ => ("add", "an add takes two tensors of one shape; neither is repeated to fit the other"),
+    };
+    Diagnostic::error(codes::JOIN_SHAPES, format!("{name} joins different shapes"))
         .operand("first", first, join.shapes[0].to_string())
         .operand("second", second, join.shapes[1].to_string())
-        .note("an add takes two tensors of one shape; neither is repeated to fit the other")
+        .note(note)
 }
 
 /// A layer as diagnostics name it.

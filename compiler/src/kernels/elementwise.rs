@@ -1,10 +1,11 @@
-//! Functions of each element over maps in channel blocks: a batch normalisation, an activation or an addition alone.
+//! Functions of each element over maps in channel blocks: a batch normalisation, an activation, an addition or a product
+//! alone.
 //!
 //! ```text
 //! for block in items
-//!     for pixel: output = epilogue(input * scale[block] + shift[block])
+//!     for pixel: output = epilogue(input * scale[block] + shift[block])      or of input * factor
 //! ```
-//! Parameters: input, output, residual (the second summand), weights (scale and shift of each block, where affine).
+//! Parameters: input, output, second operand (summand or factor), weights (scale and shift of each block, where affine).
 //! Items: blocks of channels. Pixels must lie one behind the other on all sides.
 
 use frit_ir::ops::Epilogue;
@@ -22,6 +23,8 @@ const UNROLL: usize = 4;
 pub struct Elementwise {
     /// Whether each channel is first scaled and shifted.
     pub affine: bool,
+    /// What each element is multiplied by.
+    pub factor: Option<Factor>,
     /// Activations and the second summand, in the epilogue's order.
     pub epilogue: Epilogue,
     /// Pixels of the map.
@@ -30,8 +33,17 @@ pub struct Elementwise {
     pub input: Strides,
     /// Strides of the output.
     pub output: Strides,
-    /// Strides of the second summand.
+    /// Strides of the second operand.
     pub residual: Strides,
+}
+
+/// The second operand of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Factor {
+    /// A map of the same shape.
+    Map,
+    /// One value for each channel.
+    Gate,
 }
 
 /// The places that one pass of the inner loop reads and writes.
@@ -40,12 +52,18 @@ struct Cursor {
     output: Pointer,
     residual: Pointer,
     affine: Option<(Register, Register)>,
+    gate: Option<Register>,
 }
 
 /// Builds the kernel.
 pub fn build(width: Width, spec: &Elementwise) -> Result<Program, TooManyRegisters> {
-    let affine = if spec.affine { "_affine" } else { "" };
-    let name = format!("elementwise_{}{affine}{}", spec.pixels, epilogue::name(&spec.epilogue));
+    let what = match (spec.affine, spec.factor) {
+        (true, _) => "_affine",
+        (_, Some(Factor::Map)) => "_mul",
+        (_, Some(Factor::Gate)) => "_gate",
+        _ => "",
+    };
+    let name = format!("elementwise_{}{what}{}", spec.pixels, epilogue::name(&spec.epilogue));
     let mut builder = Builder::new(name, width, 4);
     let blocks = [0, 1, 2, 3].map(|index| builder.pointer(builder.parameter(index), 0));
     let [input_block, output_block, residual_block, weights] = blocks;
@@ -55,14 +73,13 @@ pub fn build(width: Width, spec: &Elementwise) -> Result<Program, TooManyRegiste
         set(b, pixels, tensors, [0; 3]);
         let vector = (b.width().lanes * super::F32) as i32;
         let affine = spec.affine.then(|| (b.load(weights, 0), b.load(weights, vector)));
-        let cursor = Cursor { input, output, residual, affine };
+        let gate = (spec.factor == Some(Factor::Gate)).then(|| b.load(residual, 0));
+        let cursor = Cursor { input, output, residual, affine, gate };
         b.repeat(Count::Static((spec.pixels / UNROLL) as u32), |b| pass(b, spec, &cursor, UNROLL));
         if !spec.pixels.is_multiple_of(UNROLL) {
             pass(b, spec, &cursor, spec.pixels % UNROLL);
         }
-        if let Some((scale, shift)) = affine {
-            b.free_all([scale, shift]);
-        }
+        b.free_all(affine.into_iter().flat_map(|(scale, shift)| [scale, shift]).chain(gate));
         let strides = [spec.input.block, spec.output.block, spec.residual.block, 2 * vector as usize];
         advance(b, blocks, strides);
     });
@@ -78,6 +95,11 @@ fn pass(b: &mut Builder, spec: &Elementwise, cursor: &Cursor, count: usize) {
             b.emit(Instruction::Multiply { to: value, a: value, b: Operand::Register(scale) });
             b.emit(Instruction::Add { to: value, a: value, b: Operand::Register(shift) });
         }
+    }
+    for (index, value) in values.iter().copied().enumerate().filter(|_| spec.factor.is_some()) {
+        let other = at(cursor.residual, (index * spec.residual.pixel) as i64);
+        let other = cursor.gate.map_or(Operand::Memory(other), Operand::Register);
+        b.emit(Instruction::Multiply { to: value, a: value, b: other });
     }
     let residuals: Vec<_> =
         (0..count).map(|index| at(cursor.residual, (index * spec.residual.pixel) as i64)).collect();

@@ -7,6 +7,7 @@
 //! that rows which two bands need are expanded once; only where a worker begins, it expands what the band before would
 //! have left it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use frit_ir::diagnostic::Diagnostic;
@@ -44,8 +45,18 @@ impl Block {
 }
 
 /// The blocks of `graph`, in its order. What lies inside a block is read by nothing else, and no layer is in two.
+///
+/// The pointwise convolution of one block may stand before the depthwise one of the next, as in MobileNet: the earlier
+/// block has it.
 pub(super) fn find(graph: &Graph) -> Vec<Block> {
-    graph.topological().into_iter().filter_map(|id| find_at(graph, id)).collect()
+    let mut taken = BTreeSet::new();
+    let mut blocks = Vec::new();
+    for mut block in graph.topological().into_iter().filter_map(|id| find_at(graph, id)) {
+        block.expand = block.expand.filter(|expand| !taken.contains(expand));
+        taken.extend(block.layers());
+        blocks.push(block);
+    }
+    blocks
 }
 
 fn find_at(graph: &Graph, project: NodeId) -> Option<Block> {
@@ -376,5 +387,46 @@ impl Scheduler<'_> {
         let (placed, bytes) =
             Placed::in_blocks(&Shape::new(&map), self.width.lanes, Home::Region(Region::Scratch));
         (placed.strides, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use frit_ir::text::parse;
+
+    use super::*;
+
+    /// The blocks of a graph by the names of their layers.
+    fn blocks(text: &str) -> Vec<Vec<String>> {
+        let graph = parse(text).unwrap();
+        let names = |block: Block| block.layers().iter().map(|&id| graph.node(id).name.clone()).collect();
+        find(&graph).into_iter().map(names).collect()
+    }
+
+    const POINTWISE: &str = "1x1x8x8 {filters=8, kernel=1x1}";
+    const DEPTHWISE: &str = "3x3x1x8 {filters=8, kernel=3x3, pad=1:1:1:1, groups=8}";
+
+    /// Convolutions one behind the other.
+    fn graph(layers: &[(&str, &str)]) -> String {
+        let (mut weights, mut nodes, mut before) = (String::new(), String::new(), "x");
+        for (name, layer) in layers {
+            let (shape, attributes) = layer.split_once(' ').unwrap();
+            weights += &format!("@{name}.kernel : {shape} seeded(7)\n");
+            nodes += &format!("%{name} = conv2d %{before}, @{name}.kernel {attributes}\n");
+            before = name;
+        }
+        format!("model m\n{weights}%x = input {{shape=8x8x8}}\n{nodes}output %{before}\n")
+    }
+
+    #[test]
+    fn a_layer_between_two_blocks_belongs_to_the_earlier_one() {
+        let text = graph(&[
+            ("a", POINTWISE),
+            ("b", DEPTHWISE),
+            ("c", POINTWISE),
+            ("d", DEPTHWISE),
+            ("e", POINTWISE),
+        ]);
+        assert_eq!(blocks(&text), [vec!["a", "b", "c"], vec!["d", "e"]]);
     }
 }

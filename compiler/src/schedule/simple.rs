@@ -2,11 +2,11 @@
 
 use frit_ir::NodeId;
 use frit_ir::diagnostic::Diagnostic;
-use frit_ir::ops::{Activation, BatchNorm, Epilogue, Padding};
+use frit_ir::ops::{Activation, BatchNorm, Binary, Epilogue, Padding};
 
 use super::placement::{Home, Placed};
 use super::{Draft, Reach, Scheduler};
-use crate::kernels::elementwise::{self, Elementwise};
+use crate::kernels::elementwise::{self, Elementwise, Factor};
 use crate::kernels::{F32, pad, pool, softmax};
 use crate::pack::Source;
 use crate::plan::Region;
@@ -15,15 +15,25 @@ impl Scheduler<'_> {
     pub(super) fn batch_norm(&mut self, id: NodeId, norm: &BatchNorm) -> Result<(), Diagnostic> {
         let (scale, shift) = self.scale_and_shift(id, norm)?;
         let offset = self.weights.add(Source::Values(blocks(&scale, &shift, self.width.lanes).into()));
-        self.elementwise(id, Some(offset), Epilogue::default())
+        self.elementwise(id, Some(offset), None, Epilogue::default())
     }
 
     pub(super) fn activation(&mut self, id: NodeId, activation: Activation) -> Result<(), Diagnostic> {
-        self.elementwise(id, None, Epilogue { activation: Some(activation), ..Epilogue::default() })
+        self.elementwise(id, None, None, Epilogue { activation: Some(activation), ..Epilogue::default() })
     }
 
-    pub(super) fn add(&mut self, id: NodeId) -> Result<(), Diagnostic> {
-        self.elementwise(id, None, Epilogue { residual: true, ..Epilogue::default() })
+    pub(super) fn binary(&mut self, id: NodeId, binary: Binary) -> Result<(), Diagnostic> {
+        let operands = self.graph.operands(id);
+        match binary {
+            Binary::Add => {
+                self.elementwise(id, None, None, Epilogue { residual: true, ..Epilogue::default() })
+            }
+            Binary::Mul => {
+                let is_gate = self.shapes[&operands[0]] != self.shapes[&operands[1]];
+                let factor = if is_gate { Factor::Gate } else { Factor::Map };
+                self.elementwise(id, None, Some(factor), Epilogue::default())
+            }
+        }
     }
 
     /// `affine` is where its scales and shifts begin in the packed weights.
@@ -31,6 +41,7 @@ impl Scheduler<'_> {
         &mut self,
         id: NodeId,
         affine: Option<usize>,
+        factor: Option<Factor>,
         epilogue: Epilogue,
     ) -> Result<(), Diagnostic> {
         let operands = self.graph.operands(id);
@@ -42,6 +53,7 @@ impl Scheduler<'_> {
         let output = self.place(id);
         let spec = Elementwise {
             affine: affine.is_some(),
+            factor,
             epilogue,
             pixels: input.pixels(),
             input: input.strides,

@@ -55,6 +55,7 @@ impl<'a> Attributes<'a> {
                 high: self.needed("high", scalar)?,
             }),
             "add" => Op::Binary(Binary::Add),
+            "mul" => Op::Binary(Binary::Mul),
             "pad" => Op::Pad(self.needed("pad", sides)?),
             "global_avg_pool" => {
                 Op::GlobalAveragePool(GlobalAveragePool { keep_dims: self.flag("keep_dims")? })

@@ -104,11 +104,11 @@ fn shape(meaning: &Meaning, node: &ENode, children: &[Shape]) -> Result<Shape, S
 fn layer_shape(op: &Op, children: &[Shape]) -> Result<Shape, String> {
     let (operands, weights) = children.split_at_checked(op.arity()).ok_or("operands are missing")?;
     let result = op.shape(operands).map_err(|diagnostic| diagnostic.message)?;
-    let joined = match op {
-        Op::Binary(_) => true,
-        _ => op.epilogue().is_some_and(|epilogue| epilogue.residual),
+    let fits = match op {
+        Op::Binary(binary) => binary.joins(&operands[0], &operands[1]),
+        _ => op.epilogue().is_none_or(|epilogue| !epilogue.residual || operands[1] == result),
     };
-    if joined && operands[1] != result {
+    if !fits {
         return Err(format!("{} joins {result} and {}", op.name(), operands[1]));
     }
     let roles = op.weight_roles(operands);

@@ -35,7 +35,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let Some(name) = &args.name else {
-        let names: String = zoo::names().iter().map(|name| format!("{name}\n")).collect();
+        let names: String = zoo::names().map(|name| format!("{name}\n")).collect();
         return console.print(&names);
     };
     let standard = ZooOptions::default();

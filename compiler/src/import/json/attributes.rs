@@ -9,11 +9,12 @@ use frit_ir::{Op, Shape};
 use super::document::{Content, Value};
 use super::fields::{Reader, unknown, wrong};
 use super::layers::What;
-use super::stages::{self, InvertedResidual};
+use super::squeeze;
+use super::stages::{self, Stage};
 use crate::import::limits;
 
 /// The ops by their names in descriptions.
-const OPS: [&str; 17] = [
+const OPS: [&str; 18] = [
     "conv2d",
     "depthwise_conv2d",
     "batch_norm",
@@ -25,6 +26,7 @@ const OPS: [&str; 17] = [
     "hard_swish",
     "clip",
     "add",
+    "mul",
     "pad",
     "global_avg_pool",
     "dense",
@@ -33,11 +35,8 @@ const OPS: [&str; 17] = [
     "flatten",
 ];
 
-/// The stages by their names in descriptions.
-const STAGES: [&str; 1] = ["inverted_residual"];
-
 /// What `activation` may be.
-const ACTIVATIONS: [(&str, Option<Activation>); 7] = [
+pub(super) const ACTIVATIONS: [(&str, Option<Activation>); 7] = [
     ("relu", Some(Activation::Relu)),
     ("relu6", Some(Activation::Relu6)),
     ("sigmoid", Some(Activation::Sigmoid)),
@@ -59,6 +58,7 @@ pub(super) struct Defaults {
     /// Of stages; the inner option is none for `linear`.
     pub(super) activation: Option<Option<Activation>>,
     pub(super) epsilon: Option<Scalar>,
+    pub(super) squeeze_excite: Option<squeeze::Rule>,
 }
 
 /// How the zeros around a map follow from its size.
@@ -110,7 +110,7 @@ pub(super) struct Convolution {
 pub(super) enum Kind {
     Plain(Op),
     Convolution(Convolution),
-    Stage(InvertedResidual),
+    Stage(Stage),
 }
 
 impl Defaults {
@@ -125,8 +125,10 @@ impl Defaults {
             norm.finish();
             epsilon
         });
+        let squeeze_excite =
+            reader.take("squeeze_excite").and_then(|value| squeeze::rule(&value, &mut reader));
         reader.finish();
-        Defaults { padding, activation, epsilon }
+        Defaults { padding, activation, epsilon, squeeze_excite }
     }
 }
 
@@ -160,7 +162,8 @@ pub(super) fn read<'a>(
     mut reader: Reader<'_, 'a>,
     defaults: &Defaults,
 ) -> (Option<Kind>, Option<Activation>) {
-    let (known, kind): (&[&str], &str) = if what.stage { (&STAGES, "stage") } else { (&OPS, "op") };
+    let (known, kind): (&[&str], &str) =
+        if what.stage { (stages::NAMES.as_slice(), "stage") } else { (OPS.as_slice(), "op") };
     if !known.contains(&what.word.as_str()) {
         let message = format!("there is no {kind}");
         let fault = unknown(codes::UNKNOWN_OP, &message, &what.word, known.iter().copied());
@@ -168,9 +171,9 @@ pub(super) fn read<'a>(
         return (None, None);
     }
     let kind = match what.word.as_str() {
-        "inverted_residual" => stages::read(&mut reader, defaults).map(Kind::Stage),
         "conv2d" => convolution(&mut reader, defaults, false).map(Kind::Convolution),
         "depthwise_conv2d" => convolution(&mut reader, defaults, true).map(Kind::Convolution),
+        word if what.stage => stages::read(word, &mut reader, defaults).map(Kind::Stage),
         word => plain(word, &mut reader, defaults).map(Kind::Plain),
     };
     let activation = match what.word.as_str() {
@@ -187,6 +190,7 @@ fn plain(word: &str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option
         "batch_norm" => Op::BatchNorm(batch_norm(reader, defaults)?),
         "clip" => Op::Activation(clip(reader)?),
         "add" => Op::Binary(Binary::Add),
+        "mul" => Op::Binary(Binary::Mul),
         "pad" => {
             let value = reader.need("padding")?;
             Op::Pad(zeros(&value, reader)?)
@@ -218,6 +222,12 @@ fn convolution(reader: &mut Reader<'_, '_>, defaults: &Defaults, depthwise: bool
     let window = window(reader, defaults, None);
     let bias = reader.flag("bias", true);
     Some(Convolution { filters: filters?, window: window?, bias: bias? })
+}
+
+/// A 1×1 convolution without a bias.
+pub(super) fn pointwise(filters: Filters) -> Convolution {
+    let window = Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], padding: PaddingRule::Valid };
+    Convolution { filters, window, bias: false }
 }
 
 /// Reads a window; `kernel` is its size where the layer says nothing.

@@ -122,7 +122,7 @@ impl<'a> Builder<'_, 'a> {
         let mut count = 0usize;
         for layer in self.layers {
             count += match &layer.kind {
-                Some(Kind::Stage(stage)) => stage.repeat.saturating_mul(stages::LAYERS_A_BLOCK),
+                Some(Kind::Stage(stage)) => stage.layers(),
                 _ => 1 + usize::from(layer.activation.is_some()),
             };
             if count > limits::LAYERS {
