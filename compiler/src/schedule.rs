@@ -329,7 +329,7 @@ impl<'a> Scheduler<'a> {
                 machine: self.machine,
                 expand: block.expand.map(|id| self.layer_of(id)),
                 depthwise: self.layer_of(block.depthwise),
-                project: self.layer_of(block.project),
+                project: block.project.map(|id| self.layer_of(id)),
                 rows,
             };
             let costs = blueprint.costs();
@@ -354,9 +354,9 @@ impl<'a> Scheduler<'a> {
             if way == Way::Bands { blueprint.bands(&predictor) } else { blueprint.pairs(&predictor) }
         });
         let layers = block.layers();
-        self.inner.extend(layers.iter().filter(|&&id| id != block.project));
+        self.inner.extend(layers.iter().filter(|&&id| id != block.last()));
         let planned = Planned { block, way, height: blueprint.height(), predicted_ms };
-        self.blocks.insert(block.project, planned);
+        self.blocks.insert(block.last(), planned);
     }
 
     /// The steps of a block that does not go layer by layer.

@@ -46,7 +46,8 @@ pub struct BlockSizes {
 }
 
 /// Inverted residual blocks and their relatives: a convolution of 1×1 or 3×3, or none, a depthwise one of 3×3, 5×5 or 7×7
-/// at stride 1 or 2 with any padding up to 3, a pointwise one, and where the shapes agree an addition of the input.
+/// at stride 1 or 2 with any padding up to 3, now and then a gate, a pointwise one, and where the shapes agree an addition of
+/// the input.
 pub fn blocks(most: BlockSizes) -> impl Strategy<Value = Graph> {
     let sizes = ([5..=most.size, 5..=most.size], [8..=most.channels, 8..=most.channels, 8..=most.channels]);
     let windows = (prop::sample::select(&[0usize, 1, 1, 3][..]), prop::sample::select(&[3usize, 5, 7][..]));
@@ -57,7 +58,8 @@ pub fn blocks(most: BlockSizes) -> impl Strategy<Value = Graph> {
         let [top, bottom, left, right] = pads;
         let padding = Padding { top, bottom, left, right };
         let depthwise = Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding, ..plain(0) };
-        let mut block = Block { expand, depthwise, channels, residual };
+        let squeezes = seed % 4 == 0;
+        let mut block = Block { expand, depthwise, channels, residual, squeezes };
         // Where the shapes let the input be added, it often is.
         if residual && stride == 1 {
             let around = kernel / 2;
@@ -96,6 +98,8 @@ struct Block {
     /// Of the input, expanded, projected.
     channels: [usize; 3],
     residual: bool,
+    /// Whether a gate stands before the projection.
+    squeezes: bool,
 }
 
 /// The bytes that one layer is made of.
@@ -182,6 +186,11 @@ impl Growing {
             layer(self, Conv2d { kernel: [block.expand; 2], padding, ..plain(expanded) }, false);
         }
         layer(self, Conv2d { filters: middle, groups: middle, ..block.depthwise }, false);
+        let depthwise = self.values.len() - 1;
+        if block.squeezes {
+            self.push(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: true }), &[depthwise]);
+            self.push(Op::Binary(Binary::Mul), &[depthwise, depthwise + 1]);
+        }
         let shape = self.values.last().map(|(_, shape)| shape.axes().to_vec()).unwrap_or_default();
         let agrees = self.values[0].1.axes() == [&shape[..shape.len() - 1], &[projected]].concat();
         layer(self, plain(projected), block.residual && agrees);

@@ -26,21 +26,27 @@ use crate::kernels::window::Axis;
 use crate::kernels::{F32, Strides};
 use crate::plan::{Region, Section, Work};
 
-/// The layers of a block, by node.
+/// The layers of a block, by node: at least two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block {
     /// The convolution before the depthwise one, where only that one reads it.
     pub(super) expand: Option<NodeId>,
     /// The depthwise convolution.
     pub(super) depthwise: NodeId,
-    /// The pointwise convolution behind it.
-    pub(super) project: NodeId,
+    /// The pointwise convolution behind it, where it alone reads it. Squeeze and excite stands in between: its average is
+    /// known when the depthwise convolution is done.
+    pub(super) project: Option<NodeId>,
 }
 
 impl Block {
     /// The block's layers in order.
     pub(super) fn layers(&self) -> Vec<NodeId> {
-        self.expand.into_iter().chain([self.depthwise, self.project]).collect()
+        self.expand.into_iter().chain([self.depthwise]).chain(self.project).collect()
+    }
+
+    /// The layer whose result is read by others.
+    pub(super) fn last(&self) -> NodeId {
+        self.project.unwrap_or(self.depthwise)
     }
 }
 
@@ -51,27 +57,45 @@ impl Block {
 pub(super) fn find(graph: &Graph) -> Vec<Block> {
     let mut taken = BTreeSet::new();
     let mut blocks = Vec::new();
-    for mut block in graph.topological().into_iter().filter_map(|id| find_at(graph, id)) {
-        block.expand = block.expand.filter(|expand| !taken.contains(expand));
-        taken.extend(block.layers());
-        blocks.push(block);
+    for depthwise in graph.topological() {
+        if !convolution(graph, depthwise).is_some_and(is_depthwise) {
+            continue;
+        }
+        let expand = expansion(graph, depthwise).filter(|expand| !taken.contains(expand));
+        let block = Block { expand, depthwise, project: projection(graph, depthwise) };
+        if block.layers().len() > 1 {
+            taken.extend(block.layers());
+            blocks.push(block);
+        }
     }
     blocks
 }
 
-fn find_at(graph: &Graph, project: NodeId) -> Option<Block> {
-    let last = convolution(graph, project)?;
-    let is_plain = last.stride == [1, 1] && last.groups == 1 && last.padding == Default::default();
-    let depthwise = graph.operands(project)[0];
-    let middle = convolution(graph, depthwise)?;
-    let is_depthwise = middle.groups == middle.filters && middle.groups > 1;
-    if last.kernel != [1, 1] || !is_plain || !is_depthwise || !is_inner(graph, depthwise) {
-        return None;
-    }
+/// A depthwise convolution that adds nothing to its sum.
+fn is_depthwise(conv: &Conv2d) -> bool {
+    conv.groups == conv.filters && conv.groups > 1 && !conv.epilogue.residual
+}
+
+fn expansion(graph: &Graph, depthwise: NodeId) -> Option<NodeId> {
     let input = graph.operands(depthwise)[0];
-    let expands = convolution(graph, input)
-        .is_some_and(|conv| conv.groups == 1 && conv.filters == middle.groups && is_inner(graph, input));
-    Some(Block { expand: expands.then_some(input), depthwise, project })
+    let (conv, next) = (convolution(graph, input)?, convolution(graph, depthwise)?);
+    let fits = conv.groups == 1 && conv.filters == next.groups && !conv.epilogue.residual;
+    (fits && only_reader(graph, input) == Some(depthwise)).then_some(input)
+}
+
+fn projection(graph: &Graph, depthwise: NodeId) -> Option<NodeId> {
+    let project = only_reader(graph, depthwise)?;
+    let conv = convolution(graph, project)?;
+    let is_plain = conv.stride == [1, 1] && conv.groups == 1 && conv.padding == Default::default();
+    (conv.kernel == [1, 1] && is_plain).then_some(project)
+}
+
+/// The layer that reads `id` as its first operand, where nothing else is made of it.
+fn only_reader(graph: &Graph, id: NodeId) -> Option<NodeId> {
+    let [reader] = graph.users(id)[..] else { return None };
+    let operands = graph.operands(reader);
+    let once = operands.iter().filter(|&&operand| operand == id).count() == 1;
+    (once && operands[0] == id && !graph.outputs().contains(&id)).then_some(reader)
 }
 
 fn convolution(graph: &Graph, id: NodeId) -> Option<&Conv2d> {
@@ -79,13 +103,6 @@ fn convolution(graph: &Graph, id: NodeId) -> Option<&Conv2d> {
         Op::Conv2d(conv) => Some(conv),
         _ => None,
     }
-}
-
-/// Whether only one layer reads what `id`, a convolution, makes out of its first operand alone.
-fn is_inner(graph: &Graph, id: NodeId) -> bool {
-    graph.users(id).len() == 1
-        && !graph.outputs().contains(&id)
-        && convolution(graph, id).is_some_and(|conv| !conv.epilogue.residual)
 }
 
 /// A convolution with its packed weights, to be computed a few rows at a time.
@@ -126,7 +143,7 @@ struct Prepared {
     expand: Option<Layer>,
     depthwise: Depthwise,
     depthwise_weights: usize,
-    project: Layer,
+    project: Option<Layer>,
     input: Placed,
     output: Placed,
     residual: Placed,
@@ -183,8 +200,10 @@ impl Scheduler<'_> {
         let a_block = bytes / channels.div_ceil(self.width.lanes);
         self.scratch_bytes = self.scratch_bytes.max(widest * a_block);
         self.step_of(&[expand, block.depthwise], Work::Items(calls));
-        let project = self.convolution(block.project);
-        self.conv2d(block.project, &project)
+        match block.project {
+            Some(project) => self.conv2d(project, &self.convolution(project)),
+            None => Ok(()),
+        }
     }
 
     /// One step for the whole block, in bands of `height` output rows.
@@ -209,7 +228,7 @@ impl Scheduler<'_> {
         let operand = self.graph.operands(first)[0];
         let input =
             if block.expand.is_some() { self.tensor(operand) } else { self.tensor_in_blocks(operand)? };
-        let residual = match self.graph.operands(block.project)[..] {
+        let residual = match self.graph.operands(block.last())[..] {
             [_, residual, ..] => Some(self.tensor_in_blocks(residual)?),
             _ => None,
         };
@@ -218,14 +237,18 @@ impl Scheduler<'_> {
         let (mut depthwise, depthwise_weights) = self.depthwise_of(block, input.strides)?;
         let turns = Turns::new(depthwise.rows, height, expand.is_some());
         let [rows_out, columns_out, channels_out] = self.map(block.depthwise);
-        let (band, band_bytes) = self.in_scratch([height, columns_out, channels_out]);
+        let band_rows = if block.project.is_some() { height } else { 0 };
+        let (band, band_bytes) = self.in_scratch([band_rows, columns_out, channels_out]);
         let (ring, ring_bytes) = self.in_scratch([turns.ring.rows, columns, channels]);
         let ring_offset = band_bytes.next_multiple_of(64);
-        let mut project = self.layer(block.project, band, rows_out * columns_out)?;
-        let output = self.place(block.project);
+        let mut project = block.project.map(|id| self.layer(id, band, rows_out * columns_out)).transpose()?;
+        let output = self.place(block.last());
         let residual = residual.unwrap_or(output);
-        (project.conv.output, project.conv.residual) = (output.strides, residual.strides);
-        (depthwise.output, depthwise.residual) = (band, band);
+        (depthwise.output, depthwise.residual) = (output.strides, output.strides);
+        if let Some(project) = &mut project {
+            (project.conv.output, project.conv.residual) = (output.strides, residual.strides);
+            (depthwise.output, depthwise.residual) = (band, band);
+        }
         self.scratch_bytes = self.scratch_bytes.max(ring_offset);
         if let Some(expand) = &mut expand {
             (expand.conv.output, expand.conv.residual) = (ring, ring);
@@ -265,7 +288,12 @@ impl Scheduler<'_> {
         let turns = &prepared.turns;
         let depthwise = Depthwise { span: span.clone(), ..prepared.depthwise.clone() };
         let input = prepared.input.reach(prepared.input_advance());
-        let (own, band) = (weights(prepared.depthwise_weights), scratch(0));
+        let by_row = |placed: &Placed| {
+            let row = placed.strides.row;
+            placed.reach_from(span.start * row, turns.height() * row)
+        };
+        let own = weights(prepared.depthwise_weights);
+        let band = if prepared.project.is_some() { scratch(0) } else { by_row(&prepared.output) };
         let mut calls = match &prepared.expand {
             Some(expand) => {
                 let rows = turns.fresh(span);
@@ -280,12 +308,10 @@ impl Scheduler<'_> {
                 vec![Draft { kernel, arguments: vec![input, own, band, band], items }]
             }
         };
-        let by_row = |placed: &Placed| {
-            let row = placed.strides.row;
-            placed.reach_from(span.start * row, turns.height() * row)
-        };
-        let reaches = [band, by_row(&prepared.output), by_row(&prepared.residual)];
-        calls.extend(self.layer_calls(&prepared.project, &(0..span.len()), reaches)?);
+        if let Some(project) = &prepared.project {
+            let reaches = [band, by_row(&prepared.output), by_row(&prepared.residual)];
+            calls.extend(self.layer_calls(project, &(0..span.len()), reaches)?);
+        }
         Ok(calls)
     }
 
@@ -428,5 +454,20 @@ mod tests {
             ("e", POINTWISE),
         ]);
         assert_eq!(blocks(&text), [vec!["a", "b", "c"], vec!["d", "e"]]);
+    }
+
+    #[test]
+    fn what_is_read_twice_is_not_inside_a_block() {
+        let text = graph(&[("a", POINTWISE), ("b", DEPTHWISE), ("c", POINTWISE)]);
+        assert_eq!(blocks(&text), [["a", "b", "c"]]);
+        let twice = text.replace("%c = conv2d %b, @c.kernel {", "%c = conv2d %b, %b, @c.kernel {add, ");
+        assert_eq!(blocks(&twice), [["a", "b"]]);
+        let output = text.replace("output %c", "output %c, %a");
+        assert_eq!(blocks(&output), [["b", "c"]]);
+    }
+
+    #[test]
+    fn a_depthwise_convolution_alone_is_no_block() {
+        assert!(blocks(&graph(&[("a", DEPTHWISE), ("b", DEPTHWISE)])).is_empty());
     }
 }

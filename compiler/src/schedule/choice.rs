@@ -19,8 +19,8 @@ pub(super) struct Blueprint<'a> {
     pub(super) expand: Option<Layer>,
     /// The depthwise convolution.
     pub(super) depthwise: Layer,
-    /// The pointwise convolution behind it.
-    pub(super) project: Layer,
+    /// The pointwise convolution behind it, where the block has one.
+    pub(super) project: Option<Layer>,
     /// The vertical axis of the depthwise convolution's window.
     pub(super) rows: Axis,
 }
@@ -41,7 +41,7 @@ impl Blueprint<'_> {
     fn scratch(&self, height: usize) -> usize {
         let per_row = |layer: &Layer| layer.bytes / layer.rows;
         let ring = self.expand.as_ref().map_or(0, |expand| per_row(expand) * self.turns(height).ring.rows);
-        ring + per_row(&self.depthwise) * height
+        ring + if self.project.is_some() { per_row(&self.depthwise) * height } else { 0 }
     }
 
     /// The ways that the block can take, each with its predicted milliseconds with 1 and with 2 workers.
@@ -54,15 +54,19 @@ impl Blueprint<'_> {
         let predictor = Predictor { machine: self.machine, workers };
         match way {
             Way::Whole => self.whole(&predictor),
-            Way::Groups => self.pairs(&predictor) + predictor.barrier() + predictor.alone(&self.project),
+            Way::Groups => self.pairs(&predictor) + self.behind(&predictor),
             Way::Bands => self.bands(&predictor),
         }
     }
 
     fn whole(&self, predictor: &Predictor<'_>) -> f64 {
-        let layers = self.expand.iter().chain([&self.depthwise]);
-        layers.map(|layer| predictor.alone(layer) + predictor.barrier()).sum::<f64>()
-            + predictor.alone(&self.project)
+        let expand = self.expand.as_ref().map_or(0.0, |layer| predictor.alone(layer) + predictor.barrier());
+        expand + predictor.alone(&self.depthwise) + self.behind(predictor)
+    }
+
+    /// The projection as a step of its own.
+    fn behind(&self, predictor: &Predictor<'_>) -> f64 {
+        self.project.as_ref().map_or(0.0, |layer| predictor.barrier() + predictor.alone(layer))
     }
 
     /// Expansion and depthwise convolution, panel by panel.
@@ -82,7 +86,7 @@ impl Blueprint<'_> {
         let height = self.height();
         let turns = self.turns(height);
         let bands = self.depthwise.rows.div_ceil(height);
-        let layers: Vec<&Layer> = self.expand.iter().chain([&self.depthwise, &self.project]).collect();
+        let layers: Vec<&Layer> = self.expand.iter().chain([&self.depthwise]).chain(&self.project).collect();
         let compute: f64 = layers.iter().map(|layer| predictor.compute(layer, turns.count())).sum();
         let weights = layers.iter().map(|layer| layer.weight_bytes).sum();
         let scratch = self.scratch(height);
@@ -93,7 +97,7 @@ impl Blueprint<'_> {
             + own as f64 * 3.0 * predictor.far(scratch)
             + predictor.calls(2 * own)
             + predictor.far(layers[0].input_bytes / predictor.workers)
-            + 2.0 * predictor.far(self.project.bytes / predictor.workers)
+            + 2.0 * predictor.far(layers[layers.len() - 1].bytes / predictor.workers)
     }
 
     /// What each worker but the first expands before its first band.
