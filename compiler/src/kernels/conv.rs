@@ -256,11 +256,9 @@ impl<'a> Emitter<'a> {
         let [_, output, residual] = self.pointers.tile;
         let residuals: Vec<Address> =
             (0..sums.len()).map(|index| place(residual, self.conv.residual, index)).collect();
-        epilogue::apply(b, &self.conv.epilogue, &sums, &residuals);
-        for (index, &from) in sums.iter().enumerate() {
-            b.emit(Instruction::Store { to: place(output, self.conv.output, index), from });
-        }
-        b.free_all(sums);
+        let outputs: Vec<Address> =
+            (0..sums.len()).map(|index| place(output, self.conv.output, index)).collect();
+        epilogue::store(b, &self.conv.epilogue, sums, &residuals, &outputs);
     }
 
     /// Adds what one tap contributes to the pixels whose window has it inside the map.

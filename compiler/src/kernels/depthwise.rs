@@ -207,11 +207,9 @@ impl<'a> Emitter<'a> {
         let [_, output, residual] = self.tile;
         let residuals: Vec<Address> =
             (0..sums.len()).map(|index| place(residual, self.spec.residual.pixel, index)).collect();
-        epilogue::apply(b, &self.spec.epilogue, &sums, &residuals);
-        for (index, &from) in sums.iter().enumerate() {
-            b.emit(Instruction::Store { to: place(output, self.spec.output.pixel, index), from });
-        }
-        b.free_all(sums);
+        let outputs: Vec<Address> =
+            (0..sums.len()).map(|index| place(output, self.spec.output.pixel, index)).collect();
+        epilogue::store(b, &self.spec.epilogue, sums, &residuals, &outputs);
     }
 
     /// One row of the window: its weights in registers where they fit, each column of the input loaded once.

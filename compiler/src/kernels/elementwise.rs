@@ -16,7 +16,7 @@ use crate::vector::program::Width;
 use crate::vector::{Builder, Count, Instruction, Operand, Pointer, Program, Register};
 
 /// Pixels whose computations are spelled out in one pass of the inner loop.
-const UNROLL: usize = 4;
+const UNROLL: usize = 8;
 
 /// What to compute.
 #[derive(Debug, Clone, Copy)]
@@ -103,11 +103,9 @@ fn pass(b: &mut Builder, spec: &Elementwise, cursor: &Cursor, count: usize) {
     }
     let residuals: Vec<_> =
         (0..count).map(|index| at(cursor.residual, (index * spec.residual.pixel) as i64)).collect();
-    epilogue::apply(b, &spec.epilogue, &values, &residuals);
-    for (index, &value) in values.iter().enumerate() {
-        b.emit(Instruction::Store { to: at(cursor.output, (index * spec.output.pixel) as i64), from: value });
-    }
-    b.free_all(values);
+    let outputs: Vec<_> =
+        (0..count).map(|index| at(cursor.output, (index * spec.output.pixel) as i64)).collect();
+    epilogue::store(b, &spec.epilogue, values, &residuals, &outputs);
     let steps = [spec.input, spec.output, spec.residual].map(|strides| count * strides.pixel);
     advance(b, [cursor.input, cursor.output, cursor.residual], steps);
 }

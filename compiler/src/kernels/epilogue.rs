@@ -4,7 +4,7 @@
 
 use frit_ir::ops::{Activation, Epilogue};
 
-use super::transcendental;
+use super::transcendental::{self, Logistic};
 use crate::vector::{Address, Builder, Instruction, Operand, Register};
 
 /// The most registers that an activation needs beside the values: every tile leaves as many.
@@ -14,8 +14,39 @@ pub const REGISTERS_BESIDE: usize = 4;
 /// both are almost 0, the distance and not its share of the result is what is small.
 pub const HARD_ERROR: f64 = 1.5e-7;
 
-/// Applies `epilogue` to `sums`; `residuals` holds the address of each sum's residual, where there is one.
-pub fn apply(builder: &mut Builder, epilogue: &Epilogue, sums: &[Register], residuals: &[Address]) {
+/// Applies `epilogue` to `sums` and stores them at `outputs`; `residuals` holds the address of each sum's residual, where
+/// there is one. Frees the sums.
+///
+/// An activation that takes many constants comes last where it can: over what was just stored, when the registers of the
+/// sums can hold the constants.
+pub fn store(
+    builder: &mut Builder,
+    epilogue: &Epilogue,
+    sums: Vec<Register>,
+    residuals: &[Address],
+    outputs: &[Address],
+) {
+    let mut inner = *epilogue;
+    let last = if epilogue.residual || epilogue.activation_after.is_some() {
+        &mut inner.activation_after
+    } else {
+        &mut inner.activation
+    };
+    let deferred = last.and_then(logistic);
+    if deferred.is_some() {
+        *last = None;
+    }
+    apply(builder, &inner, &sums, residuals);
+    for (&from, &to) in sums.iter().zip(outputs) {
+        builder.emit(Instruction::Store { to, from });
+    }
+    builder.free_all(sums);
+    if let Some(function) = deferred {
+        transcendental::logistic_in_memory(builder, function, outputs);
+    }
+}
+
+fn apply(builder: &mut Builder, epilogue: &Epilogue, sums: &[Register], residuals: &[Address]) {
     if let Some(activation) = epilogue.activation {
         activate(builder, activation, sums);
     }
@@ -29,6 +60,15 @@ pub fn apply(builder: &mut Builder, epilogue: &Epilogue, sums: &[Register], resi
     }
 }
 
+/// The function that takes an exponential, where `activation` is one.
+fn logistic(activation: Activation) -> Option<Logistic> {
+    match activation {
+        Activation::Sigmoid => Some(Logistic::Sigmoid),
+        Activation::Swish => Some(Logistic::Swish),
+        _ => None,
+    }
+}
+
 /// Applies `activation` in place, with at most [`REGISTERS_BESIDE`] registers beside the values. A value is the second
 /// operand of each minimum and maximum, so that NaN stays NaN.
 pub fn activate(builder: &mut Builder, activation: Activation, values: &[Register]) {
@@ -36,8 +76,8 @@ pub fn activate(builder: &mut Builder, activation: Activation, values: &[Registe
         Activation::Relu | Activation::Relu6 | Activation::Clip { .. } => {
             clamp(builder, activation.bounds().expect("these are clamps"), values);
         }
-        Activation::Sigmoid => transcendental::sigmoid(builder, values),
-        Activation::Swish => transcendental::swish(builder, values),
+        Activation::Sigmoid => transcendental::logistic(builder, Logistic::Sigmoid, values),
+        Activation::Swish => transcendental::logistic(builder, Logistic::Swish, values),
         Activation::HardSigmoid => hard_sigmoid(builder, values),
         Activation::HardSwish => hard_swish(builder, values),
     }

@@ -3,7 +3,9 @@
 //! All split their argument into a power of two and the rest by rounding x / ln 2 (Cody and Waite, 1980). The power is
 //! a factor and never an addend of the exponent's bits, so that NaN stays NaN.
 
-use crate::vector::{Builder, Instruction, Operand, Register};
+use std::collections::BTreeMap;
+
+use crate::vector::{Address, Builder, Instruction, Operand, Register};
 
 /// The largest relative error of [`exp`] over its whole range.
 pub const EXP_RELATIVE_ERROR: f32 = 3e-7;
@@ -11,10 +13,10 @@ pub const EXP_RELATIVE_ERROR: f32 = 3e-7;
 /// The least argument that [`exp`] tells apart; below it the result stays at `exp` of it, about 1.6e-38.
 pub const EXP_LEAST: f32 = -87.0;
 
-/// The largest error of [`sigmoid`] where its result is a normal number, in units of the result's last place.
+/// The largest error of a sigmoid where its result is a normal number, in units of the result's last place.
 pub const SIGMOID_ULP: f64 = 3.75;
 
-/// The largest error of [`swish`] from [`SWISH_LEAST`] on, in units of the result's last place.
+/// The largest error of a swish from [`SWISH_LEAST`] on, in units of the result's last place.
 pub const SWISH_ULP: f64 = 3.75;
 
 /// The least argument for which [`SWISH_ULP`] holds. Below it the result is that, or -0: it is off by less than 6e-37.
@@ -30,11 +32,47 @@ const ROUND: f32 = 12_582_912.0 + 127.0;
 /// A polynomial of least relative error, 9.2e-8, for e^r with |r| ≤ ln 2 / 2; highest power first, 1 at 0.
 const COEFFICIENTS: [f32; 6] = [8.290_312e-3, 4.189_793e-2, 1.666_763_6e-1, 4.999_915e-1, 9.999_997e-1, 1.0];
 
-/// An argument of [`sigmoid`] whose e^-x is infinity: the power of two is 2^128, as an f32 has it.
+/// An argument of [`logistic`] whose e^-x is infinity: the power of two is 2^128, as an f32 has it.
 const ALL_GONE: f32 = -89.0;
 
-/// An argument of [`sigmoid`] whose e^-x is 0: the power of two is 2^-127, as an f32 has it.
+/// An argument of [`logistic`] whose e^-x is 0: the power of two is 2^-127, as an f32 has it.
 const ALL_THERE: f32 = 88.0;
+
+/// Constants that lie in registers. Where many vectors are computed one after the other this is what makes them overlap:
+/// a constant that is loaded again for each takes a place among the results that a core can have under way.
+#[derive(Default)]
+struct Held(BTreeMap<u32, Register>);
+
+impl Held {
+    /// Loads `values`.
+    fn new(builder: &mut Builder, values: &[f32]) -> Held {
+        let mut held = BTreeMap::new();
+        for &value in values {
+            held.entry(value.to_bits()).or_insert_with(|| {
+                let to = builder.register();
+                builder.emit(Instruction::Constant { to, value });
+                to
+            });
+        }
+        Held(held)
+    }
+
+    /// A register with `value`: where it is held, else `spare`.
+    fn fetch(&self, builder: &mut Builder, spare: Register, value: f32) -> Register {
+        self.0.get(&value.to_bits()).copied().unwrap_or_else(|| {
+            builder.emit(Instruction::Constant { to: spare, value });
+            spare
+        })
+    }
+
+    /// `to = value`
+    fn set(&self, builder: &mut Builder, to: Register, value: f32) {
+        builder.emit(match self.0.get(&value.to_bits()) {
+            Some(&from) => Instruction::Move { to, from },
+            None => Instruction::Constant { to, value },
+        });
+    }
+}
 
 /// `e^x` in place, for x ≤ 0.
 pub fn exp(builder: &mut Builder, x: Register) {
@@ -42,88 +80,123 @@ pub fn exp(builder: &mut Builder, x: Register) {
     builder.emit(Instruction::Constant { to: constant, value: EXP_LEAST });
     builder.emit(Instruction::Maximum { to: x, a: constant, b: Operand::Register(x) });
     builder.free(constant);
-    let [power, factor, spare] = split(builder, x, 1.0);
+    let [power, factor, spare] = split(builder, &Held::default(), x, 1.0);
     builder.emit(Instruction::Multiply { to: x, a: factor, b: Operand::Register(power) });
     builder.free_all([power, factor, spare]);
 }
 
-/// `1 / (1 + e^-x)` of each of `values`, in place, with three registers beside them.
-pub fn sigmoid(builder: &mut Builder, values: &[Register]) {
-    let constant = builder.register();
-    builder.emit(Instruction::Constant { to: constant, value: ALL_GONE });
-    for &x in values {
-        builder.emit(Instruction::Maximum { to: x, a: constant, b: Operand::Register(x) });
-    }
-    builder.emit(Instruction::Constant { to: constant, value: ALL_THERE });
-    for &x in values {
-        builder.emit(Instruction::Minimum { to: x, a: constant, b: Operand::Register(x) });
-    }
-    builder.free(constant);
-    for &x in values {
-        let [sum, spare] = one_plus_exp_of_minus(builder, x);
-        builder.emit(Instruction::Constant { to: spare, value: 1.0 });
-        builder.emit(Instruction::Divide { to: x, a: spare, b: Operand::Register(sum) });
-        builder.free_all([sum, spare]);
-    }
+/// What is made of `1 / (1 + e^-x)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logistic {
+    /// Itself.
+    Sigmoid,
+    /// `x` times it; -0 far below 0, as its limit is.
+    Swish,
 }
 
-/// `x / (1 + e^-x)` of each of `values`, in place, with four registers beside them; -0 far below 0, as its limit is.
-pub fn swish(builder: &mut Builder, values: &[Register]) {
+/// The function of each of `values`, in place, with four registers beside them.
+pub fn logistic(builder: &mut Builder, function: Logistic, values: &[Register]) {
     let argument = builder.register();
-    builder.emit(Instruction::Constant { to: argument, value: ALL_GONE });
+    let held = Held::default();
     for &x in values {
-        // The numerator too: minus infinity over infinity is no number.
-        builder.emit(Instruction::Maximum { to: x, a: argument, b: Operand::Register(x) });
-    }
-    for &x in values {
-        builder.emit(Instruction::Constant { to: argument, value: ALL_THERE });
-        builder.emit(Instruction::Minimum { to: argument, a: argument, b: Operand::Register(x) });
-        let [sum, spare] = one_plus_exp_of_minus(builder, argument);
-        builder.emit(Instruction::Divide { to: x, a: x, b: Operand::Register(sum) });
-        builder.free_all([sum, spare]);
+        builder.emit(Instruction::Move { to: argument, from: x });
+        let numerator = |b: &mut Builder, spare: Register| match function {
+            Logistic::Sigmoid => held.fetch(b, spare, 1.0),
+            Logistic::Swish => {
+                // Minus infinity over infinity is no number.
+                let least = held.fetch(b, spare, ALL_GONE);
+                b.emit(Instruction::Maximum { to: x, a: least, b: Operand::Register(x) });
+                x
+            }
+        };
+        divided(builder, &held, argument, x, numerator);
     }
     builder.free(argument);
 }
 
-/// `1 + e^-x` for x from [`ALL_GONE`] to [`ALL_THERE`], in the first of two registers that the caller frees. Loses `x`.
-fn one_plus_exp_of_minus(builder: &mut Builder, x: Register) -> [Register; 2] {
-    let [power, factor, sum] = split(builder, x, -1.0);
-    builder.emit(Instruction::Constant { to: sum, value: 1.0 });
+/// The function of each vector at `places`, in place, with all registers.
+pub fn logistic_in_memory(builder: &mut Builder, function: Logistic, places: &[Address]) {
+    let coefficients = COEFFICIENTS.iter().enumerate().map(|(place, _)| coefficient(place, -1.0));
+    let others = [ALL_GONE, ALL_THERE, ROUND, -std::f32::consts::LOG2_E, LN2[0], LN2[1]];
+    let values: Vec<f32> = others.into_iter().chain(coefficients).collect();
+    let held = Held::new(builder, &values);
+    let argument = builder.register();
+    for &place in places {
+        builder.emit(Instruction::Load { to: argument, from: place });
+        let numerator = |b: &mut Builder, spare: Register| match function {
+            Logistic::Sigmoid => held.fetch(b, spare, 1.0),
+            Logistic::Swish => {
+                let least = held.fetch(b, spare, ALL_GONE);
+                b.emit(Instruction::Load { to: argument, from: place });
+                b.emit(Instruction::Maximum { to: argument, a: least, b: Operand::Register(argument) });
+                argument
+            }
+        };
+        divided(builder, &held, argument, argument, numerator);
+        builder.emit(Instruction::Store { to: place, from: argument });
+    }
+    builder.free(argument);
+    builder.free_all(held.0.into_values());
+}
+
+/// `to = numerator / (1 + e^-x)`; loses `x`. What makes the numerator gets a spare register.
+fn divided(
+    builder: &mut Builder,
+    held: &Held,
+    x: Register,
+    to: Register,
+    numerator: impl FnOnce(&mut Builder, Register) -> Register,
+) {
+    let spare = builder.register();
+    for (value, is_least) in [(ALL_GONE, true), (ALL_THERE, false)] {
+        let (a, b) = (held.fetch(builder, spare, value), Operand::Register(x));
+        builder.emit(match is_least {
+            true => Instruction::Maximum { to: x, a, b },
+            false => Instruction::Minimum { to: x, a, b },
+        });
+    }
+    builder.free(spare);
+    let [power, factor, sum] = split(builder, held, x, -1.0);
+    held.set(builder, sum, 1.0);
     builder.emit(Instruction::MultiplyAdd { sum, a: factor, b: Operand::Register(power) });
-    builder.free(power);
-    [sum, factor]
+    let a = numerator(builder, factor);
+    builder.emit(Instruction::Divide { to, a, b: Operand::Register(sum) });
+    builder.free_all([power, factor, sum]);
+}
+
+/// Coefficient `place` of the polynomial in `sign` times the rest: odd powers change their sign with it.
+fn coefficient(place: usize, sign: f32) -> f32 {
+    sign.powi((COEFFICIENTS.len() - 1 - place) as i32) * COEFFICIENTS[place]
 }
 
 /// Two factors of `e^(sign * x)`, a power of two and a number near 1, and a spare register; the caller frees all three.
 /// `sign` is 1 or -1, and `sign * x` from -88 to 89. Loses `x`.
-fn split(builder: &mut Builder, x: Register, sign: f32) -> [Register; 3] {
-    let [power, mut factor, mut constant] = [(); 3].map(|()| builder.register());
-    let set = |b: &mut Builder, to: Register, value: f32| b.emit(Instruction::Constant { to, value });
-    set(builder, power, ROUND);
-    set(builder, constant, sign * std::f32::consts::LOG2_E);
-    builder.emit(Instruction::MultiplyAdd { sum: power, a: x, b: Operand::Register(constant) });
-    set(builder, constant, ROUND);
-    builder.emit(Instruction::Subtract { to: factor, a: power, b: Operand::Register(constant) });
+fn split(builder: &mut Builder, held: &Held, x: Register, sign: f32) -> [Register; 3] {
+    let [power, mut factor, mut spare] = [(); 3].map(|()| builder.register());
+    held.set(builder, power, ROUND);
+    let log2_e = held.fetch(builder, spare, sign * std::f32::consts::LOG2_E);
+    builder.emit(Instruction::MultiplyAdd { sum: power, a: x, b: Operand::Register(log2_e) });
+    let round = held.fetch(builder, spare, ROUND);
+    builder.emit(Instruction::Subtract { to: factor, a: power, b: Operand::Register(round) });
     for part in LN2 {
-        set(builder, constant, -sign * part);
-        builder.emit(Instruction::MultiplyAdd { sum: x, a: factor, b: Operand::Register(constant) });
+        let part = held.fetch(builder, spare, -sign * part);
+        builder.emit(Instruction::MultiplyAdd { sum: x, a: factor, b: Operand::Register(part) });
     }
-    set(builder, factor, sign.powi(COEFFICIENTS.len() as i32 - 1) * COEFFICIENTS[0]);
-    for (place, &coefficient) in COEFFICIENTS.iter().enumerate().skip(1) {
-        // A polynomial of the negative rest changes the sign of its odd powers.
-        set(builder, constant, sign.powi((COEFFICIENTS.len() - 1 - place) as i32) * coefficient);
-        builder.emit(Instruction::MultiplyAdd { sum: constant, a: factor, b: Operand::Register(x) });
-        (factor, constant) = (constant, factor);
+    held.set(builder, factor, coefficient(0, sign));
+    for place in 1..COEFFICIENTS.len() {
+        held.set(builder, spare, coefficient(place, sign));
+        builder.emit(Instruction::MultiplyAdd { sum: spare, a: factor, b: Operand::Register(x) });
+        (factor, spare) = (spare, factor);
     }
     builder.emit(Instruction::ShiftLeft { to: power, a: power, bits: 23 });
-    [power, factor, constant]
+    [power, factor, spare]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::vector::program::Width;
-    use crate::vector::{Address, Count, interpret};
+    use crate::vector::{Count, interpret};
 
     /// `function` of each of `arguments`, at 4 lanes.
     fn results(fused: bool, function: fn(&mut Builder, Register), arguments: &[f32]) -> Vec<f32> {
@@ -184,7 +257,7 @@ mod tests {
     fn a_sigmoid_is_as_close_as_stated_wherever_it_is_normal() {
         let arguments = every_exponent();
         for fused in [true, false] {
-            let found = results(fused, |b, x| sigmoid(b, &[x]), &arguments);
+            let found = results(fused, |b, x| logistic(b, Logistic::Sigmoid, &[x]), &arguments);
             for (&x, y) in arguments.iter().zip(found) {
                 let exact = 1.0 / (1.0 + (-f64::from(x)).exp());
                 let close = if exact < f64::from(f32::MIN_POSITIVE) {
@@ -201,7 +274,7 @@ mod tests {
     fn a_swish_is_as_close_as_stated_and_almost_zero_far_below() {
         let arguments = every_exponent();
         for fused in [true, false] {
-            let found = results(fused, |b, x| swish(b, &[x]), &arguments);
+            let found = results(fused, |b, x| logistic(b, Logistic::Swish, &[x]), &arguments);
             for (&x, y) in arguments.iter().zip(found) {
                 let argument = f64::from(x);
                 let exact =
@@ -213,6 +286,40 @@ mod tests {
                 };
                 assert!(close, "swish({x:e}) is {y:e}, not {exact:e}, fused {fused}");
             }
+        }
+    }
+
+    #[test]
+    fn in_memory_and_in_registers_are_the_same_bits() {
+        let arguments = every_exponent();
+        for (fused, function) in [
+            (true, Logistic::Swish),
+            (false, Logistic::Swish),
+            (true, Logistic::Sigmoid),
+            (false, Logistic::Sigmoid),
+        ] {
+            let width = Width { lanes: 4, registers: 16, fused };
+            let run = |in_memory: bool| {
+                let mut builder = Builder::new("function", width, 1);
+                let base = builder.parameter(0);
+                let place = Address { base, offset: 0 };
+                builder.repeat(Count::Items, |b| {
+                    if in_memory {
+                        logistic_in_memory(b, function, &[place]);
+                    } else {
+                        let x = b.load(base, 0);
+                        logistic(b, function, &[x]);
+                        b.emit(Instruction::Store { to: place, from: x });
+                        b.free(x);
+                    }
+                    b.emit(Instruction::Advance { pointer: base, bytes: 16 });
+                });
+                let mut memory = vec![arguments[..arguments.len() / 4 * 4].to_vec()];
+                let items = memory[0].len() as u64 / 4;
+                interpret::run(&builder.finish().unwrap(), &mut memory, &[(0, 0)], items).unwrap();
+                memory[0].iter().map(|value| value.to_bits()).collect::<Vec<u32>>()
+            };
+            assert!(run(true) == run(false), "{function:?}, fused {fused}");
         }
     }
 }
