@@ -97,6 +97,8 @@ struct Scheduler<'a> {
     blocks: BTreeMap<NodeId, Planned>,
     /// Layers of blocks that are computed with a later one.
     inner: BTreeSet<NodeId>,
+    /// The last layer of the block that a layer is in.
+    block_of: BTreeMap<NodeId, NodeId>,
     choices: Vec<Choice>,
 }
 
@@ -129,6 +131,7 @@ impl<'a> Scheduler<'a> {
             scratch_bytes: 0,
             blocks: BTreeMap::new(),
             inner: BTreeSet::new(),
+            block_of: BTreeMap::new(),
             choices: Vec::new(),
         }
     }
@@ -269,7 +272,7 @@ impl<'a> Scheduler<'a> {
         let sources = nodes.iter().flat_map(|&id| self.graph.node(id).sources.layers());
         let step = Step {
             node: name(last),
-            block: self.block_of(name(last)),
+            block: name(self.block_of.get(last).unwrap_or(last)),
             fused: fused.iter().map(name).collect(),
             sources: sources.map(str::to_owned).collect(),
             macs: nodes.iter().map(|&id| self.macs(id)).sum(),
@@ -278,12 +281,6 @@ impl<'a> Scheduler<'a> {
             work: Work::Items(Vec::new()),
         };
         self.steps.push((step, work));
-    }
-
-    /// The last layer of the block that layer `name` is in; itself where it is in none.
-    fn block_of(&self, name: String) -> String {
-        let choice = self.choices.iter().find(|choice| choice.layers.contains(&name));
-        choice.and_then(|choice| choice.layers.last()).cloned().unwrap_or(name)
     }
 
     fn macs(&self, id: NodeId) -> u64 {
@@ -305,8 +302,8 @@ impl<'a> Scheduler<'a> {
 
     /// Predicted milliseconds of a step that computes `nodes`, with 1 and with 2 workers.
     fn predicted(&self, nodes: &[NodeId]) -> [f64; 2] {
-        let planned = self.blocks.values().find(|planned| planned.block.layers().starts_with(nodes));
-        match (planned, nodes) {
+        let block = self.block_of.get(&nodes[0]).and_then(|last| self.blocks.get(last));
+        match (block, nodes) {
             (Some(planned), [_, _, ..]) => planned.predicted_ms,
             _ => choice::WORKERS.map(|workers| {
                 let predictor = Predictor { machine: self.machine, workers };
@@ -339,6 +336,7 @@ impl<'a> Scheduler<'a> {
                 Ways::All(way) => (Way::Whole, Some(way)),
             };
             self.plan_block(block, way, &blueprint);
+            self.block_of.extend(block.layers().into_iter().map(|id| (id, block.last())));
             let layers = block.layers().iter().map(|&id| self.graph.node(id).name.clone()).collect();
             self.choices.push(Choice { layers, way, refused, costs });
         }
