@@ -285,11 +285,7 @@ impl<'a> Scheduler<'a> {
 
     fn macs(&self, id: NodeId) -> u64 {
         let operands: Vec<Shape> = self.graph.operands(id).iter().map(|id| self.shapes[id].clone()).collect();
-        match &self.graph.node(id).op {
-            Op::Conv2d(conv) => conv.macs(&operands, &self.shapes[&id]),
-            Op::Dense(dense) => dense.macs(&operands, &self.shapes[&id]),
-            _ => 0,
-        }
+        self.graph.node(id).op.macs(&operands, &self.shapes[&id])
     }
 
     /// Bytes of the tensors that `nodes` together read and write, and of their weights.

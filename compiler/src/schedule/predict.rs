@@ -68,7 +68,8 @@ impl Layer {
         let padded = |shape: &Shape| pixels_of(shape) * shape.channels().next_multiple_of(width.lanes);
         let pixels = pixels_of(&output);
         let blocks = output.channels().div_ceil(width.lanes);
-        let (macs, kind, taps) = match &graph.node(id).op {
+        let op = &graph.node(id).op;
+        let (kind, taps) = match op {
             Op::Conv2d(conv) => {
                 let kind = match (conv.groups > 1, conv.stride) {
                     (false, _) => Kind::Dense,
@@ -76,17 +77,17 @@ impl Layer {
                     (true, _) => Kind::StridedDepthwise,
                 };
                 let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
-                (conv.macs(&inputs, &output), kind, taps)
+                (kind, taps)
             }
-            Op::Dense(dense) => (dense.macs(&inputs, &output), Kind::Dense, inputs[0].channels()),
-            _ => (0, Kind::Pass, 0),
+            Op::Dense(_) => (Kind::Dense, inputs[0].channels()),
+            _ => (Kind::Pass, 0),
         };
         let (panel, items) = match kind {
             Kind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),
             _ => (blocks, blocks),
         };
         Layer {
-            macs,
+            macs: op.macs(&inputs, &output),
             kind,
             rows: output.map().map_or(1, |[rows, ..]| rows),
             blocks,
