@@ -144,7 +144,8 @@ pub fn bench(
                 contestant.execution.run(&[&input], batch)?;
                 contestant.milliseconds.push(started.elapsed().as_secs_f64() * 1e3);
             }
-            for _ in 0..if request.profile { timed } else { 0 } {
+            let profiled = if request.profile { timed } else { 0 };
+            for _ in 0..profiled {
                 let profile = contestant.execution.profile(&[&input[..input.len() / batch.max(1)]])?;
                 contestant.profiles.push(profile);
             }

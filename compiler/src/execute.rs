@@ -6,7 +6,7 @@ use std::str::FromStr;
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph};
 use frit_runtime::program::Border;
-use frit_runtime::{LoadError, Model, Session};
+use frit_runtime::{LoadError, Model, RunError, Session};
 
 use crate::machine::{Lowering, NoWideLowering};
 use crate::plan::Way;
@@ -123,6 +123,25 @@ impl Execution {
     /// # Errors
     /// Inputs of another number or length than the network takes.
     pub fn run(&mut self, inputs: &[&[f32]], batch: usize) -> Result<&[Vec<f32>], Faults> {
+        self.with_outputs(batch, |session, outputs| session.run(inputs, outputs, batch))?;
+        Ok(&self.outputs)
+    }
+
+    /// Runs one image and returns the milliseconds of each step.
+    ///
+    /// # Errors
+    /// Inputs of another number or length than the network takes.
+    pub fn profile(&mut self, inputs: &[&[f32]]) -> Result<Vec<f64>, Faults> {
+        let profile = self.with_outputs(1, |session, outputs| session.profile(inputs, outputs))?;
+        Ok(profile.steps().iter().map(|time| time.as_secs_f64() * 1e3).collect())
+    }
+
+    /// What `run` makes of the session and of memory for the outputs of `batch` images.
+    fn with_outputs<T>(
+        &mut self,
+        batch: usize,
+        run: impl FnOnce(&mut Session, &mut [&mut [f32]]) -> Result<T, RunError>,
+    ) -> Result<T, Faults> {
         for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
             let length = elements.checked_mul(batch).ok_or_else(|| {
                 Diagnostic::error(codes::INPUT_SHAPE, format!("a batch of {batch} images is too large"))
@@ -130,28 +149,8 @@ impl Execution {
             values.resize(length, 0.0);
         }
         let mut outputs: Vec<&mut [f32]> = self.outputs.iter_mut().map(Vec::as_mut_slice).collect();
-        self.session
-            .run(inputs, &mut outputs, batch)
-            .map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()))?;
-        Ok(&self.outputs)
-    }
-}
-
-impl Execution {
-    /// Runs one image and returns the milliseconds of each step.
-    ///
-    /// # Errors
-    /// Inputs of another number or length than the network takes.
-    pub fn profile(&mut self, inputs: &[&[f32]]) -> Result<Vec<f64>, Faults> {
-        for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
-            values.resize(*elements, 0.0);
-        }
-        let mut outputs: Vec<&mut [f32]> = self.outputs.iter_mut().map(Vec::as_mut_slice).collect();
-        let profile = self
-            .session
-            .profile(inputs, &mut outputs)
-            .map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()))?;
-        Ok(profile.steps().iter().map(|time| time.as_secs_f64() * 1e3).collect())
+        let result = run(&mut self.session, &mut outputs);
+        result.map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()).into())
     }
 }
 

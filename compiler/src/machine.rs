@@ -184,6 +184,16 @@ impl Machine {
         Machine { name: level.to_string(), level, lowering, caches: GENERIC, rates: COMMON }
     }
 
+    /// Every level in each of its lowerings, whether this CPU runs it or not.
+    pub fn all() -> Vec<Machine> {
+        let levels = [Level::V2, Level::V3, Level::V4, Level::Aarch64].into_iter();
+        let lowered = |level| {
+            let lowerings = [Lowering::Portable, Lowering::Wide].into_iter();
+            lowerings.filter_map(move |lowering| Machine::of(level).with_lowering(lowering).ok())
+        };
+        levels.flat_map(lowered).collect()
+    }
+
     /// The same machine with another lowering.
     ///
     /// # Errors

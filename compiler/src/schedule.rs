@@ -1,7 +1,8 @@
 //! From the optimised graph to a plan: where tensors lie, which kernels run, how their items are split.
 //!
-//! A node becomes a step, or a block of nodes becomes one or two (see `block`). Inside, tensors lie in blocks of as many channels as a vector has lanes; the caller's
-//! inputs and outputs are dense. A convolution reads either, anything else gets a copy in blocks first.
+//! A node becomes a step, or a block of nodes becomes one or two (see `block`). Inside, tensors lie in blocks of as many
+//! channels as a vector has lanes; the caller's inputs and outputs are dense. A convolution reads either, anything else
+//! gets a copy in blocks first.
 //!
 //! Nothing here depends on the number of workers, so results are the same bits for any number of them.
 
@@ -270,40 +271,28 @@ impl<'a> Scheduler<'a> {
         let name = |&id: &NodeId| self.graph.node(id).name.clone();
         let (last, fused) = nodes.split_last().expect("a step computes a node");
         let sources = nodes.iter().flat_map(|&id| self.graph.node(id).sources.layers());
+        let layers: Vec<predict::Layer> = nodes.iter().map(|&id| self.layer_of(id)).collect();
         let step = Step {
             node: name(last),
             block: name(self.block_of.get(last).unwrap_or(last)),
             fused: fused.iter().map(name).collect(),
             sources: sources.map(str::to_owned).collect(),
-            macs: nodes.iter().map(|&id| self.macs(id)).sum(),
-            bytes: self.bytes(nodes) as u64,
-            predicted_ms: self.predicted(nodes),
+            macs: layers.iter().map(|layer| layer.macs).sum(),
+            bytes: bytes(&layers) as u64,
+            predicted_ms: self.predicted(*last, &layers),
             work: Work::Items(Vec::new()),
         };
         self.steps.push((step, work));
     }
 
-    fn macs(&self, id: NodeId) -> u64 {
-        let operands: Vec<Shape> = self.graph.operands(id).iter().map(|id| self.shapes[id].clone()).collect();
-        self.graph.node(id).op.macs(&operands, &self.shapes[&id])
-    }
-
-    /// Bytes of the tensors that `nodes` together read and write, and of their weights.
-    fn bytes(&self, nodes: &[NodeId]) -> usize {
-        let layers: Vec<predict::Layer> = nodes.iter().map(|&id| self.layer_of(id)).collect();
-        let own: usize = layers.iter().map(|layer| layer.input_bytes + layer.weight_bytes).sum();
-        let between: usize = layers.iter().map(|layer| layer.bytes).rev().skip(1).sum();
-        own - between + layers.last().map_or(0, |layer| layer.bytes)
-    }
-
-    /// Predicted milliseconds of a step that computes `nodes`, with 1 and with 2 workers.
-    fn predicted(&self, nodes: &[NodeId]) -> [f64; 2] {
-        let block = self.block_of.get(&nodes[0]).and_then(|last| self.blocks.get(last));
-        match (block, nodes) {
+    /// Predicted milliseconds, with 1 and with 2 workers, of a step that computes `layers`, the last of which is `last`.
+    fn predicted(&self, last: NodeId, layers: &[predict::Layer]) -> [f64; 2] {
+        let block = self.block_of.get(&last).and_then(|last| self.blocks.get(last));
+        match (block, layers) {
             (Some(planned), [_, _, ..]) => planned.predicted_ms,
             _ => choice::WORKERS.map(|workers| {
                 let predictor = Predictor { machine: self.machine, workers };
-                nodes.iter().map(|&id| predictor.alone(&self.layer_of(id))).sum()
+                layers.iter().map(|layer| predictor.alone(layer)).sum()
             }),
         }
     }
@@ -392,4 +381,11 @@ impl<'a> Scheduler<'a> {
             choices: self.choices,
         }
     }
+}
+
+/// Bytes of the tensors that `layers` together read and write, and of their weights.
+fn bytes(layers: &[predict::Layer]) -> usize {
+    let own: usize = layers.iter().map(|layer| layer.input_bytes + layer.weight_bytes).sum();
+    let between: usize = layers.iter().map(|layer| layer.bytes).rev().skip(1).sum();
+    own - between + layers.last().map_or(0, |layer| layer.bytes)
 }

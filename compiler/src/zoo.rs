@@ -8,6 +8,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults};
 
 use crate::import::json::document::{Content, Document, Value};
+use crate::import::json::squeeze::make_divisible;
 
 /// The networks: name, description, and the layers that a width below 1 leaves as they are.
 const NETWORKS: [(&str, &str, &[&str]); 7] = [
@@ -182,11 +183,9 @@ fn fields<'d>(value: &Value<'d>) -> Result<BTreeMap<String, Value<'d>>, Diagnost
     })
 }
 
-/// The multiple of 8 nearest to `wanted` channels that is not more than a tenth below, as MobileNetV2's authors round.
+/// `wanted` channels as MobileNetV2's authors round them, to a multiple of 8.
 fn rounded(wanted: f64) -> u64 {
-    let nearest = (((wanted + 4.0) / 8.0).floor() * 8.0).max(8.0);
-    let kept = if nearest < 0.9 * wanted { nearest + 8.0 } else { nearest };
-    kept as u64
+    make_divisible(wanted, 8) as u64
 }
 
 #[cfg(test)]

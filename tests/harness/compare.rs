@@ -1,7 +1,7 @@
 //! Compiled results against those of the interpreter.
 
 use frit_compiler::Options;
-use frit_compiler::machine::{Level, Lowering, Machine};
+use frit_compiler::machine::{Lowering, Machine};
 use frit_compiler::plan::{self, Plan};
 use frit_compiler::schedule::Ways;
 use frit_ir::{Graph, Tensor, interpret};
@@ -90,17 +90,6 @@ pub fn agree(graph: &Graph, ways: &[Way], inputs: &[Tensor<f32>]) -> Result<(), 
 /// What a single layer or block may differ by: its sums are short.
 const TIGHT: f64 = 1e-5;
 
-/// Every target in each of its lowerings, whether this CPU runs it or not.
-pub fn targets() -> Vec<Machine> {
-    let lowered = |level| {
-        let machine = Machine::of(level);
-        [Lowering::Portable, Lowering::Wide]
-            .into_iter()
-            .filter_map(move |it| machine.clone().with_lowering(it).ok())
-    };
-    [Level::V2, Level::V3, Level::V4, Level::Aarch64].into_iter().flat_map(lowered).collect()
-}
-
 /// Schedules `graph`, fused, for every target and compares: the vector programs' interpreter with the graph's in f64, and
 /// its bits for one worker and for 2 to 4 with each other and, where this CPU runs the target, with those of the machine code.
 ///
@@ -108,7 +97,7 @@ pub fn targets() -> Vec<Machine> {
 /// The first difference, in words.
 pub fn agree_for_all_targets(graph: &Graph, ways: Ways, inputs: &[Tensor<f32>]) -> Result<(), String> {
     let exact = interpreted(graph, inputs)?;
-    for machine in targets() {
+    for machine in Machine::all() {
         let told = format!("{} {:?}, {ways:?}", machine.name, machine.lowering);
         agree_for(&Options { machine, ways, ..Options::native() }, graph, inputs, &exact)
             .map_err(|error| format!("{told}: {error}"))?;

@@ -6,7 +6,7 @@ pub(crate) mod document;
 mod fields;
 mod layers;
 mod order;
-mod squeeze;
+pub(crate) mod squeeze;
 mod stages;
 mod weights;
 

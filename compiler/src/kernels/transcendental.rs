@@ -97,19 +97,9 @@ pub enum Logistic {
 /// The function of each of `values`, in place, with four registers beside them.
 pub fn logistic(builder: &mut Builder, function: Logistic, values: &[Register]) {
     let argument = builder.register();
-    let held = Held::default();
     for &x in values {
         builder.emit(Instruction::Move { to: argument, from: x });
-        let numerator = |b: &mut Builder, spare: Register| match function {
-            Logistic::Sigmoid => held.fetch(b, spare, 1.0),
-            Logistic::Swish => {
-                // Minus infinity over infinity is no number.
-                let least = held.fetch(b, spare, ALL_GONE);
-                b.emit(Instruction::Maximum { to: x, a: least, b: Operand::Register(x) });
-                x
-            }
-        };
-        divided(builder, &held, argument, x, numerator);
+        divided(builder, &Held::default(), function, argument, Numerator::Register(x));
     }
     builder.free(argument);
 }
@@ -120,46 +110,52 @@ pub fn logistic_in_memory(builder: &mut Builder, function: Logistic, places: &[A
     let others = [ALL_GONE, ALL_THERE, ROUND, -std::f32::consts::LOG2_E, LN2[0], LN2[1]];
     let values: Vec<f32> = others.into_iter().chain(coefficients).collect();
     let held = Held::new(builder, &values);
-    let argument = builder.register();
+    let x = builder.register();
     for &place in places {
-        builder.emit(Instruction::Load { to: argument, from: place });
-        let numerator = |b: &mut Builder, spare: Register| match function {
-            Logistic::Sigmoid => held.fetch(b, spare, 1.0),
-            Logistic::Swish => {
-                let least = held.fetch(b, spare, ALL_GONE);
-                b.emit(Instruction::Load { to: argument, from: place });
-                b.emit(Instruction::Maximum { to: argument, a: least, b: Operand::Register(argument) });
-                argument
-            }
-        };
-        divided(builder, &held, argument, argument, numerator);
-        builder.emit(Instruction::Store { to: place, from: argument });
+        builder.emit(Instruction::Load { to: x, from: place });
+        divided(builder, &held, function, x, Numerator::Memory(place));
+        builder.emit(Instruction::Store { to: place, from: x });
     }
-    builder.free(argument);
+    builder.free(x);
     builder.free_all(held.0.into_values());
 }
 
-/// `to = numerator / (1 + e^-x)`; loses `x`. What makes the numerator gets a spare register.
-fn divided(
-    builder: &mut Builder,
-    held: &Held,
-    x: Register,
-    to: Register,
-    numerator: impl FnOnce(&mut Builder, Register) -> Register,
-) {
+/// Where the argument still is when its exponential is known.
+#[derive(Clone, Copy)]
+enum Numerator {
+    /// In this register, which gets the result.
+    Register(Register),
+    /// Here; the register that the exponential was made in gets the result.
+    Memory(Address),
+}
+
+/// `1 / (1 + e^-x)`, or the numerator times it; loses `x`.
+fn divided(builder: &mut Builder, held: &Held, function: Logistic, x: Register, numerator: Numerator) {
     let spare = builder.register();
-    for (value, is_least) in [(ALL_GONE, true), (ALL_THERE, false)] {
-        let (a, b) = (held.fetch(builder, spare, value), Operand::Register(x));
-        builder.emit(match is_least {
-            true => Instruction::Maximum { to: x, a, b },
-            false => Instruction::Minimum { to: x, a, b },
-        });
-    }
+    let least = held.fetch(builder, spare, ALL_GONE);
+    builder.emit(Instruction::Maximum { to: x, a: least, b: Operand::Register(x) });
+    let most = held.fetch(builder, spare, ALL_THERE);
+    builder.emit(Instruction::Minimum { to: x, a: most, b: Operand::Register(x) });
     builder.free(spare);
     let [power, factor, sum] = split(builder, held, x, -1.0);
     held.set(builder, sum, 1.0);
     builder.emit(Instruction::MultiplyAdd { sum, a: factor, b: Operand::Register(power) });
-    let a = numerator(builder, factor);
+    let to = match numerator {
+        Numerator::Register(to) => to,
+        Numerator::Memory(_) => x,
+    };
+    let a = match function {
+        Logistic::Sigmoid => held.fetch(builder, factor, 1.0),
+        Logistic::Swish => {
+            // Minus infinity over infinity is no number.
+            let least = held.fetch(builder, factor, ALL_GONE);
+            if let Numerator::Memory(from) = numerator {
+                builder.emit(Instruction::Load { to, from });
+            }
+            builder.emit(Instruction::Maximum { to, a: least, b: Operand::Register(to) });
+            to
+        }
+    };
     builder.emit(Instruction::Divide { to, a, b: Operand::Register(sum) });
     builder.free_all([power, factor, sum]);
 }

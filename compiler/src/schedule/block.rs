@@ -14,7 +14,7 @@ use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::Conv2d;
 use frit_ir::{Graph, NodeId, Op, Shape};
 
-use super::convolution::is_pointwise;
+use super::convolution::{Base, is_pointwise};
 use super::placement::{Home, Placed};
 use super::ring::Turns;
 use super::tiles::{self, Columns};
@@ -131,9 +131,8 @@ impl Layer {
             rows.first().map_or(0, |run| conv.input_row(run))
         };
         let (walk, panels, prefetches) = (Walk::Panels, columns.panels, self.prefetches);
-        let widest =
-            if self.is_flat { columns.pixels } else { tiles::across(conv.columns.output, columns.pixels) };
-        let nest = Nest { walk, panels, rows, columns: conv.columns.runs(widest), prefetches };
+        let columns = columns.across(&conv.columns, self.is_flat);
+        let nest = Nest { walk, panels, rows, columns, prefetches };
         (conv, nest, begin)
     }
 }
@@ -350,25 +349,22 @@ impl Scheduler<'_> {
         Ok(calls)
     }
 
-    /// The calls that compute the rows of `span` of `layer`; `bases` are input, output and residual.
+    /// The calls that compute the rows of `span` of `layer` on input, output and residual.
     fn layer_calls(
         &mut self,
         layer: &Layer,
         span: &Range<usize>,
-        [mut input, mut output, mut residual]: [Reach; 3],
+        [input, output, residual]: [Reach; 3],
     ) -> Result<Vec<Draft>, Diagnostic> {
-        let mut own = weights(layer.weights);
-        let base = input.offset;
+        let mut base = Base { input, weights: weights(layer.weights), output, residual };
         let mut calls = Vec::new();
         for columns in &layer.columns {
             let (conv, nest, begin) = layer.nest(span, columns);
-            let Panels { vectors, count } = columns.panels;
-            input.offset = base + begin;
+            let input = Reach { offset: base.input.offset + begin, ..base.input };
+            let arguments = vec![input, base.weights, base.output, base.residual];
             let kernel = self.kernel(conv::build(self.width, &conv, &nest))?;
-            calls.push(Draft { kernel, arguments: vec![input, own, output, residual], items: count });
-            own.offset += conv.panel_bytes(vectors, self.width.lanes) * count;
-            output.offset += vectors * count * conv.output.block;
-            residual.offset += vectors * count * conv.residual.block;
+            calls.push(Draft { kernel, arguments, items: columns.panels.count });
+            base.pass(&conv, columns.panels, self.width.lanes);
         }
         Ok(calls)
     }

@@ -33,7 +33,7 @@ impl Scheduler<'_> {
         if conv.is_depthwise(channels) && conv.filters == channels {
             return self.depthwise(id, axes, conv);
         }
-        let source = self.source(id, conv, channels)?;
+        let source = self.source_of(id, conv, channels)?;
         let operands = self.operands(id, conv.epilogue)?;
         let calls = self.all_groups(&operands, axes, conv.epilogue, &source)?;
         self.step(id, calls);
@@ -67,7 +67,7 @@ impl Scheduler<'_> {
         columns: &[tiles::Columns],
     ) -> Result<usize, Diagnostic> {
         let channels = self.shapes[&self.graph.operands(id)[0]].channels();
-        let source = self.source(id, conv, channels)?;
+        let source = self.source_of(id, conv, channels)?;
         Ok(self.pack(&source, columns))
     }
 
@@ -84,39 +84,40 @@ impl Scheduler<'_> {
         Ok(self.weights.add(Source::Depthwise(pack::Depthwise { kernel, bias, channels, lanes })))
     }
 
-    /// The weights of `conv` over `channels` input channels: all groups, no panels yet.
-    fn source(&self, id: NodeId, conv: &Conv2d, channels: usize) -> Result<pack::Conv, Diagnostic> {
-        let (kernel, bias) = self.values(id, conv.epilogue)?;
+    /// The weights of `conv` over `channels` input channels.
+    fn source_of(&self, id: NodeId, conv: &Conv2d, channels: usize) -> Result<pack::Conv, Diagnostic> {
+        let taps = conv.kernel[0] * conv.kernel[1];
+        self.source(id, conv.epilogue, [taps, channels, conv.filters, conv.groups])
+    }
+
+    /// The weights of `id`, a kernel of so many taps over so many input channels to so many filters in groups: all groups,
+    /// no panels yet.
+    fn source(
+        &self,
+        id: NodeId,
+        epilogue: Epilogue,
+        [taps, channels, filters, groups]: [usize; 4],
+    ) -> Result<pack::Conv, Diagnostic> {
+        let (kernel, bias) = self.values(id, epilogue)?;
+        let (inputs, outputs, panels) = (0..channels, 0..filters, Vec::new());
+        let (inputs_per_group, lanes) = (channels / groups, self.width.lanes);
         Ok(pack::Conv {
             kernel,
             bias,
-            taps: conv.kernel[0] * conv.kernel[1],
-            inputs_per_group: channels / conv.groups,
-            filters: conv.filters,
-            groups: conv.groups,
-            inputs: 0..channels,
-            outputs: 0..conv.filters,
-            panels: Vec::new(),
-            lanes: self.width.lanes,
+            taps,
+            inputs_per_group,
+            filters,
+            groups,
+            inputs,
+            outputs,
+            panels,
+            lanes,
         })
     }
 
     pub(super) fn dense(&mut self, id: NodeId, dense: &Dense) -> Result<(), Diagnostic> {
-        let operand = self.graph.operands(id)[0];
-        let inputs = self.shapes[&operand].channels();
-        let (kernel, bias) = self.values(id, dense.epilogue)?;
-        let source = pack::Conv {
-            kernel,
-            bias,
-            taps: 1,
-            inputs_per_group: inputs,
-            filters: dense.units,
-            groups: 1,
-            inputs: 0..inputs,
-            outputs: 0..dense.units,
-            panels: Vec::new(),
-            lanes: self.width.lanes,
-        };
+        let inputs = self.shapes[&self.graph.operands(id)[0]].channels();
+        let source = self.source(id, dense.epilogue, [1, inputs, dense.units, 1])?;
         let operands = self.operands(id, dense.epilogue)?;
         let one = Axis::plain(1);
         let calls = self.all_groups(&operands, [one, one], dense.epilogue, &source)?;
@@ -229,10 +230,7 @@ impl Scheduler<'_> {
         let mut calls = Vec::new();
         for tile in &tiles {
             calls.extend(self.walk(&conv, tile, is_flat, base)?);
-            let Panels { vectors, count } = tile.panels;
-            base.weights.offset += conv.panel_bytes(vectors, lanes) * count;
-            base.output.offset += vectors * count * conv.output.block;
-            base.residual.offset += vectors * count * conv.residual.block;
+            base.pass(&conv, tile.panels, lanes);
         }
         Ok(calls)
     }
@@ -245,8 +243,7 @@ impl Scheduler<'_> {
         is_flat: bool,
         base: Base,
     ) -> Result<Vec<Draft>, Diagnostic> {
-        let widest = if is_flat { tile.pixels } else { tiles::across(conv.columns.output, tile.pixels) };
-        let (rows, columns) = (conv.rows.runs(1), conv.columns.runs(widest));
+        let (rows, columns) = (conv.rows.runs(1), tile.across(&conv.columns, is_flat));
         let nest = |walk: Walk| Nest {
             walk,
             panels: tile.panels,
@@ -294,16 +291,24 @@ impl Scheduler<'_> {
     }
 }
 
-/// Where one part's tensors begin.
+/// Where the tensors of a convolution begin, as far as its panels are not yet computed.
 #[derive(Clone, Copy)]
-struct Base {
-    input: Reach,
-    weights: Reach,
-    output: Reach,
-    residual: Reach,
+pub(super) struct Base {
+    pub(super) input: Reach,
+    pub(super) weights: Reach,
+    pub(super) output: Reach,
+    pub(super) residual: Reach,
 }
 
 impl Base {
+    /// Moves on behind `panels`.
+    pub(super) fn pass(&mut self, conv: &Conv, panels: Panels, lanes: usize) {
+        let Panels { vectors, count } = panels;
+        self.weights.offset += conv.panel_bytes(vectors, lanes) * count;
+        self.output.offset += vectors * count * conv.output.block;
+        self.residual.offset += vectors * count * conv.residual.block;
+    }
+
     /// The four arguments: offsets and strides of input, output and residual, and the stride of the weights.
     fn arguments(
         &self,

@@ -37,7 +37,8 @@ impl Kind {
 /// A layer, as predictions see it.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
-    macs: u64,
+    /// Multiply-accumulates.
+    pub(super) macs: u64,
     kind: Kind,
     /// Rows of its output.
     pub(super) rows: usize,

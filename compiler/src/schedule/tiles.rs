@@ -1,7 +1,7 @@
 //! Tiles: how many neighbouring outputs a kernel computes at once, by rule from the shape and the target.
 
 use crate::kernels::conv::{self, Panels};
-use crate::kernels::window::Axis;
+use crate::kernels::window::{Axis, Run};
 use crate::vector::program::Width;
 
 /// Panels of one width, and the tile that goes down them.
@@ -53,9 +53,16 @@ fn sums(width: Width) -> usize {
 /// The most pixels of a tile: more are more code, and no fewer loads for each multiplication.
 const HIGHEST: usize = 14;
 
+impl Columns {
+    /// The tiles of a row of `columns`, or of the whole map where it lies as one row.
+    pub(super) fn across(&self, columns: &Axis, is_flat: bool) -> Vec<Run> {
+        columns.runs(if is_flat { self.pixels } else { across(columns.output, self.pixels) })
+    }
+}
+
 /// The most outputs of a tile in rows of `columns` outputs, of at most `most`: one that divides the row, where there is
 /// one not much smaller, so that the code for a window is there in one width only.
-pub(super) fn across(columns: usize, most: usize) -> usize {
+fn across(columns: usize, most: usize) -> usize {
     (most.div_ceil(3) * 2..=most).rev().find(|&pixels| columns.is_multiple_of(pixels)).unwrap_or(most)
 }
 

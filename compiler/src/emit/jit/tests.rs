@@ -2,23 +2,14 @@ use frit_runtime::{Model, Session};
 use proptest::prelude::*;
 
 use super::*;
-use crate::machine::{Level, Lowering};
+use crate::machine::Lowering;
 use crate::pack::{Packing, Source};
 use crate::plan::{Argument, Call, Region, Work, interpret};
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
 
 /// Every machine whose code this CPU runs, in every lowering.
 fn machines() -> Vec<Machine> {
-    let lowered = |level| {
-        [Lowering::Portable, Lowering::Wide]
-            .into_iter()
-            .filter_map(move |lowering| Machine::of(level).with_lowering(lowering).ok())
-    };
-    [Level::V2, Level::V3, Level::V4, Level::Aarch64]
-        .into_iter()
-        .flat_map(lowered)
-        .filter(Machine::runs_here)
-        .collect()
+    Machine::all().into_iter().filter(Machine::runs_here).collect()
 }
 
 fn vector_bytes(width: Width) -> usize {

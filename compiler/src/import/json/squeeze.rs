@@ -72,20 +72,19 @@ pub(super) fn rule<'a>(value: &Value<'a>, reader: &mut Reader<'_, 'a>) -> Option
 /// Reads what a stage says of it; the inner option is none where it has none.
 pub(super) fn read(reader: &mut Reader<'_, '_>, default: Option<Rule>) -> Option<Option<SqueezeExcite>> {
     let own = reader.take("squeeze_excite");
-    let squeezed = match (reader.take("se_ratio"), reader.take("se_channels")) {
-        (None, None) => {
-            if let Some(own) = own {
-                reader.fault(Some(&own), wrong("squeeze_excite needs se_ratio or se_channels beside it"));
-                return None;
-            }
-            return Some(None);
-        }
-        (Some(_), Some(channels)) => {
-            reader.fault(Some(&channels), wrong("a stage takes se_ratio or se_channels, not both"));
+    let (ratio, channels) = (reader.take("se_ratio"), reader.take("se_channels"));
+    match (&ratio, &channels, &own) {
+        (None, None, None) => return Some(None),
+        (None, None, Some(own)) => {
+            reader.fault(Some(own), wrong("squeeze_excite needs se_ratio or se_channels beside it"));
             return None;
         }
-        (ratio, channels) => ratio.map(Ok).or(channels.map(Err))?,
-    };
+        (Some(_), Some(channels), _) => {
+            reader.fault(Some(channels), wrong("a stage takes se_ratio or se_channels, not both"));
+            return None;
+        }
+        _ => {}
+    }
     let rule = match own {
         Some(own) => Some(rule(&own, reader)?),
         None => default,
@@ -95,22 +94,24 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, default: Option<Rule>) -> Option
         reader.missing("squeeze_excite", help);
         return None;
     };
-    let squeezed = match squeezed {
-        Err(channels) => Squeezed::Channels(reader.as_count(&channels, "se_channels")?),
-        Ok(value) => {
-            let ratio = reader.as_number(&value, "se_ratio")?;
-            if ratio <= 0.0 {
-                reader.fault(Some(&value), wrong(&format!("se_ratio {ratio} is not greater than 0")));
-                return None;
-            }
-            let Some(of) = rule.of else {
-                reader.missing("of", "\"input\" or \"expanded\": what se_ratio is a ratio of");
-                return None;
-            };
-            Squeezed::Ratio(ratio, of)
-        }
+    let squeezed = match (ratio, channels) {
+        (Some(value), _) => ratio_of(&value, reader, rule.of)?,
+        (None, channels) => Squeezed::Channels(reader.as_count(&channels?, "se_channels")?),
     };
     Some(Some(SqueezeExcite { squeezed, rule }))
+}
+
+/// Reads a ratio; what it is one of must be said.
+fn ratio_of<'a>(value: &Value<'a>, reader: &mut Reader<'_, 'a>, of: Option<Base>) -> Option<Squeezed> {
+    let ratio = reader.as_number(value, "se_ratio")?;
+    if ratio <= 0.0 {
+        reader.fault(Some(value), wrong(&format!("se_ratio {ratio} is not greater than 0")));
+        return None;
+    }
+    if of.is_none() {
+        reader.missing("of", "\"input\" or \"expanded\": what se_ratio is a ratio of");
+    }
+    Some(Squeezed::Ratio(ratio, of?))
 }
 
 impl SqueezeExcite {
@@ -123,11 +124,7 @@ impl SqueezeExcite {
         at: NodeId,
     ) -> Option<NodeId> {
         let expanded = builder.channels(at);
-        let mut name = String::new();
-        let mut named = |part: &str| {
-            name = format!("{}/se/{part}", origin.name);
-            name.clone()
-        };
+        let named = |part: &str| format!("{}/se/{part}", origin.name);
         let pool = Op::GlobalAveragePool(GlobalAveragePool { keep_dims: true });
         let pooled = builder.add(Origin { name: &named("pool"), ..origin }, pool, &[at])?;
         let small = self.channels(input, expanded);
@@ -140,22 +137,28 @@ impl SqueezeExcite {
         builder.add(Origin { name: &named("mul"), ..origin }, Op::Binary(Binary::Mul), &[at, gated])
     }
 
-    /// The channels in the middle: at least one, a multiple of the divisor, not more than a tenth below what was asked for
-    /// (Howard et al., Searching for MobileNetV3, 2019, as published with its code).
+    /// The channels in the middle, at least one.
     fn channels(&self, input: usize, expanded: usize) -> usize {
         let (ratio, of) = match self.squeezed {
             Squeezed::Channels(channels) => return channels,
             Squeezed::Ratio(ratio, Base::Input) => (ratio, input),
             Squeezed::Ratio(ratio, Base::Expanded) => (ratio, expanded),
         };
-        let (wanted, divisor) = (of as f64 * f64::from(ratio), self.rule.divisor as f64);
-        if self.rule.divisor == 1 {
-            return wanted.floor().max(1.0) as usize;
+        let wanted = of as f64 * f64::from(ratio);
+        match self.rule.divisor {
+            1 => wanted.floor().max(1.0) as usize,
+            divisor => make_divisible(wanted, divisor),
         }
-        let nearest = ((wanted / divisor + 0.5).floor() * divisor).max(divisor);
-        let kept = if nearest < 0.9 * wanted { nearest + divisor } else { nearest };
-        kept as usize
     }
+}
+
+/// The multiple of `divisor` nearest to `wanted` channels that is not more than a tenth below, and at least one: as the
+/// authors of MobileNetV2 and V3 round in their published code.
+pub(crate) fn make_divisible(wanted: f64, divisor: usize) -> usize {
+    let divisor = divisor as f64;
+    let nearest = ((wanted / divisor + 0.5).floor() * divisor).max(divisor);
+    let kept = if nearest < 0.9 * wanted { nearest + divisor } else { nearest };
+    kept as usize
 }
 
 /// A 1×1 convolution with a bias.

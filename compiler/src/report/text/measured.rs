@@ -92,12 +92,8 @@ fn blocks(runs: &[&[StepTime]]) -> String {
     const NAME: usize = 36;
     let title =
         |run: &&[StepTime]| run.first().map_or(String::new(), |t| format!("{}/{}", t.variant, t.threads));
-    let mut names: Vec<&str> = Vec::new();
-    for time in runs.first().copied().unwrap_or_default() {
-        if !names.contains(&time.step.block.as_str()) {
-            names.push(&time.step.block);
-        }
-    }
+    let first = runs.first().copied().unwrap_or_default();
+    let names = distinct(first.iter().map(|time| time.step.block.as_str()));
     let line = |name: &str, cells: Vec<String>| {
         let cells: String = cells.into_iter().map(|cell| format!("{cell:>12}")).collect();
         format!("{:<NAME$}{cells}\n", printable(name))
@@ -121,14 +117,20 @@ fn blocks(runs: &[&[StepTime]]) -> String {
 /// The first kernels by name, and how many more there are.
 fn kernels(names: &[String]) -> String {
     const NAMED: usize = 2;
-    let mut distinct: Vec<&str> = Vec::new();
+    let names = distinct(names.iter().map(String::as_str));
+    let shown = names[..names.len().min(NAMED)].join(", ");
+    if names.len() > NAMED { format!("{shown}, {} more", names.len() - NAMED) } else { shown }
+}
+
+/// Each name once, in the order of the first ones.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut distinct = Vec::new();
     for name in names {
-        if !distinct.contains(&name.as_str()) {
+        if !distinct.contains(&name) {
             distinct.push(name);
         }
     }
-    let shown = distinct[..distinct.len().min(NAMED)].join(", ");
-    if distinct.len() > NAMED { format!("{shown}, {} more", distinct.len() - NAMED) } else { shown }
+    distinct
 }
 
 /// Billions of operations a second, a multiply-accumulate of the source counted as two.
