@@ -214,6 +214,17 @@ fn work(plan: &Plan, step: &crate::plan::Step) -> Work {
     Work { macs: step.macs, calls }
 }
 
+/// Each value once, in the order of the first ones.
+pub fn distinct<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut distinct = Vec::new();
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
+}
+
 /// The place of each node in graph order, by name.
 fn places(graph: &Graph) -> BTreeMap<&str, usize> {
     graph

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use frit_ir::Shape;
 
 use super::table::printable;
-use super::{Item, Kind, Listing, Stage, abbreviated};
+use super::{Item, Kind, Listing, Stage, abbreviated, distinct};
 use crate::cost::block;
 
 /// `listing` in the DOT language.
@@ -107,9 +107,7 @@ fn kernels(item: &Item) -> String {
             None => small("no step: its memory is its input's"),
         };
     };
-    let mut names: Vec<&str> = work.calls.iter().map(|call| call.kernel.as_str()).collect();
-    names.dedup();
-    names.into_iter().map(small).collect()
+    distinct(work.calls.iter().map(|call| call.kernel.as_str())).into_iter().map(small).collect()
 }
 
 fn small(text: &str) -> String {

@@ -5,7 +5,7 @@ use frit_compiler::bench::{self, Request};
 use frit_compiler::execute::Variant;
 use frit_compiler::machine::{Lowering, Machine};
 use frit_compiler::report::results::Measured;
-use frit_compiler::report::{json, text};
+use frit_compiler::report::{distinct, json, text};
 use frit_compiler::{Options, probe};
 
 use crate::console::{Console, FormatArgs};
@@ -77,17 +77,6 @@ fn variants(args: &Args, options: &Options) -> Result<Vec<Variant>, Failure> {
         variant.options(options).map_err(|error| Failure::Usage(error.to_string()))?;
     }
     Ok(variants)
-}
-
-/// Each value once, in the order of the first ones.
-fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let mut distinct = Vec::new();
-    for value in values {
-        if !distinct.contains(&value) {
-            distinct.push(value);
-        }
-    }
-    distinct
 }
 
 /// Instruction sets, lowering and vector width: `x86-64-v3, wide, 256 bits`.

@@ -2,6 +2,7 @@
 
 use super::{bytes, counted};
 use crate::bench::{StepTime, Timing};
+use crate::report::distinct;
 use crate::report::results::Measured;
 use crate::report::table::{Align, Table, printable};
 
@@ -120,17 +121,6 @@ fn kernels(names: &[String]) -> String {
     let names = distinct(names.iter().map(String::as_str));
     let shown = names[..names.len().min(NAMED)].join(", ");
     if names.len() > NAMED { format!("{shown}, {} more", names.len() - NAMED) } else { shown }
-}
-
-/// Each name once, in the order of the first ones.
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut distinct = Vec::new();
-    for name in names {
-        if !distinct.contains(&name) {
-            distinct.push(name);
-        }
-    }
-    distinct
 }
 
 /// Billions of operations a second, a multiply-accumulate of the source counted as two.
