@@ -2,7 +2,7 @@
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{
-    Activation, BatchNorm, Binary, Dense, Epilogue, GlobalAveragePool, Padding, Reshape, Scalar, Softmax,
+    Activation, BatchNorm, Binary, Dense, Epilogue, GlobalAveragePool, Pad, Padding, Reshape, Scalar, Softmax,
 };
 use frit_ir::{Op, Shape};
 
@@ -193,7 +193,7 @@ fn plain(word: &str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option
         "mul" => Op::Binary(Binary::Mul),
         "pad" => {
             let value = reader.need("padding")?;
-            Op::Pad(zeros(&value, reader)?)
+            Op::Pad(Pad::zeros(zeros(&value, reader)?))
         }
         "global_avg_pool" => {
             Op::GlobalAveragePool(GlobalAveragePool { keep_dims: reader.flag("keep_dims", false)? })
@@ -202,7 +202,7 @@ fn plain(word: &str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option
             let (units, bias) = (reader.count("units"), reader.flag("bias", true));
             Op::Dense(Dense { units: units?, epilogue: Epilogue::with_bias(bias?) })
         }
-        "softmax" => Op::Softmax(Softmax),
+        "softmax" => Op::Softmax(Softmax::default()),
         "reshape" => {
             let value = reader.need("shape")?;
             Op::Reshape(Reshape::To(shape(&value, reader)?))
