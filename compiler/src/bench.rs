@@ -250,8 +250,7 @@ mod tests {
             timing_of(Variant::Unfused, 1, 8.0),
             timing_of(Variant::Unfused, 2, 6.0),
         ];
-        let found: Vec<_> =
-            ratios(&timings).iter().map(|r| (r.of, r.to, r.threads, r.value)).collect();
+        let found: Vec<_> = ratios(&timings).iter().map(|r| (r.of, r.to, r.threads, r.value)).collect();
         assert_eq!(
             found,
             [(Variant::Unfused, Variant::Fused, 1, 2.0), (Variant::Unfused, Variant::Fused, 2, 3.0)]

@@ -194,11 +194,13 @@ pub fn refused(error: &LoadError) -> Faults {
             fault(codes::ARTIFACT_FORMAT).help("write one with `frit compile MODEL -o OUT.frit`")
         }
         LoadError::Version { .. } => fault(codes::ARTIFACT_VERSION).help(again),
-        LoadError::Damaged(_) => fault(codes::ARTIFACT_DAMAGED).help("copy the file again, or compile it again"),
+        LoadError::Damaged(_) => {
+            fault(codes::ARTIFACT_DAMAGED).help("copy the file again, or compile it again")
+        }
         LoadError::Inconsistent(_) => fault(codes::ARTIFACT_INCONSISTENT).help(again),
         LoadError::Architecture { .. } | LoadError::MissingFeatures(_) => {
-            let help = "compile the model for what this CPU has";
-            fault(codes::ARTIFACT_CPU).help_flag(help, "--target", "native, where it is compiled on this CPU")
+            let help = "compile the model again, for what this CPU has";
+            fault(codes::ARTIFACT_CPU).help_flag(help, "--target native", "where it is compiled on this CPU")
         }
         LoadError::System(_) => fault(codes::INTERNAL),
     };

@@ -190,8 +190,7 @@ fn run_all(
     done: &mut dyn FnMut(Run),
 ) -> Result<(), Faults> {
     let Entrant { variant, model } = entrant;
-    let names: Vec<String> =
-        model.metadata().outputs.iter().map(|output| output.name.clone()).collect();
+    let names: Vec<String> = model.metadata().outputs.iter().map(|output| output.name.clone()).collect();
     let mut first: Option<Vec<Vec<f32>>> = None;
     for &threads in threads {
         let values = run(model, golden, threads)?;

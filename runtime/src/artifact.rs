@@ -178,7 +178,8 @@ impl Lengths {
         if self.metadata > METADATA_BYTES {
             return Err(oversized("the metadata"));
         }
-        let end = |begin: usize, length: usize| begin.checked_add(length).ok_or_else(|| oversized("a section"));
+        let end =
+            |begin: usize, length: usize| begin.checked_add(length).ok_or_else(|| oversized("a section"));
         let page = |end: usize| end.checked_next_multiple_of(PAGE).ok_or_else(|| oversized("a section"));
         let metadata = HEADER_BYTES..end(HEADER_BYTES, self.metadata)?;
         let begin = page(metadata.end)?;

@@ -78,8 +78,11 @@ impl Session {
     ) {
         let program = self.model.program();
         let part = |border: &Border| image * border.elements()..(image + 1) * border.elements();
-        let inputs: Vec<&[f32]> =
-            inputs.iter().zip(&program.metadata.inputs).map(|(values, border)| &values[part(border)]).collect();
+        let inputs: Vec<&[f32]> = inputs
+            .iter()
+            .zip(&program.metadata.inputs)
+            .map(|(values, border)| &values[part(border)])
+            .collect();
         let mut outputs: Vec<&mut [f32]> = outputs
             .iter_mut()
             .zip(&program.metadata.outputs)

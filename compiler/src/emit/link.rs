@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use object::elf::{
-    R_AARCH64_ADD_ABS_LO12_NC, R_AARCH64_ADR_PREL_PG_HI21, R_AARCH64_CALL26, R_AARCH64_JUMP26,
-    R_X86_64_PC32, R_X86_64_PLT32,
+    R_AARCH64_ADD_ABS_LO12_NC, R_AARCH64_ADR_PREL_PG_HI21, R_AARCH64_CALL26, R_AARCH64_JUMP26, R_X86_64_PC32,
+    R_X86_64_PLT32,
 };
 use object::{
     Architecture, File, Object, ObjectSection, ObjectSymbol, Relocation, RelocationFlags, RelocationTarget,

@@ -103,7 +103,8 @@ impl Coded for String {
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
         let count = from.count()?;
-        let text = std::str::from_utf8(from.take(count)?).map_err(|_| wrong("has a text that is no UTF-8"))?;
+        let text =
+            std::str::from_utf8(from.take(count)?).map_err(|_| wrong("has a text that is no UTF-8"))?;
         Ok(text.to_owned())
     }
 }

@@ -50,7 +50,9 @@ impl Input {
         let inputs = graph.inputs();
         let [only] = inputs.as_slice() else { return Err(several(inputs.len())) };
         match &graph.node(*only).op {
-            Op::Input(input) => Ok(Input { shape: input.shape.clone(), preprocess: graph.preprocess.clone() }),
+            Op::Input(input) => {
+                Ok(Input { shape: input.shape.clone(), preprocess: graph.preprocess.clone() })
+            }
             _ => unreachable!("inputs are input nodes"),
         }
     }

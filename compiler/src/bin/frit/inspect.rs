@@ -111,7 +111,7 @@ impl Level {
             Level::Asm => Dump::Asm,
         };
         dump(plan, machine, level)
-        .map_err(|error| Diagnostic::error(codes::INTERNAL, error.to_string()).into())
+            .map_err(|error| Diagnostic::error(codes::INTERNAL, error.to_string()).into())
     }
 }
 

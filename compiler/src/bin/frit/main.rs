@@ -1,4 +1,5 @@
 //! The frit command: arguments to checked options, one call of the library, its report printed.
+#![deny(unsafe_code)]
 
 mod artifact;
 mod bench;

@@ -124,7 +124,8 @@ fn a_distance_that_its_field_can_not_hold_is_refused() {
     assert!(matches!(aarch64(R_AARCH64_CALL26, 0, 1 << 27), Filled::TooFar));
     assert!(matches!(aarch64(R_AARCH64_CALL26, 0, 2), Filled::TooFar));
     let Sample { first, .. } = sample(Architecture::X86_64);
-    let error = sample(Architecture::X86_64).refer(8, first, R_X86_64_PC32, i64::MAX >> 8).link().unwrap_err();
+    let error =
+        sample(Architecture::X86_64).refer(8, first, R_X86_64_PC32, i64::MAX >> 8).link().unwrap_err();
     assert_eq!(error, LinkError::Range { place: ".text+0x8".into(), symbol: "first".into() });
 }
 
@@ -137,8 +138,7 @@ fn what_is_no_distance_within_the_image_is_refused_by_name() {
     ] {
         let Sample { constant, .. } = sample(architecture);
         let error = sample(architecture).refer(16, constant, kind, 0).link().unwrap_err();
-        let expected =
-            LinkError::Relocation { kind, place: ".text+0x10".into(), symbol: "constant".into() };
+        let expected = LinkError::Relocation { kind, place: ".text+0x10".into(), symbol: "constant".into() };
         assert_eq!(error, expected);
         assert!(error.to_string().contains("constant"), "{error}");
     }
