@@ -29,7 +29,7 @@ fn main() {
     let model = execute::load(&graph, Variant::Fused, &Options::native()).expect("the network compiles");
     let mut execution = Execution::new(&model, 2).expect("the system has memory and threads");
     let inference = median(runs, || _ = execution.run(&[&image], 1).expect("the image fits"));
-    let barriers = model.program().steps.len() - 1;
+    let barriers = model.metadata().steps.len() - 1;
     println!(
         "MobileNetV2 with 2 threads: {barriers} barriers in {:.3} ms, {:.2} % of it",
         1e3 * inference,

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let compiled = compile(graph, &Options::native()).map_err(|faults| faults.to_string())?;
     let model = Model::new(compiled.program)?;
     let mut session = Session::new(&model, 2)?;
-    let mut scores = vec![0.0; model.program().outputs[0].elements()];
+    let mut scores = vec![0.0; model.metadata().outputs[0].elements()];
     let values: Vec<f32> = image.into_iter().collect();
     session.run(&[&values], &mut [&mut scores], 1)?;
 

@@ -36,7 +36,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("lower", &["machine", "vector"]),
     ("driver", &["plan"]),
     ("emit", &["driver", "lower", "machine", "pack", "plan", "vector"]),
-    ("(root)", &["emit", "machine", "plan", "schedule"]),
+    ("(root)", &["classify", "cost", "emit", "machine", "plan", "schedule"]),
     ("execute", &["(root)", "machine", "plan", "schedule"]),
     ("probe", &["emit", "execute", "machine", "vector"]),
     ("cost", &[]),
@@ -53,10 +53,12 @@ const ROOMS: [(&str, &[&str]); 19] = [
 ];
 
 /// The files that may hold unsafe code.
-const UNSAFE: [&str; 5] = [
+const UNSAFE: [&str; 7] = [
+    "compiler/src/bin/frit/artifact.rs",
     "compiler/src/emit/jit.rs",
     "runtime/src/call.rs",
     "runtime/src/code.rs",
+    "runtime/src/load.rs",
     "runtime/src/map.rs",
     "runtime/src/pool.rs",
 ];

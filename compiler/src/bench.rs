@@ -9,18 +9,14 @@ use frit_ir::{Faults, Graph, Tensor};
 use frit_runtime::program::Step;
 
 use crate::Options;
-use crate::execute::{self, Execution, Variant};
+use crate::execute::{self, Entrant, Execution, Variant};
 
 /// Timed runs in one turn.
 const TURN: usize = 5;
 
-/// What is timed.
+/// How models are timed.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// How to compile.
-    pub options: Options,
-    /// What to compile; the first is what the others are compared with.
-    pub variants: Vec<Variant>,
     /// Numbers of threads, each timed on its own.
     pub threads: Vec<usize>,
     /// Timed runs of each variant at each number of threads, at least 1.
@@ -116,21 +112,30 @@ struct Contestant {
     profiles: Vec<Vec<f64>>,
 }
 
-/// Compiles the variants and times them on `images` (the batch, of the only input); `progress` is told after each
-/// round how many are done, and of how many.
+/// Compiles variants of a network, to be timed by [`bench`].
 ///
 /// # Errors
-/// Faults of the network, images of another length than the input.
+/// Faults of the network.
+pub fn compile(graph: &Graph, variants: &[Variant], options: &Options) -> Result<Vec<Entrant>, Faults> {
+    let entrant = |&variant| Ok(Entrant { variant, model: execute::load(graph, variant, options)? });
+    variants.iter().map(entrant).collect()
+}
+
+/// Times models of one network on `images` (the batch, of the only input); the first is what the others are compared with.
+/// `progress` is told after each round how many are done, and of how many.
+///
+/// # Errors
+/// Images of another length than the input; the system refuses memory or threads.
 pub fn bench(
-    graph: &Graph,
+    entrants: &[Entrant],
     images: &Tensor,
     request: &Request,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Bench, Faults> {
-    let macs = crate::cost::cost(graph)?.totals.macs;
+    let macs = entrants.first().map_or(0, |entrant| entrant.model.metadata().source.macs);
     let batch = images.shape().first().copied().unwrap_or(0);
     let input: Vec<f32> = images.iter().copied().collect();
-    let mut contestants = contestants(graph, request)?;
+    let mut contestants = contestants(entrants, request)?;
     let rounds = request.runs.div_ceil(TURN);
     for contestant in &mut contestants {
         contestant.execution.run(&[&input], batch)?;
@@ -154,17 +159,16 @@ pub fn bench(
     }
     let profile = contestants.iter().flat_map(step_times).collect();
     let timings: Vec<Timing> = contestants.into_iter().map(|contestant| timing(contestant, batch)).collect();
-    let ratios = ratios(&timings, &request.variants);
+    let ratios = ratios(&timings);
     Ok(Bench { timings, ratios, profile, macs })
 }
 
-fn contestants(graph: &Graph, request: &Request) -> Result<Vec<Contestant>, Faults> {
+fn contestants(entrants: &[Entrant], request: &Request) -> Result<Vec<Contestant>, Faults> {
     let mut contestants = Vec::new();
-    for &variant in &request.variants {
-        let model = execute::load(graph, variant, &request.options)?;
+    for &Entrant { variant, ref model } in entrants {
         for &threads in &request.threads {
-            let execution = Execution::new(&model, threads)?;
-            let steps = model.program().steps.clone();
+            let execution = Execution::new(model, threads)?;
+            let steps = model.metadata().steps.clone();
             let (milliseconds, profiles) = (Vec::new(), Vec::new());
             contestants.push(Contestant { variant, threads, execution, milliseconds, steps, profiles });
         }
@@ -208,12 +212,12 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
 }
 
-fn ratios(timings: &[Timing], variants: &[Variant]) -> Vec<Ratio> {
-    let Some((&first, others)) = variants.split_first() else { return Vec::new() };
+fn ratios(timings: &[Timing]) -> Vec<Ratio> {
+    let Some(first) = timings.first().map(|timing| timing.variant) else { return Vec::new() };
     let mut ratios = Vec::new();
     for base in timings.iter().filter(|timing| timing.variant == first) {
         for timing in timings.iter().filter(|timing| timing.threads == base.threads) {
-            if others.contains(&timing.variant) {
+            if timing.variant != first {
                 let value = timing.median_ms / base.median_ms;
                 ratios.push(Ratio { of: timing.variant, to: first, threads: base.threads, value });
             }
@@ -240,15 +244,13 @@ mod tests {
 
     #[test]
     fn each_other_variant_is_compared_with_the_first_at_the_same_threads() {
-        let variants = [Variant::Fused, Variant::Unfused];
         let timings = [
             timing_of(Variant::Fused, 1, 4.0),
             timing_of(Variant::Fused, 2, 2.0),
             timing_of(Variant::Unfused, 1, 8.0),
             timing_of(Variant::Unfused, 2, 6.0),
         ];
-        let found: Vec<_> =
-            ratios(&timings, &variants).iter().map(|r| (r.of, r.to, r.threads, r.value)).collect();
+        let found: Vec<_> = ratios(&timings).iter().map(|r| (r.of, r.to, r.threads, r.value)).collect();
         assert_eq!(
             found,
             [(Variant::Unfused, Variant::Fused, 1, 2.0), (Variant::Unfused, Variant::Fused, 2, 3.0)]

@@ -59,7 +59,7 @@ pub fn table(plan: &Plan) -> Vec<u8> {
 }
 
 /// The index of a region in a worker's row of [`Context::regions`].
-fn region(plan: &Plan, region: Region) -> usize {
+pub fn region(plan: &Plan, region: Region) -> usize {
     match region {
         Region::Weights => WEIGHTS,
         Region::Arena => ARENA,

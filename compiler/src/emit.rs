@@ -3,6 +3,9 @@
 pub mod dump;
 #[allow(unsafe_code)]
 pub mod jit;
+pub mod link;
+pub mod metadata;
+pub mod object;
 
 use cranelift_codegen::ir::{self, UserFuncName};
 use cranelift_frontend::FunctionBuilderContext;
@@ -27,6 +30,8 @@ pub enum EmitError {
         /// Why.
         reason: x64::Unsupported,
     },
+    /// The functions can't be made one position-independent image.
+    Link(link::LinkError),
 }
 
 impl std::fmt::Display for EmitError {
@@ -35,6 +40,7 @@ impl std::fmt::Display for EmitError {
             EmitError::Target(reason) => write!(f, "the target can't be set up: {reason}"),
             EmitError::Module(error) => write!(f, "the code generator refuses a function: {error}"),
             EmitError::Wide { kernel, reason } => write!(f, "kernel {kernel} has no wide form: {reason}"),
+            EmitError::Link(error) => error.fmt(f),
         }
     }
 }

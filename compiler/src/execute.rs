@@ -98,6 +98,23 @@ impl FromStr for Variant {
     }
 }
 
+/// One of the programs of a network, ready to run.
+#[derive(Debug, Clone)]
+pub struct Entrant {
+    /// Which one.
+    pub variant: Variant,
+    /// The program.
+    pub model: Model,
+}
+
+impl From<Model> for Entrant {
+    /// Of a model that was compiled elsewhere, by what it says of itself.
+    fn from(model: Model) -> Entrant {
+        let variant = if model.metadata().fused { Variant::Fused } else { Variant::Unfused };
+        Entrant { variant, model }
+    }
+}
+
 /// One caller's session and the memory of its outputs.
 #[derive(Debug)]
 pub struct Execution {
@@ -113,7 +130,7 @@ impl Execution {
     /// The system refuses memory or threads.
     pub fn new(model: &Model, threads: usize) -> Result<Execution, Faults> {
         let session = Session::new(model, threads).map_err(|error| refused(&error))?;
-        let outputs = &model.program().outputs;
+        let outputs = &model.metadata().outputs;
         let elements = outputs.iter().map(Border::elements).collect();
         Ok(Execution { session, elements, outputs: vec![Vec::new(); outputs.len()] })
     }
@@ -169,7 +186,25 @@ pub fn load(graph: &Graph, variant: Variant, base: &Options) -> Result<Model, Fa
 
 /// The diagnostic of a program that can't be loaded.
 pub fn refused(error: &LoadError) -> Faults {
-    Diagnostic::error(codes::INTERNAL, error.to_string()).into()
+    let again = "compile the model again with this version of frit";
+    let fault = |code| Diagnostic::error(code, error.to_string());
+    let fault = match error {
+        LoadError::Unreadable(_) => fault(codes::FILE_UNREADABLE),
+        LoadError::NotAnArtifact => {
+            fault(codes::ARTIFACT_FORMAT).help("write one with `frit compile MODEL -o OUT.frit`")
+        }
+        LoadError::Version { .. } => fault(codes::ARTIFACT_VERSION).help(again),
+        LoadError::Damaged(_) => {
+            fault(codes::ARTIFACT_DAMAGED).help("copy the file again, or compile it again")
+        }
+        LoadError::Inconsistent(_) => fault(codes::ARTIFACT_INCONSISTENT).help(again),
+        LoadError::Architecture { .. } | LoadError::MissingFeatures(_) => {
+            let help = "compile the model again, for what this CPU has";
+            fault(codes::ARTIFACT_CPU).help_flag(help, "--target native", "where it is compiled on this CPU")
+        }
+        LoadError::System(_) => fault(codes::INTERNAL),
+    };
+    fault.into()
 }
 
 #[cfg(test)]

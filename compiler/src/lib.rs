@@ -24,13 +24,18 @@ pub mod vector;
 pub mod verify;
 pub mod zoo;
 
+use std::io::Write;
 use std::time::Instant;
 
 use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::{Faults, Graph};
 use frit_passes::legality::Legal;
 use frit_passes::pipeline::{self, Optimised, Refusal};
+use frit_runtime::artifact::{self, Contents};
+use frit_runtime::memory::Memory;
+use frit_runtime::program::Metadata;
 
+use emit::link::Image;
 use machine::Machine;
 use plan::{Plan, Way};
 use schedule::Ways;
@@ -83,19 +88,90 @@ pub struct Compiled {
     pub passes: Vec<frit_passes::Report>,
 }
 
+/// A network compiled for a file.
+#[derive(Debug)]
+pub struct Built {
+    /// The graph as it came, found legal.
+    pub legal: Legal<Graph>,
+    /// What runs, in which order.
+    pub plan: Plan,
+    /// What is known of the program.
+    pub metadata: Metadata,
+    /// The code.
+    pub image: Image,
+    /// The packed weights.
+    pub weights: Memory,
+    /// What is odd but allowed.
+    pub warnings: Faults,
+    /// Times, in order.
+    pub phases: Vec<Phase>,
+}
+
+impl Built {
+    /// Writes the artifact that [`frit_runtime::Model::load`] reads; the same graph and options give the same bytes.
+    ///
+    /// # Errors
+    /// The writer's; `InvalidData` for a program that no artifact can hold.
+    pub fn write(&self, to: &mut impl Write) -> std::io::Result<()> {
+        let Built { metadata, image, weights, .. } = self;
+        let (code, entry) = (image.bytes.as_slice(), image.entry);
+        artifact::write(&Contents { metadata, code, entry, weights: weights.values() }, to)
+    }
+}
+
 /// Compiles `graph` into this process.
 ///
 /// # Errors
 /// All faults of the network in one go; a fault of frit itself has the code FR0901.
 pub fn compile(graph: Graph, options: &Options) -> Result<Compiled, Faults> {
     let mut phases = Vec::new();
-    let optimised = timed(&mut phases, "legality and e-graph", || optimise(graph, options))?;
-    let plan = timed(&mut phases, "schedule", || schedule(&optimised.graph, options))?;
-    let weights = timed(&mut phases, "packing", || plan.weights.pack()).map_err(internal)?;
-    let program =
+    let (optimised, plan, weights) = prepare(graph, options, &mut phases)?;
+    let mut program =
         timed(&mut phases, "code", || emit::jit::emit(&plan, weights, &options.machine)).map_err(internal)?;
+    describe(&mut program.metadata, &optimised.legal, options)?;
     let Optimised { legal, graph, warnings, reports } = optimised;
     Ok(Compiled { legal, optimised: graph, plan, program, warnings, phases, passes: reports })
+}
+
+/// Compiles `graph` for a file: the same code, for a machine that need not be this one. `progress` is told before the longest
+/// parts how many are done, and of how many.
+///
+/// # Errors
+/// As [`compile`].
+pub fn build(
+    graph: Graph,
+    options: &Options,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Built, Faults> {
+    let mut phases = Vec::new();
+    let (optimised, plan, weights) = prepare(graph, options, &mut phases)?;
+    progress(phases.len(), phases.len() + 1);
+    let image = timed(&mut phases, "code", || emit::object::image(&plan, &options.machine));
+    let image = image.map_err(internal)?;
+    let mut metadata = emit::metadata::metadata(&plan, &options.machine);
+    describe(&mut metadata, &optimised.legal, options)?;
+    let Optimised { legal, warnings, .. } = optimised;
+    Ok(Built { legal, plan, metadata, image, weights, warnings, phases })
+}
+
+/// All that comes before the code.
+fn prepare(
+    graph: Graph,
+    options: &Options,
+    phases: &mut Vec<Phase>,
+) -> Result<(Optimised, Plan, Memory), Faults> {
+    let optimised = timed(phases, "legality and e-graph", || optimise(graph, options))?;
+    let plan = timed(phases, "schedule", || schedule(&optimised.graph, options))?;
+    let weights = timed(phases, "packing", || plan.weights.pack()).map_err(internal)?;
+    Ok((optimised, plan, weights))
+}
+
+/// Adds what only the source and the options know.
+fn describe(metadata: &mut Metadata, legal: &Legal<Graph>, options: &Options) -> Result<(), Faults> {
+    let macs = cost::cost(legal)?.totals.macs;
+    metadata.source = emit::metadata::source(legal, macs, classify::gives_probabilities(legal));
+    metadata.fused = options.fuse;
+    Ok(())
 }
 
 /// Legality, then the e-graph where layers are to be fused.

@@ -147,6 +147,16 @@ impl fmt::Display for Level {
     }
 }
 
+impl Lowering {
+    /// Its name in reports and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lowering::Portable => "portable",
+            Lowering::Wide => "wide",
+        }
+    }
+}
+
 impl FromStr for Machine {
     type Err = UnknownTarget;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use frit_ir::{Faults, Graph, NodeId, Tensor, interpret};
 use frit_runtime::Model;
 
-use crate::execute::{self, Execution, Variant};
+use crate::execute::{self, Entrant, Execution, Variant};
 use crate::{Optimised, Options};
 use difference::{Difference, difference};
 use golden::Golden;
@@ -136,19 +136,76 @@ pub fn against_golden(
     let mut runs = Vec::new();
     for &variant in &request.variants {
         let model = execute::load(graph, variant, &request.options)?;
-        let mut first: Option<Vec<Vec<f32>>> = None;
-        for &threads in &request.threads {
-            let values = run(&model, golden, threads)?;
-            let same_bits = first.as_ref().is_none_or(|first| bits(first).eq(bits(&values)));
-            runs.push(Run { variant, threads, outputs: compare(&names, golden, &values), same_bits });
-            first.get_or_insert(values);
+        let entrant = Entrant { variant, model };
+        run_all(&entrant, golden, &request.threads, &mut |run| {
+            runs.push(run);
             progress(runs.len(), parts);
-        }
+        })?;
     }
-    let outputs = worst(&names, &runs);
+    Ok(verdict(&names, golden, runs))
+}
+
+/// Checks a model that is compiled already against results that are known.
+///
+/// # Errors
+/// A golden of another length than the model's input and outputs; the system refuses memory or threads.
+pub fn model_against(
+    entrant: &Entrant,
+    golden: &Golden,
+    threads: &[usize],
+    progress: Progress<'_>,
+) -> Result<Verdict, Faults> {
+    let outputs = &entrant.model.metadata().outputs;
+    let names: Vec<String> = outputs.iter().map(|output| output.name.clone()).collect();
+    let mut runs = Vec::new();
+    run_all(entrant, golden, threads, &mut |run| {
+        runs.push(run);
+        progress(runs.len(), threads.len());
+    })?;
+    Ok(verdict(&names, golden, runs))
+}
+
+/// What the interpreter makes of `images`, in f64.
+///
+/// # Errors
+/// Faults of the network, images of another length than the input.
+pub fn interpreted(graph: &Graph, images: &[Tensor], progress: Progress<'_>) -> Result<Golden, Faults> {
+    let mut expected = vec![Vec::new(); graph.outputs().len()];
+    for (index, image) in images.iter().enumerate() {
+        let outputs = interpret::run(graph, &[image.mapv(f64::from)])?;
+        for (all, output) in expected.iter_mut().zip(&outputs) {
+            all.extend(output.iter().copied());
+        }
+        progress(index + 1, images.len());
+    }
+    let inputs = images.iter().flat_map(|image| image.iter().copied()).collect();
+    Ok(Golden { inputs, batch: images.len(), expected, transposed: false })
+}
+
+/// Runs with each number of threads; `done` gets each run.
+fn run_all(
+    entrant: &Entrant,
+    golden: &Golden,
+    threads: &[usize],
+    done: &mut dyn FnMut(Run),
+) -> Result<(), Faults> {
+    let Entrant { variant, model } = entrant;
+    let names: Vec<String> = model.metadata().outputs.iter().map(|output| output.name.clone()).collect();
+    let mut first: Option<Vec<Vec<f32>>> = None;
+    for &threads in threads {
+        let values = run(model, golden, threads)?;
+        let same_bits = first.as_ref().is_none_or(|first| bits(first).eq(bits(&values)));
+        done(Run { variant: *variant, threads, outputs: compare(&names, golden, &values), same_bits });
+        first.get_or_insert(values);
+    }
+    Ok(())
+}
+
+fn verdict(names: &[String], golden: &Golden, runs: Vec<Run>) -> Verdict {
+    let outputs = worst(names, &runs);
     let within = outputs.iter().all(|output| output.difference.max_rel <= TOLERANCE);
     let passed = within && runs.iter().all(|run| run.same_bits);
-    Ok(Verdict { passed, samples: golden.batch, outputs, runs, regions: Vec::new() })
+    Verdict { passed, samples: golden.batch, outputs, runs, regions: Vec::new() }
 }
 
 fn run(model: &Model, golden: &Golden, threads: usize) -> Result<Vec<Vec<f32>>, Faults> {

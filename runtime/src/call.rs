@@ -61,7 +61,7 @@ pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_
         unsafe { entry(shared.context(), worker) }
     });
     // There is no barrier after the last step: it ends with the call.
-    if let Some(profile) = profile.filter(|_| !program.steps.is_empty()) {
+    if let Some(profile) = profile.filter(|_| !program.metadata.steps.is_empty()) {
         profile.mark();
     }
 }
@@ -78,7 +78,7 @@ fn regions(program: &Program, tensors: Tensors<'_>, workers: usize) -> Vec<*mut 
     let scratch: *mut u8 = scratch.as_mut_ptr().cast();
     let mut regions = Vec::with_capacity(workers * row.len());
     for worker in 0..workers {
-        row[SCRATCH] = scratch.wrapping_add(worker * program.scratch_bytes);
+        row[SCRATCH] = scratch.wrapping_add(worker * program.metadata.scratch_bytes);
         regions.extend_from_slice(&row);
     }
     regions

@@ -1,7 +1,11 @@
 //! Executable code and the owner that keeps it.
 
 use std::any::Any;
+use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
+
+use memmap2::MmapOptions;
 
 use crate::abi::Entry;
 
@@ -33,6 +37,27 @@ impl Code {
         Code { entry, kernels: kernels.into_iter().map(Address).collect(), _owner: owner }
     }
 
+    /// Code that is executed where it lies: bytes `code` of `file`, mapped to be read and executed and never written. The
+    /// entry is at byte `entry` of them. Its kernels can't be called one by one.
+    ///
+    /// # Errors
+    /// The system does not map the file so.
+    ///
+    /// # Panics
+    /// If the entry lies outside of the code.
+    ///
+    /// # Safety
+    /// The bytes must be position-independent code for this CPU whose entry is as [`Code::new`] says, and must not change for
+    /// as long as any clone of the result lives.
+    pub unsafe fn mapped(file: &File, code: Range<usize>, entry: usize) -> std::io::Result<Code> {
+        assert!(entry < code.len(), "the entry lies inside of the code");
+        // SAFETY: by this function's contract the bytes stay what they are.
+        let map = unsafe { MmapOptions::new().offset(code.start as u64).len(code.len()).map_exec(file)? };
+        let entry = map.as_ptr().wrapping_add(entry);
+        // SAFETY: by this function's contract there is a function of this type; the map is the owner that keeps it.
+        Ok(unsafe { Code::new(std::mem::transmute::<*const u8, Entry>(entry), Vec::new(), Arc::new(map)) })
+    }
+
     pub(crate) fn entry(&self) -> Entry {
         self.entry
     }
@@ -54,7 +79,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::abi::{ARENA, Context, SCRATCH, TENSORS, WEIGHTS};
     use crate::memory::Memory;
-    use crate::program::{Border, Program, Step};
+    use crate::program::{Border, Metadata, Program, Step, Target};
 
     /// Elements of the input and of the output.
     pub(crate) const LENGTH: usize = 5;
@@ -85,6 +110,7 @@ pub(crate) mod tests {
     /// The program of [`add_and_reverse`], with `weight`, for CPUs with `features`.
     pub(crate) fn program(weight: f32, features: Vec<&'static str>) -> Program {
         let border = |name: &str| Border { name: name.into(), shape: vec![LENGTH] };
+        let features = features.into_iter().map(str::to_owned).collect();
         let mut weights = Memory::zeroed(1).unwrap();
         weights.values_mut()[0] = weight;
         let step = |node: &str| Step {
@@ -97,14 +123,17 @@ pub(crate) mod tests {
             predicted_ms: [0.0; 2],
         };
         Program {
-            name: "reverse".into(),
-            inputs: vec![border("x")],
-            outputs: vec![border("y")],
-            steps: vec![step("add"), step("keep"), step("turn")],
-            weights,
-            arena_bytes: 4 * LENGTH,
-            scratch_bytes: 4 * LENGTH,
-            features,
+            metadata: Metadata {
+                name: "reverse".into(),
+                inputs: vec![border("x")],
+                outputs: vec![border("y")],
+                steps: vec![step("add"), step("keep"), step("turn")],
+                arena_bytes: 4 * LENGTH,
+                scratch_bytes: 4 * LENGTH,
+                target: Target { features, ..Target::default() },
+                ..Metadata::default()
+            },
+            weights: weights.into(),
             // SAFETY: a function of this very crate needs no owner, and touches what the program states.
             code: unsafe { Code::new(add_and_reverse, Vec::new(), Arc::new(())) },
         }

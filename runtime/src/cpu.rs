@@ -1,7 +1,12 @@
 //! CPU features by name: what code needs against what this CPU has. The architecture is a feature among them.
 
+use crate::error::LoadError;
+
 /// The name of this CPU's architecture.
-const ARCHITECTURE: &str = if cfg!(target_arch = "x86_64") { "x86-64" } else { std::env::consts::ARCH };
+pub const ARCHITECTURE: &str = if cfg!(target_arch = "x86_64") { "x86-64" } else { std::env::consts::ARCH };
+
+/// The architectures that code is compiled for.
+pub const ARCHITECTURES: [&str; 2] = ["x86-64", "aarch64"];
 
 macro_rules! detect {
     ($name:expr, $($feature:tt)+) => {
@@ -32,8 +37,21 @@ fn has_extension(_feature: &str) -> bool {
 }
 
 /// The features of `needed` that this CPU has not.
-pub fn missing(needed: &[&'static str]) -> Vec<&'static str> {
-    needed.iter().copied().filter(|feature| !has(feature)).collect()
+pub fn missing<S: AsRef<str>>(needed: &[S]) -> Vec<String> {
+    let names = needed.iter().map(AsRef::as_ref);
+    names.filter(|feature| !has(feature)).map(str::to_owned).collect()
+}
+
+/// Whether this CPU can run code that needs `features`.
+///
+/// # Errors
+/// It is of another architecture, or lacks some of them.
+pub(crate) fn check(features: &[String]) -> Result<(), LoadError> {
+    let missing = missing(features);
+    if let Some(needed) = missing.iter().find(|name| ARCHITECTURES.contains(&name.as_str())) {
+        return Err(LoadError::Architecture { needed: needed.clone(), found: ARCHITECTURE });
+    }
+    if missing.is_empty() { Ok(()) } else { Err(LoadError::MissingFeatures(missing)) }
 }
 
 #[cfg(test)]
@@ -42,9 +60,9 @@ mod tests {
 
     #[test]
     fn only_what_is_absent_is_missing_and_in_the_order_asked() {
-        assert_eq!(missing(&[]), Vec::<&str>::new());
+        assert_eq!(missing::<&str>(&[]), Vec::<String>::new());
         assert_eq!(missing(&["no-such-b", "no-such-a"]), ["no-such-b", "no-such-a"]);
-        let architectures = ["x86-64", "aarch64"].into_iter().filter(|name| has(name)).count();
+        let architectures = ARCHITECTURES.into_iter().filter(|name| has(name)).count();
         assert!(architectures <= 1, "a CPU is of one architecture");
         assert!(has(ARCHITECTURE));
         let present = ["sse3", "avx2", "avx512f"].into_iter().find(|name| has(name));

@@ -5,10 +5,40 @@ use thiserror::Error;
 /// Why a program can't be loaded.
 #[derive(Debug, Error)]
 pub enum LoadError {
+    /// The file can't be opened or mapped.
+    #[error("the file can't be read: {0}")]
+    Unreadable(std::io::Error),
+    /// The file is something else.
+    #[error("this is no artifact: it does not begin as frit's artifacts do")]
+    NotAnArtifact,
+    /// An artifact of another version.
+    #[error("the artifact has version {found} of the {what}, this program reads version {expected}")]
+    Version {
+        /// `format` or `calling convention`.
+        what: &'static str,
+        /// The artifact's.
+        found: u32,
+        /// The only one that is read.
+        expected: u32,
+    },
+    /// The file is not as it was written.
+    #[error("the artifact is damaged: {0}")]
+    Damaged(String),
+    /// The file is as it was written, and its parts contradict each other.
+    #[error("the artifact contradicts itself: {0}")]
+    Inconsistent(String),
+    /// The code is for CPUs of another architecture.
+    #[error("the program was compiled for {needed}, and this CPU is {found}")]
+    Architecture {
+        /// The program's.
+        needed: String,
+        /// This CPU's.
+        found: &'static str,
+    },
     /// The code uses instructions that this CPU has not.
-    #[error("this CPU lacks {}, which the program was compiled for: compile it for a lower target", .0.join(", "))]
-    MissingFeatures(Vec<&'static str>),
-    /// The system gives no more memory or threads.
+    #[error("this CPU lacks {}, which the program was compiled for", .0.join(", "))]
+    MissingFeatures(Vec<String>),
+    /// The system gives no more memory or threads, or maps no code.
     #[error("the system refuses memory or threads: {0}")]
     System(#[from] std::io::Error),
 }

@@ -1,10 +1,11 @@
 //! Loads and runs compiled programs. Knows no compiler: a deployed program links this crate alone.
 //!
-//! A [`Program`] is what the compiler hands over. A [`Model`] is a program whose needs this CPU meets; it is immutable
+//! A [`Program`] is what the compiler hands over, in this process or through a file ([`artifact`]). A [`Model`] is a program whose needs this CPU meets; it is immutable
 //! and shared. A [`Session`] owns the memory and the threads of one caller.
 #![deny(unsafe_code)]
 
 pub mod abi;
+pub mod artifact;
 #[allow(unsafe_code)]
 pub mod call;
 #[allow(unsafe_code)]
@@ -12,6 +13,8 @@ pub mod code;
 pub mod cpu;
 pub mod error;
 pub mod gate;
+#[allow(unsafe_code)]
+pub mod load;
 #[allow(unsafe_code)]
 pub mod map;
 pub mod memory;
@@ -21,6 +24,7 @@ pub mod pool;
 pub mod profile;
 pub mod program;
 pub mod session;
+pub mod weights;
 
 pub use error::{LoadError, RunError};
 pub use model::Model;

@@ -16,10 +16,17 @@ impl MappedFile {
     /// # Errors
     /// The file can't be opened or mapped.
     pub fn open(path: &Path) -> std::io::Result<MappedFile> {
-        let file = File::open(path)?;
+        MappedFile::of(&File::open(path)?)
+    }
+
+    /// Maps all of an open file.
+    ///
+    /// # Errors
+    /// The file can't be mapped.
+    pub fn of(file: &File) -> std::io::Result<MappedFile> {
         // SAFETY: the bytes are only read, as plain bytes of any value; that nobody truncates a model while it is read
         // is what the user of a model file grants, as the type's documentation says.
-        Ok(MappedFile(unsafe { Mmap::map(&file)? }))
+        Ok(MappedFile(unsafe { Mmap::map(file)? }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::LoadError;
-use crate::program::Program;
+use crate::program::{Metadata, Program};
 
 /// A program whose needs this CPU meets.
 #[derive(Debug, Clone)]
@@ -13,18 +13,20 @@ impl Model {
     /// Checks the CPU and takes the program over.
     ///
     /// # Errors
-    /// The CPU lacks a feature that the code uses.
+    /// The CPU is of another architecture, or lacks a feature that the code uses.
     pub fn new(program: Program) -> Result<Model, LoadError> {
-        let missing = crate::cpu::missing(&program.features);
-        if !missing.is_empty() {
-            return Err(LoadError::MissingFeatures(missing));
-        }
+        crate::cpu::check(&program.metadata.target.features)?;
         Ok(Model(Arc::new(program)))
     }
 
     /// The program.
     pub fn program(&self) -> &Program {
         &self.0
+    }
+
+    /// What is known of the program.
+    pub fn metadata(&self) -> &Metadata {
+        &self.0.metadata
     }
 }
 
@@ -41,7 +43,14 @@ mod tests {
     }
 
     #[test]
+    fn a_program_for_another_architecture_is_refused_by_that_alone() {
+        let other = crate::cpu::ARCHITECTURES.into_iter().find(|name| !crate::cpu::has(name)).unwrap();
+        let error = Model::new(program(1.0, vec!["a-feature-of-no-cpu", other])).unwrap_err();
+        assert!(matches!(&error, LoadError::Architecture { needed, .. } if needed == other), "{error}");
+    }
+
+    #[test]
     fn a_program_that_needs_nothing_is_taken() {
-        assert_eq!(Model::new(program(1.0, Vec::new())).unwrap().program().name, "reverse");
+        assert_eq!(Model::new(program(1.0, Vec::new())).unwrap().metadata().name, "reverse");
     }
 }

@@ -1,7 +1,7 @@
 //! What the compiler hands over.
 
 use crate::code::Code;
-use crate::memory::Memory;
+use crate::weights::Weights;
 
 /// A tensor at the border.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,25 +38,94 @@ pub struct Step {
     pub predicted_ms: [f64; 2],
 }
 
-/// A compiled network.
-#[derive(Debug)]
-pub struct Program {
+/// How a block goes through the caches, for reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Its layers by the names of the optimised graph's nodes, in order.
+    pub layers: Vec<String>,
+    /// The way that it takes, by its name on the command line.
+    pub way: String,
+}
+
+/// What the code was compiled for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Target {
+    /// The level of instruction sets, by its name on the command line.
+    pub level: String,
+    /// The lowering, by its name on the command line.
+    pub lowering: String,
+    /// f32 values of one vector.
+    pub lanes: usize,
+    /// CPU features that the code uses, by the names of [`crate::cpu`]; the architecture is among them.
+    pub features: Vec<String>,
+}
+
+/// How a picture becomes the input of the network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preprocess {
+    /// Whether the picture is first cropped to its centre square.
+    pub crop_center_square: bool,
+    /// Whether it is resized by a bicubic filter (else bilinear).
+    pub bicubic: bool,
+    /// The interval onto which 0..=255 is mapped.
+    pub range: [f32; 2],
+    /// Subtracted from each channel after that.
+    pub mean: [f32; 3],
+    /// Divides each channel after that.
+    pub std: [f32; 3],
+}
+
+/// What the source says beyond what is computed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Source {
+    /// Where the weights came from, in words.
+    pub weights: String,
+    /// Multiply-accumulates of one image, by the source.
+    pub macs: u64,
+    /// How pictures become inputs.
+    pub preprocess: Option<Preprocess>,
+    /// Names of the classes, by index.
+    pub labels: Option<Vec<String>>,
+    /// Whether the last output adds up to one because a softmax made it.
+    pub gives_probabilities: bool,
+}
+
+/// All that is known of a program beside its code and its weights.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Metadata {
     /// The model's name.
     pub name: String,
+    /// What compiled it, with its version.
+    pub producer: String,
+    /// What the source says.
+    pub source: Source,
+    /// What it was compiled for.
+    pub target: Target,
+    /// Whether layers were fused.
+    pub fused: bool,
     /// Inputs in order.
     pub inputs: Vec<Border>,
     /// Outputs in order.
     pub outputs: Vec<Border>,
     /// Steps in order.
     pub steps: Vec<Step>,
-    /// Packed weights.
-    pub weights: Memory,
+    /// Blocks in order.
+    pub blocks: Vec<Block>,
     /// Bytes of memory between the steps.
     pub arena_bytes: usize,
     /// Bytes of memory of each worker, within a step.
     pub scratch_bytes: usize,
-    /// CPU features that the code uses, by the names of [`crate::cpu`].
-    pub features: Vec<&'static str>,
+    /// Up to which byte the addresses that the entry hands to kernels reach into each region of [`crate::abi::Context`].
+    pub reach: Vec<usize>,
+}
+
+/// A compiled network.
+#[derive(Debug)]
+pub struct Program {
+    /// What is known of it.
+    pub metadata: Metadata,
+    /// Packed weights.
+    pub weights: Weights,
     /// The code.
     pub code: Code,
 }

@@ -28,8 +28,8 @@ impl Session {
         let threads = threads.max(1);
         Ok(Session {
             model: model.clone(),
-            arena: Memory::zeroed(model.program().arena_bytes / 4)?,
-            scratch: Memory::zeroed(threads.saturating_mul(model.program().scratch_bytes) / 4)?,
+            arena: Memory::zeroed(model.metadata().arena_bytes / 4)?,
+            scratch: Memory::zeroed(threads.saturating_mul(model.metadata().scratch_bytes) / 4)?,
             pool: Pool::new(threads)?,
             meeting: Meeting::new(threads as u32),
         })
@@ -58,13 +58,13 @@ impl Session {
     /// As [`Session::run`] with a batch of 1.
     pub fn profile(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) -> Result<Profile, RunError> {
         self.check(inputs, outputs, 1)?;
-        let mut profile = Profile::begin(self.model.program().steps.len());
+        let mut profile = Profile::begin(self.model.metadata().steps.len());
         self.image(inputs, outputs, 0, Some(&mut profile));
         Ok(profile)
     }
 
     fn check(&self, inputs: &[&[f32]], outputs: &[&mut [f32]], batch: usize) -> Result<(), RunError> {
-        let program = self.model.program();
+        let program = self.model.metadata();
         check("input", &program.inputs, inputs.iter().map(|values| values.len()), batch)?;
         check("output", &program.outputs, outputs.iter().map(|values| values.len()), batch)
     }
@@ -78,11 +78,14 @@ impl Session {
     ) {
         let program = self.model.program();
         let part = |border: &Border| image * border.elements()..(image + 1) * border.elements();
-        let inputs: Vec<&[f32]> =
-            inputs.iter().zip(&program.inputs).map(|(values, border)| &values[part(border)]).collect();
+        let inputs: Vec<&[f32]> = inputs
+            .iter()
+            .zip(&program.metadata.inputs)
+            .map(|(values, border)| &values[part(border)])
+            .collect();
         let mut outputs: Vec<&mut [f32]> = outputs
             .iter_mut()
-            .zip(&program.outputs)
+            .zip(&program.metadata.outputs)
             .map(|(values, border)| &mut values[part(border)])
             .collect();
         let tensors = call::Tensors {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Folder, TINY, fields, list};
 
 /// TINY for pictures, with labels.
-fn with_pictures() -> Folder {
+pub(super) fn with_pictures() -> Folder {
     let folder = Folder::new();
     let input = "\"shape\": [16, 16, 3], \"preprocess\": {\"crop\": \"center_square\", \"resize\": \"bicubic\", \
                  \"range\": [0, 1], \"mean\": [0.5, 0.5, 0.5], \"std\": [0.25, 0.25, 0.25]}";

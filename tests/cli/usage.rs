@@ -53,7 +53,7 @@ fn code_for_another_cpu_can_be_looked_at_but_not_run() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let folder = Folder::new();
-    for command in ["check", "inspect", "cost", "run", "bench", "verify", "zoo", "completions"] {
+    for command in ["check", "inspect", "cost", "compile", "run", "bench", "verify", "zoo", "completions"] {
         let help = folder.frit(&format!("{command} --help")).ok();
         assert!(help.contains("Examples:") && help.contains(&format!("frit {command}")), "{help}");
     }

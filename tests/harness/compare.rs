@@ -58,7 +58,7 @@ pub fn model(graph: &Graph, way: Way) -> Result<Model, String> {
 pub fn run(model: &Model, threads: usize, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, String> {
     let mut session = Session::new(model, threads).map_err(|error| error.to_string())?;
     let mut outputs: Vec<Vec<f32>> =
-        model.program().outputs.iter().map(|border| vec![f32::NAN; border.elements()]).collect();
+        model.metadata().outputs.iter().map(|border| vec![f32::NAN; border.elements()]).collect();
     let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     session.run(&inputs, &mut slices, 1).map_err(|error| error.to_string())?;

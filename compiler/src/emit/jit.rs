@@ -7,12 +7,13 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
 use frit_runtime::code::Code;
 use frit_runtime::memory::Memory;
-use frit_runtime::{Program, call, program};
+use frit_runtime::{Program, call};
 
+use super::metadata::metadata;
 use super::{EmitError, define, isa};
 use crate::machine::Machine;
 use crate::pack::Packing;
-use crate::plan::{Border, Plan, Step};
+use crate::plan::Plan;
 use crate::vector;
 
 /// Compiles `plan` for `machine` into this process; `weights` are the plan's, packed.
@@ -20,34 +21,7 @@ use crate::vector;
 /// # Errors
 /// See [`EmitError`]; none depends on the model's values.
 pub fn emit(plan: &Plan, weights: Memory, machine: &Machine) -> Result<Program, EmitError> {
-    let border = |border: &Border| program::Border { name: border.name.clone(), shape: border.shape.clone() };
-    Ok(Program {
-        name: plan.name.clone(),
-        inputs: plan.inputs.iter().map(border).collect(),
-        outputs: plan.outputs.iter().map(border).collect(),
-        steps: plan.steps.iter().map(|step| told(plan, step)).collect(),
-        weights,
-        arena_bytes: plan.arena_bytes,
-        scratch_bytes: plan.scratch_bytes,
-        features: machine.features(),
-        code: code(plan, machine)?,
-    })
-}
-
-/// What the runtime can tell of a step.
-fn told(plan: &Plan, step: &Step) -> program::Step {
-    let mut kernels: Vec<String> =
-        step.work.calls().map(|call| plan.kernels[call.kernel].name.clone()).collect();
-    kernels.dedup();
-    program::Step {
-        node: step.node.clone(),
-        block: step.block.clone(),
-        sources: step.sources.clone(),
-        kernels,
-        macs: step.macs,
-        bytes: step.bytes,
-        predicted_ms: step.predicted_ms,
-    }
+    Ok(Program { metadata: metadata(plan, machine), weights: weights.into(), code: code(plan, machine)? })
 }
 
 fn code(plan: &Plan, machine: &Machine) -> Result<Code, EmitError> {
@@ -152,7 +126,7 @@ pub enum PrepareError {
     /// It is written for so many lanes, which the machine's lowering has not.
     Lanes(usize),
     /// This CPU lacks these features.
-    Cpu(Vec<&'static str>),
+    Cpu(Vec<String>),
 }
 
 #[cfg(test)]

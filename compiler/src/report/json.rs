@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub use measured::bench;
 pub use network::{cost, listing, passes, summary};
-pub use outcome::{results, verdict};
+pub use outcome::{results, verdict, written};
 
 /// `value` on one line.
 fn line(value: &impl Serialize) -> String {

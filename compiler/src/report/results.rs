@@ -1,6 +1,7 @@
 //! What `check`, `run` and `bench` tell, as values.
 
 use frit_ir::Shape;
+use serde::Serialize;
 
 use crate::bench::Bench;
 use crate::classify::Guess;
@@ -61,6 +62,31 @@ pub struct Results {
     pub top: Option<Vec<Vec<Guess>>>,
     /// Where each image came from.
     pub images: Vec<String>,
+}
+
+/// A file that was compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// The file.
+    pub file: String,
+    /// The model's name.
+    pub model: String,
+    /// Instruction sets and lowering.
+    pub isa: String,
+    /// Distinct kernels.
+    pub kernels: usize,
+    /// Steps.
+    pub steps: usize,
+    /// Bytes of the code.
+    pub code_bytes: usize,
+    /// Bytes of the packed weights.
+    pub weight_bytes: usize,
+    /// Bytes of memory between the steps.
+    pub arena_bytes: usize,
+    /// Bytes of memory of each worker.
+    pub scratch_bytes: usize,
+    /// Whether it was run against the interpreter.
+    pub verified: bool,
 }
 
 /// Times, and where they were taken.

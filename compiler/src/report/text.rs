@@ -6,7 +6,7 @@ mod outcome;
 
 pub use measured::bench;
 pub use network::{cost, passes, schedule, summary};
-pub use outcome::{results, verdict};
+pub use outcome::{results, verdict, written};
 
 /// A count with its thousands apart: `3,504,872`.
 pub fn grouped(count: u64) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Shape, Tensor};
+use frit_runtime::program::Border;
 
 /// Inputs, and the outputs that belong to them, in the layout of the network.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,41 +21,64 @@ pub struct Golden {
 
 /// The arrays of a golden file as what `graph` takes and should give.
 ///
+/// # Errors
+/// Faults of the graph; else as [`for_signature`].
+pub fn from_arrays(graph: &Graph, arrays: &BTreeMap<String, Tensor>) -> Result<Golden, Faults> {
+    let (inputs, outputs) = signature(graph)?;
+    for_signature(&inputs, &outputs, arrays)
+}
+
+/// What `graph` takes and what it gives, in order.
+///
+/// # Errors
+/// Faults of the graph.
+pub fn signature(graph: &Graph) -> Result<(Vec<Border>, Vec<Border>), Faults> {
+    let shapes = graph.shapes()?;
+    let border = |&id: &NodeId| Border {
+        name: graph.node(id).name.clone(),
+        shape: shape_of(graph, &shapes, id).axes().to_vec(),
+    };
+    Ok((graph.inputs().iter().map(border).collect(), graph.outputs().iter().map(border).collect()))
+}
+
+/// The arrays of a golden file as what a network with these `inputs` and `outputs` takes and should give.
+///
 /// Maps may have their channels last, as the network has them, or before height and width; where both would fit, they
 /// are taken as last.
 ///
 /// # Errors
-/// Faults of the graph; an array that is missing or whose shape does not fit, all of them in one go.
-pub fn from_arrays(graph: &Graph, arrays: &BTreeMap<String, Tensor>) -> Result<Golden, Faults> {
-    let shapes = graph.shapes()?;
+/// An array that is missing or whose shape does not fit, all of them in one go.
+pub fn for_signature(
+    inputs: &[Border],
+    outputs: &[Border],
+    arrays: &BTreeMap<String, Tensor>,
+) -> Result<Golden, Faults> {
     let mut faults = Faults::new();
-    let inputs = graph.inputs();
-    if inputs.len() != 1 {
+    let [input] = inputs else {
         let message = format!("a golden file is for one input, the network has {}", inputs.len());
         return Err(Diagnostic::error(codes::INPUT_SHAPE, message).into());
-    }
-    let input = fit("input", &shape_of(graph, &shapes, inputs[0]), arrays.get("input"));
+    };
+    let input = fit("input", &Shape::new(&input.shape), arrays.get("input"));
     let input = input.map_err(|fault| faults.push(fault));
-    let mut outputs = Vec::new();
-    for &output in graph.outputs() {
-        let name = &graph.node(output).name;
-        let only = if graph.outputs().len() == 1 { arrays.get("output") } else { None };
+    let mut fitted = Vec::new();
+    for Border { name, shape } in outputs {
+        let only = if outputs.len() == 1 { arrays.get("output") } else { None };
         let array = only.or_else(|| arrays.get(&format!("out.{name}")));
-        match fit(name, &shapes[&output], array) {
-            Ok(fitted) => outputs.push((name, fitted)),
+        match fit(name, &Shape::new(shape), array) {
+            Ok(output) => fitted.push((name, output)),
             Err(fault) => faults.push(fault),
         }
     }
     let Ok(input) = input else { return Err(faults) };
-    for (name, output) in &outputs {
+    for (name, output) in &fitted {
         if output.batch != input.batch {
             let message = format!("{name} is of {} images, the input of {}", output.batch, input.batch);
             faults.push(Diagnostic::error(codes::INPUT_SHAPE, message));
         }
     }
-    let transposed = input.transposed || outputs.iter().any(|(_, output)| output.transposed);
+    let transposed = input.transposed || fitted.iter().any(|(_, output)| output.transposed);
     let widen = |output: Fitted| output.values.into_iter().map(f64::from).collect();
-    let expected = outputs.into_iter().map(|(_, output)| widen(output)).collect();
+    let expected = fitted.into_iter().map(|(_, output)| widen(output)).collect();
     faults
         .unless_errors(Golden { inputs: input.values, batch: input.batch, expected, transposed })
         .map(|(golden, _)| golden)

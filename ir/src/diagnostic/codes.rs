@@ -85,6 +85,20 @@ codes! {
     OUTPUT_UNWRITABLE = 301;
     /// Compiled and interpreted results differ.
     VERIFY_DIFFERS = 302;
+    /// The file is no artifact.
+    ARTIFACT_FORMAT = 401;
+    /// The artifact has another version than this program reads.
+    ARTIFACT_VERSION = 402;
+    /// The artifact is cut off or damaged.
+    ARTIFACT_DAMAGED = 403;
+    /// The artifact's parts contradict each other.
+    ARTIFACT_INCONSISTENT = 404;
+    /// The artifact was compiled for another CPU.
+    ARTIFACT_CPU = 405;
+    /// An artifact was given where a model's source is needed.
+    ARTIFACT_NO_SOURCE = 406;
+    /// The artifact was not compiled from the model that it is compared with.
+    ARTIFACT_OTHER_MODEL = 407;
     /// A fault of frit itself.
     INTERNAL = 901;
 }

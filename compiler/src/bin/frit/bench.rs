@@ -2,15 +2,17 @@
 
 use clap::value_parser;
 use frit_compiler::bench::{self, Request};
-use frit_compiler::execute::Variant;
-use frit_compiler::machine::{Lowering, Machine};
+use frit_compiler::execute::{Entrant, Variant};
+use frit_compiler::machine::Machine;
 use frit_compiler::report::results::Measured;
 use frit_compiler::report::{distinct, json, text};
 use frit_compiler::{Options, probe};
+use frit_runtime::load::Pages;
 
+use crate::artifact;
 use crate::console::{Console, FormatArgs};
 use crate::failure::Failure;
-use crate::images;
+use crate::images::Input;
 use crate::model::ModelArgs;
 
 /// Time a model, and variants of it against each other
@@ -18,12 +20,13 @@ use crate::model::ModelArgs;
 #[command(after_help = "\
 Variants: fused (what run compiles), unfused (a kernel for every source layer), portable and wide (fused, lowered
 at 128 bits or at the full width), whole, bands and groups (fused, all blocks scheduled in this way). They take turns;
-ratios are of medians, each variant against the first.
+ratios are of medians, each variant against the first. An artifact (.frit) is one variant.
 
 Examples:
   frit bench model.json
   frit bench model.json --compare fused,unfused --threads 1,2
   frit bench model.json --profile --compare whole,bands,groups
+  frit bench model.frit --threads 1,2
   frit bench model.json --batch 8 --runs 200 --format json")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -49,24 +52,42 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
+    let (entrants, machine) = if args.model.is_artifact() { loaded(args)? } else { compiled(args, console)? };
+    let metadata = entrants[0].model.metadata();
+    let images = Input::of_program(metadata)?.seeded(usize::from(args.batch))?;
+    let threads = distinct(args.threads.iter().copied().map(usize::from));
+    let request = Request { threads, runs: args.runs as usize, profile: args.profile };
+    let mut progress = console.progress("timing");
+    let bench = bench::bench(&entrants, &images, &request, &mut |done, all| progress.advance(done, all))?;
+    drop(progress);
+    let measured = Measured {
+        model: metadata.name.clone(),
+        isa: isa(&machine),
+        machine: cpu(),
+        bench,
+        probe: probe::measure(&machine),
+    };
+    console.print(&if args.format.json() { json::bench(&measured) } else { text::bench(&measured) })
+}
+
+/// The variants of a model, and the machine that they were compiled for.
+fn compiled(args: &Args, console: &Console) -> Result<(Vec<Entrant>, Machine), Failure> {
     let options = args.model.options_to_run()?;
     let variants = variants(args, &options)?;
     let (legal, _) = args.model.read_legal(console)?;
-    let images = images::seeded(&legal, usize::from(args.batch))?;
-    let threads = distinct(args.threads.iter().copied().map(usize::from));
-    let (runs, profile) = (args.runs as usize, args.profile);
-    let request = Request { options: options.clone(), variants, threads, runs, profile };
-    let mut progress = console.progress("timing");
-    let bench = bench::bench(&legal, &images, &request, &mut |done, all| progress.advance(done, all))?;
-    drop(progress);
-    let measured = Measured {
-        model: legal.name.clone(),
-        isa: isa(&options.machine),
-        machine: machine(),
-        bench,
-        probe: probe::measure(&options.machine),
-    };
-    console.print(&if args.format.json() { json::bench(&measured) } else { text::bench(&measured) })
+    Ok((bench::compile(&legal, &variants, &options)?, options.machine))
+}
+
+/// The only variant that an artifact is.
+fn loaded(args: &Args) -> Result<(Vec<Entrant>, Machine), Failure> {
+    args.model.refuse_compilation(&[])?;
+    if !args.compare.is_empty() {
+        let message = "an artifact is one variant: --compare needs the model that it was compiled from";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let model = artifact::load(&args.model.model, Pages::Huge)?;
+    let machine = artifact::machine(model.metadata());
+    Ok((vec![model.into()], machine))
 }
 
 fn variants(args: &Args, options: &Options) -> Result<Vec<Variant>, Failure> {
@@ -80,16 +101,13 @@ fn variants(args: &Args, options: &Options) -> Result<Vec<Variant>, Failure> {
 }
 
 /// Instruction sets, lowering and vector width: `x86-64-v3, wide, 256 bits`.
-fn isa(machine: &Machine) -> String {
-    let lowering = match machine.lowering {
-        Lowering::Portable => "portable",
-        Lowering::Wide => "wide",
-    };
+pub(crate) fn isa(machine: &Machine) -> String {
+    let lowering = machine.lowering.name();
     format!("{}, {lowering}, {} bits", machine.level, 32 * machine.width().lanes)
 }
 
 /// The CPU and how many threads it runs at once.
-fn machine() -> String {
+fn cpu() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or(std::env::consts::ARCH, |(_, name)| name.trim());

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -10,6 +10,7 @@ use frit_compiler::Phase;
 use frit_ir::diagnostic::{codes, render};
 use frit_ir::{Diagnostic, Faults};
 use indicatif::{ProgressBar, ProgressStyle};
+use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
@@ -139,24 +140,78 @@ impl Console {
 
 /// Writes a file so that it is there whole or not at all.
 pub(crate) fn save(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<(), Failure> {
-    try_save(path, write).map_err(|error| unwritable(&path.display().to_string(), &error))
+    let mut draft = Draft::new(path)?;
+    draft.write(write)?;
+    draft.keep()
 }
 
-fn try_save(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> std::io::Result<()> {
-    // A device or a pipe is written to; only a file can be replaced.
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return write(&mut File::options().write(true).open(path)?);
+/// A file that is there whole once it is kept, and not at all before.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    to: PathBuf,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// A device or a pipe is written to; only a file can be replaced.
+    Direct(File),
+    /// In the same folder, under another name.
+    Beside(NamedTempFile),
+}
+
+impl Draft {
+    /// Nothing yet, for the file `to`.
+    pub(crate) fn new(to: &Path) -> Result<Draft, Failure> {
+        let content = Content::new(to).map_err(|error| unwritable(&to.display().to_string(), &error))?;
+        Ok(Draft { to: to.to_owned(), content })
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Asked first, because its error says nothing of temporary files.
-    std::fs::metadata(folder)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".frit-").tempfile_in(folder)?;
-    write(file.as_file_mut())?;
-    file.persist(path)?;
-    Ok(())
+
+    /// Writes to it.
+    pub(crate) fn write(
+        &mut self,
+        write: impl FnOnce(&mut File) -> std::io::Result<()>,
+    ) -> Result<(), Failure> {
+        let written = match &mut self.content {
+            Content::Direct(file) => write(file),
+            Content::Beside(file) => write(file.as_file_mut()),
+        };
+        written.map_err(|error| unwritable(&self.to.display().to_string(), &error))
+    }
+
+    /// Where what was written can be read; nowhere where it went to a device.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.content {
+            Content::Direct(_) => None,
+            Content::Beside(file) => Some(file.path()),
+        }
+    }
+
+    /// Lets the file be there.
+    pub(crate) fn keep(self) -> Result<(), Failure> {
+        match self.content {
+            Content::Direct(_) => Ok(()),
+            Content::Beside(file) => file
+                .persist(&self.to)
+                .map(|_| ())
+                .map_err(|error| unwritable(&self.to.display().to_string(), &error.error)),
+        }
+    }
+}
+
+impl Content {
+    fn new(path: &Path) -> std::io::Result<Content> {
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Ok(Content::Direct(File::options().write(true).open(path)?));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Asked first, because its error says nothing of temporary files.
+        std::fs::metadata(folder)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        Ok(Content::Beside(builder.prefix(".frit-").tempfile_in(folder)?))
+    }
 }
 
 fn unwritable(what: &str, error: &std::io::Error) -> Failure {

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use frit_compiler::emit::metadata;
 use frit_compiler::import::{array, picture};
 use frit_ir::diagnostic::codes;
+use frit_ir::graph::Preprocess;
 use frit_ir::{Diagnostic, Faults, Graph, Op, Shape, Tensor};
+use frit_runtime::program::Metadata;
 use ndarray::Axis;
 
 use crate::console::Console;
@@ -34,38 +37,55 @@ impl Images {
     }
 }
 
-/// The shape of the only input.
-pub(crate) fn shape(graph: &Graph) -> Result<Shape, Failure> {
-    let inputs = graph.inputs();
-    match inputs.as_slice() {
-        [only] => match &graph.node(*only).op {
-            Op::Input(input) => Ok(input.shape.clone()),
+/// What a model takes: its only input.
+#[derive(Debug, Clone)]
+pub(crate) struct Input {
+    shape: Shape,
+    preprocess: Option<Preprocess>,
+}
+
+impl Input {
+    /// That of a model's source.
+    pub(crate) fn of_graph(graph: &Graph) -> Result<Input, Failure> {
+        let inputs = graph.inputs();
+        let [only] = inputs.as_slice() else { return Err(several(inputs.len())) };
+        match &graph.node(*only).op {
+            Op::Input(input) => {
+                Ok(Input { shape: input.shape.clone(), preprocess: graph.preprocess.clone() })
+            }
             _ => unreachable!("inputs are input nodes"),
-        },
-        several => {
-            let message = format!("the command takes models with one input, this one has {}", several.len());
-            Err(Diagnostic::error(codes::INPUT_SHAPE, message).into())
         }
+    }
+
+    /// That of a model that is compiled.
+    pub(crate) fn of_program(metadata: &Metadata) -> Result<Input, Failure> {
+        let [only] = metadata.inputs.as_slice() else { return Err(several(metadata.inputs.len())) };
+        let preprocess = metadata.source.preprocess.as_ref().map(metadata::preprocess);
+        Ok(Input { shape: Shape::new(&only.shape), preprocess })
+    }
+
+    /// A batch of random images that are the same each time.
+    pub(crate) fn seeded(&self, batch: usize) -> Result<Tensor, Failure> {
+        Ok(array::seeded(&self.shape, batch, SEED)?)
     }
 }
 
-/// A batch of random images that are the same each time.
-pub(crate) fn seeded(graph: &Graph, batch: usize) -> Result<Tensor, Failure> {
-    Ok(array::seeded(&shape(graph)?, batch, SEED)?)
+fn several(inputs: usize) -> Failure {
+    let message = format!("the command takes models with one input, this one has {inputs}");
+    Diagnostic::error(codes::INPUT_SHAPE, message).into()
 }
 
 /// All files as one batch, in their order; without any, one seeded random image, and a note that says so.
-pub(crate) fn read(files: &[PathBuf], graph: &Graph, console: &Console) -> Result<Images, Failure> {
-    let shape = shape(graph)?;
+pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Result<Images, Failure> {
     if files.is_empty() {
-        console.note(&format!("no input was given: taking a random image of {shape} (seed {SEED})"));
-        return Ok(Images { values: array::seeded(&shape, 1, SEED)?, names: vec![format!("seed {SEED}")] });
+        console.note(&format!("no input was given: taking a random image of {} (seed {SEED})", input.shape));
+        return Ok(Images { values: input.seeded(1)?, names: vec![format!("seed {SEED}")] });
     }
     let mut parts = Vec::new();
     let mut names = Vec::new();
     let mut faults = Faults::new();
     for file in files {
-        match read_one(file, graph, &shape) {
+        match read_one(file, input) {
             Ok(part) => {
                 names.extend(named(file, part.len_of(Axis(0))));
                 parts.push(part);
@@ -82,12 +102,12 @@ pub(crate) fn read(files: &[PathBuf], graph: &Graph, console: &Console) -> Resul
     Ok(Images { values, names })
 }
 
-fn read_one(file: &Path, graph: &Graph, shape: &Shape) -> Result<Tensor, Faults> {
+fn read_one(file: &Path, input: &Input) -> Result<Tensor, Faults> {
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
-        "npy" | "npz" => array::load(file, shape),
-        "png" | "jpg" | "jpeg" => match &graph.preprocess {
-            Some(preprocess) => picture::load(file, preprocess, shape),
+        "npy" | "npz" => array::load(file, &input.shape),
+        "png" | "jpg" | "jpeg" => match &input.preprocess {
+            Some(preprocess) => picture::load(file, preprocess, &input.shape),
             None => Err(no_preprocess(file).into()),
         },
         _ => Err(Diagnostic::error(codes::INPUT_UNREADABLE, format!("{} is no input", file.display()))

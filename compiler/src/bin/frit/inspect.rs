@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use frit_compiler::emit::dump::{Dump, dump};
+use frit_compiler::machine::Machine;
+use frit_compiler::plan::Plan;
 use frit_compiler::report::{Listing, Stage, dot, json, text};
 use frit_ir::diagnostic::codes;
 use frit_ir::text::print;
@@ -42,8 +44,9 @@ pub(crate) struct Args {
     dump: Option<Level>,
 }
 
+/// A level of code generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Level {
+pub(crate) enum Level {
     /// Vector programs, as the kernels are written.
     Vector,
     /// Cranelift IR, which the portable lowering makes of them.
@@ -96,13 +99,20 @@ fn kernels(args: &Args, level: Level, console: &Console) -> Result<String, Failu
     let optimised = frit_compiler::optimise(args.model.read(console)?, &options)?;
     console.diagnose(&optimised.warnings);
     let plan = frit_compiler::schedule(&optimised.graph, &options)?;
-    let level = match level {
-        Level::Vector => Dump::Vector,
-        Level::Clif => Dump::Clif,
-        Level::Asm => Dump::Asm,
-    };
-    dump(&plan, &options.machine, level)
-        .map_err(|error| Diagnostic::error(codes::INTERNAL, error.to_string()).into())
+    level.dump(&plan, &options.machine)
+}
+
+impl Level {
+    /// All kernels of `plan` at this level.
+    pub(crate) fn dump(self, plan: &Plan, machine: &Machine) -> Result<String, Failure> {
+        let level = match self {
+            Level::Vector => Dump::Vector,
+            Level::Clif => Dump::Clif,
+            Level::Asm => Dump::Asm,
+        };
+        dump(plan, machine, level)
+            .map_err(|error| Diagnostic::error(codes::INTERNAL, error.to_string()).into())
+    }
 }
 
 fn passes(args: &Args, console: &Console) -> Result<String, Failure> {

@@ -1,7 +1,10 @@
 //! The frit command: arguments to checked options, one call of the library, its report printed.
+#![deny(unsafe_code)]
 
+mod artifact;
 mod bench;
 mod check;
+mod compile;
 mod completions;
 mod console;
 mod cost;
@@ -15,9 +18,11 @@ mod zoo;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use console::Console;
+use model::ModelArgs;
 
 /// A compiler for convolutional networks: from a description to native code for this very network.
 #[derive(Debug, Parser)]
@@ -30,11 +35,14 @@ struct Cli {
 const AFTER: &str = "\
 Exit status: 0 done, 1 the model or the input is at fault, 2 wrong usage, 3 a fault of frit itself.
 Only results go to stdout; diagnostics and progress go to stderr.
+A .frit file holds machine code: to run one is to trust it like any other program.
 
 Examples:
   frit zoo mobilenet_v2 > model.json
   frit check model.json
   frit run model.json photo.jpg --top 5
+  frit compile model.json -o model.frit
+  frit run model.frit photo.jpg --top 5
   frit bench model.json --compare fused,unfused --threads 1,2";
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +50,7 @@ enum Command {
     Check(check::Args),
     Inspect(inspect::Args),
     Cost(cost::Args),
+    Compile(compile::Args),
     Run(run::Args),
     Bench(bench::Args),
     Verify(verify::Args),
@@ -49,22 +58,36 @@ enum Command {
     Completions(completions::Args),
 }
 
+impl Command {
+    /// Whether scripts read the result, and the model that the command is about.
+    fn subject(&mut self) -> (bool, Option<&mut ModelArgs>) {
+        match self {
+            Command::Check(args) => (args.format.json(), Some(&mut args.model)),
+            Command::Inspect(args) => (args.json(), Some(&mut args.model)),
+            Command::Cost(args) => (args.format.json(), Some(&mut args.model)),
+            Command::Compile(args) => (args.format.json(), Some(&mut args.model)),
+            Command::Run(args) => (args.format.json(), Some(&mut args.model)),
+            Command::Bench(args) => (args.format.json(), Some(&mut args.model)),
+            Command::Verify(args) => (args.format.json(), Some(&mut args.model)),
+            Command::Zoo(_) | Command::Completions(_) => (false, None),
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    let (json, model) = match &command {
-        Command::Check(args) => (args.format.json(), Some(&args.model)),
-        Command::Inspect(args) => (args.json(), Some(&args.model)),
-        Command::Cost(args) => (args.format.json(), Some(&args.model)),
-        Command::Run(args) => (args.format.json(), Some(&args.model)),
-        Command::Bench(args) => (args.format.json(), Some(&args.model)),
-        Command::Verify(args) => (args.format.json(), Some(&args.model)),
-        Command::Zoo(_) | Command::Completions(_) => (false, None),
-    };
+    let matches = Cli::command().get_matches();
+    let parsed = Cli::from_arg_matches(&matches);
+    let mut command = parsed.unwrap_or_else(|error| error.exit()).command;
+    let (json, mut model) = command.subject();
+    if let Some(model) = &mut model {
+        model.given = compilation(&matches);
+    }
     let console = Console::new(json, model.map(|model| model.model.as_path()));
     let result = match &command {
         Command::Check(args) => check::run(args, &console),
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Cost(args) => cost::run(args, &console),
+        Command::Compile(args) => compile::run(args, &console),
         Command::Run(args) => run::run(args, &console),
         Command::Bench(args) => bench::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),
@@ -75,4 +98,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(&console),
     }
+}
+
+/// The options of compilation that the user gave.
+fn compilation(matches: &ArgMatches) -> Vec<String> {
+    let Some((name, given)) = matches.subcommand() else { return Vec::new() };
+    let cli = Cli::command();
+    let arguments = cli.find_subcommand(name).into_iter().flat_map(|command| command.get_arguments());
+    arguments
+        .filter(|argument| argument.get_help_heading() == Some(model::COMPILATION))
+        .filter(|argument| given.value_source(argument.get_id().as_str()) == Some(ValueSource::CommandLine))
+        .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! The arguments that every command with a MODEL has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
@@ -8,12 +8,16 @@ use frit_compiler::machine::{self, Lowering, Machine};
 use frit_compiler::plan::Way;
 use frit_compiler::schedule::Ways;
 use frit_compiler::{Options, import};
-use frit_ir::Graph;
+use frit_ir::{Faults, Graph};
 use frit_passes::egraph::rules;
 use frit_passes::legality::{self, Legal};
 
+use crate::artifact;
 use crate::console::Console;
 use crate::failure::Failure;
+
+/// What the options of compilation stand under in the help.
+pub(crate) const COMPILATION: &str = "Compilation";
 
 /// How vector programs become machine code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,47 +44,78 @@ pub(crate) enum Schedule {
 }
 
 /// MODEL and how it is compiled.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ModelArgs {
     /// The model's description (.json), or - for standard input
     pub(crate) model: PathBuf,
     /// Take the weights from this file instead of the one that the description names
-    #[arg(long, value_name = "FILE", help_heading = "Compilation")]
+    #[arg(long, value_name = "FILE", help_heading = COMPILATION)]
     weights: Option<PathBuf>,
     /// Keep every source layer as a kernel of its own
-    #[arg(long, help_heading = "Compilation")]
+    #[arg(long, help_heading = COMPILATION)]
     pub(crate) no_fuse: bool,
     /// Never apply this rewrite rule (may be given several times)
-    #[arg(long, value_name = "RULE", help_heading = "Compilation", hide_possible_values = true,
+    #[arg(long, value_name = "RULE", help_heading = COMPILATION, hide_possible_values = true,
         value_parser = PossibleValuesParser::new(rules::ALL.iter().map(|rule| rule.name)))]
     disable: Vec<String>,
     /// The instruction sets to compile for
-    #[arg(long, value_name = "T", default_value = "native", help_heading = "Compilation",
+    #[arg(long, value_name = "T", default_value = "native", help_heading = COMPILATION,
         value_parser = PossibleValuesParser::new(machine::NAMES))]
     target: String,
     /// How kernels become machine code
-    #[arg(long, value_enum, default_value_t = Lower::Auto, help_heading = "Compilation")]
+    #[arg(long, value_enum, default_value_t = Lower::Auto, help_heading = COMPILATION)]
     lower: Lower,
     /// How blocks go through the caches; one that can't go so goes layer by layer
-    #[arg(long, value_enum, default_value_t = Schedule::Auto, conflicts_with = "no_fuse", help_heading = "Compilation")]
+    #[arg(long, value_enum, default_value_t = Schedule::Auto, conflicts_with = "no_fuse", help_heading = COMPILATION)]
     schedule: Schedule,
+    /// The options above that were given, as they are typed.
+    #[arg(skip)]
+    pub(crate) given: Vec<String>,
 }
 
 impl ModelArgs {
     /// Reads the model; warnings go to stderr.
     pub(crate) fn read(&self, console: &Console) -> Result<Graph, Failure> {
-        let (graph, warnings) = import::load(&self.model, self.weights.as_deref())?;
+        let (graph, warnings) = self.import()?;
         console.diagnose(&warnings);
         Ok(graph)
     }
 
     /// Reads the model and finds it legal; warnings go to stderr.
     pub(crate) fn read_legal(&self, console: &Console) -> Result<(Legal<Graph>, usize), Failure> {
-        let (graph, found) = import::load(&self.model, self.weights.as_deref())?;
+        let (graph, found) = self.import()?;
         console.diagnose(&found);
         let (legal, more) = legality::check(graph)?;
         console.diagnose(&more);
         Ok((legal, found.iter().count() + more.iter().count()))
+    }
+
+    /// The same for another model.
+    pub(crate) fn of(&self, model: &Path) -> ModelArgs {
+        ModelArgs { model: model.to_owned(), ..self.clone() }
+    }
+
+    fn import(&self) -> Result<(Graph, Faults), Failure> {
+        if self.is_artifact() {
+            return Err(artifact::no_source(&self.model));
+        }
+        Ok(import::load(&self.model, self.weights.as_deref())?)
+    }
+
+    /// Whether the model is compiled already.
+    pub(crate) fn is_artifact(&self) -> bool {
+        artifact::is_artifact(&self.model)
+    }
+
+    /// Refuses all options of compilation but those of `allowed`, where the model is compiled already.
+    pub(crate) fn refuse_compilation(&self, allowed: &[&str]) -> Result<(), Failure> {
+        match self.given.iter().find(|option| !allowed.contains(&option.as_str())) {
+            Some(option) => Err(Failure::Usage(format!(
+                "{} is compiled already: {option} has nothing to act on",
+                self.model.display()
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// How to compile.

@@ -1,4 +1,4 @@
-//! `frit run`: compiles a model and runs it on inputs.
+//! `frit run`: compiles a model, or loads one that is compiled, and runs it on inputs.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,23 +10,28 @@ use frit_compiler::report::results::{Output, Results};
 use frit_compiler::report::{json, text};
 use frit_compiler::{Compiled, Phase, classify, import};
 use frit_ir::diagnostic::codes;
-use frit_ir::{Diagnostic, Graph, Shape};
+use frit_ir::{Diagnostic, Shape};
 use frit_runtime::Model;
+use frit_runtime::load::Pages;
 
+use crate::artifact;
 use crate::console::{Console, FormatArgs, save};
 use crate::failure::Failure;
-use crate::images::{self, Images};
+use crate::images::{self, Images, Input};
 use crate::model::ModelArgs;
 
-/// Compile a model and run it on pictures or arrays
+/// Compile a model and run it on pictures or arrays; or run an artifact
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Several inputs are one batch. Pictures are cropped, resized and normalised as the model's description says;
 arrays are taken as they are, the batch first. Without an input a random one is taken, the same each time.
 
+An artifact (.frit, made by frit compile) is not compiled again, and runs as it is: trust it like any other program.
+
 Examples:
   frit run model.json photo.jpg --top 5
   frit run model.json a.png b.png --top 1 --labels imagenet.json --format json
+  frit run model.frit photo.jpg --top 5
   frit run model.json images.npy -o results.npz --threads 2")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -46,6 +51,9 @@ pub(crate) struct Args {
     /// Threads [default: as many as the machine runs at once]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Copy the weights of an artifact to huge pages instead of sharing them with the file: slower to load, faster to run
+    #[arg(long)]
+    huge_pages: bool,
     /// Say on stderr how long each part of the way took
     #[arg(long)]
     timings: bool,
@@ -55,28 +63,26 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
-    let options = args.model.options_to_run()?;
     if let Some(path) = &args.output {
         require_npz(path)?;
     }
+    let labels = args.labels.as_deref().map(import::labels).transpose()?;
     let mut phases = Vec::new();
-    let graph = timed(&mut phases, "read", || args.model.read(console))?;
-    let images = timed(&mut phases, "input", || images::read(&args.inputs, &graph, console))?;
-    let labels = labels(args, &graph)?;
-    let Compiled { legal, program, warnings, phases: compiling, .. } =
-        frit_compiler::compile(graph, &options)?;
-    console.diagnose(&warnings);
-    phases.extend(compiling);
-    let (model, mut execution) = timed(&mut phases, "load", || load(program, threads(args)))?;
+    let (model, images) = match args.model.is_artifact() {
+        true => loaded(args, &mut phases, console)?,
+        false => compiled(args, &mut phases, console)?,
+    };
+    let mut execution = timed(&mut phases, "threads and memory", || Execution::new(&model, threads(args)))?;
     let input = images.dense();
     let outputs = timed(&mut phases, "inference", || execution.run(&[&input], images.batch()))?;
     let arrays = arrays(&model, images.batch());
     let arrays: Vec<Array<'_>> =
         arrays.iter().zip(outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();
+    let source = &model.metadata().source;
     let top = args.top.map(|count| Top {
         count: count as usize,
-        labels,
-        given: classify::gives_probabilities(&legal),
+        labels: labels.or_else(|| source.labels.clone()),
+        given: source.gives_probabilities,
     });
     let results = results(&arrays, &images, top.as_ref())?;
     if let Some(path) = &args.output {
@@ -86,6 +92,32 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
         console.timings(&phases);
     }
     console.print(&if args.format.json() { json::results(&results) } else { text::results(&results) })
+}
+
+/// The model, compiled for this CPU, and its inputs.
+fn compiled(args: &Args, phases: &mut Vec<Phase>, console: &Console) -> Result<(Model, Images), Failure> {
+    let options = args.model.options_to_run()?;
+    let graph = timed(phases, "read", || args.model.read(console))?;
+    let input = Input::of_graph(&graph)?;
+    let images = timed(phases, "input", || images::read(&args.inputs, &input, console))?;
+    let Compiled { program, warnings, phases: compiling, .. } = frit_compiler::compile(graph, &options)?;
+    console.diagnose(&warnings);
+    phases.extend(compiling);
+    let model = timed(phases, "load", || Model::new(program)).map_err(|error| execute::refused(&error))?;
+    Ok((model, images))
+}
+
+/// The model in an artifact, and its inputs.
+fn loaded(args: &Args, phases: &mut Vec<Phase>, console: &Console) -> Result<(Model, Images), Failure> {
+    args.model.refuse_compilation(&[])?;
+    let (name, pages) = match args.huge_pages {
+        true => ("load, weights copied to huge pages", Pages::Huge),
+        false => ("load, weights shared with the file", Pages::Shared),
+    };
+    let model = timed(phases, name, || artifact::load(&args.model.model, pages))?;
+    let input = Input::of_program(model.metadata())?;
+    let images = timed(phases, "input", || images::read(&args.inputs, &input, console))?;
+    Ok((model, images))
 }
 
 fn require_npz(path: &Path) -> Result<(), Failure> {
@@ -111,16 +143,10 @@ fn threads(args: &Args) -> usize {
     args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
-fn load(program: frit_runtime::Program, threads: usize) -> Result<(Model, Execution), Failure> {
-    let model = Model::new(program).map_err(|error| execute::refused(&error))?;
-    let execution = Execution::new(&model, threads)?;
-    Ok((model, execution))
-}
-
 /// Names and shapes of the outputs, the batch first.
 fn arrays(model: &Model, batch: usize) -> Vec<(String, Shape)> {
     let shape = |axes: &[usize]| Shape::new(&[&[batch], axes].concat());
-    model.program().outputs.iter().map(|border| (border.name.clone(), shape(&border.shape))).collect()
+    model.metadata().outputs.iter().map(|border| (border.name.clone(), shape(&border.shape))).collect()
 }
 
 /// What is told of the last output.
@@ -129,16 +155,6 @@ struct Top {
     labels: Option<Vec<String>>,
     /// Whether the model gives probabilities itself.
     given: bool,
-}
-
-fn labels(args: &Args, graph: &Graph) -> Result<Option<Vec<String>>, Failure> {
-    if args.top.is_none() {
-        return Ok(None);
-    }
-    match &args.labels {
-        Some(path) => Ok(Some(import::labels(path)?)),
-        None => Ok(graph.labels.clone()),
-    }
 }
 
 fn results(arrays: &[Array<'_>], images: &Images, top: Option<&Top>) -> Result<Results, Failure> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::machine::Lowering;
 use crate::pack::{Packing, Source};
-use crate::plan::{Argument, Call, Region, Work, interpret};
+use crate::plan::{Argument, Border, Call, Region, Step, Work, interpret};
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
 
 /// Every machine whose code this CPU runs, in every lowering.
@@ -113,7 +113,7 @@ fn bits(tensors: &[Vec<f32>]) -> Vec<Vec<u32>> {
 fn agrees(plan: &Plan, machine: &Machine, threads: usize, rounds: usize) -> Result<(), TestCaseError> {
     let model = Model::new(emit(plan, plan.weights.pack().unwrap(), machine).unwrap()).unwrap();
     let mut session = Session::new(&model, threads).unwrap();
-    let elements = model.program().inputs[0].elements();
+    let elements = model.metadata().inputs[0].elements();
     for round in 0..rounds {
         let inputs = [values(elements, round), values(elements, round + 1000)];
         let expected = interpret::run(plan, &inputs, threads).unwrap();
@@ -222,7 +222,7 @@ fn code_outlives_the_plan_and_is_shared_by_sessions_in_several_threads() {
         .map(|caller| {
             let model = model.clone();
             std::thread::spawn(move || {
-                let elements = model.program().inputs[0].elements();
+                let elements = model.metadata().inputs[0].elements();
                 let mut session = Session::new(&model, 2).unwrap();
                 drop(model);
                 let (a, b) = (values(elements, caller), values(elements, caller + 50));

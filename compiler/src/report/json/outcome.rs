@@ -1,13 +1,18 @@
-//! What running and verifying gave.
+//! What compiling, running and verifying gave.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::Object;
+use super::{Object, line};
 use crate::classify::Guess;
-use crate::report::results::{self, Results};
+use crate::report::results::{self, Results, Written};
 use crate::verify::difference::Difference;
 use crate::verify::{Output, Region, Run, TOLERANCE, Verdict};
+
+/// `{"file", "model", "isa", "kernels", "steps", "code_bytes", "weight_bytes", "arena_bytes", "scratch_bytes", "verified"}`.
+pub fn written(written: &Written) -> String {
+    line(written) + "\n"
+}
 
 #[derive(Serialize)]
 struct Class<'a> {

@@ -1,14 +1,30 @@
-//! What running and verifying gave.
+//! What compiling, running and verifying gave.
 
-use super::{counted, grouped};
+use super::{bytes, counted, grouped};
 use crate::classify::Guess;
-use crate::report::results::Results;
+use crate::report::results::{Results, Written};
 use crate::report::table::{Align, Table, printable};
 use crate::verify::difference::Difference;
 use crate::verify::{Region, TOLERANCE, Verdict};
 
 /// How many regions are listed, worst first.
 const REGIONS: usize = 5;
+
+/// What was written, in two lines.
+pub fn written(written: &Written) -> String {
+    format!(
+        "{}: {} for {}{}\n{}, {} of code and {} of weights; runs in {}, and {} for each thread\n",
+        printable(&written.file),
+        printable(&written.model),
+        written.isa,
+        if written.verified { ", verified" } else { "" },
+        counted(written.kernels, "kernel"),
+        bytes(written.code_bytes as u64),
+        bytes(written.weight_bytes as u64),
+        bytes(written.arena_bytes as u64),
+        bytes(written.scratch_bytes as u64),
+    )
+}
 
 /// The likeliest classes of each image where they were asked for, else the outputs with their ranges.
 pub fn results(results: &Results) -> String {

@@ -1,0 +1,122 @@
+//! What a program says of itself.
+
+use frit_ir::Graph;
+use frit_ir::graph::Preprocess;
+use frit_ir::weights::Data;
+use frit_runtime::abi::TENSORS;
+use frit_runtime::program::{self, Block, Metadata, Target};
+
+use crate::driver;
+use crate::machine::Machine;
+use crate::plan::{Argument, Border, Call, Plan, Step, Work};
+
+/// What a program made of `plan` for `machine` says, all but [`Metadata::source`] and what was fused.
+pub fn metadata(plan: &Plan, machine: &Machine) -> Metadata {
+    let border = |border: &Border| program::Border { name: border.name.clone(), shape: border.shape.clone() };
+    let block = |layers: &[String], way: &str| Block { layers: layers.to_vec(), way: way.to_owned() };
+    Metadata {
+        name: plan.name.clone(),
+        producer: concat!("frit ", env!("CARGO_PKG_VERSION")).to_owned(),
+        target: target(machine),
+        inputs: plan.inputs.iter().map(border).collect(),
+        outputs: plan.outputs.iter().map(border).collect(),
+        steps: plan.steps.iter().map(|step| told(plan, step)).collect(),
+        blocks: plan.choices.iter().map(|choice| block(&choice.layers, choice.way.name())).collect(),
+        arena_bytes: plan.arena_bytes,
+        scratch_bytes: plan.scratch_bytes,
+        reach: reach(plan),
+        ..Metadata::default()
+    }
+}
+
+fn target(machine: &Machine) -> Target {
+    Target {
+        level: machine.level.to_string(),
+        lowering: machine.lowering.name().to_owned(),
+        lanes: machine.width().lanes,
+        features: machine.features().into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// What the runtime can tell of a step.
+fn told(plan: &Plan, step: &Step) -> program::Step {
+    let mut kernels: Vec<String> =
+        step.work.calls().map(|call| plan.kernels[call.kernel].name.clone()).collect();
+    kernels.dedup();
+    program::Step {
+        node: step.node.clone(),
+        block: step.block.clone(),
+        sources: step.sources.clone(),
+        kernels,
+        macs: step.macs,
+        bytes: step.bytes,
+        predicted_ms: step.predicted_ms,
+    }
+}
+
+/// The end of the first value behind the largest address that the entry makes, for each region.
+fn reach(plan: &Plan) -> Vec<usize> {
+    let mut reach = vec![0; TENSORS + plan.inputs.len() + plan.outputs.len()];
+    let mut see = |call: &Call, count: usize| {
+        for &Argument { region: of, offset, stride } in &call.arguments {
+            let end = offset + stride * count.saturating_sub(1) + size_of::<f32>();
+            let known = &mut reach[driver::region(plan, of)];
+            *known = end.max(*known);
+        }
+    };
+    for step in &plan.steps {
+        match &step.work {
+            Work::Items(calls) => calls.iter().for_each(|call| see(call, call.items)),
+            Work::Bands(sections) => {
+                for section in sections {
+                    section.halo.iter().chain(&section.calls).for_each(|call| see(call, section.bands));
+                }
+            }
+        }
+    }
+    reach
+}
+
+/// What the source says beyond what is computed: `graph` as it came.
+pub fn source(graph: &Graph, macs: u64, gives_probabilities: bool) -> program::Source {
+    program::Source {
+        weights: weights(graph),
+        macs,
+        preprocess: graph.preprocess.as_ref().map(carried),
+        labels: graph.labels.clone(),
+        gives_probabilities,
+    }
+}
+
+/// Where the weights came from, in words.
+fn weights(graph: &Graph) -> String {
+    let mut seeds: Vec<u64> = Vec::new();
+    let mut given = 0;
+    for (_, weight) in graph.weights.iter() {
+        match weight.data {
+            Data::Seeded(seed) => seeds.push(seed),
+            Data::Values(_) | Data::Digest(_) => given += 1,
+        }
+    }
+    let drawn = seeds.len();
+    seeds.sort_unstable();
+    seeds.dedup();
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    match (given, drawn) {
+        (0, 0) => "none".to_owned(),
+        (_, 0) => "given".to_owned(),
+        (0, _) => format!("drawn from seed {}, not trained", seeds.join(", ")),
+        _ => format!("{given} given, {drawn} drawn from seed {}, not trained", seeds.join(", ")),
+    }
+}
+
+fn carried(preprocess: &Preprocess) -> program::Preprocess {
+    let &Preprocess { crop_center_square, bicubic, range, mean, std } = preprocess;
+    program::Preprocess { crop_center_square, bicubic, range, mean, std }
+}
+
+/// How a program that was loaded wants its pictures, as the importer of pictures takes it.
+pub fn preprocess(carried: &program::Preprocess) -> Preprocess {
+    let &program::Preprocess { crop_center_square, bicubic, range, mean, std } = carried;
+    Preprocess { crop_center_square, bicubic, range, mean, std }
+}

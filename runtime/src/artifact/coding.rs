@@ -1,0 +1,180 @@
+//! Metadata as bytes: numbers little-endian, lists and texts behind their length, structures field by field.
+
+use crate::error::LoadError;
+use crate::program::{Block, Border, Metadata, Preprocess, Source, Step, Target};
+
+/// What is written and read back.
+pub(super) trait Coded: Sized {
+    /// Appends the value to `to`.
+    fn encode(&self, to: &mut Vec<u8>);
+
+    /// The value that `from` goes on with.
+    ///
+    /// # Errors
+    /// The bytes end early, or are no such value.
+    fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError>;
+}
+
+/// Bytes that are yet to be read.
+pub(super) struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader(bytes)
+    }
+
+    /// The value that all bytes make together.
+    pub(super) fn all<T: Coded>(mut self) -> Result<T, LoadError> {
+        let value = T::decode(&mut self)?;
+        if self.0.is_empty() { Ok(value) } else { Err(wrong("goes on behind its end")) }
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], LoadError> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or_else(|| wrong("ends early"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], LoadError> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or_else(|| wrong("ends early"))?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    fn count(&mut self) -> Result<usize, LoadError> {
+        Ok(u32::from_le_bytes(self.array()?) as usize)
+    }
+}
+
+fn wrong(how: &str) -> LoadError {
+    LoadError::Inconsistent(format!("the metadata {how}"))
+}
+
+/// Appends a length; one that fits no u32 makes metadata that is refused for its size.
+fn put_count(count: usize, to: &mut Vec<u8>) {
+    to.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+macro_rules! numbers {
+    ($($number:ident)+) => {$(
+        impl Coded for $number {
+            fn encode(&self, to: &mut Vec<u8>) {
+                to.extend_from_slice(&self.to_le_bytes());
+            }
+
+            fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+                Ok($number::from_le_bytes(from.array()?))
+            }
+        }
+    )+};
+}
+
+numbers!(u64 f32 f64);
+
+impl Coded for usize {
+    fn encode(&self, to: &mut Vec<u8>) {
+        (*self as u64).encode(to);
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+        usize::try_from(u64::decode(from)?).map_err(|_| wrong("has a number that is too large"))
+    }
+}
+
+impl Coded for bool {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.push(u8::from(*self));
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+        match from.array()? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            [_] => Err(wrong("has a truth value that is none")),
+        }
+    }
+}
+
+impl Coded for String {
+    fn encode(&self, to: &mut Vec<u8>) {
+        put_count(self.len(), to);
+        to.extend_from_slice(self.as_bytes());
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+        let count = from.count()?;
+        let text =
+            std::str::from_utf8(from.take(count)?).map_err(|_| wrong("has a text that is no UTF-8"))?;
+        Ok(text.to_owned())
+    }
+}
+
+impl<T: Coded> Coded for Vec<T> {
+    fn encode(&self, to: &mut Vec<u8>) {
+        put_count(self.len(), to);
+        self.iter().for_each(|value| value.encode(to));
+    }
+
+    /// Every value takes bytes, so that a length beyond the end asks for no memory.
+    fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+        let count = from.count()?;
+        let mut values = Vec::new();
+        for _ in 0..count {
+            values.push(T::decode(from)?);
+        }
+        Ok(values)
+    }
+}
+
+impl<T: Coded> Coded for Option<T> {
+    fn encode(&self, to: &mut Vec<u8>) {
+        self.is_some().encode(to);
+        self.iter().for_each(|value| value.encode(to));
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+        bool::decode(from)?.then(|| T::decode(from)).transpose()
+    }
+}
+
+impl<T: Coded + Copy + Default, const N: usize> Coded for [T; N] {
+    fn encode(&self, to: &mut Vec<u8>) {
+        self.iter().for_each(|value| value.encode(to));
+    }
+
+    fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+        let mut values = [T::default(); N];
+        for value in &mut values {
+            *value = T::decode(from)?;
+        }
+        Ok(values)
+    }
+}
+
+macro_rules! structures {
+    ($($name:ident { $($field:ident),+ $(,)? })+) => {$(
+        impl Coded for $name {
+            fn encode(&self, to: &mut Vec<u8>) {
+                // Named one by one, so that a field that is forgotten here does not compile.
+                let $name { $($field),+ } = self;
+                $($field.encode(to);)+
+            }
+
+            fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+                Ok($name { $($field: Coded::decode(from)?),+ })
+            }
+        }
+    )+};
+}
+
+structures! {
+    Border { name, shape }
+    Step { node, block, sources, kernels, macs, bytes, predicted_ms }
+    Block { layers, way }
+    Target { level, lowering, lanes, features }
+    Preprocess { crop_center_square, bicubic, range, mean, std }
+    Source { weights, macs, preprocess, labels, gives_probabilities }
+    Metadata {
+        name, producer, source, target, fused, inputs, outputs, steps, blocks, arena_bytes, scratch_bytes, reach,
+    }
+}
