@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use frit_compiler::Phase;
 use frit_ir::diagnostic::{codes, render};
 use frit_ir::{Diagnostic, Faults};
+use frit_passes::repair::Repair;
 use indicatif::{ProgressBar, ProgressStyle};
+use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
@@ -80,14 +82,25 @@ impl Console {
 
     /// Something worth knowing that is not a fault, on stderr.
     pub(crate) fn note(&self, message: &str) {
+        self.note_of(message, &[], &[]);
+    }
+
+    /// A repair that was made, on stderr.
+    pub(crate) fn repaired(&self, repair: &Repair) {
+        let shapes: Vec<String> = repair.shapes.iter().map(ToString::to_string).collect();
+        self.note_of(&repair.what, &repair.layers, &shapes);
+    }
+
+    /// A note about `layers` with `shapes`.
+    fn note_of(&self, message: &str, layers: &[String], shapes: &[String]) {
         let mut stderr = std::io::stderr().lock();
         let _ = if self.json {
             let note = serde_json::json!({
-                "code": null, "severity": "note", "message": message, "layers": [], "shapes": [], "help": [],
+                "code": null, "severity": "note", "message": message, "layers": layers, "shapes": shapes, "help": [],
             });
             writeln!(stderr, "{note}")
         } else {
-            writeln!(stderr, "note: {message}")
+            writeln!(stderr, "note: {}", render::escaped(message))
         };
     }
 
@@ -147,15 +160,40 @@ fn try_save(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return write(&mut File::options().write(true).open(path)?);
     }
+    let mut file = temporary(path)?;
+    write(file.as_file_mut())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// An empty file in the folder of `path`, to be put in its place.
+fn temporary(path: &Path) -> std::io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Asked first, because its error says nothing of temporary files.
     std::fs::metadata(folder)?;
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".frit-").tempfile_in(folder)?;
-    write(file.as_file_mut())?;
-    file.persist(path)?;
+    builder.prefix(".frit-").tempfile_in(folder)
+}
+
+/// Writes files that belong together, the one that names the others last: all are written before the first is put in its
+/// place.
+pub(crate) fn save_together(files: &[(PathBuf, &[u8])]) -> Result<(), Failure> {
+    let mut written = Vec::with_capacity(files.len());
+    for (path, content) in files {
+        let whole = temporary(path).and_then(|mut file| file.write_all(content).map(|()| file));
+        written.push(whole.map_err(|error| unwritable(&path.display().to_string(), &error))?);
+    }
+    for (index, ((path, _), file)) in files.iter().zip(written).enumerate() {
+        if let Err(error) = file.persist(path) {
+            for (path, _) in &files[..index] {
+                // The fault that is told is the one that came first.
+                let _ = std::fs::remove_file(path);
+            }
+            return Err(unwritable(&path.display().to_string(), &error.error));
+        }
+    }
     Ok(())
 }
 
