@@ -69,7 +69,9 @@ fn repair() {
         let repaired = frit_passes::repair::repair(text::parse(&case.body)?, policy);
         let mut answer: String = repaired.repairs.iter().map(|repair| format!("{}\n", repair.what)).collect();
         answer += &rendered(&repaired.warnings);
-        Ok(answer + &legality::check(repaired.graph).map_or_else(|faults| rendered(&faults), |(legal, _)| text::print(&legal)))
+        Ok(answer
+            + &legality::check(repaired.graph)
+                .map_or_else(|faults| rendered(&faults), |(legal, _)| text::print(&legal)))
     });
 }
 

@@ -171,8 +171,10 @@ impl Edit {
         let output = self.graph().outputs().contains(&broken.at);
         let [main, shortcut] = self.sides(broken).map(|id| self.name(id));
         drop_edge(&mut self.repaired.graph, broken);
-        let renamed = if output && at != main { format!("; the output {at} is now {main}") } else { String::new() };
-        let what = format!("dropped the residual edge from {shortcut} into {at}: {main} goes on alone{renamed}");
+        let renamed =
+            if output && at != main { format!("; the output {at} is now {main}") } else { String::new() };
+        let what =
+            format!("dropped the residual edge from {shortcut} into {at}: {main} goes on alone{renamed}");
         self.record(what, vec![at, main, shortcut], broken);
     }
 

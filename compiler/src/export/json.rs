@@ -54,7 +54,8 @@ pub fn write(graph: &Graph, beside: &Beside<'_>) -> Result<Written, Faults> {
     let roles = roles(graph)?;
     let seed = common_seed(graph, &roles);
     let weights = if seed.is_none() { Some(tensors(graph, &roles)?) } else { None };
-    let name = if graph.name.is_empty() { String::new() } else { format!(", \"name\": {}", spelled(&graph.name)) };
+    let name =
+        if graph.name.is_empty() { String::new() } else { format!(", \"name\": {}", spelled(&graph.name)) };
     let mut fields = vec![format!("\"frit\": 1{name}"), format!("\"input\": {input}")];
     fields.push(match seed {
         Some(seed) => format!("\"weights\": {{\"seed\": {seed}}}"),
@@ -117,7 +118,10 @@ impl Picture {
 fn input(graph: &Graph) -> Result<String, Diagnostic> {
     let inputs = graph.inputs();
     let [only] = inputs[..] else {
-        return Err(not_expressible(format!("a description has one input, this network has {}", inputs.len())));
+        return Err(not_expressible(format!(
+            "a description has one input, this network has {}",
+            inputs.len()
+        )));
     };
     let node = graph.node(only);
     let Op::Input(Input { shape }) = &node.op else { unreachable!("inputs are input nodes") };
@@ -193,7 +197,9 @@ fn tensors(graph: &Graph, roles: &BTreeMap<String, Place<'_>>) -> Result<Vec<u8>
         let values: Arc<[f32]> = graph.weights.values(place.name)?;
         bytes.insert(name, values.iter().flat_map(|value| value.to_le_bytes()).collect());
     }
-    let fault = |error: safetensors::SafeTensorError| not_expressible(format!("the weights can't be written: {error}"));
+    let fault = |error: safetensors::SafeTensorError| {
+        not_expressible(format!("the weights can't be written: {error}"))
+    };
     let mut views = Vec::with_capacity(roles.len());
     for (name, place) in roles {
         let view = TensorView::new(Dtype::F32, place.shape.axes().to_vec(), &bytes[name.as_str()]);

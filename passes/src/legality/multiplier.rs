@@ -43,7 +43,8 @@ fn fault(graph: &Graph, id: NodeId, [from, to]: [&Shape; 2], expecting: &[Expect
     let (old, new) = (from.channels(), to.channels());
     let multiplier = new / old.max(1);
     let name = |id: NodeId| graph.node(id).name.as_str();
-    let message = format!("a multiplier of {multiplier} makes {new} channels of {old}, but {old} are expected");
+    let message =
+        format!("a multiplier of {multiplier} makes {new} channels of {old}, but {old} are expected");
     let fault = Diagnostic::error(codes::MULTIPLIER_CHANNELS, message)
         .at(super::described(graph.node(id)))
         .operand("changes", name(id), format!("{from} → multiplier {multiplier} → {to}"));
@@ -110,11 +111,13 @@ impl Search<'_> {
             }
             Op::Conv2d(conv) => {
                 let expected = |axis: usize| axis.checked_mul(conv.groups) == Some(self.channels);
-                let kernel = self.given(user, 0).filter(|kernel| kernel.rank() == 4 && expected(kernel.axes()[2]))?;
+                let kernel =
+                    self.given(user, 0).filter(|kernel| kernel.rank() == 4 && expected(kernel.axes()[2]))?;
                 Some(format!("kernel {kernel}"))
             }
             Op::Dense(_) => {
-                let kernel = self.given(user, 0).filter(|kernel| kernel.axes().first() == Some(&self.channels))?;
+                let kernel =
+                    self.given(user, 0).filter(|kernel| kernel.axes().first() == Some(&self.channels))?;
                 Some(format!("kernel {kernel}"))
             }
             Op::Binary(_) => {

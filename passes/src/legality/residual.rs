@@ -84,8 +84,7 @@ fn with_ways_out(fault: Diagnostic, broken: &Broken) -> Diagnostic {
         return fault;
     }
     let [from, to] = [broken.from[2], broken.to[2]];
-    let projection =
-        format!("what ResNet does: conv 1x1, {from}→{to}, stride {}", spelled(broken.stride));
+    let projection = format!("what ResNet does: conv 1x1, {from}→{to}, stride {}", spelled(broken.stride));
     fault.help_flag("insert 1x1 projection", "--residual project", projection)
 }
 

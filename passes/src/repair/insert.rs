@@ -65,7 +65,8 @@ fn block(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, project: NodeId) -> Op
     let last = end(graph, project);
     let ends = graph.users(last).iter().any(|&user| {
         // An activation makes the end non-linear; a sum or a product there is a shortcut or a gate already.
-        matches!(graph.node(user).op, Op::Activation(_) | Op::Binary(_)) || carries_residual(graph, user, last)
+        matches!(graph.node(user).op, Op::Activation(_) | Op::Binary(_))
+            || carries_residual(graph, user, last)
     });
     if ends {
         return None;

@@ -65,7 +65,8 @@ impl Files {
             return Err(Failure::Usage(message.to_owned()));
         }
         let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| is_json && !stem.contains('\\'));
+        let stem =
+            path.file_stem().and_then(|stem| stem.to_str()).filter(|stem| is_json && !stem.contains('\\'));
         let Some(stem) = stem else {
             return Err(Failure::Usage(format!("a model is written as .json, {} is none", path.display())));
         };
@@ -77,7 +78,8 @@ impl Files {
     fn write(&self, graph: &Graph) -> Result<(), Failure> {
         let beside = Beside { weights: &self.weights, labels: &self.labels };
         let written = description::write(graph, &beside)?;
-        let others = [(&self.weights, written.weights), (&self.labels, written.labels.map(String::into_bytes))];
+        let others =
+            [(&self.weights, written.weights), (&self.labels, written.labels.map(String::into_bytes))];
         let mut files: Vec<(PathBuf, &[u8])> = others
             .iter()
             .filter_map(|(name, content)| Some((self.description.with_file_name(name), content.as_deref()?)))
