@@ -61,7 +61,7 @@ const EVERYTHING: &str = r#"{"frit": 1, "name": "all \"of\" it",
    {"name": "shaped", "op": "reshape", "shape": [1, 1, 8], "inputs": "mean"},
    {"name": "vector", "op": "flatten"},
    {"name": "dense", "op": "dense", "units": 3, "bias": false}, "softmax"],
- "outputs": ["gated", "dense/softmax", "flat"]}"#;
+ "outputs": ["gated", "flat", "dense/softmax"]}"#;
 
 #[test]
 fn every_op_reads_back_as_it_was() {
@@ -83,6 +83,7 @@ fn weights_and_labels_that_lie_in_files_are_written_beside_it() {
     }
     graph.labels = Some(vec!["cat".into(), "dog".into(), "\u{e4}".into()]);
     let read_back = again(&graph);
+    assert_eq!(read_back.labels, graph.labels);
     for name in &seeded {
         assert_eq!(read_back.weights.values(name).unwrap(), graph.weights.values(name).unwrap(), "{name}");
     }
