@@ -10,6 +10,8 @@ mod hostile;
 mod networks;
 #[path = "cli/outcomes.rs"]
 mod outcomes;
+#[path = "cli/repairs.rs"]
+mod repairs;
 #[path = "cli/runs.rs"]
 mod runs;
 #[path = "cli/usage.rs"]

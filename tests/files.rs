@@ -6,6 +6,7 @@ use frit_compiler::import::{Source, json};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
 use frit_ir::{Faults, Graph, Op, Tensor, text};
+use frit_passes::repair::{Policy, ProjectionWeights};
 use frit_passes::{CostModel, Limits, egraph, legality};
 use frit_tests::case::Case;
 use frit_tests::{compare, root, source};
@@ -49,6 +50,28 @@ fn legality() {
     run("legality", |case| {
         let (_, warnings) = legality::check(text::parse(&case.body)?)?;
         Ok(rendered(&warnings) + "legal\n")
+    });
+}
+
+#[test]
+fn repair() {
+    run("repair", |case| {
+        let weights = match case.directive("weights") {
+            "zero" => ProjectionWeights::Zero,
+            _ => ProjectionWeights::Seeded,
+        };
+        let policy = match case.directive("residual") {
+            "drop" => Policy::Drop,
+            "project" => Policy::Project(weights),
+            "insert" => Policy::Insert,
+            other => panic!("{}: there is no policy {other}", case.path.display()),
+        };
+        let repaired = frit_passes::repair::repair(text::parse(&case.body)?, policy);
+        let mut answer: String = repaired.repairs.iter().map(|repair| format!("{}\n", repair.what)).collect();
+        answer += &rendered(&repaired.warnings);
+        Ok(answer
+            + &legality::check(repaired.graph)
+                .map_or_else(|faults| rendered(&faults), |(legal, _)| text::print(&legal)))
     });
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use petgraph::Direction;
-use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::stable_graph::{EdgeIndex, NodeIndex, StableDiGraph};
 use petgraph::visit::EdgeRef;
 
 use crate::ops::Op;
@@ -89,6 +89,40 @@ impl Graph {
         for (operand, &input) in inputs.iter().enumerate() {
             self.nodes.add_edge(input, node, operand);
         }
+    }
+
+    /// Gives `node` other operands.
+    pub fn set_operands(&mut self, node: NodeId, inputs: &[NodeId]) {
+        let reads: Vec<EdgeIndex<u32>> =
+            self.nodes.edges_directed(node, Direction::Incoming).map(|edge| edge.id()).collect();
+        for edge in reads {
+            self.nodes.remove_edge(edge);
+        }
+        self.connect(node, inputs);
+    }
+
+    /// Makes every layer that reads `from` read `to` instead, and `to` the output that `from` is; `to` keeps its own
+    /// operands. A layer that would be an output twice is one once.
+    pub fn redirect(&mut self, from: NodeId, to: NodeId) {
+        let reads = self.nodes.edges_directed(from, Direction::Outgoing).filter(|edge| edge.target() != to);
+        let reads: Vec<(EdgeIndex<u32>, NodeId, usize)> =
+            reads.map(|edge| (edge.id(), edge.target(), *edge.weight())).collect();
+        for (edge, user, operand) in reads {
+            self.nodes.remove_edge(edge);
+            self.nodes.add_edge(to, user, operand);
+        }
+        let stays = self.outputs.contains(&to);
+        self.outputs.retain(|&output| output != from || !stays);
+        self.outputs.iter_mut().filter(|output| **output == from).for_each(|output| *output = to);
+    }
+
+    /// Removes `node`, which is no output, with all that it reads and all that is read of it.
+    ///
+    /// # Panics
+    /// `node` is an output.
+    pub fn remove(&mut self, node: NodeId) {
+        assert!(!self.outputs.contains(&node), "{} is an output", self.node(node).name);
+        self.nodes.remove_node(node);
     }
 
     /// Marks `node` as the next output.
@@ -230,6 +264,24 @@ mod tests {
         node(&mut graph, Op::Activation(Activation::Relu), &[b]);
         graph.connect(a, &[x, b]);
         assert_eq!(graph.topological(), [x]);
+    }
+
+    #[test]
+    fn a_layer_can_be_taken_out_of_the_way_of_the_data() {
+        let mut graph = Graph::new("test");
+        let x = node(&mut graph, input(), &[]);
+        let relu = node(&mut graph, Op::Activation(Activation::Relu), &[x]);
+        let sum = node(&mut graph, Op::Binary(Binary::Add), &[relu, x]);
+        let twice = node(&mut graph, Op::Binary(Binary::Add), &[sum, sum]);
+        graph.add_output(sum);
+        graph.add_output(twice);
+        graph.redirect(sum, relu);
+        graph.remove(sum);
+        assert_eq!((graph.operands(twice), graph.outputs()), (vec![relu, relu], &[relu, twice][..]));
+        graph.set_operands(twice, &[x, relu]);
+        assert_eq!((graph.operands(twice), graph.users(x)), (vec![x, relu], vec![relu, twice]));
+        graph.redirect(twice, relu);
+        assert_eq!(graph.outputs(), [relu]);
     }
 
     #[test]

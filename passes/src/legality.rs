@@ -1,14 +1,18 @@
 //! What makes a network legal: known shapes, the right weights, and joins of equal shapes.
 
+pub mod multiplier;
 pub mod residual;
+pub mod training;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::Binary;
 use frit_ir::ops::binary::broadcast;
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Shape, infer};
+
+use crate::repair;
+use residual::{Branches, Broken};
 
 /// The name of the pass.
 pub const NAME: &str = "legality";
@@ -43,34 +47,58 @@ impl<T> Deref for Legal<T> {
 ///
 /// # Errors
 /// Every fault in one go: those of inference (FR01xx), of weights (FR02x) and of joins (FR02xx). Layers
-/// behind a layer whose shape can't be known are passed over.
+/// behind a layer whose shape can't be known are passed over; behind a residual that is at fault the network is
+/// checked as its main path alone would go on.
 pub fn check(graph: Graph) -> Result<(Legal<Graph>, Faults), Faults> {
-    let mut faults = Faults::new();
-    let shapes = match infer::infer(&graph) {
-        Ok(shapes) => shapes,
-        Err(found) => {
-            faults.extend(found);
-            known_shapes(&graph)
-        }
-    };
-    infer::check_weights(&graph, &shapes, &mut faults);
-    check_joins(&graph, &shapes, &mut faults);
+    let joins = joins(&graph);
+    let settled = repair::without_shortcuts(&graph, &joins.broken);
+    let (shapes, mut faults) = infer::known(&settled);
+    infer::check_weights(&settled, &shapes, &mut faults);
+    faults.extend(joins.faults);
+    let given = |name: &str| graph.weights.get(name).map(|weight| weight.shape.clone());
+    faults.extend(multiplier::faults(&graph, &joins.shapes, &given));
     faults.unless_errors(()).map(|((), warnings)| (Legal(graph), warnings))
 }
 
-/// The shapes that can be known in a graph with faults: joins and weights are checked wherever they are.
-fn known_shapes(graph: &Graph) -> BTreeMap<NodeId, Shape> {
-    let mut shapes = BTreeMap::new();
+/// The faults of the joins alone, as far as shapes are known.
+pub fn join_faults(graph: &Graph) -> Faults {
+    joins(graph).faults
+}
+
+/// The joins of a network that are at fault.
+pub(crate) struct Joins {
+    /// Residuals whose shortcut can't be the identity, in the order of the data.
+    pub(crate) broken: Vec<Broken>,
+    /// The shapes that can be known, a broken residual's being that of its main path.
+    pub(crate) shapes: BTreeMap<NodeId, Shape>,
+    /// A fault for each, those of joins that are no residuals among them.
+    faults: Faults,
+}
+
+/// Finds the joins that are at fault.
+pub(crate) fn joins(graph: &Graph) -> Joins {
+    let mut joins = Joins { broken: Vec::new(), shapes: BTreeMap::new(), faults: Faults::new() };
+    let mut branches = Branches::default();
     for id in graph.topological() {
-        let operands: Option<Vec<Shape>> =
-            graph.operands(id).iter().map(|o| shapes.get(o).cloned()).collect();
+        branches.push(id);
         let node = graph.node(id);
+        let operands = graph.operands(id);
+        let operands: Option<Vec<Shape>> =
+            operands.iter().map(|operand| joins.shapes.get(operand).cloned()).collect();
         let shape = operands.filter(|o| o.len() == node.op.arity()).and_then(|o| node.op.shape(&o).ok());
-        if let Some(shape) = shape {
-            shapes.insert(id, shape);
+        let Some(shape) = shape else { continue };
+        joins.shapes.insert(id, shape);
+        let Some(join) = join(graph, &joins.shapes, id).filter(|join| !join.fits(graph)) else { continue };
+        let broken = branches.broken(graph, &joins.shapes, id);
+        let fault = broken.as_ref().and_then(|b| residual::diagnose(&branches, graph, &joins.shapes, b));
+        let fault = fault.unwrap_or_else(|| mismatch(graph, &join));
+        joins.faults.push(fault.at(described(node)));
+        if let Some(broken) = broken {
+            joins.shapes.insert(id, Shape::new(&broken.to));
+            joins.broken.push(broken);
         }
     }
-    shapes
+    joins
 }
 
 /// Two tensors that an add joins: the layers and shapes of both sides.
@@ -83,28 +111,14 @@ struct Join<'a> {
     shapes: [&'a Shape; 2],
 }
 
-fn check_joins(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, faults: &mut Faults) {
-    let order = graph.topological();
-    let branches = residual::Branches::new(graph, &order);
-    for &id in &order {
-        let Some(join) = join(graph, shapes, id) else { continue };
-        let [first, second] = join.shapes;
-        let fits = match graph.node(id).op {
+impl Join<'_> {
+    /// Whether the shapes go together.
+    fn fits(&self, graph: &Graph) -> bool {
+        let [first, second] = self.shapes;
+        match graph.node(self.at).op {
             Op::Binary(_) => broadcast(first, second).is_some(),
             _ => first == second,
-        };
-        if fits {
-            continue;
         }
-        // Only a sum is a residual.
-        let residual = match graph.node(id).op {
-            Op::Binary(Binary::Add) | Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_) => {
-                residual::diagnose(&branches, shapes, &join)
-            }
-            _ => None,
-        };
-        let fault = residual.unwrap_or_else(|| mismatch(graph, &join));
-        faults.push(fault.at(described(graph.node(id))));
     }
 }
 

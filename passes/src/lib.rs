@@ -7,6 +7,7 @@
 pub mod egraph;
 pub mod legality;
 pub mod pipeline;
+pub mod repair;
 pub mod report;
 
 #[cfg(test)]

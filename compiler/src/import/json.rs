@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use frit_ir::diagnostic::codes;
 use frit_ir::graph::Preprocess;
 use frit_ir::{Diagnostic, Faults, Graph, Shape};
+use frit_passes::legality::{self, multiplier};
 
 use super::{Source, inside, labels, limits};
 use attributes::Defaults;
@@ -78,9 +79,17 @@ fn describe<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) 
         Some(WeightSource::Seed(seed, at)) => weights::seeded(&mut built.graph, needed, *seed, at, findings),
         Some(WeightSource::File(path, name, at)) => {
             let shelf = weights::Shelf { path, name, at };
-            weights::from_file(&mut built.graph, &needed, &shelf, &layers, findings);
+            let misfits = weights::from_file(&mut built.graph, &needed, &shelf, &layers, findings);
+            let given = |name: &str| misfits.get(name).cloned();
+            if !misfits.is_empty() {
+                findings.extend(multiplier::faults(&built.graph, &built.shapes, &given));
+            }
         }
         None => {}
+    }
+    // A description with faults never comes to legality: its joins are told here, so that one run tells all.
+    if findings.has_errors() {
+        findings.extend(legality::join_faults(&built.graph));
     }
     built.graph.name = header.name;
     built.graph.preprocess = header.input.preprocess;

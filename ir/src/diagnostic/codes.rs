@@ -81,10 +81,18 @@ codes! {
     RESIDUAL_SHAPES = 201;
     /// An add joins different shapes.
     JOIN_SHAPES = 202;
+    /// A depthwise multiplier changes the channels that a later layer expects.
+    MULTIPLIER_CHANNELS = 203;
+    /// A batch normalisation is in training mode.
+    TRAINING_MODE = 204;
+    /// A projection that a repair inserted has weights that nobody trained.
+    UNTRAINED_PROJECTION = 205;
     /// An output could not be written.
     OUTPUT_UNWRITABLE = 301;
     /// Compiled and interpreted results differ.
     VERIFY_DIFFERS = 302;
+    /// A network that the format that it is to be written in can't hold.
+    NOT_EXPRESSIBLE = 303;
     /// The file is no artifact.
     ARTIFACT_FORMAT = 401;
     /// The artifact has another version than this program reads.

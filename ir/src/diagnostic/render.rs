@@ -134,7 +134,7 @@ fn width(text: &str) -> usize {
 }
 
 /// `text` with control characters and marks of direction as escapes.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let turns =
         |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());

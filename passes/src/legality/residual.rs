@@ -1,9 +1,11 @@
 //! The residual rule: a shortcut is the identity only where stride is 1 and channels match (He et al., 2016;
 //! Sandler et al., 2018). One function, [`is_identity`], decides for block descriptions and for graphs.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use frit_ir::diagnostic::codes;
+use frit_ir::ops::Binary;
 use frit_ir::{Diagnostic, Graph, NodeId, Op, Shape};
 
 use super::Join;
@@ -27,47 +29,62 @@ pub fn is_identity(stride: [usize; 2], channels_in: usize, channels_out: usize) 
     if violation.stride || violation.channels { Err(violation) } else { Ok(()) }
 }
 
-/// The fault of a join that is a residual whose shortcut can't be the identity; `None` for any other join.
-///
-/// The branch starts at the nearest layer that both sides come from; the side with fewer convolutions since
-/// then is the shortcut. Sides with as many convolutions are two branches of equal rank and no residual.
+/// A residual whose shortcut can't be the identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The layer that adds.
+    pub at: NodeId,
+    /// Which operand of `at` is the shortcut.
+    pub shortcut: usize,
+    /// Height, width and channels of the shortcut.
+    pub from: [usize; 3],
+    /// Height, width and channels of the main path.
+    pub to: [usize; 3],
+    /// By how much the main path strides more than the shortcut.
+    pub stride: [usize; 2],
+}
+
+impl Broken {
+    /// Whether a 1×1 convolution of this stride makes the main path's shape out of the shortcut's.
+    pub fn can_be_projected(&self) -> bool {
+        (0..2).all(|axis| self.from[axis].div_ceil(self.stride[axis].max(1)) == self.to[axis])
+    }
+}
+
+/// The fault of a residual whose shortcut can't be the identity.
 pub(super) fn diagnose(
-    branches: &Branches<'_>,
+    branches: &Branches,
+    graph: &Graph,
     shapes: &BTreeMap<NodeId, Shape>,
-    join: &Join<'_>,
+    broken: &Broken,
 ) -> Option<Diagnostic> {
-    let (start, paths) = branches.paths(join)?;
-    let [main, shortcut] = match paths[0].convolutions.cmp(&paths[1].convolutions) {
-        std::cmp::Ordering::Greater => [0, 1],
-        std::cmp::Ordering::Less => [1, 0],
-        std::cmp::Ordering::Equal => return None,
-    };
-    let (from, to) = (join.shapes[shortcut].map()?, join.shapes[main].map()?);
-    let stride = relative(paths[main].stride(), paths[shortcut].stride());
-    is_identity(stride, from[2], to[2]).err()?;
-    let name = |side: usize| branches.graph.node(join.sides[side]).name.as_str();
+    let join = super::join(graph, shapes, broken.at)?;
+    let (start, paths) = branches.paths(graph, &join)?;
+    let (shortcut, main) = (broken.shortcut, 1 - broken.shortcut);
+    let name = |side: usize| graph.node(join.sides[side]).name.as_str();
     let story = |side: usize| paths[side].story(shapes.get(&start), join.shapes[side]);
-    let step = format!("{} → {}", from[2], to[2]);
+    let step = format!("{} → {}", broken.from[2], broken.to[2]);
     let mut fault = Diagnostic::error(codes::RESIDUAL_SHAPES, "residual add joins different shapes")
         .operand("main path", name(main), story(main))
         .operand("shortcut", name(shortcut), story(shortcut))
         .note(format!(
             "a residual is the identity only where stride is 1 and channels match (here stride {}, {step})",
-            spelled(stride)
+            spelled(broken.stride)
         ));
     for path in [main, shortcut] {
-        fault = paths[path].causes(branches.graph).into_iter().fold(fault, Diagnostic::note);
+        fault = paths[path].causes(graph).into_iter().fold(fault, Diagnostic::note);
     }
-    Some(with_ways_out(fault, from, to, stride))
+    Some(with_ways_out(fault, broken))
 }
 
 /// The repairs; a projection only where it would give the main path's shape.
-fn with_ways_out(fault: Diagnostic, from: [usize; 3], to: [usize; 3], stride: [usize; 2]) -> Diagnostic {
+fn with_ways_out(fault: Diagnostic, broken: &Broken) -> Diagnostic {
     let fault = fault.help_flag("drop the edge", "--residual drop", "what MobileNetV2 and V3 do");
-    if from[0].div_ceil(stride[0]) != to[0] || from[1].div_ceil(stride[1]) != to[1] {
+    if !broken.can_be_projected() {
         return fault;
     }
-    let projection = format!("what ResNet does: conv 1x1, {}→{}, stride {}", from[2], to[2], spelled(stride));
+    let [from, to] = [broken.from[2], broken.to[2]];
+    let projection = format!("what ResNet does: conv 1x1, {from}→{to}, stride {}", spelled(broken.stride));
     fault.help_flag("insert 1x1 projection", "--residual project", projection)
 }
 
@@ -80,7 +97,7 @@ fn relative(main: [usize; 2], shortcut: [usize; 2]) -> [usize; 2] {
 }
 
 /// `2` for both axes alike, else `2x1`.
-fn spelled(stride: [usize; 2]) -> String {
+pub(crate) fn spelled(stride: [usize; 2]) -> String {
     if stride[0] == stride[1] { stride[0].to_string() } else { format!("{}x{}", stride[0], stride[1]) }
 }
 
@@ -129,28 +146,57 @@ impl Path {
     }
 }
 
-/// A graph with the place of each layer in its order, to find where two sides of a join part.
-pub(super) struct Branches<'a> {
-    graph: &'a Graph,
-    order: &'a [NodeId],
+/// Layers that a residual goes over, at most: a hostile network of faulty adds is not searched as a whole for each.
+const REACH: usize = 2_000;
+
+/// The place of each layer in the order of a graph, to find where two sides of a join part. The order may still
+/// grow with the graph.
+#[derive(Debug, Default)]
+pub struct Branches {
+    order: Vec<NodeId>,
     places: BTreeMap<NodeId, usize>,
 }
 
-impl<'a> Branches<'a> {
-    /// `order` is the graph's topological order.
-    pub(super) fn new(graph: &'a Graph, order: &'a [NodeId]) -> Branches<'a> {
-        Branches { graph, order, places: order.iter().enumerate().map(|(place, &id)| (id, place)).collect() }
+impl Branches {
+    /// The next layer of the order, which reads only those before it.
+    pub fn push(&mut self, id: NodeId) {
+        self.places.insert(id, self.order.len());
+        self.order.push(id);
+    }
+
+    /// The residual that the layer `at` is, where its shortcut can't be the identity.
+    ///
+    /// The branch starts at the nearest layer that both sides come from; the side with fewer convolutions since
+    /// then is the shortcut. Sides with as many convolutions are two branches of equal rank and no residual, and
+    /// what is no sum is none. The main path alone would still have a known shape: what follows can go on from that.
+    pub fn broken(&self, graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, at: NodeId) -> Option<Broken> {
+        let join = super::join(graph, shapes, at).filter(|join| !join.fits(graph))?;
+        if matches!(graph.node(at).op, Op::Binary(binary) if binary != Binary::Add) {
+            return None;
+        }
+        let (_, paths) = self.paths(graph, &join)?;
+        let shortcut = match paths[0].convolutions.cmp(&paths[1].convolutions) {
+            Ordering::Greater => 1,
+            // A convolution's own sum can't be taken out of it.
+            Ordering::Less if join.sides[0] != at => 0,
+            _ => return None,
+        };
+        let main = 1 - shortcut;
+        let (from, to) = (join.shapes[shortcut].map()?, join.shapes[main].map()?);
+        let stride = relative(paths[main].stride(), paths[shortcut].stride());
+        is_identity(stride, from[2], to[2]).err()?;
+        Some(Broken { at, shortcut, from, to, stride })
     }
 
     /// The nearest layer that both sides come from, and the path from it to each side.
-    fn paths(&self, join: &Join<'_>) -> Option<(NodeId, [Path; 2])> {
-        let (start, between) = self.part(join)?;
-        Some((start, join.sides.map(|side| self.path(start, &between, join, side))))
+    fn paths(&self, graph: &Graph, join: &Join<'_>) -> Option<(NodeId, [Path; 2])> {
+        let (start, between) = self.part(graph, join)?;
+        Some((start, join.sides.map(|side| self.path(graph, (start, &between), join, side))))
     }
 
     /// Walks back from both sides at once, always from the later layer: the first that both reach is the
     /// nearest. Also returns the layers passed on the way.
-    fn part(&self, join: &Join<'_>) -> Option<(NodeId, BTreeSet<usize>)> {
+    fn part(&self, graph: &Graph, join: &Join<'_>) -> Option<(NodeId, BTreeSet<usize>)> {
         let mut reached: BTreeMap<usize, [bool; 2]> = BTreeMap::new();
         let mut later = BinaryHeap::new();
         for (side, id) in join.sides.into_iter().enumerate() {
@@ -158,14 +204,15 @@ impl<'a> Branches<'a> {
             reached.entry(place).or_default()[side] = true;
             later.push(place);
         }
-        while let Some(place) = later.pop() {
+        while let Some(place) = later.pop().filter(|_| reached.len() <= REACH) {
             let by = reached[&place];
             if by == [true, true] {
                 return Some((self.order[place], reached.into_keys().collect()));
             }
-            for operand in self.operands(self.order[place], join) {
-                let entry = reached.entry(self.places[&operand]).or_insert_with(|| {
-                    later.push(self.places[&operand]);
+            for operand in operands(graph, self.order[place], join) {
+                let operand = *self.places.get(&operand)?;
+                let entry = reached.entry(operand).or_insert_with(|| {
+                    later.push(operand);
                     [false; 2]
                 });
                 *entry = [entry[0] || by[0], entry[1] || by[1]];
@@ -174,38 +221,51 @@ impl<'a> Branches<'a> {
         None
     }
 
-    /// The path from `start` to `end` through the layers `between`, along the first operand that leads there.
-    fn path(&self, start: NodeId, between: &BTreeSet<usize>, join: &Join<'_>, end: NodeId) -> Path {
+    /// The path from a start to `end` through the layers `between`, along the first operand that leads there.
+    fn path(
+        &self,
+        graph: &Graph,
+        (start, between): (NodeId, &BTreeSet<usize>),
+        join: &Join<'_>,
+        end: NodeId,
+    ) -> Path {
         let mut leads = BTreeSet::from([start]);
         for &place in between.range(self.places[&start] + 1..) {
             let id = self.order[place];
-            if self.operands(id, join).iter().any(|operand| leads.contains(operand)) {
+            if operands(graph, id, join).iter().any(|operand| leads.contains(operand)) {
                 leads.insert(id);
             }
         }
         let mut path = Path { convolutions: 0, strides: Vec::new() };
         let mut at = end;
         while at != start {
-            if let Op::Conv2d(conv) = &self.graph.node(at).op {
+            if let Op::Conv2d(conv) = &graph.node(at).op {
                 path.convolutions += 1;
                 if conv.stride != [1, 1] {
                     path.strides.push((at, conv.stride));
                 }
             }
-            let back = self.operands(at, join).into_iter().find(|operand| leads.contains(operand));
+            let back = operands(graph, at, join).into_iter().find(|operand| leads.contains(operand));
             at = back.expect("the walk back reached the start through this layer");
         }
         path.strides.reverse();
         path
     }
+}
 
-    /// The operands on the way back; a layer that adds a residual to its own sum comes from its first operand
-    /// alone.
-    fn operands(&self, id: NodeId, join: &Join<'_>) -> Vec<NodeId> {
-        let mut operands = self.graph.operands(id);
-        if id == join.at {
-            operands.truncate(1);
-        }
-        operands
+impl FromIterator<NodeId> for Branches {
+    fn from_iter<I: IntoIterator<Item = NodeId>>(order: I) -> Branches {
+        let mut branches = Branches::default();
+        order.into_iter().for_each(|id| branches.push(id));
+        branches
     }
+}
+
+/// The operands on the way back; a layer that adds a residual to its own sum comes from its first operand alone.
+fn operands(graph: &Graph, id: NodeId, join: &Join<'_>) -> Vec<NodeId> {
+    let mut operands = graph.operands(id);
+    if id == join.at {
+        operands.truncate(1);
+    }
+    operands
 }

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use frit_compiler::Phase;
 use frit_ir::diagnostic::{codes, render};
 use frit_ir::{Diagnostic, Faults};
+use frit_passes::repair::Repair;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::NamedTempFile;
 
@@ -81,14 +82,25 @@ impl Console {
 
     /// Something worth knowing that is not a fault, on stderr.
     pub(crate) fn note(&self, message: &str) {
+        self.note_of(message, &[], &[]);
+    }
+
+    /// A repair that was made, on stderr.
+    pub(crate) fn repaired(&self, repair: &Repair) {
+        let shapes: Vec<String> = repair.shapes.iter().map(ToString::to_string).collect();
+        self.note_of(&repair.what, &repair.layers, &shapes);
+    }
+
+    /// A note about `layers` with `shapes`.
+    fn note_of(&self, message: &str, layers: &[String], shapes: &[String]) {
         let mut stderr = std::io::stderr().lock();
         let _ = if self.json {
             let note = serde_json::json!({
-                "code": null, "severity": "note", "message": message, "layers": [], "shapes": [], "help": [],
+                "code": null, "severity": "note", "message": message, "layers": layers, "shapes": shapes, "help": [],
             });
             writeln!(stderr, "{note}")
         } else {
-            writeln!(stderr, "note: {message}")
+            writeln!(stderr, "note: {}", render::escaped(message))
         };
     }
 
@@ -212,6 +224,27 @@ impl Content {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         Ok(Content::Beside(builder.prefix(".frit-").tempfile_in(folder)?))
     }
+}
+
+/// Writes files that belong together, the one that names the others last: all are written before the first is put in its
+/// place.
+pub(crate) fn save_together(files: &[(PathBuf, &[u8])]) -> Result<(), Failure> {
+    let mut drafts = Vec::with_capacity(files.len());
+    for (path, content) in files {
+        let mut draft = Draft::new(path)?;
+        draft.write(|file| file.write_all(content))?;
+        drafts.push(draft);
+    }
+    for (index, draft) in drafts.into_iter().enumerate() {
+        if let Err(failure) = draft.keep() {
+            for (path, _) in &files[..index] {
+                // The fault that is told is the one that came first.
+                let _ = std::fs::remove_file(path);
+            }
+            return Err(failure);
+        }
+    }
+    Ok(())
 }
 
 fn unwritable(what: &str, error: &std::io::Error) -> Failure {

@@ -10,10 +10,11 @@ use frit_compiler::report::{Listing, Stage, dot, json, text};
 use frit_ir::diagnostic::codes;
 use frit_ir::text::print;
 use frit_ir::{Diagnostic, Graph};
+use frit_passes::Report;
 
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::model::ModelArgs;
+use crate::model::{ModelArgs, Reading};
 
 /// Show a model before, between and after the stages of the compiler
 #[derive(Debug, clap::Args)]
@@ -57,7 +58,7 @@ pub(crate) enum Level {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum StageName {
-    /// As the description says.
+    /// As the description says, before any repair.
     Imported,
     /// Found legal.
     Legal,
@@ -120,15 +121,17 @@ fn passes(args: &Args, console: &Console) -> Result<String, Failure> {
         return Err(Failure::Usage("--passes is a table: it can't be drawn with --format dot".into()));
     }
     let options = args.model.options()?;
-    let optimised = frit_compiler::optimise(args.model.read(console)?, &options)?;
+    let Reading { graph, report, .. } = args.model.read_and_repair(console)?;
+    let optimised = frit_compiler::optimise(graph, &options)?;
     console.diagnose(&optimised.warnings);
-    Ok(if args.json() { json::passes(&optimised.reports) } else { text::passes(&optimised.reports) })
+    let reports: Vec<Report> = report.into_iter().chain(optimised.reports).collect();
+    Ok(if args.json() { json::passes(&reports) } else { text::passes(&reports) })
 }
 
 fn stage(args: &Args, console: &Console) -> Result<String, Failure> {
     let options = args.model.options()?;
     if args.stage == StageName::Imported {
-        let graph = args.model.read(console)?;
+        let graph = args.model.import(console)?;
         return Ok(write(args.format, &graph, &Listing::graph(Stage::Imported, &graph, &graph)));
     }
     if args.stage == StageName::Legal {

@@ -12,6 +12,7 @@ mod failure;
 mod images;
 mod inspect;
 mod model;
+mod repair;
 mod run;
 mod verify;
 mod zoo;

@@ -1,6 +1,7 @@
 //! The arguments that every command with a MODEL has.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
@@ -11,10 +12,12 @@ use frit_compiler::{Options, import};
 use frit_ir::{Faults, Graph};
 use frit_passes::egraph::rules;
 use frit_passes::legality::{self, Legal};
+use frit_passes::{Report, repair};
 
 use crate::artifact;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::repair::RepairArgs;
 
 /// What the options of compilation stand under in the help.
 pub(crate) const COMPILATION: &str = "Compilation";
@@ -68,26 +71,61 @@ pub(crate) struct ModelArgs {
     /// How blocks go through the caches; one that can't go so goes layer by layer
     #[arg(long, value_enum, default_value_t = Schedule::Auto, conflicts_with = "no_fuse", help_heading = COMPILATION)]
     schedule: Schedule,
+    #[command(flatten)]
+    pub(crate) repair: RepairArgs,
     /// The options above that were given, as they are typed.
     #[arg(skip)]
     pub(crate) given: Vec<String>,
 }
 
+/// A model that was read.
+pub(crate) struct Reading {
+    pub(crate) graph: Graph,
+    /// What was repaired, where anything was to be.
+    pub(crate) report: Option<Report>,
+    /// Number of warnings.
+    warnings: usize,
+}
+
 impl ModelArgs {
-    /// Reads the model; warnings go to stderr.
-    pub(crate) fn read(&self, console: &Console) -> Result<Graph, Failure> {
-        let (graph, warnings) = self.import()?;
+    /// Reads the model as it is; warnings go to stderr.
+    pub(crate) fn import(&self, console: &Console) -> Result<Graph, Failure> {
+        let (graph, warnings) = self.load()?;
         console.diagnose(&warnings);
         Ok(graph)
     }
 
-    /// Reads the model and finds it legal; warnings go to stderr.
+    /// Reads the model and repairs what it should; what was done and warnings go to stderr.
+    pub(crate) fn read(&self, console: &Console) -> Result<Graph, Failure> {
+        Ok(self.read_and_repair(console)?.graph)
+    }
+
+    /// The same, with a report where it was to be repaired.
+    pub(crate) fn read_and_repair(&self, console: &Console) -> Result<Reading, Failure> {
+        let policy = self.repair.policy()?;
+        let (graph, mut warnings) = self.load()?;
+        let (graph, report) = match policy {
+            None => (graph, None),
+            Some(policy) => {
+                let started = Instant::now();
+                let repaired = repair::repair(graph, policy);
+                let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+                repaired.repairs.iter().for_each(|repair| console.repaired(repair));
+                let report = Report { milliseconds, ..repaired.report() };
+                warnings.extend(repaired.warnings);
+                (repaired.graph, Some(report))
+            }
+        };
+        console.diagnose(&warnings);
+        Ok(Reading { graph, report, warnings: warnings.iter().count() })
+    }
+
+    /// Reads the model, repairs what it should, and finds it legal; what was done and warnings go to stderr.
     pub(crate) fn read_legal(&self, console: &Console) -> Result<(Legal<Graph>, usize), Failure> {
-        let (graph, found) = self.import()?;
-        console.diagnose(&found);
-        let (legal, more) = legality::check(graph)?;
+        let reading = self.read_and_repair(console)?;
+        let (legal, more) = legality::check(reading.graph)?;
         console.diagnose(&more);
-        Ok((legal, found.iter().count() + more.iter().count()))
+        Ok((legal, reading.warnings + more.iter().count()))
     }
 
     /// The same for another model.
@@ -95,7 +133,7 @@ impl ModelArgs {
         ModelArgs { model: model.to_owned(), ..self.clone() }
     }
 
-    fn import(&self) -> Result<(Graph, Faults), Failure> {
+    fn load(&self) -> Result<(Graph, Faults), Failure> {
         if self.is_artifact() {
             return Err(artifact::no_source(&self.model));
         }

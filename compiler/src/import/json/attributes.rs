@@ -5,6 +5,7 @@ use frit_ir::ops::{
     Activation, BatchNorm, Binary, Dense, Epilogue, GlobalAveragePool, Pad, Padding, Reshape, Scalar, Softmax,
 };
 use frit_ir::{Op, Shape};
+use frit_passes::legality::training;
 
 use super::document::{Content, Value};
 use super::fields::{Reader, unknown, wrong};
@@ -287,6 +288,11 @@ fn batch_norm(reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<BatchN
         None => default_epsilon(reader, defaults),
     };
     let (scale, center) = (reader.flag("scale", true), reader.flag("center", true));
+    if let Some(value) = reader.take("training")
+        && reader.as_flag(&value, "training")?
+    {
+        reader.fault(Some(&value), training::fault());
+    }
     Some(BatchNorm { epsilon: epsilon?, scale: scale?, center: center? })
 }
 

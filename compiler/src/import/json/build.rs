@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Conv2d, Epilogue, Input};
 use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape};
+use frit_passes::legality::residual::Branches;
 
 use super::attributes::{Convolution, Filters, Kind};
 use super::fields::Findings;
@@ -40,6 +41,7 @@ pub(super) struct Builder<'b, 'a> {
     shapes: BTreeMap<NodeId, Shape>,
     ids: BTreeMap<String, NodeId>,
     needed: Vec<Needed>,
+    branches: Branches,
     layers: &'b [Layer<'a>],
     findings: &'b mut Findings<'a>,
 }
@@ -95,7 +97,8 @@ pub(super) fn build<'a>(
 ) -> Built {
     let graph = Graph::default();
     let (shapes, ids, needed) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    let mut builder = Builder { graph, shapes, ids, needed, layers, findings };
+    let branches = Branches::default();
+    let mut builder = Builder { graph, shapes, ids, needed, branches, layers, findings };
     let input = entry.shape.clone().and_then(|shape| builder.input(entry.name, shape));
     let mut built = Built {
         graph: Graph::default(),
@@ -138,10 +141,7 @@ impl<'a> Builder<'_, 'a> {
         let op = Op::Input(Input { shape: shape.clone() });
         op.shape(&[]).ok()?;
         let node = Node { name: name.to_owned(), op, weights: Vec::new(), sources: Provenance::source(name) };
-        let id = self.graph.add(node, &[]);
-        self.shapes.insert(id, shape);
-        self.ids.insert(name.to_owned(), id);
-        Some(id)
+        Some(self.insert(node, shape, &[]))
     }
 
     /// The nodes that a layer reads; none where one could not be built.
@@ -279,10 +279,22 @@ impl<'a> Builder<'_, 'a> {
             self.needed.push(Needed { name, shape: role.shape, node: label.clone(), layer: origin.layer });
         }
         let sources = Provenance::source(origin.name);
-        let id = self.graph.add(Node { name: origin.name.to_owned(), op, weights, sources }, inputs);
+        let node = Node { name: origin.name.to_owned(), op, weights, sources };
+        Some(self.insert(node, shape, inputs))
+    }
+
+    /// Adds `node`, whose result is of `shape`. Behind a residual that is at fault the network goes on with the shape of its
+    /// main path, as it will once that is repaired: legality tells the fault.
+    fn insert(&mut self, node: Node, shape: Shape, inputs: &[NodeId]) -> NodeId {
+        let name = node.name.clone();
+        let id = self.graph.add(node, inputs);
+        self.branches.push(id);
+        self.ids.insert(name, id);
         self.shapes.insert(id, shape);
-        self.ids.insert(origin.name.to_owned(), id);
-        Some(id)
+        if let Some(broken) = self.branches.broken(&self.graph, &self.shapes, id) {
+            self.shapes.insert(id, Shape::new(&broken.to));
+        }
+        id
     }
 
     /// Tells a fault at the layer of `origin`.

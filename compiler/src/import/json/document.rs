@@ -77,7 +77,12 @@ impl<'a> Document<'a> {
         let line = self.lines.partition_point(|&start| start <= offset).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
         let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
-        Place { file: self.file.to_owned(), line: Some(line), column: Some(column), path: value.path.clone() }
+        Place { line: Some(line), column: Some(column), path: value.path.clone(), ..self.file_alone() }
+    }
+
+    /// The document as a whole, for people.
+    pub(crate) fn file_alone(&self) -> Place {
+        Place { file: self.file.to_owned(), ..Place::default() }
     }
 }
 

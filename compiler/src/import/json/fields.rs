@@ -22,11 +22,22 @@ impl<'a> Findings<'a> {
 
     /// Adds a fault at `value`; past the limit they are counted only.
     pub(super) fn add(&mut self, value: &Value<'a>, diagnostic: Diagnostic) {
+        self.push(diagnostic.in_file(self.document.place(value)));
+    }
+
+    /// Adds faults that name their layers, and are at no value.
+    pub(super) fn extend(&mut self, faults: Faults) {
+        for fault in faults.iter() {
+            self.push(fault.clone().in_file(self.document.file_alone()));
+        }
+    }
+
+    fn push(&mut self, diagnostic: Diagnostic) {
         if diagnostic.severity == Severity::Error {
             self.errors += 1;
         }
         if self.errors <= limits::FAULTS {
-            self.faults.push(diagnostic.in_file(self.document.place(value)));
+            self.faults.push(diagnostic);
         }
     }
 
@@ -201,10 +212,17 @@ impl<'r, 'a> Reader<'r, 'a> {
 
     /// The field as true or false.
     pub(super) fn flag(&mut self, name: &'static str, default: bool) -> Option<bool> {
-        let Some(value) = self.take(name) else { return Some(default) };
-        match self.content(&value)? {
+        match self.take(name) {
+            Some(value) => self.as_flag(&value, name),
+            None => Some(default),
+        }
+    }
+
+    /// `value` as true or false.
+    pub(super) fn as_flag(&mut self, value: &Value<'a>, name: &str) -> Option<bool> {
+        match self.content(value)? {
             Content::Bool(flag) => Some(flag),
-            other => self.refuse(&value, name, "true or false", &other),
+            other => self.refuse(value, name, "true or false", &other),
         }
     }
 

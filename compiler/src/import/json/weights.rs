@@ -54,25 +54,32 @@ pub(super) struct Shelf<'s, 'a> {
 
 /// Gives every weight in `needed` to `graph`, with its values from the file. Weights that are missing, of another type or
 /// shape are faults, tensors that nobody needs a warning. Whether the values are finite is legality's concern.
+///
+/// Returns the shapes of those that have another shape than is needed.
 pub(super) fn from_file<'a>(
     graph: &mut Graph,
     needed: &[Needed],
     shelf: &Shelf<'_, 'a>,
     layers: &[Layer<'a>],
     findings: &mut Findings<'a>,
-) {
+) -> BTreeMap<String, Shape> {
+    let mut misfits = BTreeMap::new();
     let unreadable = |reason: String| {
         let message = format!("the weights {} can't be read", shelf.name);
         Diagnostic::error(codes::WEIGHTS_UNREADABLE, message).note(reason)
     };
     let bytes = match MappedFile::open(shelf.path) {
         Ok(bytes) => bytes,
-        Err(error) => return findings.add(shelf.at, unreadable(error.to_string())),
+        Err(error) => {
+            findings.add(shelf.at, unreadable(error.to_string()));
+            return misfits;
+        }
     };
     let file = match SafeTensors::deserialize(&bytes) {
         Ok(file) => file,
         Err(error) => {
-            return findings.add(shelf.at, unreadable(format!("no complete safetensors file: {error}")));
+            findings.add(shelf.at, unreadable(format!("no complete safetensors file: {error}")));
+            return misfits;
         }
     };
     let tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
@@ -82,7 +89,12 @@ pub(super) fn from_file<'a>(
                 let shape = weight.shape.clone();
                 graph.weights.insert(weight.name.clone(), Weight { shape, data: Data::Values(values) });
             }
-            Err(fault) => findings.add(&layers[weight.layer].value, fault.at(weight.node.clone())),
+            Err(fault) => {
+                if let (codes::WEIGHT_SHAPE, Some(given)) = (fault.code, tensors.get(weight.name.as_str())) {
+                    misfits.insert(weight.name.clone(), Shape::new(given.shape()));
+                }
+                findings.add(&layers[weight.layer].value, fault.at(weight.node.clone()));
+            }
         }
     }
     if !findings.has_errors()
@@ -90,6 +102,7 @@ pub(super) fn from_file<'a>(
     {
         findings.add(shelf.at, warning);
     }
+    misfits
 }
 
 /// The values of one weight.

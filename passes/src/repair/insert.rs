@@ -1,0 +1,153 @@
+//! Finds the blocks whose input could be added to their output, and adds it.
+//!
+//! A block is expand (1×1) → depthwise → squeeze and excite → project (1×1), or what there is of it: only the depthwise
+//! and the projecting convolution must be there. Batch normalisations and activations may stand between; behind the
+//! projecting one there is no activation (the block's end is linear). MobileNet's separable blocks end in one and are
+//! therefore none.
+
+use std::collections::BTreeMap;
+
+use frit_ir::ops::{Binary, Conv2d};
+use frit_ir::{Graph, Node, NodeId, Op, Shape};
+
+use super::{Edit, Repair};
+use crate::legality::{self, residual};
+
+/// A block that lacks its residual.
+struct Block {
+    /// The layer that reads the block's input.
+    first: NodeId,
+    /// The convolution that projects.
+    project: NodeId,
+    /// The layer that makes the block's output.
+    last: NodeId,
+    /// The shape of both.
+    shape: Shape,
+}
+
+/// Adds the missing residuals.
+pub(super) fn insert(edit: &mut Edit) {
+    let shapes = legality::joins(edit.graph()).shapes;
+    let order = edit.graph().topological();
+    let blocks: Vec<Block> =
+        order.into_iter().filter_map(|project| block(edit.graph(), &shapes, project)).collect();
+    for block in &blocks {
+        add(edit, block);
+    }
+}
+
+fn add(edit: &mut Edit, block: &Block) {
+    let project = edit.name(block.project);
+    let prefix = project.strip_suffix("/project").unwrap_or(&project);
+    let name = edit.unused(&format!("{prefix}/add"));
+    // The input may be the sum that was inserted for the block before.
+    let input = edit.graph().operands(block.first)[0];
+    let sources = edit.sources(&name, block.project);
+    let node = Node { name: name.clone(), op: Op::Binary(Binary::Add), weights: Vec::new(), sources };
+    let sum = edit.repaired.graph.add(node, &[input, block.last]);
+    edit.repaired.graph.redirect(block.last, sum);
+    let (input, last) = (edit.name(input), edit.name(block.last));
+    let renamed = if edit.graph().outputs().contains(&sum) {
+        format!("; the output {last} is now {name}")
+    } else {
+        String::new()
+    };
+    edit.repaired.repairs.push(Repair {
+        what: format!("inserted the residual {name} of {input} and {last}{renamed}"),
+        layers: vec![name, last, input],
+        shapes: vec![block.shape.clone(); 2],
+    });
+}
+
+/// The block that ends with the convolution `project`, if there is one, its residual is missing and would be legal.
+fn block(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, project: NodeId) -> Option<Block> {
+    let projecting = pointwise(graph, project).filter(|conv| conv.epilogue.is_linear())?;
+    let last = end(graph, project);
+    let ends = graph.users(last).iter().any(|&user| {
+        // An activation makes the end non-linear; a sum or a product there is a shortcut or a gate already.
+        matches!(graph.node(user).op, Op::Activation(_) | Op::Binary(_))
+            || carries_residual(graph, user, last)
+    });
+    if ends {
+        return None;
+    }
+    let depthwise = before(graph, graph.operands(project)[0])?;
+    let middle = convolution(graph, depthwise)?;
+    let expanded = shapes.get(&graph.operands(depthwise)[0])?.channels();
+    if !middle.is_depthwise(expanded) || middle.filters != expanded {
+        return None;
+    }
+    let expand = expansion(graph, shapes, depthwise);
+    let first = expand.unwrap_or(depthwise);
+    let stride = [Some(projecting), Some(middle), expand.and_then(|at| convolution(graph, at))]
+        .into_iter()
+        .flatten()
+        .fold([1usize; 2], |product, conv| {
+            std::array::from_fn(|axis| product[axis].saturating_mul(conv.stride[axis]))
+        });
+    let (input, output) = (shapes.get(&graph.operands(first)[0])?, shapes.get(&last)?);
+    residual::is_identity(stride, input.channels(), output.channels()).ok()?;
+    // Without padding a map shrinks at stride 1 too.
+    (input == output).then(|| Block { first, project, last, shape: output.clone() })
+}
+
+/// The convolution that `id` is, unless it adds a residual.
+fn convolution(graph: &Graph, id: NodeId) -> Option<&Conv2d> {
+    match &graph.node(id).op {
+        Op::Conv2d(conv) if !conv.epilogue.residual => Some(conv),
+        _ => None,
+    }
+}
+
+/// The 1×1 convolution that `id` is.
+fn pointwise(graph: &Graph, id: NodeId) -> Option<&Conv2d> {
+    convolution(graph, id).filter(|conv| conv.kernel == [1, 1] && conv.groups == 1)
+}
+
+/// The 1×1 convolution that expands the channels for `depthwise`: it has an activation, so that it is not the end of the
+/// block before, and no fewer channels than it gets.
+fn expansion(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, depthwise: NodeId) -> Option<NodeId> {
+    let input = graph.operands(depthwise)[0];
+    let expand = before(graph, input)?;
+    let filters = pointwise(graph, expand)?;
+    let activated = is_activation(&graph.node(input).op) || !filters.epilogue.is_linear();
+    let channels = shapes.get(&graph.operands(expand)[0])?.channels();
+    (activated && channels <= filters.filters).then_some(expand)
+}
+
+/// The block's output: the batch normalisation behind `project`, or that itself.
+fn end(graph: &Graph, project: NodeId) -> NodeId {
+    match graph.users(project)[..] {
+        [only] if matches!(graph.node(only).op, Op::BatchNorm(_)) => only,
+        _ => project,
+    }
+}
+
+/// Whether `user` is a convolution that adds `id` to its sum.
+fn carries_residual(graph: &Graph, user: NodeId, id: NodeId) -> bool {
+    let fused = graph.node(user).op.epilogue().is_some_and(|epilogue| epilogue.residual);
+    fused && graph.operands(user).get(1) == Some(&id)
+}
+
+/// The convolution before `id`: through a gate, an activation and a batch normalisation.
+fn before(graph: &Graph, id: NodeId) -> Option<NodeId> {
+    let mut at = id;
+    for passes in [is_gated, is_activation, is_batch_norm] {
+        if passes(&graph.node(at).op) {
+            at = *graph.operands(at).first()?;
+        }
+    }
+    convolution(graph, at).map(|_| at)
+}
+
+fn is_gated(op: &Op) -> bool {
+    matches!(op, Op::Binary(Binary::Mul))
+}
+
+fn is_activation(op: &Op) -> bool {
+    matches!(op, Op::Activation(_))
+}
+
+fn is_batch_norm(op: &Op) -> bool {
+    matches!(op, Op::BatchNorm(_))
+}
