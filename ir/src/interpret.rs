@@ -6,7 +6,7 @@ use std::iter::Sum;
 use num_traits::Float;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::ops::{Activation, Epilogue, Op};
+use crate::ops::{Activation, Binary, Epilogue, Op};
 use crate::tensor::{Shape, Tensor};
 use crate::{Faults, Graph, NodeId};
 
@@ -136,7 +136,11 @@ fn evaluate<T: Number>(
 ) -> Result<Tensor<T>, Diagnostic> {
     let mut output = match op {
         Op::Input(_) => unreachable!("inputs are given, not computed"),
-        Op::Conv2d(conv) => conv.evaluate(operands[0], &weights[0], bias(&conv.epilogue, weights), result),
+        Op::Conv2d(conv) => {
+            let gated = op.gate().map(|gate| Binary::Mul.evaluate(operands[0], operands[gate])).transpose()?;
+            let input = gated.as_ref().unwrap_or(operands[0]);
+            conv.evaluate(input, &weights[0], bias(&conv.epilogue, weights), result)
+        }
         Op::Dense(dense) => dense.evaluate(operands[0], &weights[0], bias(&dense.epilogue, weights)),
         Op::BatchNorm(norm) => norm.evaluate(operands[0], weights),
         Op::Activation(activation) => operands[0].mapv(|x| activation.apply(x)),
@@ -145,9 +149,10 @@ fn evaluate<T: Number>(
         Op::GlobalAveragePool(_) => crate::ops::global_pool::evaluate(operands[0]),
         Op::Softmax(softmax) => softmax.evaluate(operands[0]),
         Op::Reshape(_) => operands[0].clone(),
+        Op::SqueezeExcite(squeeze) => squeeze.evaluate(operands[0], weights)?,
     };
     if let Some(epilogue) = op.epilogue() {
-        output = finish(epilogue, output, operands.get(1).copied())?;
+        output = finish(epilogue, output, op.residual().map(|residual| operands[residual]))?;
     }
     let shaped = output.to_shape(result.axes()).expect("an op makes as many elements as its shape rule says");
     Ok(shaped.into_owned())
@@ -170,7 +175,7 @@ fn finish<T: Number>(
     };
     activate(&mut value, epilogue.activation);
     if let Some(residual) = residual {
-        value = crate::ops::Binary::Add.evaluate(&value, residual)?;
+        value = Binary::Add.evaluate(&value, residual)?;
     }
     activate(&mut value, epilogue.activation_after);
     Ok(value)

@@ -12,6 +12,7 @@ pub mod pad;
 pub mod reshape;
 pub mod scalar;
 pub mod softmax;
+pub mod squeeze_excite;
 
 pub use activation::Activation;
 pub use batch_norm::BatchNorm;
@@ -24,6 +25,7 @@ pub use input::Input;
 pub use reshape::Reshape;
 pub use scalar::Scalar;
 pub use softmax::Softmax;
+pub use squeeze_excite::SqueezeExcite;
 
 use crate::diagnostic::Diagnostic;
 use crate::tensor::Shape;
@@ -51,12 +53,15 @@ pub enum Op {
     Softmax(Softmax),
     /// The same elements in another shape.
     Reshape(Reshape),
+    /// A gate for each channel, made of the means of all.
+    SqueezeExcite(SqueezeExcite),
 }
 
 /// The part that a weight plays, and the shape that the op wants for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightRole {
-    /// `kernel`, `bias`, `gamma`, `beta`, `mean` or `variance`: the last part of its name.
+    /// `kernel`, `bias`, `gamma`, `beta`, `mean` or `variance`, behind the layer's name where an op has several: the last
+    /// part of the weight's name.
     pub role: &'static str,
     /// The shape that the op needs.
     pub shape: Shape,
@@ -76,6 +81,7 @@ impl Op {
             Op::Dense(_) => "dense",
             Op::Softmax(_) => "softmax",
             Op::Reshape(_) => "reshape",
+            Op::SqueezeExcite(_) => "squeeze_excite",
         }
     }
 
@@ -84,10 +90,19 @@ impl Op {
         match self {
             Op::Input(_) => 0,
             Op::Binary(_) => 2,
-            Op::Conv2d(conv) => 1 + usize::from(conv.epilogue.residual),
-            Op::Dense(dense) => 1 + usize::from(dense.epilogue.residual),
-            _ => 1,
+            _ => 1 + usize::from(self.gate().is_some()) + usize::from(self.residual().is_some()),
         }
+    }
+
+    /// Which operand is a gate that the first one's channels are multiplied by, where one was fused.
+    pub fn gate(&self) -> Option<usize> {
+        matches!(self, Op::Conv2d(conv) if conv.gate).then_some(1)
+    }
+
+    /// Which operand is added to the sum, where one was fused.
+    pub fn residual(&self) -> Option<usize> {
+        let adds = self.epilogue().is_some_and(|epilogue| epilogue.residual);
+        adds.then(|| 1 + usize::from(self.gate().is_some()))
     }
 
     /// The shape of the result.
@@ -106,6 +121,7 @@ impl Op {
             Op::GlobalAveragePool(pool) => pool.shape_rule(operands),
             Op::Dense(dense) => dense.shape_rule(operands),
             Op::Reshape(reshape) => reshape.shape_rule(operands),
+            Op::SqueezeExcite(squeeze) => squeeze.shape_rule(operands),
         }
     }
 
@@ -115,17 +131,29 @@ impl Op {
             Op::Conv2d(conv) => conv.weight_roles(operands),
             Op::BatchNorm(norm) => norm.weight_roles(operands),
             Op::Dense(dense) => dense.weight_roles(operands),
+            Op::SqueezeExcite(squeeze) => squeeze.weight_roles(operands),
             _ => Vec::new(),
         }
     }
 
-    /// Multiply-accumulates of one image: convolutions and dense layers count, nothing else does.
+    /// Multiply-accumulates of one image: convolutions and dense layers count, also those inside another op; nothing else does.
     pub fn macs(&self, operands: &[Shape], result: &Shape) -> u64 {
         match self {
             Op::Conv2d(conv) => conv.macs(operands, result),
             Op::Dense(dense) => dense.macs(operands, result),
+            Op::SqueezeExcite(squeeze) => squeeze.macs(operands),
             _ => 0,
         }
+    }
+
+    /// The names of what it took in of other layers, in order, as reports show them.
+    pub fn parts(&self) -> Vec<&'static str> {
+        let gate = self.gate().map(|_| "mul");
+        let behind = match self {
+            Op::SqueezeExcite(squeeze) => squeeze.parts(),
+            _ => self.epilogue().map(Epilogue::parts).unwrap_or_default(),
+        };
+        gate.into_iter().chain(behind).collect()
     }
 
     /// What was fused behind the op's sum, where it is an op that can carry something.

@@ -85,6 +85,7 @@ fn plain(filters: usize) -> Conv2d {
         padding: Padding::default(),
         dilation: [1; 2],
         groups: 1,
+        gate: false,
         epilogue: Epilogue::with_bias(true),
     }
 }
@@ -250,6 +251,7 @@ impl Growing {
             padding: Padding { top: around, bottom: around, left: around, right: around },
             dilation: [1, 1],
             groups: choices.one(&[1, channels]),
+            gate: false,
             epilogue: Epilogue::with_bias(choices.flag()),
         };
         self.add(Op::Conv2d(conv), &[operand]);
@@ -327,6 +329,7 @@ fn conv(channels: usize, choices: &mut Choices<'_>) -> Conv2d {
         padding: choices.padding(),
         dilation: std::array::from_fn(|_| choices.one(&[1, 1, 2])),
         groups,
+        gate: false,
         epilogue: Epilogue::default(),
     }
 }

@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Binary;
+use frit_ir::ops::binary::is_gate;
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Shape, infer};
 
 /// The name of the pass.
@@ -72,59 +73,83 @@ fn known_shapes(graph: &Graph) -> BTreeMap<NodeId, Shape> {
     shapes
 }
 
-/// Two tensors that an add joins: the layers and shapes of both sides.
+/// Two tensors that a layer joins: the layers and shapes of both sides.
 struct Join<'a> {
-    /// The layer that adds.
+    /// The layer that joins.
     at: NodeId,
+    /// How.
+    by: By,
     /// Who made the two tensors; a convolution that adds a residual to its own sum makes the first itself.
     sides: [NodeId; 2],
     /// Their shapes.
     shapes: [&'a Shape; 2],
 }
 
+/// How two tensors are joined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Sum,
+    Product,
+    /// A product with one value for each channel, and nothing else.
+    Gate,
+}
+
+impl Join<'_> {
+    fn fits(&self) -> bool {
+        let [first, second] = self.shapes;
+        match self.by {
+            By::Sum => Binary::Add.joins(first, second),
+            By::Product => Binary::Mul.joins(first, second),
+            By::Gate => is_gate(first, second),
+        }
+    }
+}
+
 fn check_joins(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, faults: &mut Faults) {
     let order = graph.topological();
     let branches = residual::Branches::new(graph, &order);
     for &id in &order {
-        let Some(join) = join(graph, shapes, id) else { continue };
-        let [first, second] = join.shapes;
-        let fits = match graph.node(id).op {
-            Op::Binary(binary) => binary.joins(first, second),
-            _ => first == second,
-        };
-        if fits {
-            continue;
+        for join in joins(graph, shapes, id).into_iter().filter(|join| !join.fits()) {
+            // A product is no residual.
+            let residual = match join.by {
+                By::Sum => residual::diagnose(&branches, shapes, &join),
+                By::Product | By::Gate => None,
+            };
+            let fault = residual.unwrap_or_else(|| mismatch(graph, &join));
+            faults.push(fault.at(described(graph.node(id))));
         }
-        // A product is no residual.
-        let residual = match graph.node(id).op {
-            Op::Binary(Binary::Mul) => None,
-            _ => residual::diagnose(&branches, shapes, &join),
-        };
-        let fault = residual.unwrap_or_else(|| mismatch(graph, &join));
-        faults.push(fault.at(described(graph.node(id))));
     }
 }
 
-/// The join that `id` is, where both shapes are known.
-fn join<'a>(graph: &Graph, shapes: &'a BTreeMap<NodeId, Shape>, id: NodeId) -> Option<Join<'a>> {
+/// The joins that `id` makes, where both shapes are known.
+fn joins<'a>(graph: &Graph, shapes: &'a BTreeMap<NodeId, Shape>, id: NodeId) -> Vec<Join<'a>> {
     let op = &graph.node(id).op;
-    let fused = op.epilogue().is_some_and(|epilogue| epilogue.residual);
-    if !fused && !matches!(op, Op::Binary(_)) {
-        return None;
+    let operands = graph.operands(id);
+    if operands.len() != op.arity() {
+        return Vec::new();
     }
-    let &[first, second] = graph.operands(id).as_slice() else { return None };
-    let sides = if fused { [id, second] } else { [first, second] };
-    Some(Join { at: id, sides, shapes: [shapes.get(&sides[0])?, shapes.get(&sides[1])?] })
+    let whole = match op {
+        Op::Binary(Binary::Add) => Some((By::Sum, [operands[0], operands[1]])),
+        Op::Binary(Binary::Mul) => Some((By::Product, [operands[0], operands[1]])),
+        _ => None,
+    };
+    let gate = op.gate().map(|gate| (By::Gate, [operands[0], operands[gate]]));
+    let residual = op.residual().map(|residual| (By::Sum, [id, operands[residual]]));
+    let join = |(by, sides): (By, [NodeId; 2])| {
+        Some(Join { at: id, by, sides, shapes: [shapes.get(&sides[0])?, shapes.get(&sides[1])?] })
+    };
+    whole.into_iter().chain(gate).chain(residual).filter_map(join).collect()
 }
 
 /// The fault of a join that is no residual.
 fn mismatch(graph: &Graph, join: &Join<'_>) -> Diagnostic {
     let [first, second] = join.sides.map(|id| graph.node(id).name.as_str());
-    let (name, note) = match graph.node(join.at).op {
-        Op::Binary(Binary::Mul) => {
+    let (name, note) = match join.by {
+        By::Sum => ("add", "an add takes two tensors of one shape; neither is repeated to fit the other"),
+        By::Product => {
             ("mul", "a mul takes two tensors of one shape, or a map and one value for each of its channels")
         }
-        _ => ("add", "an add takes two tensors of one shape; neither is repeated to fit the other"),
+        By::Gate => ("gate", "a gate has one value for each channel of the map"),
     };
     Diagnostic::error(codes::JOIN_SHAPES, format!("{name} joins different shapes"))
         .operand("first", first, join.shapes[0].to_string())

@@ -34,6 +34,9 @@ pub struct Conv2d {
     pub dilation: [usize; 2],
     /// Channels are split into this many independent groups.
     pub groups: usize,
+    /// Whether each channel of the input is first multiplied by its value in the second operand, a gate as of
+    /// [`Binary::Mul`](super::Binary::Mul); with one group only.
+    pub gate: bool,
     /// What happens to the sum.
     pub epilogue: Epilogue,
 }
@@ -86,6 +89,9 @@ impl Conv2d {
                 "{} filters in {} groups; the least is 1 of each",
                 self.filters, self.groups
             ));
+        }
+        if self.gate && self.groups > 1 {
+            return bad(format!("a gate on {} groups; it needs a convolution of one", self.groups));
         }
         if !channels.is_multiple_of(self.groups) || !self.filters.is_multiple_of(self.groups) {
             return bad(format!(

@@ -4,9 +4,10 @@ use std::str::FromStr;
 
 use super::cursor::{Cursor, Spot, shape};
 use crate::diagnostic::{Diagnostic, codes};
+use crate::ops::squeeze_excite::Small;
 use crate::ops::{
     Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Reshape,
-    Scalar, Softmax,
+    Scalar, Softmax, SqueezeExcite,
 };
 use crate::{Op, Shape};
 
@@ -61,6 +62,7 @@ impl<'a> Attributes<'a> {
                 Op::GlobalAveragePool(GlobalAveragePool { keep_dims: self.flag("keep_dims")? })
             }
             "softmax" => Op::Softmax(Softmax),
+            "squeeze_excite" => Op::SqueezeExcite(self.squeeze_excite()?),
             "reshape" if self.flag("flatten")? => Op::Reshape(Reshape::Flatten),
             "reshape" => Op::Reshape(Reshape::To(self.or_shape("to", shape.cloned(), as_shape)?)),
             _ => match Activation::of_name(name) {
@@ -86,7 +88,23 @@ impl<'a> Attributes<'a> {
             padding: self.value("pad", sides)?.unwrap_or_default(),
             dilation: self.value("dilation", pair)?.unwrap_or([1, 1]),
             groups: self.value("groups", number)?.unwrap_or(1),
+            gate: self.flag("gate")?,
             epilogue: self.epilogue()?,
+        })
+    }
+
+    fn squeeze_excite(&mut self) -> Result<SqueezeExcite, Diagnostic> {
+        Ok(SqueezeExcite {
+            squeezed: self.needed("squeezed", number)?,
+            reduce: Small {
+                bias: self.flag("reduce_bias")?,
+                activation: self.value("reduce_act", activation)?,
+            },
+            expand: Small {
+                bias: self.flag("expand_bias")?,
+                activation: self.value("expand_act", activation)?,
+            },
+            scales: self.flag("scales")?,
         })
     }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::{MOST_VALUES, is_plain};
-use crate::ops::{Activation, BatchNorm, Conv2d, Epilogue, Padding, Reshape};
+use crate::ops::squeeze_excite::Small;
+use crate::ops::{Activation, BatchNorm, Conv2d, Epilogue, Padding, Reshape, SqueezeExcite};
 use crate::weights::{Data, Weight};
 use crate::{Graph, Node, NodeId, Op, Shape};
 
@@ -94,6 +95,7 @@ fn attributes(op: &Op, shape_known: bool) -> Vec<String> {
         Op::GlobalAveragePool(pool) if pool.keep_dims => vec!["keep_dims".to_owned()],
         Op::Reshape(Reshape::Flatten) => vec!["flatten".to_owned()],
         Op::Reshape(Reshape::To(shape)) => unless_known(format!("to={shape}")).into_iter().collect(),
+        Op::SqueezeExcite(squeeze) => squeeze_excite(squeeze),
         Op::Activation(_) | Op::Binary(_) | Op::GlobalAveragePool(_) | Op::Softmax(_) => Vec::new(),
     }
 }
@@ -113,6 +115,9 @@ fn window(conv: &Conv2d) -> Vec<String> {
     if conv.groups != 1 {
         attributes.push(format!("groups={}", conv.groups));
     }
+    if conv.gate {
+        attributes.push("gate".to_owned());
+    }
     attributes
 }
 
@@ -131,6 +136,17 @@ fn epilogue(epilogue: &Epilogue) -> Vec<String> {
     }
     attributes.extend(epilogue.activation_after.as_ref().map(|after| format!("after={}", function(after))));
     attributes
+}
+
+fn squeeze_excite(squeeze: &SqueezeExcite) -> Vec<String> {
+    let layer = |name: &str, layer: &Small| {
+        let bias = layer.bias.then(|| format!("{name}_bias"));
+        let activation = layer.activation.map(|activation| format!("{name}_act={}", function(&activation)));
+        bias.into_iter().chain(activation).collect::<Vec<_>>()
+    };
+    let scales = squeeze.scales.then(|| "scales".to_owned());
+    let layers = [layer("reduce", &squeeze.reduce), layer("expand", &squeeze.expand)].concat();
+    std::iter::once(format!("squeezed={}", squeeze.squeezed)).chain(layers).chain(scales).collect()
 }
 
 fn function(activation: &Activation) -> String {
