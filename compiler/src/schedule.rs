@@ -14,6 +14,7 @@ mod placement;
 mod predict;
 mod ring;
 mod simple;
+mod squeeze;
 mod tiles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,6 +159,7 @@ impl<'a> Scheduler<'a> {
             Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
             Op::Softmax(_) => self.softmax(id)?,
             Op::Reshape(_) => self.reshape(id)?,
+            Op::SqueezeExcite(squeeze) => self.squeeze_excite(id, squeeze)?,
         }
         self.copy_to_outputs(id)
     }
@@ -176,6 +178,12 @@ impl<'a> Scheduler<'a> {
         let outputs: Vec<usize> =
             (0..self.graph.outputs().len()).filter(|&o| self.graph.outputs()[o] == id).collect();
         let placed = match outputs[..] {
+            _ if self.leaves_row_sums(id) => {
+                let home = Home::Slot(self.slots.len());
+                let (placed, bytes) = Placed::with_row_sums(&shape, self.width.lanes, home);
+                self.new_slot(bytes);
+                placed
+            }
             [output] if Placed::layouts_coincide(&shape, self.width.lanes) => {
                 Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)))
             }
@@ -258,6 +266,14 @@ impl<'a> Scheduler<'a> {
     /// Adds a step of `id` whose items are shared out.
     fn step(&mut self, id: NodeId, calls: Vec<Draft>) {
         self.step_of(&[id], Work::Items(calls));
+    }
+
+    /// Adds a step of `id` beside the one that computes it: a pass over memory.
+    fn pass(&mut self, id: NodeId, calls: Vec<Draft>) {
+        self.step(id, calls);
+        if let Some((step, _)) = self.steps.last_mut() {
+            step.macs = 0;
+        }
     }
 
     /// Adds a step that computes `nodes`; tensors that it touches stay alive until its end.

@@ -137,7 +137,8 @@ fn evaluate<T: Number>(
     let mut output = match op {
         Op::Input(_) => unreachable!("inputs are given, not computed"),
         Op::Conv2d(conv) => {
-            let gated = op.gate().map(|gate| Binary::Mul.evaluate(operands[0], operands[gate])).transpose()?;
+            let gated =
+                op.gate().map(|gate| Binary::Mul.evaluate(operands[0], operands[gate])).transpose()?;
             let input = gated.as_ref().unwrap_or(operands[0]);
             conv.evaluate(input, &weights[0], bias(&conv.epilogue, weights), result)
         }

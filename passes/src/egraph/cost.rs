@@ -82,7 +82,9 @@ impl CostModel {
 fn gated(op: &Op, operands: &[Shape]) -> Option<u64> {
     match op {
         Op::SqueezeExcite(squeeze) if squeeze.scales => Some(elements(&operands[0])),
-        Op::Conv2d(conv) if conv.gate => op.weight_roles(operands).first().map(|kernel| elements(&kernel.shape)),
+        Op::Conv2d(conv) if conv.gate => {
+            op.weight_roles(operands).first().map(|kernel| elements(&kernel.shape))
+        }
         _ => None,
     }
 }

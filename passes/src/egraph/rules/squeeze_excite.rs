@@ -39,7 +39,9 @@ fn squeeze_excite(site: &Site<'_>, found: &mut Found<'_>) {
     for reduce_node in site.inside(site.root.children[0]) {
         let Some((squeezed, reduce)) = small(reduce_node) else { continue };
         for pool in site.inside(reduce_node.children[0]) {
-            let Some(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: true })) = pool.op() else { continue };
+            let Some(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: true })) = pool.op() else {
+                continue;
+            };
             let map = pool.children[0];
             // Of another number of channels it would be no gate.
             if site.shape(map).is_none_or(|shape| shape.channels() != channels) {
