@@ -268,11 +268,13 @@ impl<'a> Scheduler<'a> {
         self.step_of(&[id], Work::Items(calls));
     }
 
-    /// Adds a step of `id` beside the one that computes it: a pass over memory.
-    fn pass(&mut self, id: NodeId, calls: Vec<Draft>) {
+    /// Adds a step of `id` beside the one that computes it: a pass over so many `bytes`.
+    fn pass(&mut self, id: NodeId, calls: Vec<Draft>, bytes: usize) {
         self.step(id, calls);
+        let predicted_ms =
+            choice::WORKERS.map(|workers| Predictor { machine: self.machine, workers }.far(bytes / workers));
         if let Some((step, _)) = self.steps.last_mut() {
-            step.macs = 0;
+            *step = Step { macs: 0, bytes: bytes as u64, predicted_ms, ..step.clone() };
         }
     }
 

@@ -235,7 +235,8 @@ impl Scheduler<'_> {
         let offset = self.pack(part, &tiles);
         let mut weights = Reach { home: Home::Region(Region::Weights), offset, stride: 0 };
         if let Some(gate) = operands.gate {
-            weights = self.gated(id, gate, part, &tiles, weights)?;
+            let panels = tiles.iter().map(|columns| columns.panels).collect();
+            weights = self.gated(id, gate, &pack::Conv { panels, ..part.clone() }, weights)?;
         }
         let block = |tensor: &Placed, channel: usize| channel / lanes * tensor.strides.block;
         let mut base = Base {

@@ -12,7 +12,6 @@ use frit_ir::{NodeId, Op, Shape};
 
 use super::placement::{Home, Placed};
 use super::predict::Predictor;
-use super::tiles::Columns;
 use super::{Draft, Reach, Scheduler};
 use crate::kernels::conv::Panels;
 use crate::kernels::depthwise::RowSums;
@@ -23,9 +22,9 @@ use crate::kernels::{F32, pool};
 use crate::pack::{self, Source};
 use crate::plan::Region;
 
-/// The packed weights of the two layers.
-#[derive(Clone, Copy)]
-struct Weights {
+/// What a gate is made of: the sums of rows, and the packed weights of the two layers.
+struct Sources {
+    sums: Reach,
     reduce: Reach,
     expand: Reach,
 }
@@ -56,10 +55,10 @@ impl Scheduler<'_> {
             self.spec(&Placed { rows: 1, columns: 1, ..map }, sums, layers, pooled.reach(0))
         };
         spec.layers.scales = false;
-        let weights = self.pack_layers(id, layers, map.channels)?;
+        let [reduce, expand] = self.pack_layers(id, layers, map.channels)?;
         let vector = Shape::new(&[1, 1, map.channels]);
         let gate = if layers.scales { self.place_in_blocks(&vector) } else { self.place(id) };
-        self.gate(id, &spec, sums, weights, gate)?;
+        self.gate(id, &spec, &Sources { sums, reduce, expand }, gate)?;
         if layers.scales {
             self.scale(id, operand, map, gate)?;
         }
@@ -79,7 +78,7 @@ impl Scheduler<'_> {
         let arguments = vec![map.reach(map.strides.block), pooled.reach(pooled.strides.block)];
         let items = map.channels.div_ceil(self.width.lanes);
         let call = Draft { kernel: self.kernel(program)?, arguments, items };
-        self.pass(id, vec![call]);
+        self.pass(id, vec![call], map.pixels() * items * self.width.lanes * F32);
         Ok(pooled)
     }
 
@@ -88,12 +87,12 @@ impl Scheduler<'_> {
         id: NodeId,
         layers: &SqueezeExcite,
         channels: usize,
-    ) -> Result<Weights, Diagnostic> {
+    ) -> Result<[Reach; 2], Diagnostic> {
         let names = &self.graph.node(id).weights;
         let [reduce, expand] = layers.split(names);
         let reduce = self.pack_layer(&layers.reduce, reduce, [channels, layers.squeezed])?;
         let expand = self.pack_layer(&layers.expand, expand, [layers.squeezed, channels])?;
-        Ok(Weights { reduce, expand })
+        Ok([reduce, expand])
     }
 
     /// The weights of a layer block by block: an item is one.
@@ -127,8 +126,7 @@ impl Scheduler<'_> {
         &mut self,
         id: NodeId,
         spec: &Squeeze,
-        sums: Reach,
-        Weights { reduce, expand }: Weights,
+        &Sources { sums, reduce, expand }: &Sources,
         gate: Placed,
     ) -> Result<(), Diagnostic> {
         let lanes = self.width.lanes;
@@ -149,7 +147,9 @@ impl Scheduler<'_> {
         self.step(id, vec![Draft { kernel, arguments, items: first }]);
         let arguments = vec![reduced.reach(0), expand, gate];
         let kernel = self.kernel(squeeze::build(self.width, spec, Part::Expand))?;
-        self.pass(id, vec![Draft { kernel, arguments, items: last }]);
+        self.step(id, vec![Draft { kernel, arguments, items: last }]);
+        // Each layer multiplies as often as the other.
+        self.steps.iter_mut().rev().take(2).for_each(|(step, _)| step.macs /= 2);
         Ok(())
     }
 
@@ -186,29 +186,29 @@ impl Scheduler<'_> {
         let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
         let arguments = vec![by_block(&map), by_block(&output), by_block(&gate), gate.reach(0)];
         let kernel = self.kernel(elementwise::build(self.width, &spec))?;
-        self.pass(id, vec![Draft { kernel, arguments, items: map.channels.div_ceil(self.width.lanes) }]);
+        let items = map.channels.div_ceil(self.width.lanes);
+        let bytes = 2 * map.pixels() * items * self.width.lanes * F32;
+        self.pass(id, vec![Draft { kernel, arguments, items }], bytes);
         Ok(())
     }
 
-    /// The weights of `part` in the panels of `columns`, which lie at `weights`, with its input channels times `gate`: a
-    /// step before the one that reads them.
+    /// The weights of `part`, which are packed at `weights`, with its input channels times `gate`: a step before the one
+    /// that reads them.
     pub(super) fn gated(
         &mut self,
         id: NodeId,
         gate: Placed,
         part: &pack::Conv,
-        columns: &[Columns],
         weights: Reach,
     ) -> Result<Reach, Diagnostic> {
         let lanes = self.width.lanes;
         let rows = 1 + part.taps * part.inputs.len();
-        let vectors: usize =
-            columns.iter().map(|columns| columns.panels.vectors * columns.panels.count).sum();
+        let vectors: usize = part.panels.iter().map(|panels| panels.vectors * panels.count).sum();
         let scaled = Reach { home: Home::Slot(self.slots.len()), offset: 0, stride: 0 };
         self.new_slot(rows * vectors * lanes * F32);
         let mut calls = Vec::new();
         let mut done = 0;
-        for Columns { panels: Panels { vectors, count }, .. } in columns.iter().copied() {
+        for Panels { vectors, count } in part.panels.iter().copied() {
             let spec =
                 Gate { vectors, taps: part.taps, channels: part.inputs.len(), block: gate.strides.block };
             let stride = rows * vectors * lanes * F32;
@@ -218,7 +218,7 @@ impl Scheduler<'_> {
             calls.push(Draft { kernel, arguments, items: count });
             done += count * stride;
         }
-        self.pass(id, calls);
+        self.pass(id, calls, 2 * done);
         Ok(scaled)
     }
 }
