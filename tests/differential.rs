@@ -2,7 +2,7 @@
 
 use frit_compiler::import::{Source, json};
 use frit_compiler::zoo;
-use frit_ir::{Graph, random};
+use frit_ir::{Graph, Op, random};
 use frit_tests::compare::{Way, agree, ways};
 use frit_tests::networks;
 use proptest::prelude::*;
@@ -48,6 +48,24 @@ fn mobilenet_v2_made_small_computes_what_the_interpreter_computes() {
 fn mobilenet_v2_at_an_odd_resolution_computes_what_the_interpreter_computes() {
     let graph = small("mobilenet_v2", 0.5, 75);
     agree(&graph, &ways(), &networks::inputs(&graph, 2)).unwrap();
+}
+
+/// Full size, so that the gate of early blocks goes into the weights and that of late ones scales the map.
+#[test]
+fn squeeze_and_excite_leaves_no_activation_pool_or_product_alone() {
+    for (name, squeezes) in
+        [("efficientnet_b0", 16), ("mobilenet_v3_large", 8), ("mobilenet_v3_small", 9), ("mnasnet_a1", 8)]
+    {
+        let graph = small(name, 1.0, 224);
+        let optimised = frit_compiler::optimise(graph, &ways()[0].options()).unwrap().graph;
+        let ops: Vec<&Op> = optimised.ids().map(|id| &optimised.node(id).op).collect();
+        let alone = |op: &&&Op| matches!(op, Op::Activation(_) | Op::Binary(_) | Op::BatchNorm(_));
+        assert!(!ops.iter().any(|op| alone(&op)), "{name}");
+        let scales = |op: &&&Op| matches!(op, Op::SqueezeExcite(squeeze) if squeeze.scales);
+        let (scaling, gated) =
+            (ops.iter().filter(scales).count(), ops.iter().filter(|op| op.gate().is_some()).count());
+        assert!(scaling > 0 && gated > 0 && scaling + gated == squeezes, "{name}: {scaling} and {gated}");
+    }
 }
 
 #[test]

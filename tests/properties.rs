@@ -2,11 +2,13 @@
 
 use frit_compiler::plan::Way;
 use frit_compiler::schedule::Ways;
+use frit_ir::ops::squeeze_excite::Small;
 use frit_ir::ops::{
-    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Pad, Padding, Scalar, Softmax,
+    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Pad, Padding, Scalar,
+    Softmax, SqueezeExcite,
 };
 use frit_ir::random::{self, BlockSizes};
-use frit_ir::{Graph, Op};
+use frit_ir::{Graph, Op, Shape};
 use frit_tests::compare::{agree, agree_for_all_targets, ways};
 use frit_tests::networks::{Network, inputs};
 use proptest::prelude::*;
@@ -42,6 +44,11 @@ fn channels() -> impl Strategy<Value = (usize, usize, usize)> {
     ]
 }
 
+/// What follows the sums of one layer of squeeze and excite.
+fn small() -> impl Strategy<Value = Small> {
+    (any::<bool>(), activation()).prop_map(|(bias, activation)| Small { bias, activation })
+}
+
 /// A map large enough for its window, and a convolution over it.
 fn convolution() -> impl Strategy<Value = (usize, usize, usize, Conv2d)> {
     let windows = ([1usize..=5, 1..=5], [1usize..=3, 1..=3], [1usize..=2, 1..=2], padding());
@@ -54,7 +61,7 @@ fn convolution() -> impl Strategy<Value = (usize, usize, usize, Conv2d)> {
             activation,
         ) = parts;
         let epilogue = Epilogue { bias, activation, ..Epilogue::default() };
-        let conv = Conv2d { filters, kernel, stride, padding, dilation, groups, epilogue };
+        let conv = Conv2d { filters, kernel, stride, padding, dilation, groups, gate: false, epilogue };
         let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] + 1;
         let fits = reach(0) <= height + padding.top + padding.bottom
             && reach(1) <= width + padding.left + padding.right;
@@ -135,6 +142,31 @@ proptest! {
         axes in [1usize..=20, 1..=20, 1..=70], keep_dims: bool, seed: u64,
     ) {
         check(&one(&axes, Op::GlobalAveragePool(GlobalAveragePool { keep_dims }), seed), seed)?;
+    }
+
+    #[test]
+    fn squeeze_and_excite_agrees_with_the_interpreter(
+        axes in [1usize..=20, 1..=20, 1..=70], squeezed in 1usize..=150, layers in [small(), small()], scales: bool,
+        seed: u64,
+    ) {
+        let [reduce, expand] = layers;
+        check(&one(&axes, Op::SqueezeExcite(SqueezeExcite { squeezed, reduce, expand, scales }), seed), seed)?;
+    }
+
+    #[test]
+    fn a_gated_convolution_agrees_with_the_interpreter(
+        (height, width, channels, conv) in convolution(), filters in 1usize..=70, means: bool, seed: u64,
+    ) {
+        let conv = Conv2d { filters, groups: 1, gate: true, ..conv };
+        let mut network = Network::new(seed);
+        let image = network.input(&[height, width, channels]);
+        let gate = if means {
+            network.layer("gate", Op::GlobalAveragePool(GlobalAveragePool { keep_dims: seed % 2 == 0 }), &[image])
+        } else {
+            network.layer("gate", Op::Input(Input { shape: Shape::new(&[channels]) }), &[])
+        };
+        let layer = network.layer("layer", Op::Conv2d(conv), &[image, gate]);
+        check(&network.finish(&[layer]), seed)?;
     }
 
     #[test]

@@ -18,10 +18,12 @@ pub mod copy;
 pub mod depthwise;
 pub mod elementwise;
 pub mod epilogue;
+pub mod gate;
 pub mod pad;
 pub mod pair;
 pub mod pool;
 pub mod softmax;
+pub mod squeeze;
 pub mod transcendental;
 pub mod window;
 

@@ -58,6 +58,8 @@ pub enum Kind {
     Join,
     /// A mean over the map.
     Pool,
+    /// A gate for each channel.
+    Gate,
     /// The same values elsewhere: pads and reshapes.
     Movement,
     /// Exponentials that add up to one.
@@ -246,7 +248,7 @@ fn item(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, places: &BTreeMap<&str,
         op: node.op.name(),
         kind: kind(&node.op, channels),
         detail: detail(&node.op),
-        epilogue: node.op.epilogue().map(|epilogue| epilogue.parts()).unwrap_or_default(),
+        epilogue: node.op.parts(),
         shape: shapes.get(&id).cloned(),
         inputs: operands.iter().map(|&operand| graph.node(operand).name.clone()).collect(),
         sources,
@@ -269,6 +271,7 @@ fn kind(op: &Op, channels: Option<usize>) -> Kind {
             Kind::Movement
         }
         Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Reduce(_) | Op::ArgMax(_) => Kind::Pool,
+        Op::SqueezeExcite(_) => Kind::Gate,
         Op::Dense(_) => Kind::Dense,
         Op::Softmax(_) => Kind::Softmax,
     }

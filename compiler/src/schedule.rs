@@ -14,6 +14,7 @@ mod placement;
 mod predict;
 mod ring;
 mod simple;
+mod squeeze;
 mod tiles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +161,7 @@ impl<'a> Scheduler<'a> {
             Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
             Op::Softmax(_) => self.softmax(id)?,
             Op::Reshape(_) => self.reshape(id)?,
+            Op::SqueezeExcite(squeeze) => self.squeeze_excite(id, squeeze)?,
             other => {
                 let message = format!("{} has no kernel", other.name());
                 return Err(Diagnostic::error(codes::INTERNAL, message));
@@ -182,6 +184,12 @@ impl<'a> Scheduler<'a> {
         let outputs: Vec<usize> =
             (0..self.graph.outputs().len()).filter(|&o| self.graph.outputs()[o] == id).collect();
         let placed = match outputs[..] {
+            _ if self.leaves_row_sums(id) => {
+                let home = Home::Slot(self.slots.len());
+                let (placed, bytes) = Placed::with_row_sums(&shape, self.width.lanes, home);
+                self.new_slot(bytes);
+                placed
+            }
             [output] if Placed::layouts_coincide(&shape, self.width.lanes) => {
                 Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)))
             }
@@ -264,6 +272,16 @@ impl<'a> Scheduler<'a> {
     /// Adds a step of `id` whose items are shared out.
     fn step(&mut self, id: NodeId, calls: Vec<Draft>) {
         self.step_of(&[id], Work::Items(calls));
+    }
+
+    /// Adds a step of `id` beside the one that computes it: a pass over so many `bytes`.
+    fn pass(&mut self, id: NodeId, calls: Vec<Draft>, bytes: usize) {
+        self.step(id, calls);
+        let predicted_ms =
+            choice::WORKERS.map(|workers| Predictor { machine: self.machine, workers }.far(bytes / workers));
+        if let Some((step, _)) = self.steps.last_mut() {
+            *step = Step { macs: 0, bytes: bytes as u64, predicted_ms, ..step.clone() };
+        }
     }
 
     /// Adds a step that computes `nodes`; tensors that it touches stay alive until its end.

@@ -6,7 +6,7 @@ use std::iter::Sum;
 use num_traits::Float;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::ops::{Activation, Epilogue, Op};
+use crate::ops::{Activation, Binary, Epilogue, Op};
 use crate::tensor::{Shape, Tensor};
 use crate::{Faults, Graph, NodeId};
 
@@ -142,7 +142,10 @@ fn evaluate<T: Number>(
         (Op::Concat(concat), _) => concat.evaluate(operands),
         (Op::Binary(binary), _) => binary.evaluate(operands[0], operands[1])?,
         (Op::Input(_), _) | (_, None) => unreachable!("inputs are given, not computed"),
-        (Op::Conv2d(conv), Some(x)) => conv.evaluate(x, &weights[0], bias(&conv.epilogue, weights), result),
+        (Op::Conv2d(conv), Some(x)) => {
+            let gated = op.gate().map(|gate| Binary::Mul.evaluate(x, operands[gate])).transpose()?;
+            conv.evaluate(gated.as_ref().unwrap_or(x), &weights[0], bias(&conv.epilogue, weights), result)
+        }
         (Op::Conv2dTranspose(conv), Some(x)) => {
             conv.evaluate(x, &weights[0], bias(&conv.epilogue, weights), result)
         }
@@ -159,12 +162,13 @@ fn evaluate<T: Number>(
         (Op::ArgMax(arg_max), Some(x)) => arg_max.evaluate(x),
         (Op::Slice(slice), Some(x)) => slice.evaluate(x),
         (Op::Transpose(transpose), Some(x)) => transpose.evaluate(x),
+        (Op::SqueezeExcite(squeeze), Some(x)) => squeeze.evaluate(x, weights)?,
         (Op::Reshape(_) | Op::Identity, Some(x)) => x.clone(),
     };
     let shaped = output.to_shape(result.axes()).expect("an op makes as many elements as its shape rule says");
     let shaped = shaped.into_owned();
     match op.epilogue() {
-        Some(epilogue) => finish(epilogue, shaped, operands.get(1).copied()),
+        Some(epilogue) => finish(epilogue, shaped, op.residual().map(|residual| operands[residual])),
         None => Ok(shaped),
     }
 }

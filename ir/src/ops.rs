@@ -21,6 +21,7 @@ pub mod resize;
 pub mod scalar;
 pub mod slice;
 pub mod softmax;
+pub mod squeeze_excite;
 pub mod transpose;
 
 pub use activation::Activation;
@@ -44,6 +45,7 @@ pub use resize::{Coordinates, Interpolation, Resize, Rounding};
 pub use scalar::Scalar;
 pub use slice::{Slice, Span};
 pub use softmax::Softmax;
+pub use squeeze_excite::SqueezeExcite;
 pub use transpose::Transpose;
 
 use crate::diagnostic::{Diagnostic, codes};
@@ -92,6 +94,8 @@ pub enum Op {
     Transpose(Transpose),
     /// The same elements in another shape.
     Reshape(Reshape),
+    /// A gate for each channel, made of the means of all.
+    SqueezeExcite(SqueezeExcite),
     /// The operand.
     Identity,
 }
@@ -99,7 +103,8 @@ pub enum Op {
 /// The part that a weight plays, and the shape that the op wants for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeightRole {
-    /// `kernel`, `bias`, `gamma`, `beta`, `mean` or `variance`: the last part of its name.
+    /// `kernel`, `bias`, `gamma`, `beta`, `mean` or `variance`, behind the layer's name where an op has several: the last
+    /// part of the weight's name.
     pub role: &'static str,
     /// The shape that the op needs.
     pub shape: Shape,
@@ -129,6 +134,7 @@ impl Op {
             Op::Slice(_) => "slice",
             Op::Transpose(_) => "transpose",
             Op::Reshape(_) => "reshape",
+            Op::SqueezeExcite(_) => "squeeze_excite",
             Op::Identity => "identity",
         }
     }
@@ -139,8 +145,19 @@ impl Op {
             Op::Input(_) | Op::Constant(_) => 0,
             Op::Binary(_) => 2,
             Op::Concat(concat) => concat.inputs,
-            _ => 1 + usize::from(self.epilogue().is_some_and(|epilogue| epilogue.residual)),
+            _ => 1 + usize::from(self.gate().is_some()) + usize::from(self.residual().is_some()),
         }
+    }
+
+    /// Which operand is a gate that the first one's channels are multiplied by, where one was fused.
+    pub fn gate(&self) -> Option<usize> {
+        matches!(self, Op::Conv2d(conv) if conv.gate).then_some(1)
+    }
+
+    /// Which operand is added to the sum, where one was fused.
+    pub fn residual(&self) -> Option<usize> {
+        let adds = self.epilogue().is_some_and(|epilogue| epilogue.residual);
+        adds.then(|| 1 + usize::from(self.gate().is_some()))
     }
 
     /// The shape of the result.
@@ -172,6 +189,7 @@ impl Op {
             Op::Slice(slice) => slice.shape_rule(operands),
             Op::Transpose(transpose) => transpose.shape_rule(operands),
             Op::Reshape(reshape) => reshape.shape_rule(operands),
+            Op::SqueezeExcite(squeeze) => squeeze.shape_rule(operands),
         }
     }
 
@@ -184,18 +202,30 @@ impl Op {
             Op::BatchNorm(norm) => norm.weight_roles(operands),
             Op::Prelu(prelu) => prelu.weight_roles(),
             Op::Dense(dense) => dense.weight_roles(operands),
+            Op::SqueezeExcite(squeeze) => squeeze.weight_roles(operands),
             _ => Vec::new(),
         }
     }
 
-    /// Multiply-accumulates of one image: convolutions and dense layers count, nothing else does.
+    /// Multiply-accumulates of one image: convolutions and dense layers count, also those inside another op; nothing else does.
     pub fn macs(&self, operands: &[Shape], result: &Shape) -> u64 {
         match self {
             Op::Conv2d(conv) => conv.macs(operands, result),
             Op::Conv2dTranspose(conv) => conv.macs(operands),
             Op::Dense(dense) => dense.macs(operands, result),
+            Op::SqueezeExcite(squeeze) => squeeze.macs(operands),
             _ => 0,
         }
+    }
+
+    /// The names of what it took in of other layers, in order, as reports show them.
+    pub fn parts(&self) -> Vec<&'static str> {
+        let gate = self.gate().map(|_| "mul");
+        let behind = match self {
+            Op::SqueezeExcite(squeeze) => squeeze.parts(),
+            _ => self.epilogue().map(Epilogue::parts).unwrap_or_default(),
+        };
+        gate.into_iter().chain(behind).collect()
     }
 
     /// What was fused behind the op's sum, where it is an op that can carry something.

@@ -7,9 +7,11 @@ mod arrangements;
 
 use proptest::prelude::*;
 
+use crate::ops::binary::is_gate;
+use crate::ops::squeeze_excite::Small;
 use crate::ops::{
     Activation, BatchNorm, Binary, Constant, Conv2d, Conv2dTranspose, Dense, Epilogue, GlobalAveragePool,
-    Input, Pad, Padding, Prelu, Reshape, Scalar, Softmax,
+    Input, Pad, Padding, Prelu, Reshape, Scalar, Softmax, SqueezeExcite,
 };
 use crate::weights::{Data, Weight};
 use crate::{Graph, Node, NodeId, Op, Provenance, Shape};
@@ -48,8 +50,8 @@ pub struct BlockSizes {
 }
 
 /// Inverted residual blocks and their relatives: a convolution of 1×1 or 3×3, or none, a depthwise one of 3×3, 5×5 or 7×7
-/// at stride 1 or 2 with any padding up to 3, now and then a gate, a pointwise one, and where the shapes agree an addition of
-/// the input.
+/// at stride 1 or 2 with any padding up to 3, often a gate, mostly that of squeeze and excite, a pointwise one, and where the
+/// shapes agree an addition of the input.
 pub fn blocks(most: BlockSizes) -> impl Strategy<Value = Graph> {
     let sizes = ([5..=most.size, 5..=most.size], [8..=most.channels, 8..=most.channels, 8..=most.channels]);
     let windows = (prop::sample::select(&[0usize, 1, 1, 3][..]), prop::sample::select(&[3usize, 5, 7][..]));
@@ -60,8 +62,12 @@ pub fn blocks(most: BlockSizes) -> impl Strategy<Value = Graph> {
         let [top, bottom, left, right] = pads;
         let padding = Padding { top, bottom, left, right };
         let depthwise = Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding, ..plain(0) };
-        let squeezes = seed % 4 == 0;
-        let mut block = Block { expand, depthwise, channels, residual, squeezes };
+        let gate = match seed % 4 {
+            0 => None,
+            1 => Some(Gate::Mean),
+            _ => Some(Gate::Squeeze(1 + usize::from(seed) % 37)),
+        };
+        let mut block = Block { expand, depthwise, channels, residual, gate };
         // Where the shapes let the input be added, it often is.
         if residual && stride == 1 {
             let around = kernel / 2;
@@ -87,6 +93,7 @@ fn plain(filters: usize) -> Conv2d {
         padding: Padding::default(),
         dilation: [1; 2],
         groups: 1,
+        gate: false,
         epilogue: Epilogue::with_bias(true),
     }
 }
@@ -99,8 +106,17 @@ struct Block {
     /// Of the input, expanded, projected.
     channels: [usize; 3],
     residual: bool,
-    /// Whether a gate stands before the projection.
-    squeezes: bool,
+    /// What stands before the projection.
+    gate: Option<Gate>,
+}
+
+/// What the depthwise convolution's result is multiplied by.
+#[derive(Clone, Copy)]
+enum Gate {
+    /// Its own mean.
+    Mean,
+    /// What squeeze and excite makes of that, with so many channels in between.
+    Squeeze(usize),
 }
 
 /// The bytes that one layer is made of.
@@ -191,9 +207,13 @@ impl Growing {
         }
         layer(self, Conv2d { filters: middle, groups: middle, ..block.depthwise }, false);
         let depthwise = self.values.len() - 1;
-        if block.squeezes {
+        if let Some(gate) = block.gate {
             self.push(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: true }), &[depthwise]);
-            self.push(Op::Binary(Binary::Mul), &[depthwise, depthwise + 1]);
+            if let Gate::Squeeze(squeezed) = gate {
+                layer(self, plain(squeezed), false);
+                layer(self, plain(middle), false);
+            }
+            self.push(Op::Binary(Binary::Mul), &[depthwise, self.values.len() - 1]);
         }
         let shape = self.values.last().map(|(_, shape)| shape.axes().to_vec()).unwrap_or_default();
         let agrees = self.values[0].1.axes() == [&shape[..shape.len() - 1], &[projected]].concat();
@@ -209,6 +229,10 @@ impl Growing {
             (0..5, Some([_, _, channels])) => self.convolution(operand, channels, choices),
             (5, Some([height, width, channels])) => self.block(operand, [height, width, channels], choices),
             (6, Some(_)) => self.add(Op::Pad(Pad::zeros(choices.padding())), &[operand]),
+            (7, Some(_)) if self.fused && choices.flag() => {
+                let squeeze = squeeze_excite(choices);
+                self.add(Op::SqueezeExcite(squeeze), &[operand]);
+            }
             (7, Some(_)) => {
                 self.add(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: choices.flag() }), &[operand]);
                 if choices.flag() {
@@ -246,8 +270,18 @@ impl Growing {
         let conv = self.fitting(operand, conv(channels, choices));
         let shape = Op::Conv2d(conv).shape(&[self.values[operand].1.clone()]);
         let Ok(shape) = shape else { return };
-        let (epilogue, operands) = self.epilogue(operand, &shape, choices);
-        self.add(Op::Conv2d(Conv2d { epilogue, ..conv }), &operands);
+        let (epilogue, mut operands) = self.epilogue(operand, &shape, choices);
+        let gates = self.gates(operand);
+        let gate = self.fused && conv.groups == 1 && !gates.is_empty() && choices.flag();
+        if gate {
+            operands.insert(1, choices.one(&gates));
+        }
+        self.add(Op::Conv2d(Conv2d { gate, epilogue, ..conv }), &operands);
+    }
+
+    /// The values that have one element for each channel of `map`.
+    fn gates(&self, map: usize) -> Vec<usize> {
+        (0..self.values.len()).filter(|&gate| is_gate(&self.values[map].1, &self.values[gate].1)).collect()
     }
 
     /// `conv` with a kernel that fits into the padded map.
@@ -274,6 +308,7 @@ impl Growing {
             padding: Padding { top: around, bottom: around, left: around, right: around },
             dilation: [1, 1],
             groups: choices.one(&[1, channels]),
+            gate: false,
             epilogue: Epilogue::with_bias(choices.flag()),
         };
         self.add(Op::Conv2d(conv), &[operand]);
@@ -351,6 +386,7 @@ fn conv(channels: usize, choices: &mut Choices<'_>) -> Conv2d {
         padding: choices.padding(),
         dilation: std::array::from_fn(|_| choices.one(&[1, 1, 2])),
         groups,
+        gate: false,
         epilogue: Epilogue::default(),
     }
 }
@@ -369,6 +405,17 @@ fn transposed(channels: usize, choices: &mut Choices<'_>) -> Op {
         groups,
         epilogue,
     })
+}
+
+fn squeeze_excite(choices: &mut Choices<'_>) -> SqueezeExcite {
+    let small =
+        |choices: &mut Choices<'_>| Small { bias: choices.flag(), activation: choices.maybe_activation() };
+    SqueezeExcite {
+        squeezed: 1 + choices.below(20),
+        reduce: small(choices),
+        expand: small(choices),
+        scales: choices.flag(),
+    }
 }
 
 fn norm(choices: &mut Choices<'_>) -> BatchNorm {
@@ -412,6 +459,7 @@ mod tests {
                 let op = &graph.node(id).op;
                 ops.insert(op.name());
                 parts.extend(op.epilogue().into_iter().flat_map(Epilogue::parts));
+                parts.extend(op.gate().map(|_| "mul"));
             }
         }
         let all = [
@@ -457,6 +505,7 @@ mod tests {
             "slice",
             "softmax",
             "softplus",
+            "squeeze_excite",
             "sub",
             "swish",
             "tanh",
@@ -476,6 +525,7 @@ mod tests {
             "hard_swish",
             "leaky_relu",
             "mish",
+            "mul",
             "relu",
             "relu6",
             "rescale",

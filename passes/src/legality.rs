@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::binary::broadcast;
+use frit_ir::ops::Binary;
+use frit_ir::ops::binary::{broadcast, is_gate};
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Shape, infer};
 
 use crate::repair;
@@ -88,11 +89,17 @@ pub(crate) fn joins(graph: &Graph) -> Joins {
         let shape = operands.filter(|o| o.len() == node.op.arity()).and_then(|o| node.op.shape(&o).ok());
         let Some(shape) = shape else { continue };
         joins.shapes.insert(id, shape);
-        let Some(join) = join(graph, &joins.shapes, id).filter(|join| !join.fits(graph)) else { continue };
-        let broken = branches.broken(graph, &joins.shapes, id);
-        let fault = broken.as_ref().and_then(|b| residual::diagnose(&branches, graph, &joins.shapes, b));
-        let fault = fault.unwrap_or_else(|| mismatch(graph, &join));
-        joins.faults.push(fault.at(described(node)));
+        let misfits: Vec<Join<'_>> =
+            joined(graph, &joins.shapes, id).into_iter().filter(|join| !join.fits()).collect();
+        let mut broken = None;
+        for join in &misfits {
+            let residual = branches.broken(graph, join);
+            let fault = residual
+                .as_ref()
+                .and_then(|b| residual::diagnose(&branches, graph, &joins.shapes, (join, b)));
+            joins.faults.push(fault.unwrap_or_else(|| mismatch(graph, join)).at(described(node)));
+            broken = broken.or(residual);
+        }
         if let Some(broken) = broken {
             joins.shapes.insert(id, Shape::new(&broken.to));
             joins.broken.push(broken);
@@ -101,48 +108,77 @@ pub(crate) fn joins(graph: &Graph) -> Joins {
     joins
 }
 
-/// Two tensors that an add joins: the layers and shapes of both sides.
+/// Two tensors that a layer joins: the layers and shapes of both sides.
 struct Join<'a> {
-    /// The layer that adds.
+    /// The layer that joins.
     at: NodeId,
+    /// How.
+    by: By,
     /// Who made the two tensors; a convolution that adds a residual to its own sum makes the first itself.
     sides: [NodeId; 2],
     /// Their shapes.
     shapes: [&'a Shape; 2],
 }
 
+/// How two tensors are joined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// Element by element, one of them repeated where it must be.
+    Op(Binary),
+    /// A sum that a layer carries.
+    Residual,
+    /// A product that a layer carries, with one value for each channel and nothing else.
+    Gate,
+}
+
 impl Join<'_> {
+    /// Whether it may be a residual: other functions than a sum are none.
+    fn is_sum(&self) -> bool {
+        matches!(self.by, By::Op(Binary::Add) | By::Residual)
+    }
+
     /// Whether the shapes go together.
-    fn fits(&self, graph: &Graph) -> bool {
+    fn fits(&self) -> bool {
         let [first, second] = self.shapes;
-        match graph.node(self.at).op {
-            Op::Binary(_) => broadcast(first, second).is_some(),
-            _ => first == second,
+        match self.by {
+            By::Op(_) => broadcast(first, second).is_some(),
+            By::Residual => first == second,
+            By::Gate => is_gate(first, second),
         }
     }
 }
 
-/// The join that `id` is, where both shapes are known.
-fn join<'a>(graph: &Graph, shapes: &'a BTreeMap<NodeId, Shape>, id: NodeId) -> Option<Join<'a>> {
+/// The joins that `id` makes, where both shapes are known.
+fn joined<'a>(graph: &Graph, shapes: &'a BTreeMap<NodeId, Shape>, id: NodeId) -> Vec<Join<'a>> {
     let op = &graph.node(id).op;
-    let fused = op.epilogue().is_some_and(|epilogue| epilogue.residual);
-    if !fused && !matches!(op, Op::Binary(_)) {
-        return None;
+    let operands = graph.operands(id);
+    if operands.len() != op.arity() {
+        return Vec::new();
     }
-    let &[first, second] = graph.operands(id).as_slice() else { return None };
-    let sides = if fused { [id, second] } else { [first, second] };
-    Some(Join { at: id, sides, shapes: [shapes.get(&sides[0])?, shapes.get(&sides[1])?] })
+    let whole = match op {
+        Op::Binary(binary) => Some((By::Op(*binary), [operands[0], operands[1]])),
+        _ => None,
+    };
+    let gate = op.gate().map(|gate| (By::Gate, [operands[0], operands[gate]]));
+    let residual = op.residual().map(|residual| (By::Residual, [id, operands[residual]]));
+    let join = |(by, sides): (By, [NodeId; 2])| {
+        Some(Join { at: id, by, sides, shapes: [shapes.get(&sides[0])?, shapes.get(&sides[1])?] })
+    };
+    whole.into_iter().chain(gate).chain(residual).filter_map(join).collect()
 }
 
 /// The fault of a join that is no residual.
 fn mismatch(graph: &Graph, join: &Join<'_>) -> Diagnostic {
     let [first, second] = join.sides.map(|id| graph.node(id).name.as_str());
-    let (name, note) = match &graph.node(join.at).op {
-        Op::Binary(binary) => (
+    let (name, note) = match join.by {
+        By::Op(binary) => (
             binary.name(),
             "axes are compared from the last one on: an axis that is missing or 1 fits any, others must be alike",
         ),
-        _ => ("add", "a fused add takes two tensors of one shape; neither is repeated to fit the other"),
+        By::Residual => {
+            ("add", "a fused add takes two tensors of one shape; neither is repeated to fit the other")
+        }
+        By::Gate => ("gate", "a gate has one value for each channel of the map"),
     };
     Diagnostic::error(codes::JOIN_SHAPES, format!("{name} joins different shapes"))
         .operand("first", first, join.shapes[0].to_string())

@@ -58,6 +58,7 @@ pub(crate) fn conv(filters: usize, kernel: usize) -> Conv2d {
         padding: Padding::default(),
         dilation: [1; 2],
         groups: 1,
+        gate: false,
         epilogue: Epilogue::default(),
     }
 }
@@ -149,7 +150,7 @@ impl Net {
 /// and not of rounding. Kernels keep the size of sums from layer to layer.
 fn value(drawn: &mut Draw, role: &str, shape: &Shape) -> f32 {
     let grid = |value: f32, steps: f32| (value * steps).round() / steps;
-    match role {
+    match role.rsplit('.').next().unwrap_or(role) {
         "kernel" => {
             let summed: usize = shape.axes().iter().rev().skip(1).product();
             let bound = (3.0 / summed as f32).sqrt() * 1.4;
@@ -176,8 +177,7 @@ pub(crate) fn ops(graph: &Graph) -> Vec<String> {
     let ids = graph.topological().into_iter().filter(|&id| !matches!(graph.node(id).op, Op::Input(_)));
     ids.map(|id| {
         let op = &graph.node(id).op;
-        let parts = op.epilogue().map(Epilogue::parts).unwrap_or_default();
-        std::iter::once(op.name()).chain(parts).collect::<Vec<_>>().join("+")
+        std::iter::once(op.name()).chain(op.parts()).collect::<Vec<_>>().join("+")
     })
     .collect()
 }

@@ -9,11 +9,15 @@
 //!                 for column under the tile: load it once
 //!                     sum[pixel] += column * weight      for each pixel whose window has it
 //!             output[pixel] = epilogue(sum)
+//!         row_sum[row] = what was stored, added up            where the mean of the map is wanted
 //! ```
 //! The block is the outermost loop, so that each line of the input leaves the second-level cache once. Every sum adds
 //! its taps in the window's order, whatever the tile.
 //!
-//! Parameters: input, weights (bias and taps of each block), output, residual. Items: blocks of channels.
+//! The sum of a row is made tile by tile, in the order of the row, so that it is the same bits whichever rows are computed
+//! together.
+//!
+//! Parameters: input, weights (bias and taps of each block), output, residual, row sums. Items: blocks of channels.
 
 use std::ops::Range;
 
@@ -44,6 +48,17 @@ pub struct Depthwise {
     pub residual: Strides,
     /// What happens to the sums.
     pub epilogue: Epilogue,
+    /// Where the sum of each row of the output goes, if anywhere.
+    pub row_sums: Option<RowSums>,
+}
+
+/// How the sums of rows lie: a vector for each block of channels and row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RowSums {
+    /// Bytes from the sum of one row to that of the next.
+    pub row: usize,
+    /// Bytes from one block of channels to the next.
+    pub block: usize,
 }
 
 /// Rows of a map that lie in turn in as many places: row `r` in place `(r + shift) % rows`.
@@ -74,16 +89,29 @@ pub(super) struct Emitter<'a> {
     block: [Pointer; 4],
     row: [Pointer; 3],
     tile: [Pointer; 3],
+    /// Where the row sums lie, and those of the level of blocks and of rows.
+    sums: Option<(RowSums, [Pointer; 2])>,
     vector: i64,
+}
+
+/// Where the tensors of the loop nest begin.
+#[derive(Clone, Copy)]
+pub(super) struct Bases {
+    /// Input, weights, output, residual.
+    pub(super) tensors: [Pointer; 4],
+    /// Row sums; of no concern where none are made.
+    pub(super) row_sums: Pointer,
 }
 
 /// Builds the kernel with tiles of at most `pixels` outputs.
 ///
-/// The input begins at place 0, output and residual at the first row of the span.
+/// The input begins at place 0; output, residual and row sums at the first row of the span.
 pub fn build(width: Width, spec: &Depthwise, pixels: usize) -> Result<Program, TooManyRegisters> {
-    let mut builder = Builder::new(name(spec, pixels), width, 4);
+    let parameters = if spec.row_sums.is_some() { 5 } else { 4 };
+    let mut builder = Builder::new(name(spec, pixels), width, parameters);
     let b = &mut builder;
-    let bases = [0, 1, 2, 3].map(|index| b.parameter(index));
+    let tensors = [0, 1, 2, 3].map(|index| b.parameter(index));
+    let bases = Bases { tensors, row_sums: b.parameter(parameters - 1) };
     let emitter = Emitter::new(b, spec, pixels, bases);
     b.repeat(Count::Items, |b| emitter.block(b));
     builder.finish()
@@ -93,13 +121,14 @@ pub fn build(width: Width, spec: &Depthwise, pixels: usize) -> Result<Program, T
 pub(super) fn name(spec: &Depthwise, pixels: usize) -> String {
     let (rows, columns) = (&spec.rows, &spec.columns);
     format!(
-        "depthwise{}x{}s{}_{}x{}_{pixels}{}",
+        "depthwise{}x{}s{}_{}x{}_{pixels}{}{}",
         rows.kernel,
         columns.kernel,
         columns.stride,
         spec.span.len(),
         columns.output,
-        epilogue::name(&spec.epilogue)
+        epilogue::name(&spec.epilogue),
+        if spec.row_sums.is_some() { "_sum" } else { "" }
     )
 }
 
@@ -110,19 +139,15 @@ struct RowTap {
 }
 
 impl<'a> Emitter<'a> {
-    /// Sets up the pointers of the nest; `bases` are input, weights, output and residual.
-    pub(super) fn new(
-        b: &mut Builder,
-        spec: &'a Depthwise,
-        pixels: usize,
-        bases: [Pointer; 4],
-    ) -> Emitter<'a> {
-        let [input, _, output, residual] = bases;
+    /// Sets up the pointers of the nest.
+    pub(super) fn new(b: &mut Builder, spec: &'a Depthwise, pixels: usize, bases: Bases) -> Emitter<'a> {
+        let [input, _, output, residual] = bases.tensors;
         let level = |b: &mut Builder| [input, output, residual].map(|base| b.pointer(base, 0));
-        let block = bases.map(|base| b.pointer(base, 0));
+        let block = bases.tensors.map(|base| b.pointer(base, 0));
         let (row, tile) = (level(b), level(b));
+        let sums = spec.row_sums.map(|sums| (sums, [(); 2].map(|()| b.pointer(bases.row_sums, 0))));
         let vector = (b.width().lanes * F32) as i64;
-        Emitter { spec, columns: spec.columns.runs(pixels), block, row, tile, vector }
+        Emitter { spec, columns: spec.columns.runs(pixels), block, row, tile, sums, vector }
     }
 
     /// Where the next block is read.
@@ -139,6 +164,9 @@ impl<'a> Emitter<'a> {
         let Depthwise { input, output, residual, .. } = self.spec;
         let weights = (1 + taps) * b.width().lanes * F32;
         advance(b, self.block, [input.block, weights, output.block, residual.block]);
+        if let Some((sums, [block, _])) = self.sums {
+            advance(b, [block], [sums.block]);
+        }
     }
 
     /// Runs of rows whose inputs lie one behind the other: in a ring that has fewer places than the map has rows, each
@@ -168,9 +196,16 @@ impl<'a> Emitter<'a> {
         let offsets = [first, (down * spec.output.row) as i64, (down * spec.residual.row) as i64];
         let [input, _, output, residual] = self.block;
         set(b, self.row, [input, output, residual], offsets);
+        if let Some((sums, [block, row])) = self.sums {
+            set(b, [row], [block], [(down * sums.row) as i64]);
+        }
         b.repeat(Count::Static(run.count as u32), |b| {
+            self.begin_sum(b);
             for columns in &self.columns {
                 self.columns(b, &taps, columns);
+            }
+            if let Some((sums, [_, row])) = self.sums {
+                advance(b, [row], [sums.row]);
             }
             advance(b, self.row, [spec.rows.stride * spec.input.row, spec.output.row, spec.residual.row]);
         });
@@ -210,6 +245,30 @@ impl<'a> Emitter<'a> {
         let outputs: Vec<Address> =
             (0..sums.len()).map(|index| place(output, self.spec.output.pixel, index)).collect();
         epilogue::store(b, &self.spec.epilogue, sums, &residuals, &outputs);
+        self.add_to_sum(b, &outputs);
+    }
+
+    fn begin_sum(&self, b: &mut Builder) {
+        let Some((_, [_, row])) = self.sums else { return };
+        let zero = b.register();
+        b.emit(Instruction::Constant { to: zero, value: 0.0 });
+        b.emit(Instruction::Store { to: at(row, 0), from: zero });
+        b.free(zero);
+    }
+
+    /// Adds up what was stored, and that to the sum of the row: one addition a tile waits for the tile before.
+    fn add_to_sum(&self, b: &mut Builder, outputs: &[Address]) {
+        let Some((_, [_, row])) = self.sums else { return };
+        let total = b.register();
+        for (index, &from) in outputs.iter().enumerate() {
+            b.emit(match index {
+                0 => Instruction::Load { to: total, from },
+                _ => Instruction::Add { to: total, a: total, b: Operand::Memory(from) },
+            });
+        }
+        b.emit(Instruction::Add { to: total, a: total, b: Operand::Memory(at(row, 0)) });
+        b.emit(Instruction::Store { to: at(row, 0), from: total });
+        b.free(total);
     }
 
     /// One row of the window: its weights in registers where they fit, each column of the input loaded once.

@@ -9,10 +9,11 @@
 //! rows follow each other, its panels lie side by side, and those rows that the next band needs again stay; where a panel
 //! is computed as a whole, all panels take the same place.
 //!
-//! Parameters: input, weights of the convolution, weights of the depthwise convolution, ring, output. Items: panels.
+//! Parameters: input, weights of the convolution, weights of the depthwise convolution or row sums (see [`Third`]), ring,
+//! output. Items: panels.
 
 use super::conv::{self, Conv, Nest};
-use super::depthwise::{self, Depthwise};
+use super::depthwise::{self, Bases, Depthwise};
 use super::set;
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
@@ -33,6 +34,23 @@ pub struct Pair {
     pub pixels: usize,
     /// Whether each panel has its own place in the ring.
     pub keeps: bool,
+    /// What the third parameter is.
+    pub third: Third,
+}
+
+/// The third parameter of a pair: there are places for five, and six tensors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Third {
+    /// The weights of the depthwise convolution; row sums lie so many bytes behind the output.
+    Weights {
+        /// Bytes.
+        row_sums: usize,
+    },
+    /// The row sums; the weights of the depthwise convolution lie so many bytes behind those of the first one.
+    RowSums {
+        /// Bytes.
+        weights: usize,
+    },
 }
 
 /// Builds the kernel.
@@ -44,11 +62,17 @@ pub fn build(width: Width, pair: &Pair) -> Result<Program, TooManyRegisters> {
     );
     let mut builder = Builder::new(name, width, 5);
     let b = &mut builder;
-    let [input, expand_weights, depthwise_weights, ring, output] =
-        [0, 1, 2, 3, 4].map(|index| b.parameter(index));
+    let [input, expand_weights, third, ring, output] = [0, 1, 2, 3, 4].map(|index| b.parameter(index));
+    let (depthwise_weights, row_sums) = match pair.third {
+        Third::Weights { row_sums } if pair.depthwise.row_sums.is_some() => {
+            (third, b.pointer(output, row_sums as i64))
+        }
+        Third::Weights { .. } => (third, output),
+        Third::RowSums { weights } => (b.pointer(expand_weights, weights as i64), third),
+    };
     let bases = [input, expand_weights, ring, ring];
     let expand = conv::Emitter::new(b, &pair.expand, &pair.nest, bases);
-    let bases = [ring, depthwise_weights, output, output];
+    let bases = Bases { tensors: [ring, depthwise_weights, output, output], row_sums };
     let depthwise = depthwise::Emitter::new(b, &pair.depthwise, pair.pixels, bases);
     let first_row = pair.expand_offset as i64;
     set(b, [expand.output()], [ring], [first_row]);

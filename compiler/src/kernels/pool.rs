@@ -10,10 +10,10 @@
 //!
 //! Parameters: input, output. Items: blocks of channels.
 
-use super::{Strides, advance, at};
+use super::{Strides, advance, at, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
-use crate::vector::{Builder, Count, Instruction, Operand, Program, Register};
+use crate::vector::{Builder, Count, Instruction, Operand, Pointer, Program, Register};
 
 /// Sums side by side.
 const SUMS: usize = 4;
@@ -26,36 +26,59 @@ pub fn build(
     output: Strides,
 ) -> Result<Program, TooManyRegisters> {
     let mut builder = Builder::new(format!("global_avg_pool_{pixels}"), width, 2);
-    let from = builder.pointer(builder.parameter(0), 0);
-    let to = builder.pointer(builder.parameter(1), 0);
-    let pixel = builder.pointer(from, 0);
-    builder.repeat(Count::Items, |b| {
-        b.emit(Instruction::SetPointer { to: pixel, base: from, offset: 0 });
+    let bases = [0, 1].map(|index| builder.parameter(index));
+    let column = Column { count: pixels, stride: input.pixel, divisor: pixels };
+    means(&mut builder, bases, &column, [input.block, output.block], Count::Items);
+    builder.finish()
+}
+
+/// What is added up and divided to one mean.
+pub(super) struct Column {
+    /// How many vectors.
+    pub(super) count: usize,
+    /// Bytes from one to the next.
+    pub(super) stride: usize,
+    /// What their sum is divided by.
+    pub(super) divisor: usize,
+}
+
+/// `blocks` means, from and to places that lie `strides` bytes apart.
+pub(super) fn means(
+    builder: &mut Builder,
+    bases: [Pointer; 2],
+    column: &Column,
+    strides: [usize; 2],
+    blocks: Count,
+) {
+    let [from, to] = bases.map(|base| builder.pointer(base, 0));
+    let next = builder.pointer(from, 0);
+    let Column { count, stride, divisor } = *column;
+    builder.repeat(blocks, |b| {
+        set(b, [next], [from], [0]);
         let sums = b.registers(SUMS);
         for &sum in &sums {
             b.emit(Instruction::Constant { to: sum, value: 0.0 });
         }
         let add = |b: &mut Builder, sum: Register, index: usize| {
-            let address = at(pixel, (index * input.pixel) as i64);
+            let address = at(next, (index * stride) as i64);
             b.emit(Instruction::Add { to: sum, a: sum, b: Operand::Memory(address) });
         };
-        b.repeat(Count::Static((pixels / SUMS) as u32), |b| {
+        b.repeat(Count::Static((count / SUMS) as u32), |b| {
             for (index, &sum) in sums.iter().enumerate() {
                 add(b, sum, index);
             }
-            b.emit(Instruction::Advance { pointer: pixel, bytes: (SUMS * input.pixel) as i64 });
+            advance(b, [next], [SUMS * stride]);
         });
-        for (index, &sum) in sums.iter().enumerate().take(pixels % SUMS) {
+        for (index, &sum) in sums.iter().enumerate().take(count % SUMS) {
             add(b, sum, index);
         }
         for &sum in &sums[1..] {
             b.emit(Instruction::Add { to: sums[0], a: sums[0], b: Operand::Register(sum) });
         }
-        b.emit(Instruction::Constant { to: sums[1], value: 1.0 / pixels as f32 });
+        b.emit(Instruction::Constant { to: sums[1], value: 1.0 / divisor as f32 });
         b.emit(Instruction::Multiply { to: sums[0], a: sums[0], b: Operand::Register(sums[1]) });
         b.emit(Instruction::Store { to: at(to, 0), from: sums[0] });
         b.free_all(sums);
-        advance(b, [from, to], [input.block, output.block]);
+        advance(b, [from, to], strides);
     });
-    builder.finish()
 }

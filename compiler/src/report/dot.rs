@@ -124,6 +124,7 @@ fn colour(kind: Kind) -> &'static str {
         Kind::Activation => "#f9d3d0",
         Kind::Join => "#fdf6b2",
         Kind::Pool => "#e6dccf",
+        Kind::Gate => "#e3efc4",
         Kind::Movement => "#e4e4e4",
         Kind::Softmax => "#f3d5ec",
     }

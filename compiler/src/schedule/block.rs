@@ -20,8 +20,8 @@ use super::ring::Turns;
 use super::tiles::{self, Columns};
 use super::{Draft, Reach, Scheduler};
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
-use crate::kernels::depthwise::{self, Depthwise, Ring};
-use crate::kernels::pair::{self, Pair};
+use crate::kernels::depthwise::{self, Depthwise, Ring, RowSums};
+use crate::kernels::pair::{self, Pair, Third};
 use crate::kernels::window::Axis;
 use crate::kernels::{F32, Strides};
 use crate::plan::{Region, Section, Work};
@@ -79,7 +79,7 @@ fn is_depthwise(conv: &Conv2d) -> bool {
 fn expansion(graph: &Graph, depthwise: NodeId) -> Option<NodeId> {
     let input = graph.operands(depthwise)[0];
     let (conv, next) = (convolution(graph, input)?, convolution(graph, depthwise)?);
-    let fits = conv.groups == 1 && conv.filters == next.groups && !conv.epilogue.residual;
+    let fits = conv.groups == 1 && conv.filters == next.groups && !conv.epilogue.residual && !conv.gate;
     (fits && only_reader(graph, input) == Some(depthwise)).then_some(input)
 }
 
@@ -87,7 +87,7 @@ fn projection(graph: &Graph, depthwise: NodeId) -> Option<NodeId> {
     let project = only_reader(graph, depthwise)?;
     let conv = convolution(graph, project)?;
     let is_plain = conv.stride == [1, 1] && conv.groups == 1 && conv.padding == Default::default();
-    (conv.kernel == [1, 1] && is_plain).then_some(project)
+    (conv.kernel == [1, 1] && is_plain && !conv.gate).then_some(project)
 }
 
 /// The layer that reads `id` as its first operand, where nothing else is made of it.
@@ -173,6 +173,14 @@ fn weights(offset: usize) -> Reach {
     Reach { home: Home::Region(Region::Weights), offset, stride: 0 }
 }
 
+/// Where the tensors of a pair begin.
+struct Bases {
+    /// Input, weights of the expansion and of the depthwise convolution, ring, output.
+    tensors: [Reach; 5],
+    /// The row sums, where they lie elsewhere than behind the output.
+    row_sums: Option<Reach>,
+}
+
 /// Whether the arguments of a pair step from panel to panel, or all panels are computed by one call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Split {
@@ -191,9 +199,11 @@ impl Scheduler<'_> {
         (layer.conv.output, layer.conv.residual) = (ring, ring);
         let (depthwise, depthwise_weights) = self.depthwise_of(block, ring)?;
         let output = self.place(block.depthwise);
-        let depthwise = Depthwise { output: output.strides, residual: output.strides, ..depthwise };
-        let bases =
+        let row_sums = self.row_sums_of(block, &output);
+        let depthwise = Depthwise { output: output.strides, residual: output.strides, row_sums, ..depthwise };
+        let tensors =
             [input.reach(0), weights(layer.weights), weights(depthwise_weights), scratch(0), output.reach(0)];
+        let bases = Bases { tensors, row_sums: None };
         let calls = self.pair_calls((&layer, &(0..rows)), (&depthwise, 0), bases, Split::Panels)?;
         let widest = layer.columns.iter().map(|columns| columns.panels.vectors).max().unwrap_or(0);
         let a_block = bytes / channels.div_ceil(self.width.lanes);
@@ -227,10 +237,9 @@ impl Scheduler<'_> {
         let operand = self.graph.operands(first)[0];
         let input =
             if block.expand.is_some() { self.tensor(operand) } else { self.tensor_in_blocks(operand)? };
-        let residual = match self.graph.operands(block.last())[..] {
-            [_, residual, ..] => Some(self.tensor_in_blocks(residual)?),
-            _ => None,
-        };
+        let residual = self.graph.node(block.last()).op.residual();
+        let residual = residual.map(|index| self.graph.operands(block.last())[index]);
+        let residual = residual.map(|residual| self.tensor_in_blocks(residual)).transpose()?;
         let [rows, columns, channels] = self.map(first);
         let mut expand = block.expand.map(|id| self.layer(id, input.strides, rows * columns)).transpose()?;
         let (mut depthwise, depthwise_weights) = self.depthwise_of(block, input.strides)?;
@@ -244,6 +253,7 @@ impl Scheduler<'_> {
         let output = self.place(block.last());
         let residual = residual.unwrap_or(output);
         (depthwise.output, depthwise.residual) = (output.strides, output.strides);
+        depthwise.row_sums = self.row_sums_of(block, &output);
         if let Some(project) = &mut project {
             (project.conv.output, project.conv.residual) = (output.strides, residual.strides);
             (depthwise.output, depthwise.residual) = (band, band);
@@ -292,19 +302,25 @@ impl Scheduler<'_> {
             placed.reach_from(span.start * row, turns.height() * row)
         };
         let own = weights(prepared.depthwise_weights);
+        let row_sums = depthwise.row_sums.map(|sums| {
+            let (_, begin) = prepared.output.row_sums(self.width.lanes);
+            prepared.output.reach_from(begin + span.start * sums.row, turns.height() * sums.row)
+        });
         let band = if prepared.project.is_some() { scratch(0) } else { by_row(&prepared.output) };
         let mut calls = match &prepared.expand {
             Some(expand) => {
                 let rows = turns.fresh(span);
                 let offset = prepared.ring(&rows).offset - prepared.ring_offset;
-                let bases = [input, weights(expand.weights), own, scratch(prepared.ring_offset), band];
+                let tensors = [input, weights(expand.weights), own, scratch(prepared.ring_offset), band];
+                let bases = Bases { tensors, row_sums };
                 self.pair_calls((expand, &rows), (&depthwise, offset), bases, Split::Nothing)?
             }
             None => {
                 let pixels = tiles::depthwise(self.width, &depthwise.columns);
                 let kernel = self.kernel(depthwise::build(self.width, &depthwise, pixels))?;
                 let items = prepared.input.channels.div_ceil(self.width.lanes);
-                vec![Draft { kernel, arguments: vec![input, own, band, band], items }]
+                let arguments = [input, own, band, band].into_iter().chain(row_sums).collect();
+                vec![Draft { kernel, arguments, items }]
             }
         };
         if let Some(project) = &prepared.project {
@@ -315,12 +331,12 @@ impl Scheduler<'_> {
     }
 
     /// The calls that compute `rows` of an expansion, the first of them `offset` bytes behind the ring's begin, and the
-    /// depthwise convolution of them. `bases` are the kernel's arguments at the first panel.
+    /// depthwise convolution of them.
     fn pair_calls(
         &mut self,
         (layer, rows): (&Layer, &Range<usize>),
         (depthwise, expand_offset): (&Depthwise, usize),
-        mut bases: [Reach; 5],
+        Bases { tensors: mut bases, mut row_sums }: Bases,
         split: Split,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let lanes = self.width.lanes;
@@ -337,11 +353,24 @@ impl Scheduler<'_> {
                 [0, conv.panel_bytes(vectors, lanes), vectors * (1 + taps) * lanes * F32, ring, output];
             let mut arguments = bases.to_vec();
             arguments[0].offset += begin;
+            let mut third = Third::Weights { row_sums: depthwise.rows.output * depthwise.output.row };
+            if let (Some(reach), Some(sums)) = (&mut row_sums, depthwise.row_sums) {
+                third = Third::RowSums { weights: bases[2].offset - bases[1].offset };
+                arguments[2] = *reach;
+                reach.offset += vectors * count * sums.block;
+            }
             if split == Split::Panels {
                 arguments.iter_mut().zip(steps).for_each(|(argument, bytes)| argument.stride = bytes);
             }
-            let pair =
-                Pair { expand: conv, nest, expand_offset, depthwise: depthwise.clone(), pixels, keeps };
+            let pair = Pair {
+                expand: conv,
+                nest,
+                expand_offset,
+                depthwise: depthwise.clone(),
+                pixels,
+                keeps,
+                third,
+            };
             let kernel = self.kernel(pair::build(self.width, &pair))?;
             calls.push(Draft { kernel, arguments, items: count });
             bases.iter_mut().zip(steps).for_each(|(base, bytes)| base.offset += bytes * count);
@@ -390,9 +419,23 @@ impl Scheduler<'_> {
         let weights = self.pack_depthwise(block.depthwise, &conv)?;
         let (span, ring) = (0..rows.output, Ring::whole(rows.input));
         let epilogue = conv.epilogue;
-        let depthwise =
-            Depthwise { rows, columns, span, ring, input, output: input, residual: input, epilogue };
+        let depthwise = Depthwise {
+            rows,
+            columns,
+            span,
+            ring,
+            input,
+            output: input,
+            residual: input,
+            epilogue,
+            row_sums: None,
+        };
         Ok((depthwise, weights))
+    }
+
+    /// How the row sums of the block's depthwise convolution lie, where its result is placed with them.
+    fn row_sums_of(&self, block: &Block, output: &Placed) -> Option<RowSums> {
+        self.leaves_row_sums(block.depthwise).then(|| output.row_sums(self.width.lanes).0)
     }
 
     fn convolution(&self, id: NodeId) -> Conv2d {

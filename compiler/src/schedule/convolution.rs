@@ -24,6 +24,16 @@ struct Operands {
     input: Placed,
     output: Placed,
     residual: Placed,
+    /// What the channels of the input are multiplied by.
+    gate: Option<Placed>,
+}
+
+/// A layer with weights, as far as all of its groups agree.
+#[derive(Clone, Copy)]
+struct Weighted {
+    id: NodeId,
+    axes: [Axis; 2],
+    epilogue: Epilogue,
 }
 
 impl Scheduler<'_> {
@@ -34,8 +44,9 @@ impl Scheduler<'_> {
             return self.depthwise(id, axes, conv);
         }
         let source = self.source_of(id, conv, channels)?;
-        let operands = self.operands(id, conv.epilogue)?;
-        let calls = self.all_groups(&operands, axes, conv.epilogue, &source)?;
+        let operands = self.operands(id)?;
+        let work = Weighted { id, axes, epilogue: conv.epilogue };
+        let calls = self.all_groups(&operands, work, &source)?;
         self.step(id, calls);
         Ok(())
     }
@@ -118,9 +129,9 @@ impl Scheduler<'_> {
     pub(super) fn dense(&mut self, id: NodeId, dense: &Dense) -> Result<(), Diagnostic> {
         let inputs = self.shapes[&self.graph.operands(id)[0]].channels();
         let source = self.source(id, dense.epilogue, [1, inputs, dense.units, 1])?;
-        let operands = self.operands(id, dense.epilogue)?;
-        let one = Axis::plain(1);
-        let calls = self.all_groups(&operands, [one, one], dense.epilogue, &source)?;
+        let operands = self.operands(id)?;
+        let work = Weighted { id, axes: [Axis::plain(1); 2], epilogue: dense.epilogue };
+        let calls = self.all_groups(&operands, work, &source)?;
         self.step(id, calls);
         Ok(())
     }
@@ -137,20 +148,22 @@ impl Scheduler<'_> {
         Ok((kernel, bias))
     }
 
-    fn operands(&mut self, id: NodeId, epilogue: Epilogue) -> Result<Operands, Diagnostic> {
-        let operands = self.graph.operands(id);
-        let residual = if epilogue.residual { Some(self.tensor_in_blocks(operands[1])?) } else { None };
+    fn operands(&mut self, id: NodeId) -> Result<Operands, Diagnostic> {
+        let (op, operands) = (&self.graph.node(id).op, self.graph.operands(id));
+        let residual = op.residual().map(|index| self.tensor_in_blocks(operands[index])).transpose()?;
+        let gate = op.gate().map(|index| self.tensor_in_blocks(operands[index])).transpose()?;
         let input = self.tensor(operands[0]);
         let output = self.place(id);
-        Ok(Operands { input, output, residual: residual.unwrap_or(output) })
+        Ok(Operands { input, output, residual: residual.unwrap_or(output), gate })
     }
 
     fn depthwise(&mut self, id: NodeId, [rows, columns]: [Axis; 2], conv: &Conv2d) -> Result<(), Diagnostic> {
         let operand = self.graph.operands(id)[0];
         let input = self.tensor_in_blocks(operand)?;
-        let Operands { output, residual, .. } = self.operands(id, conv.epilogue)?;
+        let Operands { output, residual, .. } = self.operands(id)?;
         let lanes = self.width.lanes;
         let offset = self.pack_depthwise(id, conv)?;
+        let row_sums = self.leaves_row_sums(id).then(|| output.row_sums(lanes));
         let spec = Depthwise {
             rows,
             columns,
@@ -160,12 +173,14 @@ impl Scheduler<'_> {
             output: output.strides,
             residual: residual.strides,
             epilogue: conv.epilogue,
+            row_sums: row_sums.map(|(sums, _)| sums),
         };
         let program = depthwise::build(self.width, &spec, tiles::depthwise(self.width, &columns));
         let taps = rows.kernel * columns.kernel;
         let weights = Reach { home: Home::Region(Region::Weights), offset, stride: (1 + taps) * lanes * F32 };
         let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
-        let arguments = vec![by_block(&input), weights, by_block(&output), by_block(&residual)];
+        let mut arguments = vec![by_block(&input), weights, by_block(&output), by_block(&residual)];
+        arguments.extend(row_sums.map(|(sums, begin)| output.reach_from(begin, sums.block)));
         let call = Draft { kernel: self.kernel(program)?, arguments, items: input.channels.div_ceil(lanes) };
         self.step(id, vec![call]);
         Ok(())
@@ -176,8 +191,7 @@ impl Scheduler<'_> {
     fn all_groups(
         &mut self,
         operands: &Operands,
-        axes: [Axis; 2],
-        epilogue: Epilogue,
+        work: Weighted,
         source: &pack::Conv,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let lanes = self.width.lanes;
@@ -193,7 +207,7 @@ impl Scheduler<'_> {
             let range = |per_group: usize| first * per_group..(first + merged) * per_group;
             let (inputs, outputs) = (range(source.inputs_per_group), range(filters_per_group));
             let part = pack::Conv { inputs, outputs, ..source.clone() };
-            calls.extend(self.part(operands, axes, epilogue, &part)?);
+            calls.extend(self.part(operands, work, &part)?);
         }
         Ok(calls)
     }
@@ -201,8 +215,7 @@ impl Scheduler<'_> {
     fn part(
         &mut self,
         operands: &Operands,
-        [rows, columns]: [Axis; 2],
-        epilogue: Epilogue,
+        Weighted { id, axes: [rows, columns], epilogue }: Weighted,
         part: &pack::Conv,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let lanes = self.width.lanes;
@@ -220,10 +233,15 @@ impl Scheduler<'_> {
             epilogue,
         };
         let offset = self.pack(part, &tiles);
+        let mut weights = Reach { home: Home::Region(Region::Weights), offset, stride: 0 };
+        if let Some(gate) = operands.gate {
+            let panels = tiles.iter().map(|columns| columns.panels).collect();
+            weights = self.gated(id, gate, &pack::Conv { panels, ..part.clone() }, weights)?;
+        }
         let block = |tensor: &Placed, channel: usize| channel / lanes * tensor.strides.block;
         let mut base = Base {
             input: operands.input.reach_from(block(&operands.input, part.inputs.start), 0),
-            weights: Reach { home: Home::Region(Region::Weights), offset, stride: 0 },
+            weights,
             output: operands.output.reach_from(block(&operands.output, part.outputs.start), 0),
             residual: operands.residual.reach_from(block(&operands.residual, part.outputs.start), 0),
         };

@@ -4,6 +4,7 @@ use frit_ir::Shape;
 use frit_ir::diagnostic::{Diagnostic, codes};
 
 use super::{LARGEST, Reach};
+use crate::kernels::depthwise::RowSums;
 use crate::kernels::{F32, Strides};
 use crate::plan::Region;
 
@@ -41,14 +42,26 @@ impl Placed {
     /// Blocks are kept from lying a multiple of a page apart, where all blocks of one pixel would compete for the same
     /// lines of the first-level cache.
     pub(super) fn in_blocks(shape: &Shape, lanes: usize, home: Home) -> (Placed, usize) {
+        Placed::blocks(shape, lanes, home, 0)
+    }
+
+    /// The same, and behind the pixels of each block a vector for each row, where its sum is left.
+    pub(super) fn with_row_sums(shape: &Shape, lanes: usize, home: Home) -> (Placed, usize) {
+        let [rows, ..] = extent(shape);
+        Placed::blocks(shape, lanes, home, rows * lanes * F32)
+    }
+
+    /// In blocks with so many bytes `behind` the pixels of each.
+    fn blocks(shape: &Shape, lanes: usize, home: Home, behind: usize) -> (Placed, usize) {
         const PAGE: usize = 4096;
         const LINE: usize = 64;
         let [rows, columns, channels] = extent(shape);
         let pixel = lanes * F32;
         let row = columns * pixel;
         let blocks = channels.div_ceil(lanes);
-        let aliases = blocks > 1 && (rows * row).is_multiple_of(PAGE);
-        let block = rows * row + if aliases { LINE } else { 0 };
+        let block = rows * row + behind;
+        let aliases = blocks > 1 && block.is_multiple_of(PAGE);
+        let block = block + if aliases { LINE } else { 0 };
         let strides = Strides { row, pixel, block };
         (Placed { home, rows, columns, channels, strides, is_dense: false }, blocks * block)
     }
@@ -61,6 +74,12 @@ impl Placed {
 
     pub(super) fn pixels(&self) -> usize {
         self.rows * self.columns
+    }
+
+    /// Where the sums of rows lie, from the begin of a map that was placed with them.
+    pub(super) fn row_sums(&self, lanes: usize) -> (RowSums, usize) {
+        let sums = RowSums { row: lanes * F32, block: self.strides.block };
+        (sums, self.rows * self.strides.row)
     }
 
     /// The argument that begins at the tensor and steps by `stride` bytes an item.

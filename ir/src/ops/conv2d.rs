@@ -46,6 +46,9 @@ pub struct Conv2d {
     pub dilation: [usize; 2],
     /// Channels are split into this many independent groups.
     pub groups: usize,
+    /// Whether each channel of the input is first multiplied by its value in the second operand, a gate as of
+    /// [`Binary::Mul`](super::Binary::Mul); with one group only.
+    pub gate: bool,
     /// What happens to the sum.
     pub epilogue: Epilogue,
 }
@@ -81,6 +84,10 @@ impl Conv2d {
     fn validate(&self, channels: usize) -> Result<(), Diagnostic> {
         for (name, pair) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
             super::check_pair(name, pair)?;
+        }
+        if self.gate && self.groups > 1 {
+            let message = format!("a gate on {} groups; it needs a convolution of one", self.groups);
+            return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
         }
         super::check_groups(self.groups, channels, self.filters)
     }

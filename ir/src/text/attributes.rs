@@ -4,12 +4,13 @@ use std::str::FromStr;
 
 use super::cursor::{Cursor, Spot, shape};
 use crate::diagnostic::{Diagnostic, codes};
+use crate::ops::squeeze_excite::Small;
 use smallvec::SmallVec;
 
 use crate::ops::{
     Activation, ArgMax, BatchNorm, Binary, Concat, Constant, Conv2d, Conv2dTranspose, Coordinates, Dense,
     Epilogue, GlobalAveragePool, Input, Interpolation, Pad, Padding, Pool, PoolKind, Prelu, Reduce,
-    ReduceKind, Reshape, Resize, Scalar, Slice, Softmax, Span, Transpose,
+    ReduceKind, Reshape, Resize, Scalar, Slice, Softmax, Span, SqueezeExcite, Transpose,
 };
 use crate::{Op, Shape};
 
@@ -144,6 +145,7 @@ impl<'a> Attributes<'a> {
                 low: self.needed("low", scalar)?,
                 high: self.needed("high", scalar)?,
             }),
+            "squeeze_excite" => Op::SqueezeExcite(self.squeeze_excite()?),
             "leaky_relu" => Op::Activation(Activation::LeakyRelu {
                 slope: self.needed("slope", scalar)?,
                 threshold: self.value("threshold", scalar)?.unwrap_or_default(),
@@ -197,7 +199,23 @@ impl<'a> Attributes<'a> {
             padding: self.value("pad", sides)?.unwrap_or_default(),
             dilation: self.value("dilation", pair)?.unwrap_or([1, 1]),
             groups: self.value("groups", number)?.unwrap_or(1),
+            gate: self.flag("gate")?,
             epilogue: self.epilogue()?,
+        })
+    }
+
+    fn squeeze_excite(&mut self) -> Result<SqueezeExcite, Diagnostic> {
+        Ok(SqueezeExcite {
+            squeezed: self.needed("squeezed", number)?,
+            reduce: Small {
+                bias: self.flag("reduce_bias")?,
+                activation: self.value("reduce_act", activation)?,
+            },
+            expand: Small {
+                bias: self.flag("expand_bias")?,
+                activation: self.value("expand_act", activation)?,
+            },
+            scales: self.flag("scales")?,
         })
     }
 

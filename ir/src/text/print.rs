@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::{MOST_VALUES, is_plain};
+use crate::ops::squeeze_excite::Small;
 use crate::ops::{
     Activation, BatchNorm, Conv2d, Conv2dTranspose, Epilogue, Padding, Pool, PoolKind, Reshape, Resize, Span,
+    SqueezeExcite,
 };
 use crate::weights::{Data, Weight};
 use crate::{Graph, Node, NodeId, Op, Shape};
@@ -121,6 +123,7 @@ fn attributes(op: &Op, shape_known: bool) -> Vec<String> {
         Op::Transpose(transpose) => vec![format!("axes={}", joined(&transpose.axes))],
         Op::Reshape(Reshape::Flatten) => vec!["flatten".to_owned()],
         Op::Reshape(Reshape::To(shape)) => said(format!("to={shape}"), Vec::new()),
+        Op::SqueezeExcite(squeeze) => squeeze_excite(squeeze),
         Op::Binary(_) | Op::Softmax(_) | Op::Identity => Vec::new(),
     }
 }
@@ -168,6 +171,9 @@ fn pool(pool: &Pool) -> Vec<String> {
     {
         attributes.push(format!("counted={}", sides(&counted)));
     }
+    if conv.gate {
+        attributes.push("gate".to_owned());
+    }
     attributes
 }
 
@@ -206,6 +212,17 @@ fn epilogue(epilogue: &Epilogue) -> Vec<String> {
     }
     attributes.extend(epilogue.activation_after.as_ref().map(|after| format!("after={}", function(after))));
     attributes
+}
+
+fn squeeze_excite(squeeze: &SqueezeExcite) -> Vec<String> {
+    let layer = |name: &str, layer: &Small| {
+        let bias = layer.bias.then(|| format!("{name}_bias"));
+        let activation = layer.activation.map(|activation| format!("{name}_act={}", function(&activation)));
+        bias.into_iter().chain(activation).collect::<Vec<_>>()
+    };
+    let scales = squeeze.scales.then(|| "scales".to_owned());
+    let layers = [layer("reduce", &squeeze.reduce), layer("expand", &squeeze.expand)].concat();
+    std::iter::once(format!("squeezed={}", squeeze.squeezed)).chain(layers).chain(scales).collect()
 }
 
 fn function(activation: &Activation) -> String {

@@ -5,7 +5,7 @@
 //! [`super::optimise`] returns it.
 
 use egg::{Analysis, DidMerge};
-use frit_ir::ops::binary::broadcast;
+use frit_ir::ops::binary::{broadcast, is_gate};
 use frit_ir::{Op, Shape};
 use smallvec::SmallVec;
 
@@ -107,10 +107,13 @@ fn layer_shape(op: &Op, children: &[Shape]) -> Result<Shape, String> {
     let result = op.shape(operands).map_err(|diagnostic| diagnostic.message)?;
     let fits = match op {
         Op::Binary(_) => broadcast(&operands[0], &operands[1]).is_some(),
-        _ => op.epilogue().is_none_or(|epilogue| !epilogue.residual || operands[1] == result),
+        _ => {
+            op.residual().is_none_or(|residual| operands[residual] == result)
+                && op.gate().is_none_or(|gate| is_gate(&operands[0], &operands[gate]))
+        }
     };
     if !fits {
-        return Err(format!("{} joins {result} and {}", op.name(), operands[1]));
+        return Err(format!("{} joins {result} and {:?}", op.name(), &operands[1..]));
     }
     let roles = op.weight_roles(operands);
     if roles.len() != weights.len() {

@@ -55,9 +55,14 @@ impl CostModel {
         let operands: SmallVec<[Shape; 2]> = node.operands().iter().map(|&id| shape(id)).collect();
         let stored = shape(class);
         let read = node.children.iter().map(|&child| elements(&shape(child))).fold(0, u64::saturating_add);
-        let memory = self.transfer(read.saturating_add(elements(&stored)));
+        // The pass of a gate is counted below, with what it stores.
+        let scales = matches!(op, Op::SqueezeExcite(squeeze) if squeeze.scales);
+        let written = if scales { stored.channels() as u64 } else { elements(&stored) };
+        let memory = self.transfer(read.saturating_add(written));
         let compute = self.compute(op, &operands, &stored);
-        self.nanoseconds_per_kernel.saturating_mul(1_000).saturating_add(memory.max(compute))
+        let launch = self.nanoseconds_per_kernel.saturating_mul(1_000);
+        let gated = gated(op, &operands).map(|gated| launch.saturating_add(self.transfer(2 * gated)));
+        launch.saturating_add(memory.max(compute)).saturating_add(gated.unwrap_or(0))
     }
 
     fn compute(&self, op: &Op, operands: &[Shape], result: &Shape) -> u64 {
@@ -70,6 +75,17 @@ impl CostModel {
         let picoseconds = u128::from(elements) * u128::from(ELEMENT) * 1_000_000_000_000
             / u128::from(self.bytes_per_second.max(1));
         u64::try_from(picoseconds).unwrap_or(u64::MAX)
+    }
+}
+
+/// Elements of the map or the kernel that a gate is applied to in a pass of its own.
+fn gated(op: &Op, operands: &[Shape]) -> Option<u64> {
+    match op {
+        Op::SqueezeExcite(squeeze) if squeeze.scales => Some(elements(&operands[0])),
+        Op::Conv2d(conv) if conv.gate => {
+            op.weight_roles(operands).first().map(|kernel| elements(&kernel.shape))
+        }
+        _ => None,
     }
 }
 

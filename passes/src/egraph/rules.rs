@@ -6,6 +6,7 @@ mod identity;
 mod pad;
 mod pool;
 mod residual;
+mod squeeze_excite;
 
 use super::language::Kind;
 use super::saturate::{Found, Site};
@@ -30,6 +31,9 @@ pub const ALL: &[&Rule] = &[
     &residual::FUSE_RESIDUAL,
     &pad::FUSE_PAD_CONV2D,
     &pool::POOL_TO_VECTOR,
+    &squeeze_excite::SQUEEZE_EXCITE,
+    &squeeze_excite::SCALE_SQUEEZED,
+    &squeeze_excite::FUSE_GATE,
     &identity::MERGE_RESHAPES,
     &identity::DROP_RESHAPE,
     &identity::DROP_PAD,

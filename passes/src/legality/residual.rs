@@ -56,10 +56,9 @@ pub(super) fn diagnose(
     branches: &Branches,
     graph: &Graph,
     shapes: &BTreeMap<NodeId, Shape>,
-    broken: &Broken,
+    (join, broken): (&Join<'_>, &Broken),
 ) -> Option<Diagnostic> {
-    let join = super::join(graph, shapes, broken.at)?;
-    let (start, paths) = branches.paths(graph, &join)?;
+    let (start, paths) = branches.paths(graph, join)?;
     let (shortcut, main) = (broken.shortcut, 1 - broken.shortcut);
     let name = |side: usize| graph.node(join.sides[side]).name.as_str();
     let story = |side: usize| paths[side].story(shapes.get(&start), join.shapes[side]);
@@ -169,12 +168,12 @@ impl Branches {
     /// The branch starts at the nearest layer that both sides come from; the side with fewer convolutions since
     /// then is the shortcut. Sides with as many convolutions are two branches of equal rank and no residual, and
     /// what is no sum is none. The main path alone would still have a known shape: what follows can go on from that.
-    pub fn broken(&self, graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, at: NodeId) -> Option<Broken> {
-        let join = super::join(graph, shapes, at).filter(|join| !join.fits(graph))?;
-        if matches!(graph.node(at).op, Op::Binary(binary) if binary != Binary::Add) {
+    pub(super) fn broken(&self, graph: &Graph, join: &Join<'_>) -> Option<Broken> {
+        if join.fits() || !join.is_sum() {
             return None;
         }
-        let (_, paths) = self.paths(graph, &join)?;
+        let at = join.at;
+        let (_, paths) = self.paths(graph, join)?;
         let shortcut = match paths[0].convolutions.cmp(&paths[1].convolutions) {
             Ordering::Greater => 1,
             // A convolution's own sum can't be taken out of it.

@@ -39,7 +39,7 @@ fn fold_batch_norm(site: &Site<'_>, found: &mut Found<'_>) {
         shift.children.extend_from_slice(bias);
         let shift = term.push(shift);
         let mut folded = sum.with_epilogue(Epilogue { bias: true, ..*epilogue });
-        folded.children.truncate(1);
+        folded.children.truncate(sum.operands().len());
         folded.children.extend([scaled, shift]);
         found.equal(&[sum, site.root], term, folded);
     }

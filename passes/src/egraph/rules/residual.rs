@@ -33,7 +33,7 @@ fn fuse_residual(site: &Site<'_>, found: &mut Found<'_>) {
                 continue;
             }
             let mut fused = sum.with_epilogue(Epilogue { residual: true, ..*epilogue });
-            fused.children.insert(1, other);
+            fused.children.insert(sum.operands().len(), other);
             found.equal(&[sum, site.root], Term::default(), fused);
         }
     }

@@ -1,8 +1,9 @@
 //! Every kind of kernel that the schedule makes, in one network, run call by call on the processor.
 
+use frit_ir::ops::squeeze_excite::Small;
 use frit_ir::ops::{
     Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Pad, Padding, Scalar,
-    Softmax,
+    Softmax, SqueezeExcite,
 };
 use frit_ir::random::{self, BlockSizes};
 use frit_ir::weights::Data;
@@ -59,7 +60,7 @@ macro_rules! layers {
 
 layers! {
     Input(Input), Conv2d(Conv2d), BatchNorm(BatchNorm), Activation(Activation), Binary(Binary), Pad(Pad),
-    GlobalAveragePool(GlobalAveragePool), Dense(Dense), Softmax(Softmax)
+    GlobalAveragePool(GlobalAveragePool), Dense(Dense), Softmax(Softmax), SqueezeExcite(SqueezeExcite)
 }
 
 fn conv(filters: usize, kernel: usize, zeros: usize) -> Conv2d {
@@ -70,6 +71,7 @@ fn conv(filters: usize, kernel: usize, zeros: usize) -> Conv2d {
         padding: Padding { top: zeros, bottom: zeros, left: zeros, right: zeros },
         dilation: [1; 2],
         groups: 1,
+        gate: false,
         epilogue: Epilogue::with_bias(true),
     }
 }
@@ -102,6 +104,15 @@ fn network() -> Graph {
         Epilogue { residual: true, activation_after: Some(Activation::Relu), ..Epilogue::with_bias(true) };
     let joined = net.add("residual", Conv2d { epilogue: residual, ..conv(40, 1, 0) }, &[sum, x]);
     x = net.add("hard_sigmoid", Activation::HardSigmoid, &[joined]);
+    let squeeze = SqueezeExcite {
+        squeezed: 11,
+        reduce: Small { bias: true, activation: Some(Activation::Swish) },
+        expand: Small { bias: true, activation: Some(Activation::Sigmoid) },
+        scales: false,
+    };
+    let gate = net.add("gate", squeeze, &[wide]);
+    x = net.add("gated", Conv2d { gate: true, ..conv(40, 1, 0) }, &[x, gate]);
+    x = net.add("scaled", SqueezeExcite { scales: true, ..squeeze }, &[x]);
     x = net.add("mean", GlobalAveragePool { keep_dims: false }, &[x]);
     x = net.add("classes", Dense { units: 37, epilogue: Epilogue::with_bias(true) }, &[x]);
     x = net.add("softmax", Softmax::default(), &[x]);
@@ -159,13 +170,22 @@ fn ramp(elements: usize) -> Vec<f32> {
     (0..elements).map(|index| ((index * 37 % 101) as f32 - 50.0) / 25.0).collect()
 }
 
-/// The zoo's network at a third of its width and 96×96 pixels, as it would run on a CPU with AVX-512.
 #[test]
 fn mobilenet_v2_for_avx512_computes_what_the_interpreter_computes() {
+    computes_for_avx512("mobilenet_v2");
+}
+
+#[test]
+fn a_network_with_squeeze_and_excite_for_avx512_computes_what_the_interpreter_computes() {
+    computes_for_avx512("mobilenet_v3_small");
+}
+
+/// A network of the zoo at a third of its width and 96×96 pixels, as it would run on a CPU with AVX-512.
+fn computes_for_avx512(name: &str) {
     let options = zoo::ZooOptions { width: 0.35, resolution: 96, ..zoo::ZooOptions::default() };
-    let text = zoo::description("mobilenet_v2", &options).unwrap();
+    let text = zoo::description(name, &options).unwrap();
     let (graph, _) =
-        json::read(&text, &Source { file: "mobilenet_v2.json".into(), ..Source::default() }).unwrap();
+        json::read(&text, &Source { file: format!("{name}.json"), ..Source::default() }).unwrap();
     let options = Options { machine: Machine::of(Level::V4), ..Options::native() };
     let optimised = crate::optimise(graph.clone(), &options).unwrap();
     let plan = crate::schedule(&optimised.graph, &options).unwrap();
@@ -192,7 +212,8 @@ proptest! {
         ways in prop::sample::select(&[Ways::Auto, Ways::All(Way::Bands), Ways::All(Way::Groups)][..]),
         workers in 1usize..=4,
     ) {
-        let plan = schedule(&graph, &Machine::of(level), ways).unwrap();
+        let options = Options { machine: Machine::of(level), ways, ..Options::native() };
+        let plan = crate::schedule(&crate::optimise(graph, &options).unwrap().graph, &options).unwrap();
         let inputs = [ramp(plan.inputs[0].shape.iter().product())];
         let expected = plan::interpret::run(&plan, &inputs, 1).unwrap();
         prop_assert_eq!(bits(&processed(&plan, &inputs, workers)), bits(&expected));

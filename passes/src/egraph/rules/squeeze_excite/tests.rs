@@ -1,0 +1,184 @@
+use frit_ir::NodeId;
+use frit_ir::ops::{Activation, Binary, Conv2d, Epilogue};
+use frit_ir::{Graph, Op};
+use proptest::prelude::*;
+
+use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
+
+/// The layers of squeeze and excite on `x`, of `channels` channels, and the product behind them.
+struct Parts {
+    pool: NodeId,
+    reduced: NodeId,
+    gate: NodeId,
+    product: NodeId,
+}
+
+fn pointwise(filters: usize, bias: bool) -> Conv2d {
+    Conv2d { epilogue: Epilogue::with_bias(bias), ..conv(filters, 1) }
+}
+
+fn squeeze(net: &mut Net, x: NodeId, channels: usize, squeezed: usize) -> Parts {
+    let pool = net.pool("pool", true, x);
+    let reduced = net.conv("reduce", pointwise(squeezed, true), pool);
+    let reduced = net.activation("relu", Activation::Relu, reduced);
+    let gate = net.conv("expand", pointwise(channels, true), reduced);
+    let gate = net.activation("sigmoid", Activation::Sigmoid, gate);
+    let product = net.add("mul", Op::Binary(Binary::Mul), &[x, gate]);
+    Parts { pool, reduced, gate, product }
+}
+
+const SQUEEZE: &str = "squeeze_excite+global_avg_pool+conv2d+bias+relu+conv2d+bias+sigmoid";
+
+fn scales(graph: &Graph) -> bool {
+    ops(graph).iter().any(|op| op.starts_with("squeeze_excite") && op.ends_with("+mul"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn squeeze_and_excite_before_a_layer_changes_no_value(
+        (height, width, channels) in (1..9usize, 1..9usize, 1..9usize),
+        (squeezed, filters, kernel) in (1..5usize, 1..40usize, 1..3usize),
+        (reduce, gate) in prop::sample::select(vec![
+            (Activation::Relu, Activation::HardSigmoid),
+            (Activation::Swish, Activation::Sigmoid),
+            (Activation::HardSwish, Activation::Relu6),
+        ]),
+        (first, second, linear, added) in any::<(bool, bool, bool, bool)>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &[height, width, channels]);
+        let pool = net.pool("pool", true, x);
+        let mut y = net.conv("reduce", pointwise(squeezed, first), pool);
+        if !linear {
+            y = net.activation("act", reduce, y);
+        }
+        let y = net.conv("expand", pointwise(channels, second), y);
+        let y = net.activation("gate", gate, y);
+        let y = net.add("mul", Op::Binary(Binary::Mul), &[x, y]);
+        let layer = Conv2d { padding: around(kernel - 1), ..conv(filters, kernel) };
+        let mut y = net.conv("project", layer, y);
+        y = net.batch_norm("norm", y);
+        if added {
+            let other = net.conv("other", Conv2d { padding: around(kernel - 1), ..conv(filters, kernel) }, x);
+            y = net.sum("add", y, other);
+        }
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        let left = ops(&graph);
+        prop_assert!(left.iter().filter(|op| op.starts_with("squeeze_excite")).count() == 1, "{left:?}");
+        prop_assert!(!left.iter().any(|op| ["mul", "global_avg_pool"].contains(&op.as_str())), "{left:?}");
+        prop_assert!(rewriting.firings.contains_key("squeeze-excite"));
+        assert_equal(&source, &graph);
+        // The gate goes where it has fewer elements to multiply.
+        if height * width != filters * kernel * kernel {
+            prop_assert_eq!(scales(&graph), height * width < filters * kernel * kernel);
+        }
+    }
+}
+
+#[test]
+fn a_product_that_more_than_one_layer_reads_is_made_once_where_that_is_cheaper() {
+    let mut net = Net::new(1);
+    let x = net.input("x", &[3, 3, 4]);
+    let Parts { product, .. } = squeeze(&mut net, x, 4, 2);
+    let layers: Vec<NodeId> =
+        (0..4).map(|index| net.conv(&format!("layer{index}"), conv(5, 1), product)).collect();
+    let source = net.finish(&layers);
+    let (graph, _) = optimised(&source);
+    assert_eq!(ops(&graph).iter().filter(|op| op.starts_with("squeeze_excite")).count(), 1);
+    assert!(scales(&graph));
+    assert_equal(&source, &graph);
+}
+
+#[test]
+fn an_output_or_another_reader_inside_keeps_what_it_needs() {
+    for inside in 0..3 {
+        let mut net = Net::new(2);
+        let x = net.input("x", &[5, 5, 4]);
+        let parts = squeeze(&mut net, x, 4, 2);
+        let y = net.conv("project", conv(3, 1), parts.product);
+        let kept = [parts.pool, parts.reduced, parts.gate][inside];
+        let source = net.finish(&[y, kept]);
+        let (graph, _) = optimised(&source);
+        let names: Vec<&str> = graph.outputs().iter().map(|&id| graph.node(id).name.as_str()).collect();
+        assert_eq!(names, ["project", ["pool", "relu", "sigmoid"][inside]]);
+        assert_equal(&source, &graph);
+        let fused = ops(&graph).iter().any(|op| op == SQUEEZE);
+        assert_eq!(fused, inside == 2, "nothing is seen behind an output: {:?}", ops(&graph));
+    }
+}
+
+#[test]
+fn a_reader_of_the_squeezed_channels_is_served() {
+    let mut net = Net::new(3);
+    let x = net.input("x", &[5, 5, 4]);
+    let parts = squeeze(&mut net, x, 4, 2);
+    let y = net.conv("project", conv(3, 1), parts.product);
+    let other = net.conv("other", conv(2, 1), parts.reduced);
+    let source = net.finish(&[y, other]);
+    let (graph, _) = optimised(&source);
+    assert!(ops(&graph).iter().any(|op| op == "conv2d+bias+relu"));
+    assert_equal(&source, &graph);
+}
+
+#[test]
+fn what_is_no_gate_of_its_map_stays_apart() {
+    // Another number of channels; a pool that gives a vector; a window; groups; another map's gate.
+    let build = |change: &dyn Fn(&mut Net, NodeId) -> NodeId| {
+        let mut net = Net::new(4);
+        let x = net.input("x", &[4, 4, 4]);
+        let y = change(&mut net, x);
+        let source = net.finish(&[y]);
+        let (graph, _) = optimised(&source);
+        assert_equal(&source, &graph);
+        ops(&graph)
+    };
+    let none = |ops: Vec<String>| assert!(!ops.iter().any(|op| op.starts_with("squeeze_excite")), "{ops:?}");
+    none(build(&|net, x| {
+        let pool = net.pool("pool", true, x);
+        let y = net.conv("reduce", conv(2, 1), pool);
+        net.conv("expand", conv(5, 1), y)
+    }));
+    none(build(&|net, x| {
+        let pool = net.pool("pool", false, x);
+        let y = net.dense("reduce", 2, pool);
+        let y = net.dense("expand", 4, y);
+        net.add("mul", Op::Binary(Binary::Mul), &[x, y])
+    }));
+    none(build(&|net, x| {
+        let pool = net.pool("pool", true, x);
+        let y = net.conv("reduce", Conv2d { padding: around(1), ..conv(2, 3) }, pool);
+        let y = net.conv("expand", conv(4, 1), y);
+        net.add("mul", Op::Binary(Binary::Mul), &[x, y])
+    }));
+    none(build(&|net, x| {
+        let pool = net.pool("pool", true, x);
+        let y = net.conv("reduce", Conv2d { groups: 2, ..conv(2, 1) }, pool);
+        let y = net.conv("expand", conv(4, 1), y);
+        net.add("mul", Op::Binary(Binary::Mul), &[x, y])
+    }));
+    let apart = build(&|net, x| {
+        let other = net.conv("other", conv(4, 1), x);
+        let pool = net.pool("pool", true, other);
+        let y = net.conv("reduce", conv(2, 1), pool);
+        let y = net.conv("expand", conv(4, 1), y);
+        net.add("mul", Op::Binary(Binary::Mul), &[x, y])
+    });
+    assert!(apart.iter().any(|op| op == "mul"), "the gate of another map: {apart:?}");
+}
+
+#[test]
+fn a_product_of_two_maps_or_before_groups_goes_into_no_layer() {
+    for groups in [1, 2] {
+        let mut net = Net::new(5);
+        let x = net.input("x", &[4, 4, 4]);
+        let other = if groups == 1 { net.input("y", &[4, 4, 4]) } else { net.input("y", &[4]) };
+        let y = net.add("mul", Op::Binary(Binary::Mul), &[x, other]);
+        let y = net.conv("conv", Conv2d { groups, ..conv(4, 1) }, y);
+        let source = net.finish(&[y]);
+        assert_eq!(ops(&optimised(&source).0), ["mul", "conv2d"]);
+    }
+}
