@@ -1,4 +1,5 @@
-"""What peers.py needs converted in Python: a golden file to its first image, a Keras or ONNX model to a .tflite file.
+"""What peers.py needs converted in Python: a golden file to its first image, a Keras or ONNX model to a .tflite file,
+an ONNX model to one that pnnx reads.
 
 Each runs in the virtual environment that has the packages for it.
 """
@@ -46,5 +47,16 @@ def of_onnx(source: str) -> tuple[Callable[[Any], Any], list[int]]:
     return onnx_tensorflow.function_of(source)
 
 
+def spelled_out(source: str, target: str) -> None:
+    """Writes down the default mode of each Pad: pnnx passes over one without it and makes a network that can't run."""
+    import onnx
+
+    model = onnx.load(source)
+    for node in model.graph.node:
+        if node.op_type == "Pad" and all(attribute.name != "mode" for attribute in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute("mode", "constant"))
+    onnx.save(model, target)
+
+
 if __name__ == "__main__":
-    {"golden": golden, "tflite": tflite}[sys.argv[1]](*sys.argv[2:])
+    {"golden": golden, "tflite": tflite, "spelled_out": spelled_out}[sys.argv[1]](*sys.argv[2:])

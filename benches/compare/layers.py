@@ -20,7 +20,8 @@ def exposed(model: onnx.ModelProto) -> tuple[bytes, list[tuple[str, str, str]]]:
     inferred = onnx.shape_inference.infer_shapes(model)
     kinds = {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
     kinds |= {value.name: value.type.tensor_type.elem_type for value in inferred.graph.output}
-    made = [(name, node.name, node.op_type) for node in model.graph.node for name in node.output if name]
+    computed = [node for node in model.graph.node if node.op_type != "Constant"]
+    made = [(name, node.name, node.op_type) for node in computed for name in node.output if name]
     made = [each for each in made if kinds.get(each[0]) == onnx.TensorProto.FLOAT]
     known = {value.name for value in model.graph.output}
     for name, _, _ in made:

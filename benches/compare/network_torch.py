@@ -67,8 +67,9 @@ def save_onnx(model: torch.nn.Module, image: torch.Tensor, path: Path) -> None:
     batch = {0: "batch"}
     names = {"input_names": ["image"], "output_names": ["logits"]}
     # The exporter that traces leaves batch normalisations as they are when it is told to preserve modes.
-    torch.onnx.export(model, (image,), path, dynamo=False, opset_version=OPSET, do_constant_folding=False,
-                      training=torch.onnx.TrainingMode.PRESERVE, dynamic_axes={"image": batch, "logits": batch}, **names)
+    kept = {"do_constant_folding": False, "training": torch.onnx.TrainingMode.PRESERVE}
+    torch.onnx.export(model, (image,), path, dynamo=False, opset_version=OPSET,
+                      dynamic_axes={"image": batch, "logits": batch}, **names, **kept)
 
 
 @torch.no_grad()

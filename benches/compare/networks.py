@@ -38,6 +38,9 @@ MANIFEST = "manifest.json"
 # Deviations of a tensor between which a signal lives. Softmax over 1000 classes is near the lower one.
 LEAST_DEVIATION, MOST_DEVIATION = 1e-5, 1e3
 
+# Faults of a network that are worth a line.
+MOST_FAULTS = 3
+
 # Of the largest output: runtimes agree far better, and two unlike images differ far more.
 MOST_ERROR, LEAST_SPREAD = 1e-4, 1e-3
 
@@ -132,7 +135,8 @@ def look(network: Network, folder: Path) -> dict[str, Any]:
     (folder / f"{network.name}.layers.json").write_text(json.dumps(layers, indent=1) + "\n", encoding="utf-8")
     deviations = [layer["std"] for layer in layers]
     if bad := faults(found, layers):
-        raise Failed("; ".join(bad))
+        more = f" and {len(bad) - MOST_FAULTS} more" if len(bad) > MOST_FAULTS else ""
+        raise Failed("; ".join(bad[:MOST_FAULTS]) + more)
     return found | {"tensors": len(layers), "least_std": min(deviations), "most_std": max(deviations)}
 
 

@@ -164,12 +164,15 @@ def as_ncnn(model: Model, golden: Golden) -> Path:
 
     def convert(folder: Path) -> None:
         RUNTIMES.install("pnnx", "--no-deps")
+        RUNTIMES.install("onnx")
         scratch = folder / "scratch"
         scratch.mkdir()
+        source = scratch / "model.onnx"
+        output_of([RUNTIMES.tool("python"), HERE / "convert.py", "spelled_out", model.onnx, source])
         files = {"ncnnparam": folder / "model.param", "ncnnbin": folder / "model.bin"}
         files |= {name: scratch / name for name in ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")}
         options = [f"{option}={file}" for option, file in files.items()]
-        output_of([RUNTIMES.package_file("pnnx/pnnx"), model.onnx, f"inputshape=[{golden.shape}]", "fp16=0", *options])
+        output_of([RUNTIMES.package_file("pnnx/pnnx"), source, f"inputshape=[{golden.shape}]", "fp16=0", *options])
         shutil.rmtree(scratch)
 
     return kept("ncnn", model.onnx, RUNTIMES.pins["pnnx"] + golden.shape, convert) / "model.param"
