@@ -1,22 +1,24 @@
-//! Every layer shape of MobileNetV2 alone, hot in the caches, on one core: GFLOP/s and the share of what the probe measured.
+//! Every layer shape of the zoo alone, hot in the caches, on one core: GFLOP/s and the share of what the probe measured.
+//!
+//! `cargo bench --bench kernels -- mobilenet_v2 mnasnet_b1` looks at these networks only. A shape that several networks
+//! have is measured once, with the first of them.
 //!
 //! A table for each lowering that this CPU has. Layers take turns with a reference, the widest pointwise convolution in
 //! the middle of the network: a machine can be slow in loads while its multiply-adds are as fast as ever, and rounds in
 //! which the reference is more than 3 % off its best don't count. Where too few do, a layer's time is that of the reference
-//! at its best, multiplied by how many times as long the layer took in the same round; such lines have a star. Last comes the classifier, cold: its weights are read
-//! from memory, and compared with a plain read.
+//! at its best, multiplied by how many times as long the layer took in the same round; such lines have a star. Last comes the classifier
+//! of MobileNetV2, cold: its weights are read from memory, and compared with a plain read.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use frit_benches::mobilenet_v2;
-use frit_compiler::Options;
+use frit_benches::network;
 use frit_compiler::emit::jit::Prepared;
 use frit_compiler::machine::{Lowering, Machine};
 use frit_compiler::plan::interpret::{self, Launch};
 use frit_compiler::plan::{Plan, Step, Way};
 use frit_compiler::probe::{self, Eviction};
 use frit_compiler::schedule::Ways;
+use frit_compiler::{Options, zoo};
 
 /// Rounds of each layer.
 const ROUNDS: usize = 60;
@@ -27,43 +29,43 @@ const LEAST: usize = 5;
 /// How far the reference may be off its best in a round that counts.
 const TOLERANCE: f64 = 1.03;
 
+/// The network of the reference and of the classifier.
+const REFERENCE: &str = "mobilenet_v2";
+
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--test");
     let rounds = if quick { 1 } else { ROUNDS };
+    let chosen: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let names: Vec<&str> = zoo::names()
+        .filter(|&name| chosen.is_empty() || chosen.iter().any(|wanted| wanted == name))
+        .collect();
     for lowering in [Lowering::Portable, Lowering::Wide] {
         match Machine::native().with_lowering(lowering) {
-            Ok(machine) => table(&machine, rounds),
+            Ok(machine) => table(&machine, &names, rounds),
             Err(reason) => println!("{reason}"),
         }
     }
 }
 
 /// One layer's times beside those of the reference.
-struct Layer<'a> {
-    step: &'a Step,
-    kernels: Vec<&'a str>,
+struct Layer {
+    /// The network and the layer.
+    name: String,
+    macs: u64,
+    kernels: Vec<String>,
     /// Seconds of the reference and of the layer, round by round.
     rounds: Vec<(f64, f64)>,
 }
 
-fn table(machine: &Machine, rounds: usize) {
-    let options = Options { machine: machine.clone(), ways: Ways::All(Way::Whole), ..Options::native() };
-    let optimised = frit_compiler::optimise(mobilenet_v2(), &options).expect("the network is legal").graph;
-    let plan = frit_compiler::schedule(&optimised, &options).expect("the network can be scheduled");
+fn table(machine: &Machine, names: &[&str], rounds: usize) {
+    let plan = plan(REFERENCE, machine);
     let reference = plan.steps.iter().find(|step| step.node.starts_with("s5/2/expand"));
     let mut reference = prepare(&plan, reference.expect("the network has this layer"), machine);
     let before = probe::measure(machine).gflops;
-    let mut seen = BTreeSet::new();
     let mut layers = Vec::new();
-    for step in plan.steps.iter().filter(|step| step.macs > 0) {
-        let kernels: Vec<&str> =
-            step.work.calls().map(|call| plan.kernels[call.kernel].name.as_str()).collect();
-        if seen.insert((step.macs, kernels.clone())) {
-            let mut calls = prepare(&plan, step, machine);
-            run(&mut calls);
-            let rounds = (0..rounds).map(|_| (run(&mut reference), run(&mut calls))).collect();
-            layers.push(Layer { step, kernels, rounds });
-        }
+    for name in names {
+        measure(name, machine, rounds, &mut reference, &mut layers);
     }
     let peak = before.max(probe::measure(machine).gflops);
     println!("{}, {} lanes: {peak:.1} GFLOP/s at best on one core", machine.name, machine.width().lanes);
@@ -71,8 +73,37 @@ fn table(machine: &Machine, rounds: usize) {
     classifier(&plan, machine, rounds.min(15));
 }
 
+/// Every layer by itself, none of its block's fused with it.
+fn plan(name: &str, machine: &Machine) -> Plan {
+    let options = Options { machine: machine.clone(), ways: Ways::All(Way::Whole), ..Options::native() };
+    let optimised = frit_compiler::optimise(network(name), &options).expect("the network is legal").graph;
+    frit_compiler::schedule(&optimised, &options).expect("the network can be scheduled")
+}
+
+/// Adds the shapes of a network that `layers` has not yet.
+fn measure(
+    network: &str,
+    machine: &Machine,
+    rounds: usize,
+    reference: &mut [Prepared],
+    layers: &mut Vec<Layer>,
+) {
+    let plan = plan(network, machine);
+    for step in plan.steps.iter().filter(|step| step.macs > 0) {
+        let kernels: Vec<String> =
+            step.work.calls().map(|call| plan.kernels[call.kernel].name.clone()).collect();
+        if layers.iter().any(|known| known.macs == step.macs && known.kernels == kernels) {
+            continue;
+        }
+        let mut calls = prepare(&plan, step, machine);
+        run(&mut calls);
+        let rounds = (0..rounds).map(|_| (run(reference), run(&mut calls))).collect();
+        layers.push(Layer { name: format!("{network} {}", step.node), macs: step.macs, kernels, rounds });
+    }
+}
+
 /// The layers line by line, and the median and the least share of each kind.
-fn report(layers: &[Layer<'_>], peak: f64) {
+fn report(layers: &[Layer], peak: f64) {
     let references = layers.iter().flat_map(|layer| layer.rounds.iter().map(|&(reference, _)| reference));
     let best = references.fold(f64::INFINITY, f64::min);
     println!(
@@ -80,7 +111,7 @@ fn report(layers: &[Layer<'_>], peak: f64) {
         "MMACs", "µs", "GFLOP/s", "share", "rounds"
     );
     let mut shares: Vec<(&str, f64)> = Vec::new();
-    for Layer { step, kernels, rounds } in layers {
+    for Layer { name, macs, kernels, rounds } in layers {
         let counted = rounds.iter().filter(|&&(reference, _)| reference <= TOLERANCE * best);
         let mut times: Vec<f64> = counted.map(|&(_, time)| time).collect();
         let clean = times.len();
@@ -90,14 +121,13 @@ fn report(layers: &[Layer<'_>], peak: f64) {
         }
         times.sort_by(f64::total_cmp);
         let time = times[times.len() / 2];
-        let gflops = 2e-9 * step.macs as f64 / time;
+        let gflops = 2e-9 * *macs as f64 / time;
         let share = 100.0 * gflops / peak;
         shares.push((kind(kernels), share));
         println!(
-            "{:>9.3} {:>9.1} {gflops:>8.1} {share:>5.0}% {clean:>5}{star}  {}: {}",
-            step.macs as f64 * 1e-6,
+            "{:>9.3} {:>9.1} {gflops:>8.1} {share:>5.0}% {clean:>5}{star}  {name}: {}",
+            *macs as f64 * 1e-6,
             time * 1e6,
-            step.node,
             kernels.join(", ")
         );
     }
@@ -111,8 +141,8 @@ fn report(layers: &[Layer<'_>], peak: f64) {
     }
 }
 
-fn kind(kernels: &[&str]) -> &'static str {
-    match kernels[0] {
+fn kind(kernels: &[String]) -> &'static str {
+    match kernels[0].as_str() {
         name if name.starts_with("depthwise") && name.contains("s1_") => "depthwise at stride 1",
         name if name.starts_with("depthwise") => "depthwise at stride 2",
         name if name.contains("_1x") => "classifier",

@@ -9,9 +9,16 @@ use frit_ir::{Graph, Op, Tensor};
 /// # Panics
 /// If the zoo has no such network, which is a fault of frit.
 pub fn mobilenet_v2() -> Graph {
-    let text =
-        zoo::description("mobilenet_v2", &zoo::ZooOptions::default()).expect("the zoo has this network");
-    let source = Source { file: "mobilenet_v2.json".to_owned(), ..Source::default() };
+    network("mobilenet_v2")
+}
+
+/// A network of the zoo in full size, with seeded weights.
+///
+/// # Panics
+/// If the zoo has no such network, or its description is wrong, which is a fault of frit.
+pub fn network(name: &str) -> Graph {
+    let text = zoo::description(name, &zoo::ZooOptions::default()).expect("the zoo has this network");
+    let source = Source { file: format!("{name}.json"), ..Source::default() };
     json::read(&text, &source).expect("descriptions of the zoo are right").0
 }
 

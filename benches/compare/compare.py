@@ -18,12 +18,14 @@ import frit
 import report
 from frit import ROOT, Failed, Frit
 from load import Load
-from peers import PEERS, Golden, Model, Peer, golden_of, progress, read_models
+from networks import add_folder_option
+from peers import CACHE, PEERS, Golden, Model, Peer, golden_of, progress, read_models
 
 EXAMPLES = """\
 examples:
   compare.py                                      five rounds, at one thread and at two
   compare.py --quick --peers onnxruntime,openvino a smoke test with some of the runtimes
+  compare.py --only mobilenet_v2,xception         some of the networks of models.json
   compare.py --wait-near 120 --json results.json  waits for near cores before each round with several threads
 
 The first run installs the other runtimes below target/compare and takes minutes; later ones need no network.
@@ -54,9 +56,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Field:
-    """All that take part on one network: frit, and the peers that are installed, with the model as each reads it."""
+    """All that take part on one network: frit, and the peers that can run it, with the model as each reads it."""
 
     model: Model
+    frit: Path
     golden: Golden
     peers: dict[Peer, Path]
 
@@ -70,11 +73,26 @@ def compare(settings: Settings, models: list[Model]) -> dict[str, Any]:
     result = heading(settings)
     for model in models:
         progress(model.name)
-        field, left_out = prepare(model, settings.peers)
-        parts = [measure(settings, field, threads) for threads in settings.threads]
-        macs = settings.frit.macs(model.frit)
-        result["models"].append({"name": model.name, "macs": macs, "left_out": left_out, "parts": parts})
+        try:
+            result["models"].append(network(settings, model))
+        except Failed as failed:
+            progress(f"skipped: {failed}")
+            result["models"].append({"name": model.name, "skipped": str(failed)})
     return result
+
+
+def network(settings: Settings, model: Model) -> dict[str, Any]:
+    """One network: what takes part, and all its rounds."""
+    path = description(settings.frit, model)
+    macs = settings.frit.macs(path)
+    field, left_out = prepare(model, path, settings.peers)
+    parts = [measure(settings, field, threads) for threads in settings.threads]
+    return {"name": model.name, "macs": macs, "checked": model.zoo is None, "left_out": left_out, "parts": parts}
+
+
+def description(command: Frit, model: Model) -> Path:
+    """What frit reads."""
+    return command.zoo(model.zoo, CACHE / "zoo") if model.zoo else model.frit
 
 
 def heading(settings: Settings) -> dict[str, Any]:
@@ -93,7 +111,7 @@ def heading(settings: Settings) -> dict[str, Any]:
     }
 
 
-def prepare(model: Model, peers: list[Peer]) -> tuple[Field, dict[str, str]]:
+def prepare(model: Model, path: Path, peers: list[Peer]) -> tuple[Field, dict[str, str]]:
     """The field, and why others are not in it."""
     golden = golden_of(model)
     ready, left_out = {}, {}
@@ -103,21 +121,21 @@ def prepare(model: Model, peers: list[Peer]) -> tuple[Field, dict[str, str]]:
         except Failed as failed:
             left_out[peer.name] = str(failed)
             progress(f"{peer.name} is left out: {failed}")
-    return Field(model, golden, ready), left_out
+    return Field(model, path, golden, ready), left_out
 
 
 def measure(settings: Settings, field: Field, threads: int) -> dict[str, Any]:
     """All rounds with one number of threads. A round is one turn of each, so what the machine does hits all alike."""
     part: dict[str, Any] = {"threads": threads, "rounds": []}
     try:
-        error = settings.frit.error(field.model.frit, field.golden.file, threads)
+        error = error_of(settings, field, threads)
     except Failed as failed:
         progress(str(failed))
         return part | {"fault": str(failed)}
     contestants = field.contestants()
     for number in range(settings.rounds):
         progress(f"{threads} thread(s), round {number + 1} of {settings.rounds}")
-        before = look_at_cores(settings, field.model, threads) if threads > 1 else None
+        before = look_at_cores(settings, field.frit, threads) if threads > 1 else None
         load = Load()
         first = number % len(contestants)
         order = contestants[first:] + contestants[:first]
@@ -127,11 +145,18 @@ def measure(settings: Settings, field: Field, threads: int) -> dict[str, Any]:
     return part
 
 
-def look_at_cores(settings: Settings, model: Model, threads: int) -> dict[str, float]:
+def error_of(settings: Settings, field: Field, threads: int) -> float | None:
+    """How far frit is from the golden file; nothing where it runs a network of its own weights."""
+    if field.model.zoo:
+        return None
+    return settings.frit.error(field.frit, field.golden.file, threads)
+
+
+def look_at_cores(settings: Settings, path: Path, threads: int) -> dict[str, float]:
     """The machine's rates before a round; waits, as long as it may, for the cores to be near each other."""
     end = time.monotonic() + settings.wait_near
     while True:
-        probe = settings.frit.bench(model.frit, threads, PROBE_RUNS)["probe"]
+        probe = settings.frit.bench(path, threads, PROBE_RUNS)["probe"]
         progress(f"  round trip {probe['round_trip_ns']:.0f} ns, {probe['gflops']:.1f} GFLOP/s a core")
         if probe["round_trip_ns"] < NEAR_NS or time.monotonic() + PAUSE_SECONDS > end:
             return probe
@@ -145,7 +170,7 @@ def turn(settings: Settings, field: Field, peer: Peer | None, threads: int) -> t
         if peer:
             times = peer.turn(field.peers[peer], field.golden, threads, settings.runs)
         else:
-            times = settings.frit.bench(field.model.frit, threads, settings.runs)
+            times = settings.frit.bench(field.frit, threads, settings.runs)
     except Failed as failed:
         progress(f"  {name}: {failed}")
         return name, {"fault": str(failed)}
@@ -180,6 +205,8 @@ def arguments() -> argparse.ArgumentParser:
     names = ",".join(peer.name for peer in PEERS)
     parser.add_argument("--models", metavar="DIR", type=Path, default=os.environ.get("FRIT_MODELS"),
                         help="the folder that models.json calls $FRIT_MODELS [default: that variable]")
+    add_folder_option(parser, "--networks")
+    parser.add_argument("--only", metavar="LIST", help="the networks of models.json to run, by id [default: all]")
     parser.add_argument("--peers", metavar="LIST", type=named_peers, default=PEERS,
                         help=f"the runtimes to compare with [default: {names}]")
     parser.add_argument("--threads", metavar="LIST", type=numbers, default=[1, 2],
@@ -193,18 +220,29 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def chosen(given: argparse.Namespace) -> list[Model]:
+    """The networks that were asked for, whose files are all there."""
+    models = {model.id: model for model in read_models({"FRIT_MODELS": given.models, "NETWORKS": given.networks})}
+    wanted = given.only.split(",") if given.only else list(models)
+    if unknown := [name for name in wanted if name not in models]:
+        raise Failed(f"no network is called {unknown[0]}; there are {', '.join(models)}")
+    missing = [path for name in wanted for path in models[name].missing()]
+    if missing:
+        way_out = "make the networks with networks.py, say --models DIR or FRIT_MODELS, or leave some out with --only"
+        raise Failed(f"{missing[0]} is missing: {way_out}")
+    return [models[name] for name in wanted]
+
+
 def main() -> int:
     parser = arguments()
     given = parser.parse_args()
-    if given.models is None:
-        parser.error("say where the models are: --models DIR or FRIT_MODELS")
     if not given.frit.exists():
         parser.error(f"{given.frit} is missing: build it with `cargo build --release`, or say --frit PATH")
     rounds, runs = (2, 10) if given.quick else (5, 50)
     settings = Settings(Frit(given.frit.resolve()), given.peers, given.threads, given.rounds or rounds,
                         given.runs or runs, given.wait_near)
     try:
-        models = read_models(Path(given.models))
+        models = chosen(given)
     except Failed as failed:
         parser.error(str(failed))
     try:

@@ -30,9 +30,10 @@ def output_of(command: list[str | Path], environment: dict[str, str] | None = No
 
 
 def last_words(said: str) -> str:
-    """The line that names the reason: the first that pip calls an error, or the last, as in a Python traceback."""
+    """The line that names the reason: the first that pip or frit call an error, or the last, as in a Python
+    traceback."""
     lines = said.splitlines()
-    errors = [line for line in lines if line.startswith("ERROR: ")]
+    errors = [line for line in lines if line.startswith(("ERROR: ", "error: ", "error["))]
     return (errors[:1] or lines[-1:] or ["no message"])[0]
 
 
@@ -59,9 +60,18 @@ class Frit:
         try:
             said = self._say("verify", model, "--against", str(golden), "--threads", str(threads))
         except Failed as failed:
-            raise Failed(f"frit's output is wrong: {failed}") from failed
+            raise Failed(f"frit verify: {failed}") from failed
         timed = [run for run in said["runs"] if run["variant"] == "fused"]
         return max(output["max_rel"] for run in timed for output in run["outputs"])
+
+    def zoo(self, name: str, folder: Path) -> Path:
+        """The description of a network of the zoo, as a file in `folder`."""
+        if name not in output_of([self.command, "zoo"]).split():
+            raise Failed(f"frit's zoo has no {name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.json"
+        path.write_text(output_of([self.command, "zoo", name]), encoding="utf-8")
+        return path
 
     def macs(self, model: Path) -> int:
         """Multiply-accumulates of one image."""

@@ -19,7 +19,7 @@ from frit import ROOT, Failed, output_of
 HERE = Path(__file__).resolve().parent
 CACHE = ROOT / "target/compare"
 
-# TensorFlow has half a gigabyte.
+# TensorFlow has half a gigabyte, PyTorch and its libraries three.
 INSTALL_SECONDS = 3600
 
 
@@ -45,7 +45,14 @@ class Environment:
 
     def install(self, package: str, *options: str) -> None:
         """Installs a package at its pinned version; does nothing where that has been done."""
-        stamp = self.folder / "installed" / package
+        self._pip(package, f"{package} {self.pins[package]}", *options, "--constraint", self.requirements, package)
+
+    def install_listed(self) -> None:
+        """Installs all of the file and nothing else: torch asks for half a gigabyte that it does without."""
+        self._pip("listed", f"all of {self.requirements.name}", "--no-deps", "--requirement", self.requirements)
+
+    def _pip(self, name: str, what: str, *arguments: str | Path) -> None:
+        stamp = self.folder / "installed" / name
         wanted = digest(self.requirements.read_bytes())
         if stamp.exists() and stamp.read_text() == wanted:
             return
@@ -53,39 +60,49 @@ class Environment:
             progress(f"making {self.folder.relative_to(ROOT)}")
             output_of([sys.executable, "-m", "venv", "--clear", self.folder])
             stamp.parent.mkdir()
-        progress(f"installing {package} {self.pins[package]}")
-        pip = [self.tool("pip"), "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
-        output_of([*pip, *options, "--constraint", self.requirements, package], timeout=INSTALL_SECONDS)
+        progress(f"installing {what}")
+        pip = [self.tool("python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+        output_of([*pip, "--only-binary", ":all:", *arguments], timeout=INSTALL_SECONDS)
         stamp.write_text(wanted)
 
 
 RUNTIMES = Environment("venv", "requirements.txt")
 CONVERTER = Environment("venv-convert", "requirements-convert.txt")
+MAKER = Environment("venv-torch", "requirements-torch.txt")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network of models.json, its paths made absolute."""
+    """A network of models.json, its paths made absolute. frit reads the file `frit`, with the peers' weights, or runs
+    the network `zoo` of its own zoo, with weights of its own."""
 
+    id: str
     name: str
-    frit: Path
     onnx: Path
     golden: Path
     keras: Path | None = None
+    frit: Path | None = None
+    zoo: str | None = None
+
+    def missing(self) -> list[Path]:
+        """Files that are named and not there."""
+        named = (self.onnx, self.golden, self.keras, self.frit)
+        return [path for path in named if path and not path.exists()]
 
 
-def read_models(models: Path) -> list[Model]:
-    """The list of networks; `$FRIT_MODELS` in a path stands for the folder `models`."""
+def read_models(folders: dict[str, Path | None]) -> list[Model]:
+    """The list of networks; `$NAME` at the beginning of a path stands for the folder of that name, if it is known."""
 
     def resolve(key: str, value: str) -> Any:
-        return value if key == "name" else ROOT / value.replace("$FRIT_MODELS", str(models.resolve()))
+        if key not in ("onnx", "golden", "keras", "frit"):
+            return value
+        for name, folder in folders.items():
+            if folder:
+                value = value.replace(f"${name}/", f"{folder.resolve()}/")
+        return ROOT / value
 
     entries = json.loads((HERE / "models.json").read_text(encoding="utf-8"))
-    listed = [Model(**{key: resolve(key, value) for key, value in entry.items()}) for entry in entries]
-    for path in (path for model in listed for path in (model.frit, model.onnx, model.golden)):
-        if not path.exists():
-            raise Failed(f"{path} is missing: is FRIT_MODELS or --models the right folder?")
-    return listed
+    return [Model(**{key: resolve(key, value) for key, value in entry.items()}) for entry in entries]
 
 
 @dataclass(frozen=True)
@@ -114,7 +131,7 @@ def digest(data: bytes) -> str:
 
 def kept(kind: str, source: Path, how: str, convert: Callable[[Path], None]) -> Path:
     """The folder that `convert` filled from `source`, or fills now; `how` names the converter's version."""
-    scripts = (HERE / name for name in ("convert.py", "peers.py"))
+    scripts = (HERE / name for name in ("convert.py", "onnx_tensorflow.py", "peers.py"))
     key = digest(source.read_bytes() + how.encode() + b"".join(script.read_bytes() for script in scripts))
     folder = CACHE / "models" / f"{source.stem}-{kind}-{key}"
     if not folder.exists():
@@ -132,15 +149,14 @@ def as_onnx(model: Model, _: Golden) -> Path:
 
 
 def as_tflite(model: Model, _: Golden) -> Path:
-    """Converted from Keras with TensorFlow, which fights with the runtimes' versions and so lives apart."""
-    if model.keras is None or not model.keras.exists():
-        raise Failed("there is no Keras file of this network to convert")
+    """Converted with TensorFlow, which fights with the runtimes' versions and so lives apart."""
+    source = model.keras or model.onnx
 
     def convert(folder: Path) -> None:
-        CONVERTER.install("tensorflow-cpu")
-        output_of([CONVERTER.tool("python"), HERE / "convert.py", "tflite", model.keras, folder / "model.tflite"])
+        CONVERTER.install_listed()
+        output_of([CONVERTER.tool("python"), HERE / "convert.py", "tflite", source, folder / "model.tflite"])
 
-    return kept("litert", model.keras, CONVERTER.pins["tensorflow-cpu"], convert) / "model.tflite"
+    return kept("litert", source, CONVERTER.pins["tensorflow-cpu"], convert) / "model.tflite"
 
 
 def as_ncnn(model: Model, golden: Golden) -> Path:
@@ -148,12 +164,15 @@ def as_ncnn(model: Model, golden: Golden) -> Path:
 
     def convert(folder: Path) -> None:
         RUNTIMES.install("pnnx", "--no-deps")
+        RUNTIMES.install("onnx")
         scratch = folder / "scratch"
         scratch.mkdir()
+        source = scratch / "model.onnx"
+        output_of([RUNTIMES.tool("python"), HERE / "convert.py", "spelled_out", model.onnx, source])
         files = {"ncnnparam": folder / "model.param", "ncnnbin": folder / "model.bin"}
         files |= {name: scratch / name for name in ("pnnxparam", "pnnxbin", "pnnxpy", "pnnxonnx", "ncnnpy")}
         options = [f"{option}={file}" for option, file in files.items()]
-        output_of([RUNTIMES.package_file("pnnx/pnnx"), model.onnx, f"inputshape=[{golden.shape}]", "fp16=0", *options])
+        output_of([RUNTIMES.package_file("pnnx/pnnx"), source, f"inputshape=[{golden.shape}]", "fp16=0", *options])
         shutil.rmtree(scratch)
 
     return kept("ncnn", model.onnx, RUNTIMES.pins["pnnx"] + golden.shape, convert) / "model.param"
@@ -181,9 +200,11 @@ class Peer:
         return RUNTIMES.pins[self.package]
 
     def prepare(self, model: Model, golden: Golden) -> Path:
-        """Installs the runtime and converts the model; either may be done already."""
+        """Installs the runtime and converts the model, unless that has been done, and tries it out."""
         RUNTIMES.install(self.package)
-        return self.convert(model, golden)
+        path = self.convert(model, golden)
+        self.turn(path, golden, threads=1, runs=1)
+        return path
 
     def turn(self, model: Path, golden: Golden, threads: int, runs: int) -> dict[str, Any]:
         """Times the runtime in a fresh process."""

@@ -16,15 +16,20 @@ Json = dict[str, Any]
 
 def markdown(result: Json) -> str:
     """The whole report."""
-    lines = list(heading(result))
-    for model in result["models"]:
+    lines = [*heading(result), "", *summary(result)]
+    for model in measured(result):
         lines += network(model)
     return "\n".join(lines)
 
 
+def measured(result: Json) -> list[Json]:
+    """The networks that were not skipped."""
+    return [model for model in result["models"] if "skipped" not in model]
+
+
 def faults(result: Json) -> list[str]:
     """What makes a comparison void: a contestant that crashed, or frit's output being wrong."""
-    parts = ((model["name"], part) for model in result["models"] for part in model["parts"])
+    parts = ((model["name"], part) for model in measured(result) for part in model["parts"])
     return [f"{name}, {fault}" for name, part in parts for fault in faults_of(part)]
 
 
@@ -45,8 +50,8 @@ def threads(part: Json) -> str:
 
 
 def heading(result: Json) -> Iterator[str]:
-    absent = [set(model["left_out"]) for model in result["models"]]
-    present = result["versions"].keys() - set.intersection(*absent)
+    absent = [set(model["left_out"]) for model in measured(result)]
+    present = result["versions"].keys() - (set.intersection(*absent) if absent else set())
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items() if name in present)
     yield f"## {result['date']}, commit {result['commit']}"
     yield ""
@@ -55,15 +60,43 @@ def heading(result: Json) -> Iterator[str]:
     much = f"{result['rounds']} rounds, a fresh process a turn, {result['runs']} timed inferences a turn"
     yield f"- {much}, batch 1, 32-bit floats"
     for model in result["models"]:
-        for name, reason in model["left_out"].items():
+        if "skipped" in model:
+            yield f"- Skipped: {model['name']}: {model['skipped']}"
+        for name, reason in model.get("left_out", {}).items():
             yield f"- Left out: {name} of {model['name']}: {reason}"
+    if any(not model["checked"] for model in measured(result)):
+        yield "- Where frit's error is not given, frit ran the same architecture with weights of its own"
     for fault in faults(result):
         yield f"- Fault: {fault}"
 
 
 def instruction_set(result: Json) -> str:
-    parts = (part for model in result["models"] for part in model["parts"])
+    parts = (part for model in measured(result) for part in model["parts"])
     return next((turn["isa"] for part in parts for turn in turns_of(part, "frit")), "unknown")
+
+
+def summary(result: Json) -> Iterator[str]:
+    """A line for each network and number of threads."""
+    yield from head(["network", "threads", "frit ms", "best peer ms", "best peer / frit", "frit's share of peak, %"])
+    for model in measured(result):
+        for part in model["parts"]:
+            if times := medians(part, "frit"):
+                best = fastest_peer(part)
+                cells = [
+                    model["name"],
+                    str(part["threads"]),
+                    f"{median(times):.2f}",
+                    f"{median(medians(part, best)):.2f} {best}" if best else "",
+                    spread([ratio for _, ratio in races(part)], ".2f"),
+                    spread(shares_of_peak(model["macs"], part), ".0f"),
+                ]
+                yield f"| {' | '.join(cells)} |"
+
+
+def fastest_peer(part: Json) -> str | None:
+    """The peer with the least median of its turns' medians; one that was ever wrong takes no part."""
+    right = [name for name in peers_of(part) if turns_of(part, name) and not any(map(is_wrong, turns_of(part, name)))]
+    return min(sorted(right), key=lambda name: median(medians(part, name)), default=None)
 
 
 def network(model: Json) -> Iterator[str]:
@@ -81,13 +114,22 @@ def network(model: Json) -> Iterator[str]:
 
 def headline(macs: int, part: Json) -> Iterator[str]:
     """How often frit fits into the time of the fastest other runtime, and how near it is to what the cores can do."""
-    races = [race for each in part["rounds"] if (race := against_best(each))]
-    if races:
-        ratios = [ratio for _, ratio in races]
-        best = ", ".join(f"{name} {times}×" for name, times in Counter(name for name, _ in races).most_common())
+    run = races(part)
+    if run:
+        ratios = [ratio for _, ratio in run]
+        best = ", ".join(f"{name} {times}×" for name, times in Counter(name for name, _ in run).most_common())
         yield f"**Best peer / frit: {spread(ratios, '.2f')}** (median and range of rounds; best peer: {best})."
-    shares = [share_of_peak(macs, turn, part["threads"]) for turn in turns_of(part, "frit")]
-    yield f"frit's share of the peak that its own probe measured in the same turn: {spread(shares, '.0f')} %."
+    shares = spread(shares_of_peak(macs, part), ".0f")
+    yield f"frit's share of the peak that its own probe measured in the same turn: {shares} %."
+
+
+def races(part: Json) -> list[tuple[str, float]]:
+    """The rounds that frit and a peer came to the end of: which peer was fastest, and its time over frit's."""
+    return [race for each in part["rounds"] if (race := against_best(each))]
+
+
+def shares_of_peak(macs: int, part: Json) -> list[float]:
+    return [share_of_peak(macs, turn, part["threads"]) for turn in turns_of(part, "frit")]
 
 
 def share_of_peak(macs: int, turn: Json, cores: int) -> float:
@@ -111,7 +153,8 @@ def head(columns: list[str]) -> list[str]:
 def contestant(part: Json, name: str) -> str:
     turns = turns_of(part, name)
     times = medians(part, name)
-    error = max(turn["error"] for turn in turns)
+    errors = [turn["error"] for turn in turns if turn["error"] is not None]
+    error = f"{max(errors):.1e}" if errors else ""
     wrong = any(map(is_wrong, turns))
     busy = [turn["cpu_per_wall"] for turn in turns if "cpu_per_wall" in turn]
     cells = [
@@ -122,7 +165,7 @@ def contestant(part: Json, name: str) -> str:
         "" if wrong else spread(list(ratios_to(part, name, {"frit"})), ".2f"),
         "" if wrong else spread(list(ratios_to(part, name, peers_of(part))), ".2f"),
         f"{median(busy):.2f}" if busy else "",
-        f"{error:.1e}" + (" **wrong**" if wrong else ""),
+        error + (" **wrong**" if wrong else ""),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -154,7 +197,8 @@ def peers_of(part: Json) -> set[str]:
 
 
 def is_wrong(turn: Json) -> bool:
-    return "fault" not in turn and not turn["error"] <= TOLERANCE
+    """What was not checked (None) is not known to be wrong; a missing number (infinity) is."""
+    return "fault" not in turn and turn["error"] is not None and not turn["error"] <= TOLERANCE
 
 
 def fastest(each: Json, among: set[str]) -> str | None:
