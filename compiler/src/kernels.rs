@@ -18,6 +18,7 @@ pub mod copy;
 pub mod depthwise;
 pub mod elementwise;
 pub mod epilogue;
+pub mod functions;
 pub mod pad;
 pub mod pair;
 pub mod pool;
