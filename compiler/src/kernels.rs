@@ -13,15 +13,22 @@
 //!
 //! Read [`pool`] first: it is the smallest.
 
+pub mod arg_max;
+pub mod binary;
 pub mod conv;
 pub mod copy;
 pub mod depthwise;
 pub mod elementwise;
 pub mod epilogue;
+pub mod functions;
 pub mod gate;
+pub mod nest;
 pub mod pad;
 pub mod pair;
 pub mod pool;
+pub mod rearrange;
+pub mod reduce;
+pub mod resize;
 pub mod softmax;
 pub mod squeeze;
 pub mod transcendental;

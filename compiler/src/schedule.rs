@@ -1,21 +1,24 @@
 //! From the optimised graph to a plan: where tensors lie, which kernels run, how their items are split.
 //!
 //! A node becomes a step, or a block of nodes becomes one or two (see `block`). Inside, tensors lie in blocks of as many
-//! channels as a vector has lanes; the caller's inputs and outputs are dense. A convolution reads either, anything else
-//! gets a copy in blocks first.
+//! channels as a vector has lanes; the caller's inputs and outputs are dense, and so is what an op makes that moves
+//! elements. A convolution reads either, anything else gets a copy in the layout that it needs first.
 //!
 //! Nothing here depends on the number of workers, so results are the same bits for any number of them.
 
+mod arrange;
 mod block;
 mod buffers;
 mod choice;
 mod convolution;
+mod join;
 mod placement;
 mod predict;
 mod ring;
 mod simple;
 mod squeeze;
 mod tiles;
+mod transposed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,9 +88,10 @@ struct Scheduler<'a> {
     machine: &'a Machine,
     width: Width,
     shapes: BTreeMap<NodeId, Shape>,
-    /// The first place of each node's tensor, and its copy in blocks.
+    /// The first place of each node's tensor, its copy in blocks, and its dense copy.
     placed: BTreeMap<NodeId, Placed>,
     in_blocks: BTreeMap<NodeId, Placed>,
+    dense: BTreeMap<NodeId, Placed>,
     kernels: Vec<Program>,
     by_name: BTreeMap<String, Vec<usize>>,
     steps: Vec<(Step, Work<Draft>)>,
@@ -124,6 +128,7 @@ impl<'a> Scheduler<'a> {
             shapes,
             placed: BTreeMap::new(),
             in_blocks: BTreeMap::new(),
+            dense: BTreeMap::new(),
             kernels: Vec::new(),
             by_name: BTreeMap::new(),
             steps: Vec::new(),
@@ -154,20 +159,35 @@ impl<'a> Scheduler<'a> {
             Op::Dense(dense) => self.dense(id, dense)?,
             Op::BatchNorm(norm) => self.batch_norm(id, norm)?,
             Op::Activation(activation) => self.activation(id, *activation)?,
-            Op::Binary(binary @ (frit_ir::ops::Binary::Add | frit_ir::ops::Binary::Mul)) => {
-                self.binary(id, *binary)?
-            }
-            Op::Pad(pad) => self.pad(id, &pad.padding)?,
+            Op::Binary(binary) => self.binary(id, *binary)?,
+            Op::Prelu(prelu) => self.prelu(id, prelu)?,
+            Op::Pad(pad) => self.pad(id, pad)?,
             Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
-            Op::Softmax(_) => self.softmax(id)?,
-            Op::Reshape(_) => self.reshape(id)?,
+            Op::Softmax(softmax) => self.softmax(id, *softmax)?,
             Op::SqueezeExcite(squeeze) => self.squeeze_excite(id, squeeze)?,
-            other => {
-                let message = format!("{} has no kernel", other.name());
-                return Err(Diagnostic::error(codes::INTERNAL, message));
-            }
+            other => self.arrangement(id, other)?,
         }
         self.copy_to_outputs(id)
+    }
+
+    /// Adds the step of an op that moves elements more than it computes, or of a rare one.
+    fn arrangement(&mut self, id: NodeId, op: &Op) -> Result<(), Diagnostic> {
+        match op {
+            Op::Constant(_) => self.constant(id),
+            Op::Conv2dTranspose(conv) => self.conv2d_transpose(id, conv),
+            Op::Reduce(reduce) => self.reduce(id, reduce),
+            Op::Resize(resize) => self.resize(id, resize),
+            Op::ArgMax(arg_max) => self.arg_max(id, *arg_max),
+            Op::Concat(concat) => self.concat(id, concat),
+            Op::Slice(slice) => self.slice(id, slice),
+            Op::Transpose(transpose) => self.transpose(id, transpose),
+            Op::Reshape(_) => self.reshape(id),
+            Op::Identity => {
+                self.alias(id);
+                Ok(())
+            }
+            other => Err(Diagnostic::error(codes::INTERNAL, format!("{} has no kernel", other.name()))),
+        }
     }
 
     fn input(&mut self, id: NodeId) {
@@ -224,8 +244,18 @@ impl<'a> Scheduler<'a> {
         if let Some(&copy) = self.in_blocks.get(&id) {
             return Ok(copy);
         }
-        let copy = self.place_in_blocks(&self.shapes[&id].clone());
-        self.copy(id, placed, copy)?;
+        let shape = self.shapes[&id].clone();
+        let copy = match &self.graph.node(id).op {
+            Op::Constant(_) => {
+                let values = self.graph.weights.values(&self.graph.node(id).weights[0])?;
+                self.packed_in_blocks(&values, &shape)
+            }
+            _ => {
+                let copy = self.place_in_blocks(&shape);
+                self.copy(id, placed, copy)?;
+                copy
+            }
+        };
         self.in_blocks.insert(id, copy);
         Ok(copy)
     }

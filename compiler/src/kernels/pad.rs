@@ -1,14 +1,14 @@
-//! Zeros around a map in channel blocks.
+//! One value around a map in channel blocks.
 //!
 //! ```text
 //! for block in items
-//!     zeros for the rows above
-//!     for row: zeros left, the row, zeros right
-//!     zeros for the rows below
+//!     the value for the rows above
+//!     for row: the value left, the row, the value right
+//!     the value for the rows below
 //! ```
 //! Parameters: input, output. Items: blocks of channels.
 
-use frit_ir::ops::Padding;
+use frit_ir::ops::Pad;
 
 use super::{Strides, advance, at, set};
 use crate::vector::builder::TooManyRegisters;
@@ -19,7 +19,7 @@ use crate::vector::{Builder, Count, Instruction, Pointer, Program, Register};
 pub fn build(
     width: Width,
     [rows, columns]: [usize; 2],
-    padding: &Padding,
+    pad: &Pad,
     input: Strides,
     output: Strides,
 ) -> Result<Program, TooManyRegisters> {
@@ -27,32 +27,33 @@ pub fn build(
     let (block_from, block_to) =
         (builder.pointer(builder.parameter(0), 0), builder.pointer(builder.parameter(1), 0));
     let (from, to) = (builder.pointer(block_from, 0), builder.pointer(block_to, 0));
+    let padding = &pad.padding;
     let padded_row = padding.left + columns + padding.right;
     builder.repeat(Count::Items, |b| {
         set(b, [from, to], [block_from, block_to], [0; 2]);
-        let (zero, value) = (b.register(), b.register());
-        b.emit(Instruction::Constant { to: zero, value: 0.0 });
-        fill(b, zero, to, padding.top * padded_row, output.pixel);
+        let (around, value) = (b.register(), b.register());
+        b.emit(Instruction::Constant { to: around, value: pad.value.get() });
+        fill(b, around, to, padding.top * padded_row, output.pixel);
         b.repeat(Count::Static(rows as u32), |b| {
-            fill(b, zero, to, padding.left, output.pixel);
+            fill(b, around, to, padding.left, output.pixel);
             b.repeat(Count::Static(columns as u32), |b| {
                 b.emit(Instruction::Load { to: value, from: at(from, 0) });
                 b.emit(Instruction::Store { to: at(to, 0), from: value });
                 advance(b, [from, to], [input.pixel, output.pixel]);
             });
-            fill(b, zero, to, padding.right, output.pixel);
+            fill(b, around, to, padding.right, output.pixel);
         });
-        fill(b, zero, to, padding.bottom * padded_row, output.pixel);
-        b.free_all([zero, value]);
+        fill(b, around, to, padding.bottom * padded_row, output.pixel);
+        b.free_all([around, value]);
         advance(b, [block_from, block_to], [input.block, output.block]);
     });
     builder.finish()
 }
 
-/// Stores `pixels` zeros at `to` and moves it behind them.
-fn fill(builder: &mut Builder, zero: Register, to: Pointer, pixels: usize, stride: usize) {
+/// Stores `value` in `pixels` pixels at `to` and moves it behind them.
+fn fill(builder: &mut Builder, value: Register, to: Pointer, pixels: usize, stride: usize) {
     builder.repeat(Count::Static(pixels as u32), |b| {
-        b.emit(Instruction::Store { to: at(to, 0), from: zero });
+        b.emit(Instruction::Store { to: at(to, 0), from: value });
         b.emit(Instruction::Advance { pointer: to, bytes: stride as i64 });
     });
 }

@@ -1,30 +1,33 @@
-//! Softmax over the channels of each pixel.
+//! Softmax over the channels of each pixel, or its logarithm.
 //!
 //! ```text
 //! for pixel in items
 //!     most = max over channels
 //!     for block: output = exp(input - most)
 //!     sum  = sum over channels of output
-//!     for block: output = output / sum
+//!     for block: output = output / sum             or input - most - ln sum
 //! ```
 //! The maximum and the sum go over scalars broadcast to all lanes, so no lane ever meets another and the order of the
 //! additions is the channels' order, whatever the number of lanes.
 //!
 //! Parameters: input, output. Items: pixels.
 
+use super::functions::Formula;
+use super::transcendental::Held;
 use super::{F32, Strides, advance, at, set, transcendental};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Program, Register};
 
-/// Builds the softmax over `channels` channels.
+/// Builds the softmax over so many channels, or its logarithm.
 pub fn build(
     width: Width,
-    channels: usize,
+    (channels, log): (usize, bool),
     input: Strides,
     output: Strides,
 ) -> Result<Program, TooManyRegisters> {
-    let mut builder = Builder::new(format!("softmax_{channels}"), width, 2);
+    let kind = if log { "log_softmax" } else { "softmax" };
+    let mut builder = Builder::new(format!("{kind}_{channels}"), width, 2);
     let (from, to) = (builder.pointer(builder.parameter(0), 0), builder.pointer(builder.parameter(1), 0));
     let cursor = builder.pointer(from, 0);
     let second = builder.pointer(to, 0);
@@ -51,9 +54,20 @@ pub fn build(
             b.emit(Instruction::Broadcast { to: value, from: address });
             b.emit(Instruction::Add { to: sum, a: sum, b: Operand::Register(value) });
         });
+        if log {
+            Formula { builder: b, held: &Held::default() }.log(sum);
+            set(b, [cursor], [from], [0]);
+        }
         b.repeat(blocks, |b| {
-            b.emit(Instruction::Load { to: value, from: at(second, 0) });
-            b.emit(Instruction::Divide { to: value, a: value, b: Operand::Register(sum) });
+            if log {
+                b.emit(Instruction::Load { to: value, from: at(cursor, 0) });
+                b.emit(Instruction::Subtract { to: value, a: value, b: Operand::Register(most) });
+                b.emit(Instruction::Subtract { to: value, a: value, b: Operand::Register(sum) });
+                b.emit(Instruction::Advance { pointer: cursor, bytes: input.block as i64 });
+            } else {
+                b.emit(Instruction::Load { to: value, from: at(second, 0) });
+                b.emit(Instruction::Divide { to: value, a: value, b: Operand::Register(sum) });
+            }
             store(b, second, value, output.block);
         });
         b.free_all([most, sum, value]);
@@ -69,7 +83,7 @@ fn store(b: &mut Builder, to: Pointer, value: Register, block: usize) {
 }
 
 /// Runs `body` on the address of each channel in turn, with `cursor` at the first block.
-fn each_channel(
+pub(super) fn each_channel(
     b: &mut Builder,
     cursor: Pointer,
     channels: usize,

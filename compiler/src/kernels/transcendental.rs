@@ -41,11 +41,11 @@ const ALL_THERE: f32 = 88.0;
 /// Constants that lie in registers. Where many vectors are computed one after the other this is what makes them overlap:
 /// a constant that is loaded again for each takes a place among the results that a core can have under way.
 #[derive(Default)]
-struct Held(BTreeMap<u32, Register>);
+pub(super) struct Held(BTreeMap<u32, Register>);
 
 impl Held {
     /// Loads `values`.
-    fn new(builder: &mut Builder, values: &[f32]) -> Held {
+    pub(super) fn new(builder: &mut Builder, values: &[f32]) -> Held {
         let mut held = BTreeMap::new();
         for &value in values {
             held.entry(value.to_bits()).or_insert_with(|| {
@@ -58,7 +58,7 @@ impl Held {
     }
 
     /// A register with `value`: where it is held, else `spare`.
-    fn fetch(&self, builder: &mut Builder, spare: Register, value: f32) -> Register {
+    pub(super) fn fetch(&self, builder: &mut Builder, spare: Register, value: f32) -> Register {
         self.0.get(&value.to_bits()).copied().unwrap_or_else(|| {
             builder.emit(Instruction::Constant { to: spare, value });
             spare
@@ -66,11 +66,16 @@ impl Held {
     }
 
     /// `to = value`
-    fn set(&self, builder: &mut Builder, to: Register, value: f32) {
+    pub(super) fn set(&self, builder: &mut Builder, to: Register, value: f32) {
         builder.emit(match self.0.get(&value.to_bits()) {
             Some(&from) => Instruction::Move { to, from },
             None => Instruction::Constant { to, value },
         });
+    }
+
+    /// Gives all registers back.
+    pub(super) fn free(self, builder: &mut Builder) {
+        builder.free_all(self.0.into_values());
     }
 }
 
@@ -117,7 +122,7 @@ pub fn logistic_in_memory(builder: &mut Builder, function: Logistic, places: &[A
         builder.emit(Instruction::Store { to: place, from: x });
     }
     builder.free(x);
-    builder.free_all(held.0.into_values());
+    held.free(builder);
 }
 
 /// Where the argument still is when its exponential is known.
@@ -167,7 +172,7 @@ fn coefficient(place: usize, sign: f32) -> f32 {
 
 /// Two factors of `e^(sign * x)`, a power of two and a number near 1, and a spare register; the caller frees all three.
 /// `sign` is 1 or -1, and `sign * x` from -88 to 89. Loses `x`.
-fn split(builder: &mut Builder, held: &Held, x: Register, sign: f32) -> [Register; 3] {
+pub(super) fn split(builder: &mut Builder, held: &Held, x: Register, sign: f32) -> [Register; 3] {
     let [power, mut factor, mut spare] = [(); 3].map(|()| builder.register());
     held.set(builder, power, ROUND);
     let log2_e = held.fetch(builder, spare, sign * std::f32::consts::LOG2_E);

@@ -155,11 +155,18 @@ impl Lowering<'_> {
                 as_type(ins, types::F32X4, sum)
             }),
             I::ShiftLeft { to, a, bits } => {
+                self.shift(to, a, |ins, a| ins.ins().ishl_imm_s(a, i64::from(bits)));
+            }
+            I::ShiftRight { to, a, bits } => {
+                self.shift(to, a, |ins, a| ins.ins().ushr_imm_s(a, i64::from(bits)));
+            }
+            I::SquareRoot { to, a } => {
+                // As with comparisons, an operand in memory would have to be aligned.
                 let value = self.get(a);
-                let integer = as_type(&mut self.builder, types::I32X4, value);
-                let shifted = self.builder.ins().ishl_imm_s(integer, i64::from(bits));
-                let value = as_type(&mut self.builder, types::F32X4, shifted);
-                self.set(to, value);
+                let bits = as_type(&mut self.builder, types::I32X4, value);
+                let value = as_type(&mut self.builder, types::F32X4, bits);
+                let root = self.builder.ins().sqrt(value);
+                self.set(to, root);
             }
             _ => unreachable!("every other instruction was taken before"),
         }
@@ -174,6 +181,19 @@ impl Lowering<'_> {
     ) {
         let (a, b) = (self.get(a), self.operand(b));
         let value = function(&mut self.builder, a, b);
+        self.set(to, value);
+    }
+
+    fn shift(
+        &mut self,
+        to: Register,
+        a: Register,
+        function: impl FnOnce(&mut FunctionBuilder<'_>, Value) -> Value,
+    ) {
+        let value = self.get(a);
+        let integer = as_type(&mut self.builder, types::I32X4, value);
+        let shifted = function(&mut self.builder, integer);
+        let value = as_type(&mut self.builder, types::F32X4, shifted);
         self.set(to, value);
     }
 

@@ -115,17 +115,14 @@ impl Lowering<'_> {
             I::Subtract { to, a, b } => self.three(self.lanes.subtract(), to, a, b),
             I::Multiply { to, a, b } => self.three(self.lanes.multiply(), to, a, b),
             I::Divide { to, a, b } => self.three(self.lanes.divide(), to, a, b),
+            I::SquareRoot { to, a } => self.two(self.lanes.square_root(), to, a),
             I::Minimum { to, a, b } => self.three(self.lanes.minimum(), to, a, b),
             I::Maximum { to, a, b } => self.three(self.lanes.maximum(), to, a, b),
             I::Compare { to, comparison, a, b } => self.compare(to, comparison, [a, b]),
             I::Select { to, mask, yes, no } => self.select(to, mask, [yes, no]),
             I::AddInteger { to, a, b } => self.three(self.lanes.add_integer(), to, a, Operand::Register(b)),
-            I::ShiftLeft { to, a, bits } => {
-                let code = self.lanes.shift_left();
-                let (to, a) = (self.vector(to), self.vector(a));
-                self.emit(Encoded::with3(code, to, a, u32::from(bits))?);
-                Ok(())
-            }
+            I::ShiftLeft { to, a, bits } => self.shift(self.lanes.shift_left(), to, a, bits),
+            I::ShiftRight { to, a, bits } => self.shift(self.lanes.shift_right(), to, a, bits),
             I::SetPointer { to, base, offset } => self.set_pointer(to, base, offset),
             I::Advance { pointer, bytes } => self.advance(pointer, bytes),
             I::Prefetch { from } => {
@@ -203,6 +200,12 @@ impl Lowering<'_> {
             }
         };
         self.emit(encoded);
+        Ok(())
+    }
+
+    fn shift(&mut self, code: Code, to: Register, a: Register, bits: u8) -> Result<(), Unsupported> {
+        let (to, a) = (self.vector(to), self.vector(a));
+        self.emit(Encoded::with3(code, to, a, u32::from(bits))?);
         Ok(())
     }
 

@@ -17,23 +17,32 @@ use crate::plan::Region;
 const FEW_ROWS: usize = 8;
 
 /// The most taps of a window, each of which is code of its own.
-const MOST_TAPS: usize = 1024;
+pub(super) const MOST_TAPS: usize = 1024;
 
 /// What a convolution reads and writes.
-struct Operands {
-    input: Placed,
-    output: Placed,
-    residual: Placed,
+pub(super) struct Operands {
+    pub(super) input: Placed,
+    pub(super) output: Placed,
+    pub(super) residual: Placed,
     /// What the channels of the input are multiplied by.
-    gate: Option<Placed>,
+    pub(super) gate: Option<Placed>,
+}
+
+impl Operands {
+    /// Whether there is nothing between the rows of any of them.
+    fn lie_as_one_row(&self) -> bool {
+        let all = [self.input, self.output, self.residual];
+        all.iter()
+            .all(|placed| placed.rows == 1 || placed.strides.row == placed.columns * placed.strides.pixel)
+    }
 }
 
 /// A layer with weights, as far as all of its groups agree.
 #[derive(Clone, Copy)]
-struct Weighted {
-    id: NodeId,
-    axes: [Axis; 2],
-    epilogue: Epilogue,
+pub(super) struct Weighted {
+    pub(super) id: NodeId,
+    pub(super) axes: [Axis; 2],
+    pub(super) epilogue: Epilogue,
 }
 
 impl Scheduler<'_> {
@@ -137,7 +146,7 @@ impl Scheduler<'_> {
     }
 
     /// Kernel and bias of `id`.
-    fn values(
+    pub(super) fn values(
         &self,
         id: NodeId,
         epilogue: Epilogue,
@@ -148,7 +157,7 @@ impl Scheduler<'_> {
         Ok((kernel, bias))
     }
 
-    fn operands(&mut self, id: NodeId) -> Result<Operands, Diagnostic> {
+    pub(super) fn operands(&mut self, id: NodeId) -> Result<Operands, Diagnostic> {
         let (op, operands) = (&self.graph.node(id).op, self.graph.operands(id));
         let residual = op.residual().map(|index| self.tensor_in_blocks(operands[index])).transpose()?;
         let gate = op.gate().map(|index| self.tensor_in_blocks(operands[index])).transpose()?;
@@ -188,7 +197,7 @@ impl Scheduler<'_> {
 
     /// The calls of all groups. Groups are merged until each part begins and ends at a block of channels on both sides,
     /// so that one part is one plain convolution (with zeros where its groups don't meet).
-    fn all_groups(
+    pub(super) fn all_groups(
         &mut self,
         operands: &Operands,
         work: Weighted,
@@ -221,7 +230,7 @@ impl Scheduler<'_> {
         let lanes = self.width.lanes;
         let pixels = operands.output.pixels();
         let tiles = tiles::conv(self.width, pixels, part.outputs.len().div_ceil(lanes));
-        let is_flat = is_pointwise(&rows) && is_pointwise(&columns);
+        let is_flat = is_pointwise(&rows) && is_pointwise(&columns) && operands.lie_as_one_row();
         let (rows, columns) = if is_flat { (Axis::plain(1), Axis::plain(pixels)) } else { (rows, columns) };
         let conv = Conv {
             rows,
@@ -351,7 +360,7 @@ pub(super) fn is_pointwise(axis: &Axis) -> bool {
 }
 
 /// Refuses windows whose distances or code would pass what the kernels can address.
-fn check_window(rows: &Axis, columns: &Axis, channels: usize) -> Result<(), Diagnostic> {
+pub(super) fn check_window(rows: &Axis, columns: &Axis, channels: usize) -> Result<(), Diagnostic> {
     let taps = rows.kernel.checked_mul(columns.kernel);
     if taps.is_none_or(|taps| taps > MOST_TAPS) {
         let message =

@@ -21,6 +21,8 @@ pub(super) enum Home {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
     pub(super) home: Home,
+    /// Bytes from where that begins.
+    pub(super) offset: usize,
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) channels: usize,
@@ -34,7 +36,7 @@ impl Placed {
         let [rows, columns, channels] = extent(shape);
         let pixel = channels * F32;
         let strides = Strides { row: columns * pixel, pixel, block: lanes * F32 };
-        Placed { home, rows, columns, channels, strides, is_dense: true }
+        Placed { home, offset: 0, rows, columns, channels, strides, is_dense: true }
     }
 
     /// `[channels / lanes][rows][columns][lanes]`, and its bytes.
@@ -63,7 +65,7 @@ impl Placed {
         let aliases = blocks > 1 && block.is_multiple_of(PAGE);
         let block = block + if aliases { LINE } else { 0 };
         let strides = Strides { row, pixel, block };
-        (Placed { home, rows, columns, channels, strides, is_dense: false }, blocks * block)
+        (Placed { home, offset: 0, rows, columns, channels, strides, is_dense: false }, blocks * block)
     }
 
     /// Whether a tensor of `shape` lies in blocks as it does when dense: one pixel of whole blocks.
@@ -89,7 +91,7 @@ impl Placed {
 
     /// The argument that begins `offset` bytes behind the tensor's begin and steps by `stride` bytes an item.
     pub(super) fn reach_from(&self, offset: usize, stride: usize) -> Reach {
-        Reach { home: self.home, offset, stride }
+        Reach { home: self.home, offset: self.offset + offset, stride }
     }
 }
 

@@ -80,6 +80,9 @@ impl Layer {
                 let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
                 (kind, taps)
             }
+            Op::Conv2dTranspose(conv) => {
+                (Kind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
+            }
             Op::Dense(_) => (Kind::Dense, inputs[0].channels()),
             _ => (Kind::Pass, 0),
         };

@@ -1,13 +1,16 @@
 //! Steps of everything that is not a convolution.
 
-use frit_ir::NodeId;
-use frit_ir::diagnostic::Diagnostic;
-use frit_ir::ops::{Activation, BatchNorm, Binary, Epilogue, Padding};
+use frit_ir::diagnostic::{Diagnostic, codes};
+use frit_ir::ops::resize::Tap;
+use frit_ir::ops::{Activation, ArgMax, BatchNorm, Pad, Resize, Softmax};
+use frit_ir::{NodeId, Shape};
 
 use super::placement::{Home, Placed};
 use super::{Draft, Reach, Scheduler};
-use crate::kernels::elementwise::{self, Elementwise, Factor};
-use crate::kernels::{F32, pad, pool, softmax};
+use crate::kernels::elementwise::{self, Elementwise};
+use crate::kernels::nest::Loop;
+use crate::kernels::resize::{self, Resizing};
+use crate::kernels::{F32, arg_max, pad, pool, softmax};
 use crate::pack::Source;
 use crate::plan::Region;
 
@@ -15,25 +18,11 @@ impl Scheduler<'_> {
     pub(super) fn batch_norm(&mut self, id: NodeId, norm: &BatchNorm) -> Result<(), Diagnostic> {
         let (scale, shift) = self.scale_and_shift(id, norm)?;
         let offset = self.weights.add(Source::Values(blocks(&scale, &shift, self.width.lanes).into()));
-        self.elementwise(id, Some(offset), None, Epilogue::default())
+        self.elementwise(id, Some(offset), None)
     }
 
     pub(super) fn activation(&mut self, id: NodeId, activation: Activation) -> Result<(), Diagnostic> {
-        self.elementwise(id, None, None, Epilogue { activation: Some(activation), ..Epilogue::default() })
-    }
-
-    pub(super) fn binary(&mut self, id: NodeId, binary: Binary) -> Result<(), Diagnostic> {
-        let operands = self.graph.operands(id);
-        match binary {
-            Binary::Add => {
-                self.elementwise(id, None, None, Epilogue { residual: true, ..Epilogue::default() })
-            }
-            _ => {
-                let is_gate = self.shapes[&operands[0]] != self.shapes[&operands[1]];
-                let factor = if is_gate { Factor::Gate } else { Factor::Map };
-                self.elementwise(id, None, Some(factor), Epilogue::default())
-            }
-        }
+        self.elementwise(id, None, Some(activation))
     }
 
     /// `affine` is where its scales and shifts begin in the packed weights.
@@ -41,24 +30,16 @@ impl Scheduler<'_> {
         &mut self,
         id: NodeId,
         affine: Option<usize>,
-        factor: Option<Factor>,
-        epilogue: Epilogue,
+        activation: Option<Activation>,
     ) -> Result<(), Diagnostic> {
-        let operands = self.graph.operands(id);
-        let input = self.tensor_in_blocks(operands[0])?;
-        let residual = match operands.get(1) {
-            Some(&operand) => self.tensor_in_blocks(operand)?,
-            None => input,
-        };
+        let input = self.tensor_in_blocks(self.graph.operands(id)[0])?;
         let output = self.place(id);
         let spec = Elementwise {
             affine: affine.is_some(),
-            factor,
-            epilogue,
+            activation,
             pixels: input.pixels(),
             input: input.strides,
             output: output.strides,
-            residual: residual.strides,
         };
         let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
         let weights = Reach {
@@ -66,7 +47,7 @@ impl Scheduler<'_> {
             offset: affine.unwrap_or(0),
             stride: 2 * self.width.lanes * F32,
         };
-        let arguments = vec![by_block(&input), by_block(&output), by_block(&residual), weights];
+        let arguments = vec![by_block(&input), by_block(&output), weights];
         let kernel = self.kernel(elementwise::build(self.width, &spec))?;
         let call = Draft { kernel, arguments, items: input.channels.div_ceil(self.width.lanes) };
         self.step(id, vec![call]);
@@ -95,11 +76,10 @@ impl Scheduler<'_> {
         Ok((0..mean.len()).map(pair).unzip())
     }
 
-    pub(super) fn pad(&mut self, id: NodeId, padding: &Padding) -> Result<(), Diagnostic> {
+    pub(super) fn pad(&mut self, id: NodeId, pad: &Pad) -> Result<(), Diagnostic> {
         let input = self.tensor_in_blocks(self.graph.operands(id)[0])?;
         let output = self.place(id);
-        let program =
-            pad::build(self.width, [input.rows, input.columns], padding, input.strides, output.strides);
+        let program = pad::build(self.width, [input.rows, input.columns], pad, input.strides, output.strides);
         self.by_block(id, input, output, program)
     }
 
@@ -125,14 +105,77 @@ impl Scheduler<'_> {
         Ok(())
     }
 
-    pub(super) fn softmax(&mut self, id: NodeId) -> Result<(), Diagnostic> {
+    pub(super) fn softmax(&mut self, id: NodeId, softmax: Softmax) -> Result<(), Diagnostic> {
         let input = self.tensor_in_blocks(self.graph.operands(id)[0])?;
         let output = self.place(id);
-        let program = softmax::build(self.width, input.channels, input.strides, output.strides);
+        let shape = (input.channels, softmax.log);
+        let program = softmax::build(self.width, shape, input.strides, output.strides);
         let arguments = vec![input.reach(input.strides.pixel), output.reach(output.strides.pixel)];
         let call = Draft { kernel: self.kernel(program)?, arguments, items: input.pixels() };
         self.step(id, vec![call]);
         Ok(())
+    }
+
+    pub(super) fn arg_max(&mut self, id: NodeId, op: ArgMax) -> Result<(), Diagnostic> {
+        let input = self.tensor(self.graph.operands(id)[0]);
+        let output = self.place_dense(id);
+        let program = arg_max::build(self.width, input.channels, op.last, input.strides);
+        let arguments = vec![input.reach(input.strides.pixel), output.reach(F32)];
+        let call = Draft { kernel: self.kernel(program)?, arguments, items: input.pixels() };
+        self.step(id, vec![call]);
+        Ok(())
+    }
+
+    /// Across, then down; nothing where neither changes.
+    pub(super) fn resize(&mut self, id: NodeId, op: &Resize) -> Result<(), Diagnostic> {
+        let operand = self.graph.operands(id)[0];
+        let mut input = self.tensor_in_blocks(operand)?;
+        let (down, across) = (op.taps(0, input.rows), op.taps(1, input.columns));
+        if down.len() + across.len() > MOST_POSITIONS {
+            let [rows, columns] = op.size;
+            let message = format!("a resize to {rows}x{columns} has more than {MOST_POSITIONS} positions");
+            return Err(Diagnostic::error(codes::LIMIT, message));
+        }
+        let [changes_down, changes_across] =
+            [(&down, input.rows), (&across, input.columns)].map(|(taps, length)| changes(taps, length));
+        if !changes_down && !changes_across {
+            self.alias(id);
+            return Ok(());
+        }
+        if changes_across {
+            let output = if changes_down {
+                let shape = Shape::new(&[input.rows, across.len(), input.channels]);
+                super::placement::check_size(&shape, self.width.lanes)?;
+                self.place_in_blocks(&shape)
+            } else {
+                self.place(id)
+            };
+            let loops = [Loop { count: input.rows, bytes: [input.strides.row, output.strides.row] }, STILL];
+            let step = [input.strides.pixel, output.strides.pixel];
+            self.resize_along(id, [input, output], &Resizing { taps: &across, step, loops, block: [0; 2] })?;
+            input = output;
+        }
+        if changes_down {
+            let output = self.place(id);
+            let bytes = [input.strides.pixel, output.strides.pixel];
+            let loops = [STILL, Loop { count: input.columns, bytes }];
+            let step = [input.strides.row, output.strides.row];
+            self.resize_along(id, [input, output], &Resizing { taps: &down, step, loops, block: [0; 2] })?;
+        }
+        Ok(())
+    }
+
+    /// One pass of a resize, from one of `tensors` to the other.
+    fn resize_along(
+        &mut self,
+        id: NodeId,
+        tensors: [Placed; 2],
+        spec: &Resizing<'_>,
+    ) -> Result<(), Diagnostic> {
+        let [input, output] = tensors;
+        let spec = Resizing { block: tensors.map(|tensor| tensor.strides.block), ..*spec };
+        let program = resize::build(self.width, &spec);
+        self.by_block(id, input, output, program)
     }
 
     /// Nothing where both shapes lie in the same way; else through a dense copy, in which both orders are the same.
@@ -140,8 +183,7 @@ impl Scheduler<'_> {
         let operand = self.graph.operands(id)[0];
         let from = self.tensor(operand);
         let shape = self.shapes[&id].clone();
-        let dense_home = Home::Slot(self.slots.len());
-        let target = Placed::dense(&shape, self.width.lanes, from.home);
+        let target = Placed { offset: from.offset, ..Placed::dense(&shape, self.width.lanes, from.home) };
         if from.channels == target.channels && from.pixels() == target.pixels() {
             let Placed { rows, columns, .. } = target;
             let row = columns * from.strides.pixel;
@@ -153,12 +195,22 @@ impl Scheduler<'_> {
             self.placed.insert(id, target);
             return Ok(());
         }
-        self.new_slot(from.pixels() * from.channels * F32);
-        let dense = Placed::dense(&self.shapes[&operand], self.width.lanes, dense_home);
-        self.copy(id, from, dense)?;
-        self.placed.insert(id, Placed { home: dense_home, ..target });
+        let dense = self.tensor_dense(operand)?;
+        self.placed.insert(id, Placed { home: dense.home, offset: dense.offset, ..target });
         Ok(())
     }
+}
+
+/// The most rows and columns of a resize's result together, each of which is code of its own.
+const MOST_POSITIONS: usize = 1 << 14;
+
+/// A loop of one turn.
+const STILL: Loop<2> = Loop { count: 1, bytes: [0; 2] };
+
+/// Whether an axis of `length` is another behind `taps`.
+fn changes(taps: &[Tap], length: usize) -> bool {
+    let stays = |(index, tap): (usize, &Tap)| tap.first == index && tap.weight == 0.0;
+    taps.len() != length || !taps.iter().enumerate().all(stays)
 }
 
 /// Scale and shift of each block of `lanes` channels, one behind the other, with zeros where a block has fewer channels.

@@ -77,6 +77,11 @@ impl Builder {
         self.spare.extend(registers);
     }
 
+    /// Registers handed out and not given back.
+    pub fn taken(&self) -> usize {
+        self.registers - self.spare.len()
+    }
+
     /// A new pointer variable, set to `base + offset` bytes.
     pub fn pointer(&mut self, base: Pointer, offset: i64) -> Pointer {
         let to = Pointer(self.pointers as u16);

@@ -253,7 +253,7 @@ impl Checker<'_> {
             {
                 self.fault(Some(instruction), Flaw::Part(lanes));
             }
-            Instruction::ShiftLeft { bits, .. } if bits >= 32 => {
+            Instruction::ShiftLeft { bits, .. } | Instruction::ShiftRight { bits, .. } if bits >= 32 => {
                 self.fault(Some(instruction), Flaw::Shift(bits))
             }
             Instruction::Select { mask, .. } if !defined.masks.contains(&mask) => {
@@ -322,9 +322,10 @@ impl Effect {
                 Effect { reads: [Some(from), None, None], ..Effect::at(to) }
             }
             I::Constant { to, .. } => Effect::default().writing(to, [None; 3]),
-            I::Move { to, from: a } | I::ShiftLeft { to, a, .. } => {
-                Effect::default().writing(to, [Some(a), None, None])
-            }
+            I::Move { to, from: a }
+            | I::SquareRoot { to, a }
+            | I::ShiftLeft { to, a, .. }
+            | I::ShiftRight { to, a, .. } => Effect::default().writing(to, [Some(a), None, None]),
             I::MultiplyAdd { sum, a, b } => {
                 Effect::operand(b).writing(sum, [Some(a), register(b), Some(sum)])
             }
@@ -431,6 +432,7 @@ mod tests {
         assert_eq!(flaws("advance p0, -3"), [Flaw::Misaligned(-3)]);
         assert_eq!(flaws("load.part r0, [p0], 0\nload.part r0, [p0], 5"), [Flaw::Part(0), Flaw::Part(5)]);
         assert_eq!(flaws("load r0, [p0]\nshift.left r0, r0, 32"), [Flaw::Shift(32)]);
+        assert_eq!(flaws("load r0, [p0]\nshift.right r0, r0, 33"), [Flaw::Shift(33)]);
         assert_eq!(flaws("loop 0 {\n}"), [Flaw::EmptyCount]);
         assert_eq!(flaws("loop items {\nloop 2 {\nloop items {\n}\n}\n}"), [Flaw::NestedItems]);
         assert_eq!(flaws("loop items {\n}\nloop items {\n}"), []);

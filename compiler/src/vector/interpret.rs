@@ -141,6 +141,9 @@ impl Machine<'_> {
             I::Subtract { to, a, b } => self.floats(instruction, to, [a.into(), b], |a, b| a - b)?,
             I::Multiply { to, a, b } => self.floats(instruction, to, [a.into(), b], |a, b| a * b)?,
             I::Divide { to, a, b } => self.floats(instruction, to, [a.into(), b], |a, b| a / b)?,
+            I::SquareRoot { to, a } => {
+                *self.lanes(to) = self.get(a).map(|lane| f32::from_bits(lane).sqrt().to_bits());
+            }
             I::Minimum { to, a, b } => {
                 self.floats(instruction, to, [a.into(), b], |a, b| if a < b { a } else { b })?;
             }
@@ -158,6 +161,7 @@ impl Machine<'_> {
                 *self.lanes(to) = std::array::from_fn(|lane| a[lane].wrapping_add(b[lane]));
             }
             I::ShiftLeft { to, a, bits } => *self.lanes(to) = self.get(a).map(|lane| lane << bits),
+            I::ShiftRight { to, a, bits } => *self.lanes(to) = self.get(a).map(|lane| lane >> bits),
             I::SetPointer { to, base, offset } => *self.pointer(to) = moved(*self.pointer(base), offset),
             I::Advance { pointer, bytes } => *self.pointer(pointer) = moved(*self.pointer(pointer), bytes),
             I::Prefetch { .. } | I::Loop { .. } => {}

@@ -188,6 +188,9 @@ fn bits(mnemonic: &str, operands: &[&str]) -> Parsed {
         ("add.integer", [to, a, b]) => three(to, a, b).map(|[to, a, b]| I::AddInteger { to, a, b }),
         ("shift.left", [to, a, bits]) => both(both(register(to), register(a)), number(bits))
             .map(|((to, a), bits)| I::ShiftLeft { to, a, bits }),
+        ("shift.right", [to, a, bits]) => both(both(register(to), register(a)), number(bits))
+            .map(|((to, a), bits)| I::ShiftRight { to, a, bits }),
+        ("sqrt", [to, a]) => both(register(to), register(a)).map(|(to, a)| I::SquareRoot { to, a }),
         _ => return None,
     };
     Some(parsed)

@@ -85,6 +85,8 @@ pub enum Instruction {
     Multiply { to: Register, a: Register, b: Operand },
     /// `to = a / b`
     Divide { to: Register, a: Register, b: Operand },
+    /// `to = √a`; NaN below zero.
+    SquareRoot { to: Register, a: Register },
     /// `to = if a < b { a } else { b }` (x86 `minps`: the second operand where either is NaN or both are zero)
     Minimum { to: Register, a: Register, b: Operand },
     /// `to = if b < a { a } else { b }` (x86 `maxps`: the second operand where either is NaN or both are zero)
@@ -97,6 +99,8 @@ pub enum Instruction {
     AddInteger { to: Register, a: Register, b: Register },
     /// Lanes as 32-bit integers: `to = a << bits`, `bits` below 32.
     ShiftLeft { to: Register, a: Register, bits: u8 },
+    /// Lanes as 32-bit integers without a sign: `to = a >> bits`, `bits` below 32.
+    ShiftRight { to: Register, a: Register, bits: u8 },
     /// `to = base + offset` (bytes)
     SetPointer { to: Pointer, base: Pointer, offset: i64 },
     /// `pointer += bytes`

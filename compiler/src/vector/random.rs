@@ -135,7 +135,7 @@ impl Decoder {
             return I::Load { to, from };
         }
         let a = pick(&self.known.registers, picks[2]).expect("not empty");
-        match kind % 24 {
+        match kind % 26 {
             0 => I::Load { to, from },
             1 => I::Store { to: self.target(picks[1], bits), from: a },
             2 => I::LoadPart { to, from, lanes },
@@ -157,7 +157,8 @@ impl Decoder {
             15 | 16 => self.compare(to, a, picks, bits),
             17 | 18 => self.select(to, picks),
             19 => self.integer(to, picks, bits),
-            20 => self.shift(to, picks, bits),
+            20 | 24 => self.shift(to, picks, bits),
+            25 => I::SquareRoot { to, a },
             21 => self.set(picks, bits),
             22 => I::Advance {
                 pointer: pick(&self.known.pointers, picks[1]).expect("parameters"),
@@ -186,7 +187,8 @@ impl Decoder {
             Instruction::Compare { .. }
             | Instruction::Constant { .. }
             | Instruction::AddInteger { .. }
-            | Instruction::ShiftLeft { .. } => true,
+            | Instruction::ShiftLeft { .. }
+            | Instruction::ShiftRight { .. } => true,
             _ => false,
         };
         self.known.registers.insert(to);
@@ -250,7 +252,8 @@ impl Decoder {
 
     fn shift(&self, to: Register, picks: [u8; 4], bits: u32) -> Instruction {
         match pick(&self.known.exact, picks[2]) {
-            Some(a) => Instruction::ShiftLeft { to, a, bits: (bits % 32) as u8 },
+            Some(a) if bits & 32 == 0 => Instruction::ShiftLeft { to, a, bits: (bits % 32) as u8 },
+            Some(a) => Instruction::ShiftRight { to, a, bits: (bits % 32) as u8 },
             None => Instruction::Constant { to, value: f32::from_bits(bits) },
         }
     }

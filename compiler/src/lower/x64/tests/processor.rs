@@ -305,10 +305,10 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "does not know Vsqrtps")]
+    #[should_panic(expected = "does not know Vrcpps")]
     fn an_unknown_instruction_is_named() {
-        let square_root = Code::VEX_Vsqrtps_ymm_ymmm256;
-        run_one(Instruction::with2(square_root, Register::YMM0, Register::YMM1).unwrap());
+        let reciprocal = Code::VEX_Vrcpps_ymm_ymmm256;
+        run_one(Instruction::with2(reciprocal, Register::YMM0, Register::YMM1).unwrap());
     }
 
     #[test]

@@ -37,9 +37,10 @@ impl Processor {
             M::Vmaxps => self.float_lanes(instruction, |a, b| if a > b { a } else { b }),
             M::Vpaddd => self.integer_lanes(instruction, u32::wrapping_add),
             M::Vxorps | M::Vpxord => self.integer_lanes(instruction, |a, b| a ^ b),
-            M::Vpslld => {
-                let bits = instruction.immediate8();
-                let value = self.lanes(instruction, 1).map(|lane| lane.checked_shl(bits.into()).unwrap_or(0));
+            M::Vpslld => self.shift(instruction, u32::checked_shl),
+            M::Vpsrld => self.shift(instruction, u32::checked_shr),
+            M::Vsqrtps => {
+                let value = floats(self.lanes(instruction, 1)).map(|lane| lane.sqrt().to_bits());
                 self.set(instruction, value);
             }
             M::Vcmpps => self.compare(instruction),
@@ -69,6 +70,12 @@ impl Processor {
     fn integer_lanes(&mut self, instruction: &Instruction, operation: impl Fn(u32, u32) -> u32) {
         let (a, b) = (self.lanes(instruction, 1), self.lanes(instruction, 2));
         self.set(instruction, std::array::from_fn(|lane| operation(a[lane], b[lane])));
+    }
+
+    fn shift(&mut self, instruction: &Instruction, operation: fn(u32, u32) -> Option<u32>) {
+        let bits = instruction.immediate8();
+        let value = self.lanes(instruction, 1).map(|lane| operation(lane, bits.into()).unwrap_or(0));
+        self.set(instruction, value);
     }
 
     fn broadcast(&mut self, instruction: &Instruction) {
