@@ -59,7 +59,13 @@ pub fn blocks(most: BlockSizes) -> impl Strategy<Value = Graph> {
         let (stride, pads, residual, bytes, seed) = rest;
         let [top, bottom, left, right] = pads;
         let padding = Padding { top, bottom, left, right };
-        let depthwise = Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding, ..plain(0) };
+        let prologue = match seed % 8 {
+            1 => Some(Activation::Relu),
+            3 => Some(Activation::Clip { low: Scalar::new(-0.5), high: Scalar::new(1.5) }),
+            5 => Some(Activation::HardSwish),
+            _ => None,
+        };
+        let depthwise = Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding, prologue, ..plain(0) };
         let squeezes = seed % 4 == 0;
         let mut block = Block { expand, depthwise, channels, residual, squeezes };
         // Where the shapes let the input be added, it often is.
@@ -87,6 +93,7 @@ fn plain(filters: usize) -> Conv2d {
         padding: Padding::default(),
         dilation: [1; 2],
         groups: 1,
+        prologue: None,
         epilogue: Epilogue::with_bias(true),
     }
 }
@@ -247,7 +254,8 @@ impl Growing {
         let shape = Op::Conv2d(conv).shape(&[self.values[operand].1.clone()]);
         let Ok(shape) = shape else { return };
         let (epilogue, operands) = self.epilogue(operand, &shape, choices);
-        self.add(Op::Conv2d(Conv2d { epilogue, ..conv }), &operands);
+        let prologue = if self.fused { choices.maybe_activation() } else { None };
+        self.add(Op::Conv2d(Conv2d { prologue, epilogue, ..conv }), &operands);
     }
 
     /// `conv` with a kernel that fits into the padded map.
@@ -274,6 +282,7 @@ impl Growing {
             padding: Padding { top: around, bottom: around, left: around, right: around },
             dilation: [1, 1],
             groups: choices.one(&[1, channels]),
+            prologue: None,
             epilogue: Epilogue::with_bias(choices.flag()),
         };
         self.add(Op::Conv2d(conv), &[operand]);
@@ -351,6 +360,7 @@ fn conv(channels: usize, choices: &mut Choices<'_>) -> Conv2d {
         padding: choices.padding(),
         dilation: std::array::from_fn(|_| choices.one(&[1, 1, 2])),
         groups,
+        prologue: None,
         epilogue: Epilogue::default(),
     }
 }

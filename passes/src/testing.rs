@@ -58,6 +58,7 @@ pub(crate) fn conv(filters: usize, kernel: usize) -> Conv2d {
         padding: Padding::default(),
         dilation: [1; 2],
         groups: 1,
+        prologue: None,
         epilogue: Epilogue::default(),
     }
 }

@@ -39,6 +39,7 @@ fn conv(filters: usize, kernel: [usize; 2], groups: usize) -> Conv2d {
         padding: Padding::default(),
         dilation: [1, 1],
         groups,
+        prologue: None,
         epilogue: Epilogue::default(),
     }
 }

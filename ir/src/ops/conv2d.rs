@@ -1,6 +1,6 @@
 //! Two-dimensional convolution (cross-correlation, as every framework means it), with groups.
 
-use super::{Epilogue, WeightRole};
+use super::{Activation, Epilogue, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
@@ -46,6 +46,8 @@ pub struct Conv2d {
     pub dilation: [usize; 2],
     /// Channels are split into this many independent groups.
     pub groups: usize,
+    /// Applied to each element of the input before it is multiplied; the zeros of the padding stay zeros.
+    pub prologue: Option<Activation>,
     /// What happens to the sum.
     pub epilogue: Epilogue,
 }
@@ -133,6 +135,8 @@ impl Conv2d {
         result: &Shape,
     ) -> Tensor<T> {
         let [rows, columns, filters] = result.map().expect("the shape rule makes a map");
+        let before = self.prologue.map(|prologue| input.mapv(|x| prologue.apply(x)));
+        let input = before.as_ref().unwrap_or(input);
         let mut output = Tensor::zeros(vec![rows * columns, filters]);
         for (index, mut sums) in output.outer_iter_mut().enumerate() {
             let sums = sums.as_slice_mut().expect("a fresh tensor is dense");

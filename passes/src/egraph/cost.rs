@@ -13,6 +13,9 @@ const ELEMENT: u64 = 4;
 /// A change of view moves nothing; it costs just enough not to be preferred to nothing.
 const VIEW: u64 = 1_000;
 
+/// What a function before a convolution costs: just enough to stand behind another layer where it can.
+const PROLOGUE: u64 = 1_000;
+
 /// The rates of a machine, as far as the choice between two ways of computing the same thing depends on them.
 /// Rates of 0 count as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +60,10 @@ impl CostModel {
         let read = node.children.iter().map(|&child| elements(&shape(child))).fold(0, u64::saturating_add);
         let memory = self.transfer(read.saturating_add(elements(&stored)));
         let compute = self.compute(op, &operands, &stored);
-        self.nanoseconds_per_kernel.saturating_mul(1_000).saturating_add(memory.max(compute))
+        // Behind the layer before, a function costs nothing at all.
+        let prologue = matches!(op, Op::Conv2d(conv) if conv.prologue.is_some());
+        let own = memory.max(compute).saturating_add(if prologue { PROLOGUE } else { 0 });
+        self.nanoseconds_per_kernel.saturating_mul(1_000).saturating_add(own)
     }
 
     fn compute(&self, op: &Op, operands: &[Shape], result: &Shape) -> u64 {
