@@ -176,6 +176,7 @@ mod tests {
             padding: Padding::default(),
             dilation: [1, 1],
             groups: 1,
+            prologue: None,
             epilogue: Epilogue::default(),
         })
     }

@@ -18,12 +18,14 @@ pub mod copy;
 pub mod depthwise;
 pub mod elementwise;
 pub mod epilogue;
+pub mod join;
 pub mod pad;
 pub mod pair;
 pub mod pool;
 pub mod softmax;
 pub mod transcendental;
 pub mod window;
+pub mod window_pool;
 
 use crate::vector::{Address, Builder, Instruction, Pointer};
 

@@ -9,9 +9,12 @@
 mod block;
 mod buffers;
 mod choice;
+mod concat;
 mod convolution;
 mod placement;
+mod pool;
 mod predict;
+mod prologue;
 mod ring;
 mod simple;
 mod tiles;
@@ -87,6 +90,9 @@ struct Scheduler<'a> {
     /// The first place of each node's tensor, and its copy in blocks.
     placed: BTreeMap<NodeId, Placed>,
     in_blocks: BTreeMap<NodeId, Placed>,
+    /// Tensors that lie inside others, and those others as far as they have a place.
+    parts: BTreeMap<NodeId, concat::Part>,
+    wholes: BTreeMap<NodeId, Placed>,
     kernels: Vec<Program>,
     by_name: BTreeMap<String, Vec<usize>>,
     steps: Vec<(Step, Work<Draft>)>,
@@ -116,6 +122,7 @@ struct Planned {
 
 impl<'a> Scheduler<'a> {
     fn new(graph: &'a Graph, machine: &'a Machine, shapes: BTreeMap<NodeId, Shape>) -> Scheduler<'a> {
+        let parts = concat::parts(graph, &shapes, machine.width().lanes);
         Scheduler {
             graph,
             machine,
@@ -123,6 +130,8 @@ impl<'a> Scheduler<'a> {
             shapes,
             placed: BTreeMap::new(),
             in_blocks: BTreeMap::new(),
+            parts,
+            wholes: BTreeMap::new(),
             kernels: Vec::new(),
             by_name: BTreeMap::new(),
             steps: Vec::new(),
@@ -157,6 +166,9 @@ impl<'a> Scheduler<'a> {
                 self.binary(id, *binary)?
             }
             Op::Pad(pad) => self.pad(id, &pad.padding)?,
+            Op::Pool(pool) => self.pool(id, pool)?,
+            Op::Concat(concat) => self.concat(id, concat)?,
+            Op::Slice(slice) => self.slice(id, slice)?,
             Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
             Op::Softmax(_) => self.softmax(id)?,
             Op::Reshape(_) => self.reshape(id)?,
@@ -176,13 +188,16 @@ impl<'a> Scheduler<'a> {
         self.placed.insert(id, placed);
     }
 
-    /// The place of a new tensor for `id`: the caller's output where that is laid out in the same way, else the arena.
+    /// The place of a new tensor for `id`: inside the tensor that it is joined to, the caller's output where that is laid out
+    /// in the same way, else the arena.
     fn place(&mut self, id: NodeId) -> Placed {
         let shape = self.shapes[&id].clone();
         let outputs: Vec<usize> =
             (0..self.graph.outputs().len()).filter(|&o| self.graph.outputs()[o] == id).collect();
-        let placed = match outputs[..] {
-            [output] if Placed::layouts_coincide(&shape, self.width.lanes) => {
+        let joined = self.place_joined(id);
+        let placed = match (joined, &outputs[..]) {
+            (Some(joined), _) => joined,
+            (None, &[output]) if Placed::layouts_coincide(&shape, self.width.lanes) => {
                 Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)))
             }
             _ => self.place_in_blocks(&shape),

@@ -80,6 +80,7 @@ pub fn activate(builder: &mut Builder, activation: Activation, values: &[Registe
         Activation::Swish => transcendental::logistic(builder, Logistic::Swish, values),
         Activation::HardSigmoid => hard_sigmoid(builder, values),
         Activation::HardSwish => hard_swish(builder, values),
+        Activation::Rescale { scale, offset } => rescale(builder, scale.get(), offset.get(), values),
         other => unreachable!("{other:?} has no kernel"),
     }
 }
@@ -99,6 +100,22 @@ fn clamp(builder: &mut Builder, (low, high): (f32, f32), values: &[Register]) {
         }
     }
     builder.free(bound);
+}
+
+/// `x * scale + offset`
+fn rescale(builder: &mut Builder, scale: f32, offset: f32, values: &[Register]) {
+    let constant = builder.register();
+    builder.emit(Instruction::Constant { to: constant, value: scale });
+    for &to in values {
+        builder.emit(Instruction::Multiply { to, a: to, b: Operand::Register(constant) });
+    }
+    if offset != 0.0 {
+        builder.emit(Instruction::Constant { to: constant, value: offset });
+        for &to in values {
+            builder.emit(Instruction::Add { to, a: to, b: Operand::Register(constant) });
+        }
+    }
+    builder.free(constant);
 }
 
 /// `relu6(x + 3) / 6`

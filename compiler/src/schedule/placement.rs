@@ -20,6 +20,8 @@ pub(super) enum Home {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
     pub(super) home: Home,
+    /// Bytes from the begin of that memory to the tensor's.
+    pub(super) offset: usize,
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) channels: usize,
@@ -33,7 +35,7 @@ impl Placed {
         let [rows, columns, channels] = extent(shape);
         let pixel = channels * F32;
         let strides = Strides { row: columns * pixel, pixel, block: lanes * F32 };
-        Placed { home, rows, columns, channels, strides, is_dense: true }
+        Placed { home, offset: 0, rows, columns, channels, strides, is_dense: true }
     }
 
     /// `[channels / lanes][rows][columns][lanes]`, and its bytes.
@@ -50,13 +52,18 @@ impl Placed {
         let aliases = blocks > 1 && (rows * row).is_multiple_of(PAGE);
         let block = rows * row + if aliases { LINE } else { 0 };
         let strides = Strides { row, pixel, block };
-        (Placed { home, rows, columns, channels, strides, is_dense: false }, blocks * block)
+        (Placed { home, offset: 0, rows, columns, channels, strides, is_dense: false }, blocks * block)
     }
 
     /// Whether a tensor of `shape` lies in blocks as it does when dense: one pixel of whole blocks.
     pub(super) fn layouts_coincide(shape: &Shape, lanes: usize) -> bool {
         let [rows, columns, channels] = extent(shape);
         rows * columns == 1 && channels.is_multiple_of(lanes)
+    }
+
+    /// The part of `channels` channels that begins with block `block`.
+    pub(super) fn channels_from(&self, block: usize, channels: usize) -> Placed {
+        Placed { offset: self.offset + block * self.strides.block, channels, ..*self }
     }
 
     pub(super) fn pixels(&self) -> usize {
@@ -70,7 +77,7 @@ impl Placed {
 
     /// The argument that begins `offset` bytes behind the tensor's begin and steps by `stride` bytes an item.
     pub(super) fn reach_from(&self, offset: usize, stride: usize) -> Reach {
-        Reach { home: self.home, offset, stride }
+        Reach { home: self.home, offset: self.offset + offset, stride }
     }
 }
 

@@ -229,6 +229,7 @@ impl<'a> Builder<'_, 'a> {
             padding,
             dilation: window.dilation,
             groups,
+            prologue: None,
             epilogue: Epilogue::with_bias(convolution.bias),
         });
         self.add(origin, op, &[input])

@@ -70,6 +70,7 @@ fn conv(filters: usize, kernel: usize, zeros: usize) -> Conv2d {
         padding: Padding { top: zeros, bottom: zeros, left: zeros, right: zeros },
         dilation: [1; 2],
         groups: 1,
+        prologue: None,
         epilogue: Epilogue::with_bias(true),
     }
 }
