@@ -177,6 +177,7 @@ mod tests {
             dilation: [1, 1],
             groups: 1,
             gate: false,
+            prologue: None,
             epilogue: Epilogue::default(),
         })
     }

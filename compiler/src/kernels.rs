@@ -22,6 +22,7 @@ pub mod elementwise;
 pub mod epilogue;
 pub mod functions;
 pub mod gate;
+pub mod join;
 pub mod nest;
 pub mod pad;
 pub mod pair;
@@ -33,6 +34,7 @@ pub mod softmax;
 pub mod squeeze;
 pub mod transcendental;
 pub mod window;
+pub mod window_pool;
 
 use crate::vector::{Address, Builder, Instruction, Pointer};
 

@@ -10,10 +10,13 @@ mod arrange;
 mod block;
 mod buffers;
 mod choice;
+mod concat;
 mod convolution;
 mod join;
 mod placement;
+mod pool;
 mod predict;
+mod prologue;
 mod ring;
 mod simple;
 mod squeeze;
@@ -92,6 +95,9 @@ struct Scheduler<'a> {
     placed: BTreeMap<NodeId, Placed>,
     in_blocks: BTreeMap<NodeId, Placed>,
     dense: BTreeMap<NodeId, Placed>,
+    /// Tensors that lie inside others, and those others as far as they have a place.
+    parts: BTreeMap<NodeId, concat::Part>,
+    wholes: BTreeMap<NodeId, Placed>,
     kernels: Vec<Program>,
     by_name: BTreeMap<String, Vec<usize>>,
     steps: Vec<(Step, Work<Draft>)>,
@@ -121,6 +127,7 @@ struct Planned {
 
 impl<'a> Scheduler<'a> {
     fn new(graph: &'a Graph, machine: &'a Machine, shapes: BTreeMap<NodeId, Shape>) -> Scheduler<'a> {
+        let parts = concat::parts(graph, &shapes, machine.width().lanes);
         Scheduler {
             graph,
             machine,
@@ -129,6 +136,8 @@ impl<'a> Scheduler<'a> {
             placed: BTreeMap::new(),
             in_blocks: BTreeMap::new(),
             dense: BTreeMap::new(),
+            parts,
+            wholes: BTreeMap::new(),
             kernels: Vec::new(),
             by_name: BTreeMap::new(),
             steps: Vec::new(),
@@ -162,6 +171,7 @@ impl<'a> Scheduler<'a> {
             Op::Binary(binary) => self.binary(id, *binary)?,
             Op::Prelu(prelu) => self.prelu(id, prelu)?,
             Op::Pad(pad) => self.pad(id, pad)?,
+            Op::Pool(pool) => self.pool(id, pool)?,
             Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
             Op::Softmax(softmax) => self.softmax(id, *softmax)?,
             Op::SqueezeExcite(squeeze) => self.squeeze_excite(id, squeeze)?,
@@ -198,19 +208,24 @@ impl<'a> Scheduler<'a> {
         self.placed.insert(id, placed);
     }
 
-    /// The place of a new tensor for `id`: the caller's output where that is laid out in the same way, else the arena.
+    /// The place of a new tensor for `id`: inside the tensor that it is joined to, the caller's output where that is laid out
+    /// in the same way, else the arena.
     fn place(&mut self, id: NodeId) -> Placed {
         let shape = self.shapes[&id].clone();
         let outputs: Vec<usize> =
             (0..self.graph.outputs().len()).filter(|&o| self.graph.outputs()[o] == id).collect();
-        let placed = match outputs[..] {
-            _ if self.leaves_row_sums(id) => {
+        // Row sums need room behind the tensor, which one inside another has not.
+        let leaves_row_sums = self.leaves_row_sums(id);
+        let joined = if leaves_row_sums { None } else { self.place_joined(id) };
+        let placed = match (joined, &outputs[..]) {
+            (Some(joined), _) => joined,
+            _ if leaves_row_sums => {
                 let home = Home::Slot(self.slots.len());
                 let (placed, bytes) = Placed::with_row_sums(&shape, self.width.lanes, home);
                 self.new_slot(bytes);
                 placed
             }
-            [output] if Placed::layouts_coincide(&shape, self.width.lanes) => {
+            (None, &[output]) if Placed::layouts_coincide(&shape, self.width.lanes) => {
                 Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)))
             }
             _ => self.place_in_blocks(&shape),

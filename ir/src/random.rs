@@ -61,7 +61,13 @@ pub fn blocks(most: BlockSizes) -> impl Strategy<Value = Graph> {
         let (stride, pads, residual, bytes, seed) = rest;
         let [top, bottom, left, right] = pads;
         let padding = Padding { top, bottom, left, right };
-        let depthwise = Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding, ..plain(0) };
+        let prologue = match seed % 8 {
+            1 => Some(Activation::Relu),
+            3 => Some(Activation::Clip { low: Scalar::new(-0.5), high: Scalar::new(1.5) }),
+            5 => Some(Activation::HardSwish),
+            _ => None,
+        };
+        let depthwise = Conv2d { kernel: [kernel; 2], stride: [stride; 2], padding, prologue, ..plain(0) };
         let gate = match seed % 4 {
             0 => None,
             1 => Some(Gate::Mean),
@@ -94,6 +100,7 @@ fn plain(filters: usize) -> Conv2d {
         dilation: [1; 2],
         groups: 1,
         gate: false,
+        prologue: None,
         epilogue: Epilogue::with_bias(true),
     }
 }
@@ -271,12 +278,14 @@ impl Growing {
         let shape = Op::Conv2d(conv).shape(&[self.values[operand].1.clone()]);
         let Ok(shape) = shape else { return };
         let (epilogue, mut operands) = self.epilogue(operand, &shape, choices);
+        let prologue = if self.fused { choices.maybe_activation() } else { None };
         let gates = self.gates(operand);
         let gate = self.fused && conv.groups == 1 && !gates.is_empty() && choices.flag();
+        let prologue = prologue.filter(|_| !gate);
         if gate {
             operands.insert(1, choices.one(&gates));
         }
-        self.add(Op::Conv2d(Conv2d { gate, epilogue, ..conv }), &operands);
+        self.add(Op::Conv2d(Conv2d { prologue, gate, epilogue, ..conv }), &operands);
     }
 
     /// The values that have one element for each channel of `map`.
@@ -309,6 +318,7 @@ impl Growing {
             dilation: [1, 1],
             groups: choices.one(&[1, channels]),
             gate: false,
+            prologue: None,
             epilogue: Epilogue::with_bias(choices.flag()),
         };
         self.add(Op::Conv2d(conv), &[operand]);
@@ -387,6 +397,7 @@ fn conv(channels: usize, choices: &mut Choices<'_>) -> Conv2d {
         dilation: std::array::from_fn(|_| choices.one(&[1, 1, 2])),
         groups,
         gate: false,
+        prologue: None,
         epilogue: Epilogue::default(),
     }
 }

@@ -59,6 +59,7 @@ pub(crate) fn conv(filters: usize, kernel: usize) -> Conv2d {
         dilation: [1; 2],
         groups: 1,
         gate: false,
+        prologue: None,
         epilogue: Epilogue::default(),
     }
 }

@@ -6,7 +6,7 @@
 //!         for column run: for tile            `pixels` neighbouring outputs
 //!             sum[pixel] = bias
 //!             for tap down the window: hold its row of weights
-//!                 for column under the tile: load it once
+//!                 for column under the tile: load it once, clamped where the convolution has a clamp before it
 //!                     sum[pixel] += column * weight      for each pixel whose window has it
 //!             output[pixel] = epilogue(sum)
 //!         row_sum[row] = what was stored, added up            where the mean of the map is wanted
@@ -21,7 +21,7 @@
 
 use std::ops::Range;
 
-use frit_ir::ops::Epilogue;
+use frit_ir::ops::{Activation, Epilogue};
 
 use super::window::{Axis, Run};
 use super::{F32, Strides, advance, at, epilogue, set};
@@ -46,6 +46,8 @@ pub struct Depthwise {
     pub output: Strides,
     /// Strides of the residual.
     pub residual: Strides,
+    /// A clamp of what is read; the zeros outside the map stay zeros.
+    pub prologue: Option<Activation>,
     /// What happens to the sums.
     pub epilogue: Epilogue,
     /// Where the sum of each row of the output goes, if anywhere.
@@ -59,6 +61,20 @@ pub struct RowSums {
     pub row: usize,
     /// Bytes from one block of channels to the next.
     pub block: usize,
+}
+
+impl Depthwise {
+    /// Registers that the bounds of the clamp take.
+    pub fn bounds(&self) -> usize {
+        self.clamp().into_iter().flatten().count()
+    }
+
+    /// The bounds that are finite.
+    fn clamp(&self) -> [Option<f32>; 2] {
+        let bounds = self.prologue.map(|clamp| clamp.bounds().expect("the schedule puts nothing else here"));
+        let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        [(low > f32::NEG_INFINITY).then_some(low), (high < f32::INFINITY).then_some(high)]
+    }
 }
 
 /// Rows of a map that lie in turn in as many places: row `r` in place `(r + shift) % rows`.
@@ -129,7 +145,7 @@ pub(super) fn name(spec: &Depthwise, pixels: usize) -> String {
         columns.output,
         epilogue::name(&spec.epilogue),
         if spec.row_sums.is_some() { "_sum" } else { "" }
-    )
+    ) + &spec.prologue.map_or(String::new(), |clamp| format!("_of_{}", clamp.name()))
 }
 
 /// A tap down the window and the bytes from the first of them to its row.
@@ -235,9 +251,17 @@ impl<'a> Emitter<'a> {
                 b.emit(Instruction::Move { to, from: sums[0] });
             }
         }
+        let bounds = self.spec.clamp().map(|bound| {
+            bound.map(|value| {
+                let to = b.register();
+                b.emit(Instruction::Constant { to, value });
+                to
+            })
+        });
         for row_tap in row_taps {
-            self.row_of_taps(b, &sums, row_tap, column_taps);
+            self.row_of_taps(b, &sums, (row_tap, column_taps), bounds);
         }
+        b.free_all(bounds.into_iter().flatten());
         let place = |pointer: Pointer, stride: usize, index: usize| at(pointer, (index * stride) as i64);
         let [_, output, residual] = self.tile;
         let residuals: Vec<Address> =
@@ -276,13 +300,14 @@ impl<'a> Emitter<'a> {
         &self,
         b: &mut Builder,
         sums: &[Register],
-        row_tap: &RowTap,
-        column_taps: &[Range<usize>],
+        (row_tap, column_taps): (&RowTap, &[Range<usize>]),
+        bounds: [Option<Register>; 2],
     ) {
         let columns = &self.spec.columns;
         let weight =
             |tap: usize| at(self.block[1], (1 + row_tap.tap * columns.kernel + tap) as i64 * self.vector);
-        let fits = sums.len() + columns.kernel < b.width().registers;
+        let clamps = bounds.into_iter().flatten().count();
+        let fits = sums.len() + columns.kernel + clamps < b.width().registers;
         let held: Vec<Register> = if fits { b.registers(columns.kernel) } else { Vec::new() };
         for (tap, &to) in held.iter().enumerate() {
             b.emit(Instruction::Load { to, from: weight(tap) });
@@ -290,18 +315,18 @@ impl<'a> Emitter<'a> {
         let value = b.register();
         let reach = (sums.len() - 1) * columns.stride + (columns.kernel - 1) * columns.dilation + 1;
         for column in 0..reach {
-            let uses = uses(columns, column_taps, column);
+            let uses = columns.uses(column_taps, column);
             if uses.is_empty() {
                 continue;
             }
             let from = at(self.tile[0], row_tap.offset + (column * self.spec.input.pixel) as i64);
             // A column that is used once, every other one at stride 2, is read by the multiplication itself.
-            if let ([(pixel, tap)], false) = (uses.as_slice(), held.is_empty()) {
+            if let ([(pixel, tap)], false, 0) = (uses.as_slice(), held.is_empty(), clamps) {
                 let (sum, a) = (sums[*pixel], held[*tap]);
                 b.emit(Instruction::MultiplyAdd { sum, a, b: Operand::Memory(from) });
                 continue;
             }
-            b.emit(Instruction::Load { to: value, from });
+            load(b, value, from, bounds);
             for (pixel, tap) in uses {
                 let factor = held.get(tap).map_or(Operand::Memory(weight(tap)), |&r| Operand::Register(r));
                 b.emit(Instruction::MultiplyAdd { sum: sums[pixel], a: value, b: factor });
@@ -312,14 +337,13 @@ impl<'a> Emitter<'a> {
     }
 }
 
-/// The pixels of a tile whose window has `column` (counted from tap 0 of pixel 0) under a tap inside the map.
-fn uses(columns: &Axis, taps: &[Range<usize>], column: usize) -> Vec<(usize, usize)> {
-    taps.iter()
-        .enumerate()
-        .filter_map(|(pixel, inside)| {
-            let distance = column.checked_sub(pixel * columns.stride)?;
-            let tap = distance / columns.dilation;
-            (distance.is_multiple_of(columns.dilation) && inside.contains(&tap)).then_some((pixel, tap))
-        })
-        .collect()
+/// Loads what is at `from` and clamps it. A value is the second operand of each minimum and maximum, so that NaN stays NaN.
+fn load(b: &mut Builder, to: Register, from: Address, [low, high]: [Option<Register>; 2]) {
+    match low {
+        Some(a) => b.emit(Instruction::Maximum { to, a, b: Operand::Memory(from) }),
+        None => b.emit(Instruction::Load { to, from }),
+    }
+    if let Some(a) = high {
+        b.emit(Instruction::Minimum { to, a, b: Operand::Register(to) });
+    }
 }

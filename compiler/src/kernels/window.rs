@@ -61,6 +61,19 @@ impl Axis {
         }
     }
 
+    /// Of a tile's positions, whose taps inside the map are `taps`, those whose window has `place` under one of these, and
+    /// under which. Places are counted from tap 0 of the first position.
+    pub fn uses(&self, taps: &[Range<usize>], place: usize) -> Vec<(usize, usize)> {
+        taps.iter()
+            .enumerate()
+            .filter_map(|(position, inside)| {
+                let distance = place.checked_sub(position * self.stride)?;
+                let tap = distance / self.dilation;
+                (distance.is_multiple_of(self.dilation) && inside.contains(&tap)).then_some((position, tap))
+            })
+            .collect()
+    }
+
     /// All positions as runs of tiles of at most `widest` positions, balanced so that widths differ by one at most.
     pub fn runs(&self, widest: usize) -> Vec<Run> {
         self.runs_of(0..self.output, widest)

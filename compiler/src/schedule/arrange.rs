@@ -77,7 +77,7 @@ impl Scheduler<'_> {
         self.rearranged(id, 0, transpose.axes.iter().map(|&axis| strides[axis]).collect())
     }
 
-    pub(super) fn slice(&mut self, id: NodeId, slice: &Slice) -> Result<(), Diagnostic> {
+    pub(super) fn slice_by_copy(&mut self, id: NodeId, slice: &Slice) -> Result<(), Diagnostic> {
         let operand = self.graph.operands(id)[0];
         if self.shapes[&id] == self.shapes[&operand] {
             self.alias(id);
@@ -99,7 +99,7 @@ impl Scheduler<'_> {
         Ok(())
     }
 
-    pub(super) fn concat(&mut self, id: NodeId, concat: &Concat) -> Result<(), Diagnostic> {
+    pub(super) fn concat_by_copies(&mut self, id: NodeId, concat: &Concat) -> Result<(), Diagnostic> {
         let operands = self.graph.operands(id);
         if operands.len() == 1 {
             self.alias(id);

@@ -16,6 +16,7 @@ use frit_ir::{Graph, NodeId, Op, Shape};
 
 use super::convolution::{Base, is_pointwise};
 use super::placement::{Home, Placed};
+use super::prologue;
 use super::ring::Turns;
 use super::tiles::{self, Columns};
 use super::{Draft, Reach, Scheduler};
@@ -73,13 +74,15 @@ pub(super) fn find(graph: &Graph) -> Vec<Block> {
 
 /// A depthwise convolution that adds nothing to its sum.
 fn is_depthwise(conv: &Conv2d) -> bool {
-    conv.groups == conv.filters && conv.groups > 1 && !conv.epilogue.residual
+    let free = prologue::is_free(conv);
+    conv.groups == conv.filters && conv.groups > 1 && !conv.epilogue.residual && free
 }
 
 fn expansion(graph: &Graph, depthwise: NodeId) -> Option<NodeId> {
     let input = graph.operands(depthwise)[0];
     let (conv, next) = (convolution(graph, input)?, convolution(graph, depthwise)?);
-    let fits = conv.groups == 1 && conv.filters == next.groups && !conv.epilogue.residual && !conv.gate;
+    let is_plain = conv.groups == 1 && conv.prologue.is_none() && !conv.gate;
+    let fits = is_plain && conv.filters == next.groups && !conv.epilogue.residual;
     (fits && only_reader(graph, input) == Some(depthwise)).then_some(input)
 }
 
@@ -87,7 +90,8 @@ fn projection(graph: &Graph, depthwise: NodeId) -> Option<NodeId> {
     let project = only_reader(graph, depthwise)?;
     let conv = convolution(graph, project)?;
     let is_plain = conv.stride == [1, 1] && conv.groups == 1 && conv.padding == Default::default();
-    (conv.kernel == [1, 1] && is_plain && !conv.gate).then_some(project)
+    let is_plain = is_plain && conv.prologue.is_none() && !conv.gate;
+    (conv.kernel == [1, 1] && is_plain).then_some(project)
 }
 
 /// The layer that reads `id` as its first operand, where nothing else is made of it.
@@ -316,7 +320,7 @@ impl Scheduler<'_> {
                 self.pair_calls((expand, &rows), (&depthwise, offset), bases, Split::Nothing)?
             }
             None => {
-                let pixels = tiles::depthwise(self.width, &depthwise.columns);
+                let pixels = tiles::depthwise(self.width, &depthwise);
                 let kernel = self.kernel(depthwise::build(self.width, &depthwise, pixels))?;
                 let items = prepared.input.channels.div_ceil(self.width.lanes);
                 let arguments = [input, own, band, band].into_iter().chain(row_sums).collect();
@@ -340,7 +344,7 @@ impl Scheduler<'_> {
         split: Split,
     ) -> Result<Vec<Draft>, Diagnostic> {
         let lanes = self.width.lanes;
-        let pixels = tiles::depthwise(self.width, &depthwise.columns);
+        let pixels = tiles::depthwise(self.width, depthwise);
         let taps = depthwise.rows.kernel * depthwise.columns.kernel;
         let keeps = split == Split::Nothing;
         let mut calls = Vec::new();
@@ -418,7 +422,7 @@ impl Scheduler<'_> {
         let [rows, columns] = self.axes(block.depthwise, &conv)?;
         let weights = self.pack_depthwise(block.depthwise, &conv)?;
         let (span, ring) = (0..rows.output, Ring::whole(rows.input));
-        let epilogue = conv.epilogue;
+        let (prologue, epilogue) = (conv.prologue, conv.epilogue);
         let depthwise = Depthwise {
             rows,
             columns,
@@ -427,6 +431,7 @@ impl Scheduler<'_> {
             input,
             output: input,
             residual: input,
+            prologue,
             epilogue,
             row_sums: None,
         };

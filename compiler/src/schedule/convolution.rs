@@ -2,10 +2,10 @@
 
 use frit_ir::NodeId;
 use frit_ir::diagnostic::{Diagnostic, codes};
-use frit_ir::ops::{Conv2d, Dense, Epilogue};
+use frit_ir::ops::{Conv2d, Dense, Epilogue, Padding};
 
 use super::placement::{Home, Placed};
-use super::{Draft, LARGEST, Reach, Scheduler, tiles};
+use super::{Draft, LARGEST, Reach, Scheduler, prologue, tiles};
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
 use crate::kernels::depthwise::{self, Depthwise, Ring};
 use crate::kernels::window::Axis;
@@ -18,6 +18,14 @@ const FEW_ROWS: usize = 8;
 
 /// The most taps of a window, each of which is code of its own.
 pub(super) const MOST_TAPS: usize = 1024;
+
+/// A window that slides over a map.
+pub(super) struct Window {
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: [usize; 2],
+    pub(super) padding: Padding,
+    pub(super) dilation: [usize; 2],
+}
 
 /// What a convolution reads and writes.
 pub(super) struct Operands {
@@ -49,11 +57,14 @@ impl Scheduler<'_> {
     pub(super) fn conv2d(&mut self, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
         let axes = self.axes(id, conv)?;
         let channels = self.shapes[&self.graph.operands(id)[0]].channels();
-        if conv.is_depthwise(channels) && conv.filters == channels {
+        if conv.is_depthwise(channels) && conv.filters == channels && prologue::is_free(conv) {
             return self.depthwise(id, axes, conv);
         }
         let source = self.source_of(id, conv, channels)?;
-        let operands = self.operands(id)?;
+        let mut operands = self.operands(id)?;
+        if let Some(prologue) = conv.prologue {
+            operands.input = self.before(id, prologue)?;
+        }
         let work = Weighted { id, axes, epilogue: conv.epilogue };
         let calls = self.all_groups(&operands, work, &source)?;
         self.step(id, calls);
@@ -62,19 +73,25 @@ impl Scheduler<'_> {
 
     /// The window of `conv`, which is node `id`: rows, columns.
     pub(super) fn axes(&self, id: NodeId, conv: &Conv2d) -> Result<[Axis; 2], Diagnostic> {
+        let Conv2d { kernel, stride, padding, dilation, .. } = *conv;
+        self.window_axes(id, &Window { kernel, stride, padding, dilation })
+    }
+
+    /// The axes of the window that node `id` slides over its map: rows, columns.
+    pub(super) fn window_axes(&self, id: NodeId, window: &Window) -> Result<[Axis; 2], Diagnostic> {
         let operand = self.graph.operands(id)[0];
         let [height, width, channels] = self.shapes[&operand].map().expect("inference took a map");
         let [rows_out, columns_out, _] = self.shapes[&id].map().expect("inference made a map");
         let axis = |index: usize, input: usize, output: usize, before: usize| Axis {
             input,
             output,
-            kernel: conv.kernel[index],
-            stride: conv.stride[index],
-            dilation: conv.dilation[index],
+            kernel: window.kernel[index],
+            stride: window.stride[index],
+            dilation: window.dilation[index],
             before,
         };
-        let rows = axis(0, height, rows_out, conv.padding.top);
-        let columns = axis(1, width, columns_out, conv.padding.left);
+        let rows = axis(0, height, rows_out, window.padding.top);
+        let columns = axis(1, width, columns_out, window.padding.left);
         check_window(&rows, &columns, channels)?;
         Ok([rows, columns])
     }
@@ -181,10 +198,11 @@ impl Scheduler<'_> {
             input: input.strides,
             output: output.strides,
             residual: residual.strides,
+            prologue: conv.prologue,
             epilogue: conv.epilogue,
             row_sums: row_sums.map(|(sums, _)| sums),
         };
-        let program = depthwise::build(self.width, &spec, tiles::depthwise(self.width, &columns));
+        let program = depthwise::build(self.width, &spec, tiles::depthwise(self.width, &spec));
         let taps = rows.kernel * columns.kernel;
         let weights = Reach { home: Home::Region(Region::Weights), offset, stride: (1 + taps) * lanes * F32 };
         let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
@@ -365,9 +383,7 @@ pub(super) fn check_window(rows: &Axis, columns: &Axis, channels: usize) -> Resu
     if taps.is_none_or(|taps| taps > MOST_TAPS) {
         let message =
             format!("a window of {}x{} has more than {MOST_TAPS} taps", rows.kernel, columns.kernel);
-        return Err(
-            Diagnostic::error(codes::LIMIT, message).help("split the convolution, or use a smaller kernel")
-        );
+        return Err(Diagnostic::error(codes::LIMIT, message).help("split the layer, or use a smaller kernel"));
     }
     let pixel = channels.next_multiple_of(16) * F32;
     let reach = |axis: &Axis| {

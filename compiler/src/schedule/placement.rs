@@ -21,7 +21,7 @@ pub(super) enum Home {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
     pub(super) home: Home,
-    /// Bytes from where that begins.
+    /// Bytes from the begin of that memory to the tensor's.
     pub(super) offset: usize,
     pub(super) rows: usize,
     pub(super) columns: usize,
@@ -72,6 +72,11 @@ impl Placed {
     pub(super) fn layouts_coincide(shape: &Shape, lanes: usize) -> bool {
         let [rows, columns, channels] = extent(shape);
         rows * columns == 1 && channels.is_multiple_of(lanes)
+    }
+
+    /// The part of `channels` channels that begins with block `block`.
+    pub(super) fn channels_from(&self, block: usize, channels: usize) -> Placed {
+        Placed { offset: self.offset + block * self.strides.block, channels, ..*self }
     }
 
     pub(super) fn pixels(&self) -> usize {

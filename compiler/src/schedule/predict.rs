@@ -72,7 +72,7 @@ impl Layer {
         let op = &graph.node(id).op;
         let (kind, taps) = match op {
             Op::Conv2d(conv) => {
-                let kind = match (conv.groups > 1, conv.stride) {
+                let kind = match (conv.is_depthwise(inputs[0].channels()), conv.stride) {
                     (false, _) => Kind::Dense,
                     (true, [1, 1]) => Kind::Depthwise,
                     (true, _) => Kind::StridedDepthwise,

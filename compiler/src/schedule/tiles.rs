@@ -1,7 +1,9 @@
 //! Tiles: how many neighbouring outputs a kernel computes at once, by rule from the shape and the target.
 
 use crate::kernels::conv::{self, Panels};
+use crate::kernels::depthwise::Depthwise;
 use crate::kernels::window::{Axis, Run};
+use crate::kernels::window_pool;
 use crate::vector::program::Width;
 
 /// Panels of one width, and the tile that goes down them.
@@ -111,11 +113,22 @@ fn widest(width: Width, pixels: usize) -> usize {
     (1..=sums(width)).rev().find(fits).unwrap_or(1)
 }
 
-/// Outputs of a depthwise tile: up to 8, with a row of the window and one column of the input beside them.
-pub(super) fn depthwise(width: Width, columns: &Axis) -> usize {
-    let beside = columns.kernel + 1;
-    let room = if beside + 4 > width.registers { width.registers - 2 } else { width.registers - beside };
-    room.clamp(1, 8)
+/// The most outputs of a tile whose window passes over each of its columns once.
+const WIDEST: usize = 8;
+
+/// Outputs of a depthwise tile: with a row of the window, one column of the input and the bounds of what comes before
+/// beside them.
+pub(super) fn depthwise(width: Width, spec: &Depthwise) -> usize {
+    let bounds = spec.bounds();
+    let beside = spec.columns.kernel + 1 + bounds;
+    let room =
+        if beside + 4 > width.registers { width.registers - 2 - bounds } else { width.registers - beside };
+    room.clamp(1, WIDEST)
+}
+
+/// Outputs of a pool's tile.
+pub(super) fn pool(width: Width) -> usize {
+    (width.registers - window_pool::REGISTERS_BESIDE).clamp(1, WIDEST)
 }
 
 #[cfg(test)]

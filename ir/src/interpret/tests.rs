@@ -40,6 +40,7 @@ fn conv(filters: usize, kernel: [usize; 2], groups: usize) -> Conv2d {
         dilation: [1, 1],
         groups,
         gate: false,
+        prologue: None,
         epilogue: Epilogue::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! Two-dimensional convolution (cross-correlation, as every framework means it), with groups.
 
-use super::{Epilogue, WeightRole};
+use super::{Activation, Epilogue, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
@@ -49,6 +49,8 @@ pub struct Conv2d {
     /// Whether each channel of the input is first multiplied by its value in the second operand, a gate as of
     /// [`Binary::Mul`](super::Binary::Mul); with one group only.
     pub gate: bool,
+    /// Applied to each element of the input before it is multiplied; the zeros of the padding stay zeros.
+    pub prologue: Option<Activation>,
     /// What happens to the sum.
     pub epilogue: Epilogue,
 }
@@ -87,6 +89,10 @@ impl Conv2d {
         }
         if self.gate && self.groups > 1 {
             let message = format!("a gate on {} groups; it needs a convolution of one", self.groups);
+            return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
+        }
+        if self.gate && self.prologue.is_some() {
+            let message = "a gate and a prologue; a convolution carries one of them";
             return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
         }
         super::check_groups(self.groups, channels, self.filters)
@@ -140,6 +146,8 @@ impl Conv2d {
         result: &Shape,
     ) -> Tensor<T> {
         let [rows, columns, filters] = result.map().expect("the shape rule makes a map");
+        let before = self.prologue.map(|prologue| input.mapv(|x| prologue.apply(x)));
+        let input = before.as_ref().unwrap_or(input);
         let mut output = Tensor::zeros(vec![rows * columns, filters]);
         for (index, mut sums) in output.outer_iter_mut().enumerate() {
             let sums = sums.as_slice_mut().expect("a fresh tensor is dense");

@@ -103,7 +103,7 @@ impl Pool {
     }
 
     /// Where the taps of the window at `position` lie along `axis`, counted from the padding's first row or column.
-    fn taps(&self, axis: usize, position: usize) -> Vec<usize> {
+    pub fn taps(&self, axis: usize, position: usize) -> Vec<usize> {
         (0..self.kernel[axis]).map(|tap| position * self.stride[axis] + tap * self.dilation[axis]).collect()
     }
 

@@ -60,10 +60,13 @@ impl<'a> Attributes<'a> {
     /// An op whose window slides over a map.
     fn window(&mut self, name: &str, shape: Option<&Shape>) -> Result<Option<Op>, Diagnostic> {
         Ok(Some(match name {
-            "conv2d" => Op::Conv2d(self.conv2d(shape)?),
+            "conv2d" => {
+                let prologue = self.value("before", activation)?;
+                Op::Conv2d(Conv2d { prologue, ..self.conv2d(shape)? })
+            }
             "conv2d_transpose" => {
                 let output_padding = self.value("output_padding", pair)?.unwrap_or([0, 0]);
-                let Conv2d { filters, kernel, stride, padding, dilation, groups, epilogue } =
+                let Conv2d { filters, kernel, stride, padding, dilation, groups, prologue: _, epilogue } =
                     self.conv2d(shape)?;
                 Op::Conv2dTranspose(Conv2dTranspose {
                     filters,
@@ -200,6 +203,7 @@ impl<'a> Attributes<'a> {
             dilation: self.value("dilation", pair)?.unwrap_or([1, 1]),
             groups: self.value("groups", number)?.unwrap_or(1),
             gate: self.flag("gate")?,
+            prologue: None,
             epilogue: self.epilogue()?,
         })
     }

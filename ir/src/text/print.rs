@@ -180,6 +180,7 @@ fn pool(pool: &Pool) -> Vec<String> {
 fn window(conv: &Conv2d) -> Vec<String> {
     let mut attributes = sliding(conv.kernel, conv.stride, &conv.padding, conv.dilation);
     attributes.extend(groups(conv.groups));
+    attributes.extend(conv.prologue.as_ref().map(|prologue| format!("before={}", function(prologue))));
     attributes
 }
 

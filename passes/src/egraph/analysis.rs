@@ -95,6 +95,17 @@ fn shape(meaning: &Meaning, node: &ENode, children: &[Shape]) -> Result<Shape, S
         Operator::ScaleFilters => {
             Err(format!("{} does not scale the filters of {}", children[1], children[0]))
         }
+        Operator::ScaleInputs { groups } | Operator::SumInputs { groups } => {
+            let [kernel, values] = children else { return Err("a kernel and values are missing".to_owned()) };
+            match kernel.axes() {
+                &[_, _, inputs, filters] if values.axes() == [inputs * groups] => Ok(match node.op {
+                    Operator::SumInputs { .. } => Shape::new(&[filters]),
+                    _ => kernel.clone(),
+                }),
+                _ => Err(format!("{values} is not a value for each input of {kernel} in {groups} groups")),
+            }
+        }
+        Operator::Uniform { channels, .. } => Ok(Shape::new(&[*channels])),
         Operator::Layer(op) => layer_shape(op, children),
         Operator::Barrier(_) => Ok(children[0].clone()),
         Operator::Outputs => Err("the root is no tensor".to_owned()),

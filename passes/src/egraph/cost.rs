@@ -13,6 +13,9 @@ const ELEMENT: u64 = 4;
 /// A change of view moves nothing; it costs just enough not to be preferred to nothing.
 const VIEW: u64 = 1_000;
 
+/// What a function before a convolution costs: just enough to stand behind another layer where it can.
+const PROLOGUE: u64 = 1_000;
+
 /// The rates of a machine, as far as the choice between two ways of computing the same thing depends on them.
 /// Rates of 0 count as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +63,12 @@ impl CostModel {
         let written = if scales { stored.channels() as u64 } else { elements(&stored) };
         let memory = self.transfer(read.saturating_add(written));
         let compute = self.compute(op, &operands, &stored);
+        // Behind the layer before, a function costs nothing at all.
+        let prologue = matches!(op, Op::Conv2d(conv) if conv.prologue.is_some());
+        let own = memory.max(compute).saturating_add(if prologue { PROLOGUE } else { 0 });
         let launch = self.nanoseconds_per_kernel.saturating_mul(1_000);
         let gated = gated(op, &operands).map(|gated| launch.saturating_add(self.transfer(2 * gated)));
-        launch.saturating_add(memory.max(compute)).saturating_add(gated.unwrap_or(0))
+        launch.saturating_add(own).saturating_add(gated.unwrap_or(0))
     }
 
     fn compute(&self, op: &Op, operands: &[Shape], result: &Shape) -> u64 {

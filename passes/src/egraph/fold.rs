@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use egg::Id;
 use frit_ir::weights::Data;
-use frit_ir::{Graph, Weight, Weights};
+use frit_ir::{Graph, Shape, Weight, Weights};
 
 use super::Fault;
 use super::encode::Encoding;
@@ -75,8 +75,8 @@ impl<'a> Folder<'a> {
     fn evaluate(&mut self, class: Id) -> Result<Data, Fault> {
         let mut kernel = self.term(class);
         let mut scales = Vec::new();
-        while kernel.op == Operator::ScaleFilters {
-            scales.push(self.vector(kernel.children[1])?);
+        while let Operator::ScaleFilters | Operator::ScaleInputs { .. } = kernel.op {
+            scales.push(Scale { of: &kernel.op, values: self.vector(kernel.children[1])? });
             kernel = self.term(kernel.children[0]);
         }
         let Operator::Weight(index) = kernel.op else {
@@ -85,10 +85,10 @@ impl<'a> Folder<'a> {
                 Values::Digest(digest) => Data::Digest(digest),
             });
         };
-        match (self.digest_only(index), product(&scales)) {
-            (None, Some(scale)) => Ok(Data::Values(scaled(&self.values(index)?, &scale))),
+        match (self.digest_only(index), Factors::new(&scales, &self.stored(index).1.shape)) {
+            (None, Some(factors)) => Ok(Data::Values(factors.scaled(&self.values(index)?))),
             (kernel, _) => {
-                let parts = scales.iter().map(Values::digest);
+                let parts = scales.iter().map(|scale| scale.values.digest());
                 let kernel = kernel.unwrap_or_else(|| self.stored(index).1.digest());
                 Ok(Data::Digest(mixed(TAG_SCALED, parts.chain([kernel]))))
             }
@@ -125,12 +125,38 @@ impl<'a> Folder<'a> {
             });
         }
         let children: Vec<&Values> = node.children.iter().map(|child| &self.vectors[child]).collect();
+        if let Operator::Uniform { value, channels } = node.op {
+            return Ok(Values::Known(vec![f64::from(value.get()); channels].into()));
+        }
         let known: Option<Vec<&[f64]>> = children.iter().map(|values| values.known()).collect();
         let Some(known) = known else {
             let digests = children.iter().map(|values| values.digest());
             return Ok(Values::Digest(mixed(tag(&node.op), digests)));
         };
+        if let (
+            Operator::ScaleFilters | Operator::ScaleInputs { .. } | Operator::SumInputs { .. },
+            &[kernel, values],
+        ) = (&node.op, &known[..])
+        {
+            return Ok(Values::Known(self.over_kernel(node, kernel, values)));
+        }
         Ok(Values::Known((0..known[0].len()).map(|channel| formula(&node.op, &known, channel)).collect()))
+    }
+
+    /// The value of an e-node whose first child is a kernel.
+    fn over_kernel(&self, node: &ENode, kernel: &[f64], values: &[f64]) -> Arc<[f64]> {
+        let shape = self.encoding.egraph[node.children[0]].data.shape.clone().unwrap_or_default();
+        let filters = shape.channels();
+        let place = |index: usize| (index, inputs_of(&node.op, &shape, index));
+        let scaled = |(index, input): (usize, usize)| kernel[index] * values[input];
+        if !matches!(node.op, Operator::SumInputs { .. }) {
+            return (0..kernel.len()).map(place).map(scaled).collect();
+        }
+        let mut sums = vec![0.0; filters];
+        for (index, input) in (0..kernel.len()).map(place) {
+            sums[index % filters] += scaled((index, input));
+        }
+        sums.into()
     }
 
     /// The digest of a weight without values.
@@ -179,28 +205,65 @@ fn formula(op: &Operator, children: &[&[f64]], channel: usize) -> f64 {
     }
 }
 
-/// The product of all scales, channel by channel; `None` where one is not known.
-fn product(scales: &[Values]) -> Option<Vec<f64>> {
-    let mut scales = scales.iter();
-    let mut product = scales.next()?.known()?.to_vec();
-    for scale in scales {
-        for (value, factor) in product.iter_mut().zip(scale.known()?) {
-            *value *= factor;
-        }
-    }
-    Some(product)
+/// What the weights of a kernel are multiplied by.
+struct Scale<'a> {
+    /// By which of its axes.
+    of: &'a Operator,
+    values: Values,
 }
 
-/// Each filter (the last axis) of a kernel times its scale; in place in the one copy, as kernels are large.
-fn scaled(kernel: &[f32], scale: &[f64]) -> Arc<[f32]> {
-    let mut values: Arc<[f32]> = kernel.into();
-    let weights = Arc::get_mut(&mut values).expect("nobody else has it yet");
-    for filters in weights.chunks_exact_mut(scale.len().max(1)) {
-        for (weight, &scale) in filters.iter_mut().zip(scale) {
-            *weight = (f64::from(*weight) * scale) as f32;
+/// All scales of a kernel in one: a factor for each filter, and for each input channel where there are any.
+struct Factors<'a> {
+    filters: Vec<f64>,
+    inputs: Option<(&'a Operator, Vec<f64>)>,
+    shape: &'a Shape,
+}
+
+impl<'a> Factors<'a> {
+    /// The product of `scales`; `None` where one is not known.
+    fn new(scales: &[Scale<'a>], shape: &'a Shape) -> Option<Factors<'a>> {
+        let mut factors = Factors { filters: vec![1.0; shape.channels()], inputs: None, shape };
+        for Scale { of, values } in scales {
+            let values = values.known()?;
+            let product = match (of, &mut factors.inputs) {
+                (Operator::ScaleFilters, _) => &mut factors.filters,
+                (_, Some((_, product))) => product,
+                (_, none) => &mut none.insert((of, vec![1.0; values.len()])).1,
+            };
+            product.iter_mut().zip(values).for_each(|(product, value)| *product *= value);
         }
+        Some(factors)
     }
-    values
+
+    /// A kernel times all factors; in place in the one copy, as kernels are large.
+    fn scaled(&self, kernel: &[f32]) -> Arc<[f32]> {
+        let mut values: Arc<[f32]> = kernel.into();
+        let weights = Arc::get_mut(&mut values).expect("nobody else has it yet");
+        let filters = self.filters.len().max(1);
+        for (row, weights) in weights.chunks_exact_mut(filters).enumerate() {
+            for (filter, (weight, &scale)) in weights.iter_mut().zip(&self.filters).enumerate() {
+                let scale = match &self.inputs {
+                    Some((of, inputs)) => scale * inputs[inputs_of(of, self.shape, row * filters + filter)],
+                    None => scale,
+                };
+                *weight = (f64::from(*weight) * scale) as f32;
+            }
+        }
+        values
+    }
+}
+
+/// The place, among the values that `op` has for the kernel's filters or input channels, of the one for weight `index` of a
+/// kernel of `shape`: `[.., inputs of a group, filters]`.
+fn inputs_of(op: &Operator, shape: &Shape, index: usize) -> usize {
+    let (filters, inputs) = (shape.channels(), shape.axes()[shape.rank() - 2]);
+    match *op {
+        Operator::ScaleInputs { groups } | Operator::SumInputs { groups } => {
+            let (filter, input) = (index % filters, index / filters % inputs);
+            filter / (filters / groups) * inputs + input
+        }
+        _ => index % filters,
+    }
 }
 
 const TAG_KNOWN: u64 = 1;
@@ -210,6 +273,7 @@ const TAG_SCALED: u64 = 2;
 fn tag(op: &Operator) -> u64 {
     match *op {
         Operator::BatchNormScale { epsilon, .. } => 3 | u64::from(epsilon.get().to_bits()) << 8,
+        Operator::SumInputs { .. } => 5,
         _ => 4,
     }
 }

@@ -22,6 +22,13 @@ pub(crate) enum Operator {
     BatchNormShift { beta: bool, bias: bool },
     /// The kernel with each filter (the last axis) times its scale. Children: kernel, scale.
     ScaleFilters,
+    /// A convolution's kernel in so many groups, with the weights of each input channel times its scale. Children: kernel,
+    /// scale.
+    ScaleInputs { groups: usize },
+    /// For each filter the sum of its weights, each times the value of its input channel. Children: kernel, values.
+    SumInputs { groups: usize },
+    /// The same number for each of so many channels.
+    Uniform { value: Scalar, channels: usize },
     /// A layer. Children: its operands, then its weights.
     Layer(Op),
     /// The network's output of this index: the child's value. Its users read this class, so that no rule

@@ -5,7 +5,9 @@ mod batch_norm;
 mod identity;
 mod pad;
 mod pool;
+mod prologue;
 mod residual;
+mod scale;
 mod squeeze_excite;
 
 use super::language::Kind;
@@ -28,7 +30,10 @@ pub const ALL: &[&Rule] = &[
     &activation::NAME_CLAMP,
     &activation::MERGE_CLAMPS,
     &activation::FUSE_ACTIVATION,
+    &scale::FOLD_RESCALE,
+    &scale::FOLD_SCALE_BEFORE,
     &residual::FUSE_RESIDUAL,
+    &prologue::FUSE_PROLOGUE,
     &pad::FUSE_PAD_CONV2D,
     &pool::POOL_TO_VECTOR,
     &squeeze_excite::SQUEEZE_EXCITE,

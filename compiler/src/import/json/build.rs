@@ -230,6 +230,7 @@ impl<'a> Builder<'_, 'a> {
             dilation: window.dilation,
             groups,
             gate: false,
+            prologue: None,
             epilogue: Epilogue::with_bias(convolution.bias),
         });
         self.add(origin, op, &[input])

@@ -69,6 +69,11 @@ fn merge_clamps(site: &Site<'_>, found: &mut Found<'_>) {
 fn fuse_activation(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Activation(activation)) = site.root.op() else { return };
     for sum in site.inside(site.root.children[0]) {
+        // That goes into the weights.
+        let is_scaled = matches!(activation, Activation::Rescale { .. });
+        if is_scaled && sum.epilogue().is_some_and(Epilogue::is_linear) {
+            continue;
+        }
         if let Some(epilogue) = sum.epilogue().and_then(|epilogue| extended(*epilogue, *activation)) {
             found.equal(&[sum, site.root], Term::default(), sum.with_epilogue(epilogue));
         }
@@ -104,7 +109,7 @@ fn merged(inner: Activation, outer: Activation) -> Option<Activation> {
 }
 
 /// The same clamp in normal form; what is no clamp has only one form.
-fn named(activation: Activation) -> Activation {
+pub(super) fn named(activation: Activation) -> Activation {
     activation.bounds().map_or(activation, |(low, high)| clamp(low, high))
 }
 

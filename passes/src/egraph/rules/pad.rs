@@ -20,7 +20,9 @@ fn fuse_pad_conv2d(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Conv2d(conv)) = site.root.op() else { return };
     for pad in site.inside(site.root.children[0]) {
         let Some(Op::Pad(before)) = pad.op() else { continue };
-        if before.value != Scalar::default() {
+        // What comes before the convolution must leave the zeros as they are.
+        let keeps_zero = conv.prologue.is_none_or(|prologue| prologue.apply(0.0f64) == 0.0);
+        if before.value != Scalar::default() || !keeps_zero {
             continue;
         }
         let Some(padding) = sum(&before.padding, &conv.padding) else { continue };

@@ -87,7 +87,7 @@ fn scale_squeezed(site: &Site<'_>, found: &mut Found<'_>) {
 
 fn fuse_gate(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Conv2d(conv)) = site.root.op() else { return };
-    if conv.gate || conv.groups != 1 {
+    if conv.gate || conv.prologue.is_some() || conv.groups != 1 {
         return;
     }
     for product in site.inside(site.root.children[0]) {

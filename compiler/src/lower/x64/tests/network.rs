@@ -74,6 +74,7 @@ fn conv(filters: usize, kernel: usize, zeros: usize) -> Conv2d {
         dilation: [1; 2],
         groups: 1,
         gate: false,
+        prologue: None,
         epilogue: Epilogue::with_bias(true),
     }
 }

@@ -1,0 +1,39 @@
+//! What is applied to the input of a convolution.
+
+use frit_ir::NodeId;
+use frit_ir::diagnostic::Diagnostic;
+use frit_ir::ops::{Activation, Conv2d, Epilogue};
+
+use super::placement::Placed;
+use super::{Draft, Scheduler};
+use crate::kernels::elementwise::{self, Elementwise};
+
+/// Whether what comes before `conv` costs its kernel nothing, were it depthwise: nothing, or a clamp, whose lower bound
+/// comes with the load.
+pub(super) fn is_free(conv: &Conv2d) -> bool {
+    conv.prologue.is_none_or(|prologue| prologue.bounds().is_some())
+}
+
+impl Scheduler<'_> {
+    /// What node `id` reads first, with `prologue` applied to it by a step of its own: not every kernel has a place for it.
+    pub(super) fn before(&mut self, id: NodeId, prologue: Activation) -> Result<Placed, Diagnostic> {
+        let operand = self.graph.operands(id)[0];
+        let input = self.tensor_in_blocks(operand)?;
+        let output = self.place_in_blocks(&self.shapes[&operand].clone());
+        let spec = Elementwise {
+            affine: false,
+            factor: None,
+            epilogue: Epilogue { activation: Some(prologue), ..Epilogue::default() },
+            pixels: input.pixels(),
+            input: input.strides,
+            output: output.strides,
+            residual: input.strides,
+        };
+        let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
+        let arguments = vec![by_block(&input), by_block(&output), by_block(&input), by_block(&input)];
+        let kernel = self.kernel(elementwise::build(self.width, &spec))?;
+        let items = input.channels.div_ceil(self.width.lanes);
+        self.step(id, vec![Draft { kernel, arguments, items }]);
+        Ok(output)
+    }
+}

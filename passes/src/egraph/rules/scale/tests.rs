@@ -1,0 +1,134 @@
+use frit_ir::ops::{Activation, Conv2d, Epilogue, Scalar};
+use proptest::prelude::*;
+
+use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
+
+fn rescale(scale: f32, offset: f32) -> Activation {
+    Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(offset) }
+}
+
+/// Groups, input channels, filters.
+fn channels() -> impl Strategy<Value = (usize, usize, usize)> {
+    prop_oneof![
+        (1..5usize, 1..5usize).prop_map(|(inputs, filters)| (1, inputs, filters)),
+        (2..4usize, 1..4usize, 1..4usize).prop_map(|(groups, inputs, filters)| (
+            groups,
+            groups * inputs,
+            groups * filters
+        )),
+        (2..6usize, 1..3usize).prop_map(|(channels, times)| (channels, channels, channels * times)),
+    ]
+}
+
+/// Exact in f32, whatever the tests' weights are.
+const NUMBERS: [f32; 4] = [0.0, 0.5, -2.0, 1.5];
+
+proptest! {
+    #[test]
+    fn a_rescale_behind_a_layer_changes_no_value(
+        (groups, inputs, filters) in channels(),
+        scale in prop::sample::select(NUMBERS.to_vec()),
+        offset in prop::sample::select(NUMBERS.to_vec()),
+        (bias, norm, added) in any::<(bool, bool, bool)>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &[4, 5, inputs]);
+        let layer = Conv2d { groups, padding: around(1), epilogue: Epilogue::with_bias(bias), ..conv(filters, 3) };
+        let mut y = net.conv("conv", layer, x);
+        if norm {
+            y = net.batch_norm("norm", y);
+        }
+        y = net.activation("rescale", rescale(scale, offset), y);
+        if added {
+            let other = net.conv("other", conv(filters, 1), x);
+            let other = net.activation("kept", Activation::Sigmoid, other);
+            y = net.sum("add", y, other);
+            y = net.activation("relu", Activation::Relu, y);
+        }
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        prop_assert!(rewriting.firings.contains_key("fold-rescale"));
+        let left = ops(&graph);
+        prop_assert!(left.iter().all(|op| !op.contains("rescale") && op != "relu" && op != "add"), "{:?}", left);
+    }
+
+    #[test]
+    fn a_scale_before_a_convolution_changes_no_value(
+        (groups, inputs, filters) in channels(),
+        scale in prop::sample::select(NUMBERS.to_vec()),
+        offset in prop::sample::select(NUMBERS.to_vec()),
+        zeros in 0..2usize,
+        (bias, by_norm, norm, act) in any::<(bool, bool, bool, bool)>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &[4, 5, inputs]);
+        let before = if by_norm {
+            net.batch_norm("before", x)
+        } else {
+            net.activation("before", rescale(scale, offset), x)
+        };
+        let layer = Conv2d { groups, padding: around(zeros), epilogue: Epilogue::with_bias(bias), ..conv(filters, 2) };
+        let mut y = net.conv("conv", layer, before);
+        if norm {
+            y = net.batch_norm("norm", y);
+        }
+        if act {
+            y = net.activation("relu", Activation::Relu, y);
+        }
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        // Sums at the border would miss a part of what is added.
+        let shifts = by_norm || offset != 0.0;
+        let folds = zeros == 0 || !shifts;
+        prop_assert_eq!(rewriting.firings.contains_key("fold-scale-before"), folds);
+        prop_assert_eq!(ops(&graph).len(), if folds { 1 } else { 2 });
+    }
+}
+
+#[test]
+fn an_activation_or_a_residual_between_keeps_them_apart() {
+    let mut net = Net::new(1);
+    let x = net.input("x", &[4, 4, 3]);
+    let y = net.conv("conv", conv(3, 1), x);
+    let y = net.activation("relu", Activation::Relu, y);
+    let y = net.activation("rescale", rescale(0.5, 0.0), y);
+    let source = net.finish(&[y]);
+    let (graph, rewriting) = optimised(&source);
+    assert_equal(&source, &graph);
+    assert!(!rewriting.firings.contains_key("fold-rescale"));
+    assert_eq!(ops(&graph), ["conv2d+relu", "rescale"]);
+}
+
+#[test]
+fn what_is_rescaled_behind_a_residual_is_rescaled_there() {
+    let mut net = Net::new(2);
+    let x = net.input("x", &[4, 4, 3]);
+    let y = net.conv("conv", conv(3, 1), x);
+    let y = net.sum("add", y, x);
+    let y = net.activation("rescale", rescale(0.5, 0.25), y);
+    let source = net.finish(&[y]);
+    let (graph, rewriting) = optimised(&source);
+    assert_equal(&source, &graph);
+    assert!(!rewriting.firings.contains_key("fold-rescale"));
+    assert_eq!(ops(&graph), ["conv2d+add+rescale"]);
+}
+
+#[test]
+fn a_normalisation_between_two_layers_goes_into_the_first() {
+    let mut net = Net::new(3);
+    let x = net.input("x", &[4, 4, 3]);
+    let mut y = x;
+    for index in 0..12 {
+        y = net.conv(&format!("conv{index}"), conv(3, 1), y);
+        y = net.batch_norm(&format!("norm{index}"), y);
+    }
+    let source = net.finish(&[y]);
+    let (graph, rewriting) = optimised(&source);
+    assert_equal(&source, &graph);
+    assert!(!rewriting.firings.contains_key("fold-scale-before"));
+    assert_eq!(ops(&graph), vec!["conv2d+bias"; 12]);
+}
