@@ -7,7 +7,7 @@ use frit_ir::ops::{Activation, Conv2d, Epilogue, Input};
 use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape};
 
 use super::attributes::{Convolution, Filters, Kind};
-use super::fields::Findings;
+use super::fields::{Findings, wrong};
 use super::layers::Layer;
 use super::order::{Index, Target};
 use super::stages;
@@ -217,7 +217,7 @@ impl<'a> Builder<'_, 'a> {
         // The op itself refuses whatever is no map; until then any padding will do.
         let map =
             self.shapes.get(&input).and_then(Shape::map).map_or([1, 1], |[height, width, _]| [height, width]);
-        let Some(padding) = window.padding.around(map, window) else {
+        let Some(padding) = window.around(map) else {
             let message = "a kernel that reaches further than any map";
             self.fault(origin, Diagnostic::error(codes::KERNEL_TOO_LARGE, message));
             return None;
@@ -283,6 +283,11 @@ impl<'a> Builder<'_, 'a> {
         self.shapes.insert(id, shape);
         self.ids.insert(origin.name.to_owned(), id);
         Some(id)
+    }
+
+    /// Tells at the layer of `origin` that one of its values is wrong.
+    pub(super) fn wrong(&mut self, origin: Origin<'_>, message: &str) {
+        self.fault(origin, wrong(message));
     }
 
     /// Tells a fault at the layer of `origin`.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use frit_ir::diagnostic::Code;
+use frit_ir::graph::Preprocess;
 use frit_ir::ops::{Conv2d, Padding};
 use frit_ir::{NodeId, Op, Severity, text};
 use frit_passes::legality;
@@ -11,6 +12,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, serialize_to_file};
 
 use super::*;
+use crate::import::limits;
 
 /// A description whose layers begin on line 4.
 fn net(layers: &str) -> String {
