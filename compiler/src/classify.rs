@@ -90,7 +90,7 @@ mod tests {
         };
         let input = graph.add(node("x", Op::Input(Input { shape: Shape::new(&[1, 1, 4]) })), &[]);
         assert!(!gives_probabilities(&graph));
-        let softmax = graph.add(node("p", Op::Softmax(Softmax)), &[input]);
+        let softmax = graph.add(node("p", Op::Softmax(Softmax::default())), &[input]);
         let flat = graph.add(node("f", Op::Reshape(Reshape::Flatten)), &[softmax]);
         graph.add_output(flat);
         assert!(gives_probabilities(&graph));

@@ -261,10 +261,14 @@ fn kind(op: &Op, channels: Option<usize>) -> Kind {
         Op::Conv2d(conv) if channels.is_some_and(|channels| conv.is_depthwise(channels)) => Kind::Depthwise,
         Op::Conv2d(_) => Kind::Convolution,
         Op::BatchNorm(_) => Kind::Normalisation,
-        Op::Activation(_) => Kind::Activation,
-        Op::Binary(_) => Kind::Join,
-        Op::Pad(_) | Op::Reshape(_) => Kind::Movement,
-        Op::GlobalAveragePool(_) => Kind::Pool,
+        Op::Activation(_) | Op::Prelu(_) => Kind::Activation,
+        Op::Binary(_) | Op::Concat(_) => Kind::Join,
+        Op::Constant(_) => Kind::Input,
+        Op::Conv2dTranspose(_) => Kind::Convolution,
+        Op::Pad(_) | Op::Resize(_) | Op::Slice(_) | Op::Transpose(_) | Op::Reshape(_) | Op::Identity => {
+            Kind::Movement
+        }
+        Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Reduce(_) | Op::ArgMax(_) => Kind::Pool,
         Op::Dense(_) => Kind::Dense,
         Op::Softmax(_) => Kind::Softmax,
     }
@@ -273,7 +277,7 @@ fn kind(op: &Op, channels: Option<usize>) -> Kind {
 fn detail(op: &Op) -> String {
     match op {
         Op::Conv2d(conv) => window(conv),
-        Op::Pad(padding) => sides(padding),
+        Op::Pad(pad) => sides(&pad.padding),
         _ => String::new(),
     }
 }

@@ -153,11 +153,17 @@ impl<'a> Scheduler<'a> {
             Op::Dense(dense) => self.dense(id, dense)?,
             Op::BatchNorm(norm) => self.batch_norm(id, norm)?,
             Op::Activation(activation) => self.activation(id, *activation)?,
-            Op::Binary(binary) => self.binary(id, *binary)?,
-            Op::Pad(padding) => self.pad(id, padding)?,
+            Op::Binary(binary @ (frit_ir::ops::Binary::Add | frit_ir::ops::Binary::Mul)) => {
+                self.binary(id, *binary)?
+            }
+            Op::Pad(pad) => self.pad(id, &pad.padding)?,
             Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
             Op::Softmax(_) => self.softmax(id)?,
             Op::Reshape(_) => self.reshape(id)?,
+            other => {
+                let message = format!("{} has no kernel", other.name());
+                return Err(Diagnostic::error(codes::INTERNAL, message));
+            }
         }
         self.copy_to_outputs(id)
     }

@@ -230,7 +230,7 @@ mod tests {
         assert_eq!((count("conv2d"), count("batch_norm"), count("add")), (52, 52, 10));
         let shapes = graph.shapes().unwrap();
         assert_eq!(shapes[&graph.find("stem").unwrap()], Shape::new(&[112, 112, 32]));
-        assert_eq!(graph.node(graph.outputs()[0]).op, Op::Softmax(frit_ir::ops::Softmax));
+        assert_eq!(graph.node(graph.outputs()[0]).op, Op::Softmax(frit_ir::ops::Softmax::default()));
     }
 
     /// Published by the authors, or counted from the frameworks' models.

@@ -134,23 +134,39 @@ fn evaluate<T: Number>(
     weights: &[Vec<T>],
     result: &Shape,
 ) -> Result<Tensor<T>, Diagnostic> {
-    let mut output = match op {
-        Op::Input(_) => unreachable!("inputs are given, not computed"),
-        Op::Conv2d(conv) => conv.evaluate(operands[0], &weights[0], bias(&conv.epilogue, weights), result),
-        Op::Dense(dense) => dense.evaluate(operands[0], &weights[0], bias(&dense.epilogue, weights)),
-        Op::BatchNorm(norm) => norm.evaluate(operands[0], weights),
-        Op::Activation(activation) => operands[0].mapv(|x| activation.apply(x)),
-        Op::Binary(binary) => binary.evaluate(operands[0], operands[1])?,
-        Op::Pad(padding) => crate::ops::pad::evaluate(padding, operands[0], result),
-        Op::GlobalAveragePool(_) => crate::ops::global_pool::evaluate(operands[0]),
-        Op::Softmax(softmax) => softmax.evaluate(operands[0]),
-        Op::Reshape(_) => operands[0].clone(),
+    let first = operands.first().copied();
+    let output = match (op, first) {
+        (Op::Constant(_), _) => {
+            Tensor::from_shape_vec(result.axes(), weights[0].clone()).expect("checked weights")
+        }
+        (Op::Concat(concat), _) => concat.evaluate(operands),
+        (Op::Binary(binary), _) => binary.evaluate(operands[0], operands[1])?,
+        (Op::Input(_), _) | (_, None) => unreachable!("inputs are given, not computed"),
+        (Op::Conv2d(conv), Some(x)) => conv.evaluate(x, &weights[0], bias(&conv.epilogue, weights), result),
+        (Op::Conv2dTranspose(conv), Some(x)) => {
+            conv.evaluate(x, &weights[0], bias(&conv.epilogue, weights), result)
+        }
+        (Op::Dense(dense), Some(x)) => dense.evaluate(x, &weights[0], bias(&dense.epilogue, weights)),
+        (Op::BatchNorm(norm), Some(x)) => norm.evaluate(x, weights),
+        (Op::Activation(activation), Some(x)) => x.mapv(|x| activation.apply(x)),
+        (Op::Prelu(prelu), Some(x)) => prelu.evaluate(x, &weights[0]),
+        (Op::Pad(pad), Some(x)) => pad.evaluate(x, result),
+        (Op::Pool(pool), Some(x)) => pool.evaluate(x, result),
+        (Op::GlobalAveragePool(_), Some(x)) => crate::ops::global_pool::evaluate(x),
+        (Op::Reduce(reduce), Some(x)) => reduce.evaluate(x),
+        (Op::Resize(resize), Some(x)) => resize.evaluate(x),
+        (Op::Softmax(softmax), Some(x)) => softmax.evaluate(x),
+        (Op::ArgMax(arg_max), Some(x)) => arg_max.evaluate(x),
+        (Op::Slice(slice), Some(x)) => slice.evaluate(x),
+        (Op::Transpose(transpose), Some(x)) => transpose.evaluate(x),
+        (Op::Reshape(_) | Op::Identity, Some(x)) => x.clone(),
     };
-    if let Some(epilogue) = op.epilogue() {
-        output = finish(epilogue, output, operands.get(1).copied())?;
-    }
     let shaped = output.to_shape(result.axes()).expect("an op makes as many elements as its shape rule says");
-    Ok(shaped.into_owned())
+    let shaped = shaped.into_owned();
+    match op.epilogue() {
+        Some(epilogue) => finish(epilogue, shaped, operands.get(1).copied()),
+        None => Ok(shaped),
+    }
 }
 
 fn bias<'a, T>(epilogue: &Epilogue, weights: &'a [Vec<T>]) -> Option<&'a [T]> {
@@ -170,7 +186,11 @@ fn finish<T: Number>(
     };
     activate(&mut value, epilogue.activation);
     if let Some(residual) = residual {
-        value = crate::ops::Binary::Add.evaluate(&value, residual)?;
+        if value.shape() != residual.shape() {
+            let message = format!("add joins {:?} and {:?}", value.shape(), residual.shape());
+            return Err(Diagnostic::error(codes::JOIN_SHAPES, message));
+        }
+        value = value + residual;
     }
     activate(&mut value, epilogue.activation_after);
     Ok(value)

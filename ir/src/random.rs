@@ -3,11 +3,13 @@
 //! A graph grows from a list of bytes, so that a failing one shrinks to fewer and simpler layers. Any bytes make a legal graph:
 //! a layer that would not be one is left out.
 
+mod arrangements;
+
 use proptest::prelude::*;
 
 use crate::ops::{
-    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Reshape,
-    Scalar, Softmax,
+    Activation, BatchNorm, Binary, Constant, Conv2d, Conv2dTranspose, Dense, Epilogue, GlobalAveragePool,
+    Input, Pad, Padding, Prelu, Reshape, Scalar, Softmax,
 };
 use crate::weights::{Data, Weight};
 use crate::{Graph, Node, NodeId, Op, Provenance, Shape};
@@ -129,12 +131,24 @@ impl Choices<'_> {
     fn activation(&mut self) -> Activation {
         let clip = |low, high| Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) };
         let clips = [clip(-1.0, 1.0), clip(0.5, 2.0), clip(-0.5, f32::INFINITY)];
-        self.one(&[&Activation::BY_NAME[..], &clips].concat())
+        let others = [
+            Activation::LeakyRelu { slope: Scalar::new(0.1), threshold: Scalar::new(0.0) },
+            Activation::LeakyRelu { slope: Scalar::new(-0.5), threshold: Scalar::new(0.25) },
+            Activation::Elu { alpha: Scalar::new(1.5) },
+            Activation::Rescale { scale: Scalar::new(0.5), offset: Scalar::new(-1.0) },
+        ];
+        let tame: Vec<Activation> = Activation::BY_NAME.into_iter().filter(|a| !is_wild(a)).collect();
+        self.one(&[&tame[..], &clips, &others].concat())
     }
 
     fn maybe_activation(&mut self) -> Option<Activation> {
         self.flag().then(|| self.activation())
     }
+}
+
+/// Whether errors grow without a bound behind it, or most of its results are no numbers.
+fn is_wild(activation: &Activation) -> bool {
+    matches!(activation, Activation::Exp | Activation::Log | Activation::Sqrt)
 }
 
 /// A graph under construction, with every value so far.
@@ -191,10 +205,10 @@ impl Growing {
         let last = self.values.len() - 1;
         let operand = if choices.below(4) == 3 { choices.below(last + 1) } else { last };
         let shape = self.values[operand].1.clone();
-        match (choices.below(16), shape.map()) {
+        match (choices.below(26), shape.map()) {
             (0..5, Some([_, _, channels])) => self.convolution(operand, channels, choices),
             (5, Some([height, width, channels])) => self.block(operand, [height, width, channels], choices),
-            (6, Some(_)) => self.add(Op::Pad(choices.padding()), &[operand]),
+            (6, Some(_)) => self.add(Op::Pad(Pad::zeros(choices.padding())), &[operand]),
             (7, Some(_)) => {
                 self.add(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: choices.flag() }), &[operand]);
                 if choices.flag() {
@@ -213,7 +227,17 @@ impl Growing {
                 self.add(Op::Binary(binary), &[operand, other]);
             }
             (13, _) => self.add(Op::Reshape(reshape(&shape, choices)), &[operand]),
-            (14, _) => self.add(Op::Softmax(Softmax), &[operand]),
+            (14, _) => self.add(Op::Softmax(Softmax { log: choices.flag() }), &[operand]),
+            (15, Some([_, _, channels])) => self.add(transposed(channels, choices), &[operand]),
+            (16, _) if shape.rank() > 0 => {
+                let slopes = [Shape::new(&[shape.channels()]), Shape::new(&[1]), shape.clone()];
+                self.add(Op::Prelu(Prelu { slope: choices.one(&slopes) }), &[operand]);
+            }
+            (17, _) => {
+                self.add(Op::Constant(Constant { shape: shape.clone() }), &[]);
+                self.add(Op::Binary(Binary::Mul), &[operand, self.values.len() - 1]);
+            }
+            (18..24, _) => self.arrangement(operand, choices),
             _ => self.add(Op::Activation(choices.activation()), &[operand]),
         }
     }
@@ -331,6 +355,22 @@ fn conv(channels: usize, choices: &mut Choices<'_>) -> Conv2d {
     }
 }
 
+fn transposed(channels: usize, choices: &mut Choices<'_>) -> Op {
+    let Conv2d { filters, kernel, stride, padding, dilation, groups, .. } = conv(channels, choices);
+    let output_padding = stride.map(|stride| choices.below(stride));
+    let epilogue = Epilogue::with_bias(choices.flag());
+    Op::Conv2dTranspose(Conv2dTranspose {
+        filters,
+        kernel,
+        stride,
+        padding,
+        output_padding,
+        dilation,
+        groups,
+        epilogue,
+    })
+}
+
 fn norm(choices: &mut Choices<'_>) -> BatchNorm {
     let epsilon = Scalar::new(choices.one(&[1e-3, 1e-5]));
     BatchNorm { epsilon, scale: !choices.flag(), center: !choices.flag() }
@@ -361,7 +401,7 @@ mod tests {
     fn every_graph_is_legal_and_every_op_comes_up() {
         let mut runner = TestRunner::deterministic();
         let (mut ops, mut parts) = (BTreeSet::new(), BTreeSet::new());
-        for _ in 0..400 {
+        for _ in 0..1_000 {
             let graph = fused_graphs().new_tree(&mut runner).unwrap().current();
             let shapes = graph.shapes().unwrap();
             let mut faults = Faults::new();
@@ -375,26 +415,75 @@ mod tests {
             }
         }
         let all = [
+            "abs",
             "add",
+            "arg_max",
+            "avg_pool",
             "batch_norm",
             "clip",
+            "concat",
+            "constant",
             "conv2d",
+            "conv2d_transpose",
             "dense",
+            "elu",
+            "erf",
+            "gelu",
+            "gelu_tanh",
             "global_avg_pool",
             "hard_sigmoid",
             "hard_swish",
+            "identity",
             "input",
+            "leaky_relu",
+            "log_softmax",
+            "max",
+            "max_pool",
+            "min",
+            "mish",
             "mul",
             "pad",
+            "prelu",
+            "reduce_max",
+            "reduce_mean",
+            "reduce_min",
+            "reduce_sum",
             "relu",
             "relu6",
+            "rescale",
             "reshape",
+            "resize",
             "sigmoid",
+            "slice",
             "softmax",
+            "softplus",
+            "sub",
             "swish",
+            "tanh",
+            "transpose",
         ];
         assert_eq!(ops.into_iter().collect::<Vec<_>>(), all);
-        let all = ["add", "bias", "clip", "hard_sigmoid", "hard_swish", "relu", "relu6", "sigmoid", "swish"];
+        let all = [
+            "abs",
+            "add",
+            "bias",
+            "clip",
+            "elu",
+            "erf",
+            "gelu",
+            "gelu_tanh",
+            "hard_sigmoid",
+            "hard_swish",
+            "leaky_relu",
+            "mish",
+            "relu",
+            "relu6",
+            "rescale",
+            "sigmoid",
+            "softplus",
+            "swish",
+            "tanh",
+        ];
         assert_eq!(parts.into_iter().collect::<Vec<_>>(), all);
     }
 

@@ -27,15 +27,29 @@
 //! | `input` | `shape=SHAPE` |
 //! | `conv2d` | `filters=N`, `kernel=HxW`, `stride=HxW` (1x1), `pad=TOP:BOTTOM:LEFT:RIGHT` (0:0:0:0), `dilation=HxW` (1x1), `groups=N` (1), epilogue |
 //! | `dense` | `units=N`, epilogue |
-//! | epilogue | `bias`, `act=ACTIVATION`, `add`, `after=ACTIVATION`; an activation is `relu`, `relu6`, `sigmoid`, `swish`, `hard_sigmoid`, `hard_swish` or `clip(LOW, HIGH)` |
+//! | epilogue | `bias`, `act=ACTIVATION`, `add`, `after=ACTIVATION`; an activation is its name, with its attributes behind it: `relu6`, `clip(-1.0, 1.0)` |
+//! | `conv2d_transpose` | as `conv2d`, and `output_padding=HxW` (0x0) |
+//! | `max_pool` | `kernel`, `stride`, `pad`, `dilation` as `conv2d` |
+//! | `avg_pool` | the same, and `counted=TOP:BOTTOM:LEFT:RIGHT` (0:0:0:0) |
+//! | `resize` | `size=HxW`, `scale=FLOAT:FLOAT` (that of the sizes), `method=` `nearest_half_down`, `nearest_half_up`, `nearest_floor`, `nearest_ceil` or `bilinear`, `coordinates=` `half_pixel`, `pytorch_half_pixel`, `asymmetric` or `align_corners` |
+//! | `pad` | `pad=TOP:BOTTOM:LEFT:RIGHT`, `value=FLOAT` (0) |
 //! | `batch_norm` | `eps=FLOAT`, `no_scale`, `no_center` |
-//! | `relu`, `relu6`, `sigmoid`, `swish`, `hard_sigmoid`, `hard_swish`, `softmax`, `add` | |
+//! | `prelu` | `slope=SHAPE` |
 //! | `clip` | `low=FLOAT`, `high=FLOAT` |
-//! | `pad` | `pad=TOP:BOTTOM:LEFT:RIGHT` |
+//! | `leaky_relu` | `slope=FLOAT`, `threshold=FLOAT` (0) |
+//! | `elu` | `alpha=FLOAT` |
+//! | `rescale` | `scale=FLOAT`, `offset=FLOAT` (0) |
+//! | all other activations; `add`, `sub`, `mul`, `div`, `min`, `max`, `pow`; `softmax`, `log_softmax`; `identity` | |
 //! | `global_avg_pool` | `keep_dims` |
+//! | `reduce_mean`, `reduce_sum`, `reduce_max`, `reduce_min` | `axes=AXIS:...`, `keep_dims` |
+//! | `arg_max` | `keep_dims`, `last` |
+//! | `constant` | `shape=SHAPE` |
+//! | `concat` | `axis=AXIS` |
+//! | `slice` | `start=N:...`, `step=N:...` (1:...), `count=N:...` |
+//! | `transpose` | `axes=AXIS:...` |
 //! | `reshape` | `flatten`, or `to=SHAPE` |
 //!
-//! A node's shape stands behind `:` where inference knows it; there, `shape`, `to`, `filters` and `units` are left out, since
+//! A node's shape stands behind `:` where inference knows it; there, `shape`, `to`, `filters`, `units`, `size` and `count` are left out, since
 //! the shape says them. `from` names the source layers where they are not just the node itself. Weights of more than
 //! [`MOST_VALUES`] values are written as their digest, and read back as [`crate::weights::Data::Digest`]. How pictures become
 //! inputs and what the classes are called is not in the text: neither changes what the graph computes.

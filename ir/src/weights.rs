@@ -116,6 +116,8 @@ fn draw(seed: u64, name: &str, shape: &Shape) -> Arc<[f32]> {
         "mean" => noise.between(-0.2, 0.2),
         "variance" => noise.between(0.6, 1.4),
         "bias" => noise.between(-0.1, 0.1),
+        "slope" => noise.between(0.05, 0.4),
+        "value" => noise.normal(),
         _ => noise.normal() * deviation,
     };
     (0..count).map(|_| value(&mut noise) as f32).collect()

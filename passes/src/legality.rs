@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Binary;
+use frit_ir::ops::binary::broadcast;
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Shape, infer};
 
 /// The name of the pass.
@@ -89,16 +90,18 @@ fn check_joins(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, faults: &mut Fau
         let Some(join) = join(graph, shapes, id) else { continue };
         let [first, second] = join.shapes;
         let fits = match graph.node(id).op {
-            Op::Binary(binary) => binary.joins(first, second),
+            Op::Binary(_) => broadcast(first, second).is_some(),
             _ => first == second,
         };
         if fits {
             continue;
         }
-        // A product is no residual.
+        // Only a sum is a residual.
         let residual = match graph.node(id).op {
-            Op::Binary(Binary::Mul) => None,
-            _ => residual::diagnose(&branches, shapes, &join),
+            Op::Binary(Binary::Add) | Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_) => {
+                residual::diagnose(&branches, shapes, &join)
+            }
+            _ => None,
         };
         let fault = residual.unwrap_or_else(|| mismatch(graph, &join));
         faults.push(fault.at(described(graph.node(id))));
@@ -120,11 +123,12 @@ fn join<'a>(graph: &Graph, shapes: &'a BTreeMap<NodeId, Shape>, id: NodeId) -> O
 /// The fault of a join that is no residual.
 fn mismatch(graph: &Graph, join: &Join<'_>) -> Diagnostic {
     let [first, second] = join.sides.map(|id| graph.node(id).name.as_str());
-    let (name, note) = match graph.node(join.at).op {
-        Op::Binary(Binary::Mul) => {
-            ("mul", "a mul takes two tensors of one shape, or a map and one value for each of its channels")
-        }
-        _ => ("add", "an add takes two tensors of one shape; neither is repeated to fit the other"),
+    let (name, note) = match &graph.node(join.at).op {
+        Op::Binary(binary) => (
+            binary.name(),
+            "axes are compared from the last one on: an axis that is missing or 1 fits any, others must be alike",
+        ),
+        _ => ("add", "a fused add takes two tensors of one shape; neither is repeated to fit the other"),
     };
     Diagnostic::error(codes::JOIN_SHAPES, format!("{name} joins different shapes"))
         .operand("first", first, join.shapes[0].to_string())

@@ -1,7 +1,7 @@
 //! Networks for tests: a builder with drawn weights, and the comparison of two graphs in the interpreter.
 
 use frit_ir::ops::{
-    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Reshape,
+    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Pad, Padding, Reshape,
     Scalar, Softmax,
 };
 use frit_ir::weights::Data;
@@ -101,7 +101,7 @@ impl Net {
     }
 
     pub(crate) fn pad(&mut self, name: &str, padding: Padding, x: NodeId) -> NodeId {
-        self.add(name, Op::Pad(padding), &[x])
+        self.add(name, Op::Pad(Pad::zeros(padding)), &[x])
     }
 
     pub(crate) fn pool(&mut self, name: &str, keep_dims: bool, x: NodeId) -> NodeId {
@@ -113,7 +113,7 @@ impl Net {
     }
 
     pub(crate) fn softmax(&mut self, name: &str, x: NodeId) -> NodeId {
-        self.add(name, Op::Softmax(Softmax), &[x])
+        self.add(name, Op::Softmax(Softmax::default()), &[x])
     }
 
     /// Adds any layer, with weights of its own.

@@ -7,6 +7,7 @@ mod fields;
 mod header;
 mod kinds;
 mod layers;
+mod ops;
 mod order;
 mod schema;
 mod section;
@@ -20,12 +21,13 @@ use std::path::PathBuf;
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Shape};
 
-use super::{Source, inside, labels};
+use super::{Source, inside, labels, limits};
 use build::{Built, Entry};
 use document::{Document, Value};
 use fields::Findings;
 use header::{Header, WeightSource};
-use order::Index;
+use layers::Layer;
+use order::{Index, Target};
 pub use schema::schema;
 
 /// The graph that `text` describes, with warnings.
@@ -48,7 +50,7 @@ fn describe<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) 
     let order = order::order(&layers, &operands, findings);
     let entry = Entry { name: &header.input.name, shape: header.input.shape.clone() };
     let mut built = build::build(&entry, &layers, &operands, &order, findings);
-    outputs(&header, &index, &mut built, findings);
+    outputs(&header, &layers, &mut built, findings);
     let needed = std::mem::take(&mut built.needed);
     match &header.weights {
         Some(WeightSource::Seed(seed, at)) => weights::seeded(&mut built.graph, needed, *seed, at, findings),
@@ -75,9 +77,14 @@ fn file(source: &Source, name: &str) -> Result<PathBuf, String> {
 }
 
 /// Marks the outputs: those that are named, else the last layer.
-fn outputs<'a>(header: &Header<'a>, index: &Index<'_>, built: &mut Built, findings: &mut Findings<'a>) {
+fn outputs<'a>(header: &Header<'a>, layers: &[Layer<'a>], built: &mut Built, findings: &mut Findings<'a>) {
+    let index = Index::new(&header.input.name, layers);
     let Some(names) = &header.outputs else {
-        if let Some(last) = built.last() {
+        if let Some(last) = layers.last()
+            && let Some(fault) = last.several()
+        {
+            findings.add(&last.value, fault);
+        } else if let Some(last) = built.last() {
             built.graph.add_output(last);
         }
         return;
@@ -90,6 +97,12 @@ fn outputs<'a>(header: &Header<'a>, index: &Index<'_>, built: &mut Built, findin
                 continue;
             }
         };
+        if let Target::Layer(layer) = target
+            && let Some(fault) = layers[layer].several()
+        {
+            findings.add(at, fault);
+            continue;
+        }
         match built.node(&target) {
             Some(node) if built.graph.outputs().contains(&node) => {
                 let message = format!("the output {name} is given twice");

@@ -80,6 +80,7 @@ pub fn activate(builder: &mut Builder, activation: Activation, values: &[Registe
         Activation::Swish => transcendental::logistic(builder, Logistic::Swish, values),
         Activation::HardSigmoid => hard_sigmoid(builder, values),
         Activation::HardSwish => hard_swish(builder, values),
+        other => unreachable!("{other:?} has no kernel"),
     }
 }
 

@@ -28,7 +28,7 @@ impl Scheduler<'_> {
             Binary::Add => {
                 self.elementwise(id, None, None, Epilogue { residual: true, ..Epilogue::default() })
             }
-            Binary::Mul => {
+            _ => {
                 let is_gate = self.shapes[&operands[0]] != self.shapes[&operands[1]];
                 let factor = if is_gate { Factor::Gate } else { Factor::Map };
                 self.elementwise(id, None, Some(factor), Epilogue::default())

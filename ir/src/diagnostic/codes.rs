@@ -75,6 +75,8 @@ codes! {
     OPERANDS = 105;
     /// A reshape to another number of elements.
     RESHAPE = 106;
+    /// A concatenation of tensors that differ in another axis.
+    CONCAT_SHAPES = 107;
     /// A residual add joins different shapes.
     RESIDUAL_SHAPES = 201;
     /// An add joins different shapes.

@@ -27,6 +27,45 @@ pub enum Activation {
     HardSigmoid,
     /// `x * hard_sigmoid(x)` (Howard et al., MobileNetV3, 2019), with -0 for all x up to -3, minus infinity too.
     HardSwish,
+    /// `x` where x ≥ threshold, else `slope * (x - threshold)`; with threshold 0 the leaky ReLU (Maas et al., 2013).
+    LeakyRelu {
+        /// Factor of what is below the threshold.
+        slope: Scalar,
+        /// Where `x` itself begins.
+        threshold: Scalar,
+    },
+    /// `(e^x - e^-x) / (e^x + e^-x)`
+    Tanh,
+    /// `x` where x ≥ 0, else `alpha * (e^x - 1)` (Clevert et al., 2015)
+    Elu {
+        /// Minus the limit at minus infinity.
+        alpha: Scalar,
+    },
+    /// `x / 2 * (1 + erf(x / √2))` (Hendrycks and Gimpel, 2016); its limit, -0, at minus infinity.
+    Gelu,
+    /// `x / 2 * (1 + tanh(√(2/π) * (x + 0.044715 x³)))`, with -0 at minus infinity.
+    GeluTanh,
+    /// `x * tanh(softplus(x))` (Misra, 2019); its limit, -0, at minus infinity.
+    Mish,
+    /// `ln(1 + e^x)`
+    Softplus,
+    /// The error function.
+    Erf,
+    /// `e^x`
+    Exp,
+    /// The natural logarithm: minus infinity of 0, NaN below.
+    Log,
+    /// NaN below 0.
+    Sqrt,
+    /// `|x|`
+    Abs,
+    /// `x * scale + offset`
+    Rescale {
+        /// Factor.
+        scale: Scalar,
+        /// Summand.
+        offset: Scalar,
+    },
 }
 
 impl Activation {
@@ -34,13 +73,23 @@ impl Activation {
     pub const SIXTH: f32 = 1.0 / 6.0;
 
     /// The activations that their name says all of.
-    pub const BY_NAME: [Activation; 6] = [
+    pub const BY_NAME: [Activation; 16] = [
         Activation::Relu,
         Activation::Relu6,
         Activation::Sigmoid,
         Activation::Swish,
         Activation::HardSigmoid,
         Activation::HardSwish,
+        Activation::Tanh,
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Mish,
+        Activation::Softplus,
+        Activation::Erf,
+        Activation::Exp,
+        Activation::Log,
+        Activation::Sqrt,
+        Activation::Abs,
     ];
 
     /// The name in the textual form and in descriptions.
@@ -53,6 +102,19 @@ impl Activation {
             Activation::Swish => "swish",
             Activation::HardSigmoid => "hard_sigmoid",
             Activation::HardSwish => "hard_swish",
+            Activation::LeakyRelu { .. } => "leaky_relu",
+            Activation::Tanh => "tanh",
+            Activation::Elu { .. } => "elu",
+            Activation::Gelu => "gelu",
+            Activation::GeluTanh => "gelu_tanh",
+            Activation::Mish => "mish",
+            Activation::Softplus => "softplus",
+            Activation::Erf => "erf",
+            Activation::Exp => "exp",
+            Activation::Log => "log",
+            Activation::Sqrt => "sqrt",
+            Activation::Abs => "abs",
+            Activation::Rescale { .. } => "rescale",
         }
     }
 
@@ -61,13 +123,24 @@ impl Activation {
         Activation::BY_NAME.into_iter().find(|activation| activation.name() == name)
     }
 
+    /// What its name does not say, by name.
+    pub fn attributes(&self) -> Vec<(&'static str, Scalar)> {
+        match *self {
+            Activation::Clip { low, high } => vec![("low", low), ("high", high)],
+            Activation::LeakyRelu { slope, threshold } => vec![("slope", slope), ("threshold", threshold)],
+            Activation::Elu { alpha } => vec![("alpha", alpha)],
+            Activation::Rescale { scale, offset } => vec![("scale", scale), ("offset", offset)],
+            _ => Vec::new(),
+        }
+    }
+
     /// The bounds of a clamp, lower first; `None` for what is no clamp.
     pub fn bounds(&self) -> Option<(f32, f32)> {
         match self {
             Activation::Relu => Some((0.0, f32::INFINITY)),
             Activation::Relu6 => Some((0.0, 6.0)),
             Activation::Clip { low, high } => Some((low.get(), high.get())),
-            Activation::Sigmoid | Activation::Swish | Activation::HardSigmoid | Activation::HardSwish => None,
+            _ => None,
         }
     }
 
@@ -89,8 +162,45 @@ impl Activation {
             Activation::HardSigmoid => hard_sigmoid(x),
             // Below -3 the second factor is 0 whatever the first is, unless that has no end.
             Activation::HardSwish => x.max(-three) * hard_sigmoid(x),
+            Activation::LeakyRelu { threshold, .. } if x >= number(threshold.get()) => x,
+            Activation::LeakyRelu { slope, threshold } => {
+                number::<T>(slope.get()) * (x - number(threshold.get()))
+            }
+            Activation::Elu { .. } if x >= T::zero() => x,
+            Activation::Elu { alpha } => number::<T>(alpha.get()) * x.exp_m1(),
+            Activation::Gelu | Activation::GeluTanh | Activation::Mish if x == T::neg_infinity() => {
+                T::neg_zero()
+            }
+            Activation::Tanh => x.tanh(),
+            Activation::Gelu => x * number(0.5) * (one + erf(x * number(std::f32::consts::FRAC_1_SQRT_2))),
+            Activation::GeluTanh => {
+                let inner = number::<T>(SQRT_2_BY_PI) * (x + number::<T>(0.044_715) * x * x * x);
+                x * number(0.5) * (one + inner.tanh())
+            }
+            Activation::Mish => x * softplus(x).tanh(),
+            Activation::Softplus => softplus(x),
+            Activation::Erf => erf(x),
+            Activation::Exp => x.exp(),
+            Activation::Log => x.ln(),
+            Activation::Sqrt => x.sqrt(),
+            Activation::Abs => x.abs(),
+            Activation::Rescale { scale, offset } => x * number(scale.get()) + number(offset.get()),
         }
     }
+}
+
+/// √(2/π) in f32, as frameworks have it.
+const SQRT_2_BY_PI: f32 = 0.797_884_6;
+
+/// `ln(1 + e^x)`, where nothing overflows.
+fn softplus<T: Float>(x: T) -> T {
+    x.max(T::zero()) + (-x.abs()).exp().ln_1p()
+}
+
+/// The error function in f64.
+fn erf<T: Float>(x: T) -> T {
+    let x = x.to_f64().expect("every float fits f64");
+    T::from(libm::erf(x)).expect("f64 fits every float, rounded")
 }
 
 fn clamp<T: Float>(x: T, (low, high): (f32, f32)) -> T {

@@ -1,48 +1,96 @@
 //! Two tensors, element by element.
 
+use smallvec::SmallVec;
+
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
 
-/// A function of two elements.
+/// A function of two elements. Operands of different shapes are repeated as NumPy does it: axes are compared from the last
+/// one on, and a missing axis or one of length 1 fits any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Binary {
-    /// `a + b`, of two tensors of one shape.
+    /// `a + b`
     Add,
-    /// `a * b`, of two tensors of one shape, or of a map and a gate: one value for each channel, the same for all pixels
-    /// (Hu et al., Squeeze-and-Excitation Networks, 2018).
+    /// `a - b`
+    Sub,
+    /// `a * b`; of a map and one value for each channel, the gate of Squeeze-and-Excitation (Hu et al., 2018).
     Mul,
+    /// `a / b`
+    Div,
+    /// The smaller; NaN where either is.
+    Min,
+    /// The larger; NaN where either is.
+    Max,
+    /// `a` to the power of `b`
+    Pow,
 }
 
 impl Binary {
+    /// All of them.
+    pub const ALL: [Binary; 7] =
+        [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Min, Binary::Max, Binary::Pow];
+
     /// The name in the textual form and in descriptions.
     pub fn name(&self) -> &'static str {
         match self {
             Binary::Add => "add",
+            Binary::Sub => "sub",
             Binary::Mul => "mul",
+            Binary::Div => "div",
+            Binary::Min => "min",
+            Binary::Max => "max",
+            Binary::Pow => "pow",
         }
     }
 
-    /// Whether the op takes operands of these shapes; the result has the first one's.
-    pub fn joins(&self, a: &Shape, b: &Shape) -> bool {
-        a == b || (*self == Binary::Mul && is_gate(a, b))
+    /// The one that is called `name`.
+    pub fn of_name(name: &str) -> Option<Binary> {
+        Binary::ALL.into_iter().find(|binary| binary.name() == name)
     }
 
-    /// The function of each pair of elements; a tensor with fewer is repeated for each pixel.
-    pub(crate) fn evaluate<T: Number>(&self, a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Diagnostic> {
-        let shape = |tensor: &Tensor<T>| Shape::new(tensor.shape());
-        if a.len() != b.len() && !self.joins(&shape(a), &shape(b)) {
-            let message = format!("{} joins {:?} and {:?}", self.name(), a.shape(), b.shape());
-            return Err(Diagnostic::error(codes::JOIN_SHAPES, message));
-        }
-        let mut output = a.clone();
-        let pairs = output.iter_mut().zip(b.iter().cycle());
+    /// The function of two elements.
+    pub fn apply<T: Number>(&self, a: T, b: T) -> T {
         match self {
-            Binary::Add => pairs.for_each(|(a, &b)| *a = *a + b),
-            Binary::Mul => pairs.for_each(|(a, &b)| *a = *a * b),
+            Binary::Add => a + b,
+            Binary::Sub => a - b,
+            Binary::Mul => a * b,
+            Binary::Div => a / b,
+            Binary::Min | Binary::Max if a.is_nan() || b.is_nan() => T::nan(),
+            Binary::Min => a.min(b),
+            Binary::Max => a.max(b),
+            Binary::Pow => a.powf(b),
         }
-        Ok(output)
     }
+
+    /// The function of each pair of elements.
+    pub(crate) fn evaluate<T: Number>(&self, a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Diagnostic> {
+        let shape = broadcast(&Shape::new(a.shape()), &Shape::new(b.shape())).ok_or_else(|| {
+            let message = format!("{} joins {:?} and {:?}", self.name(), a.shape(), b.shape());
+            Diagnostic::error(codes::JOIN_SHAPES, message)
+        })?;
+        let spread = |tensor: &Tensor<T>| {
+            tensor.broadcast(shape.axes()).expect("both spread to the shape of the result").into_owned()
+        };
+        let mut output = spread(a);
+        output.zip_mut_with(&spread(b), |a, &b| *a = self.apply(*a, b));
+        Ok(output.as_standard_layout().into_owned())
+    }
+}
+
+/// The shape of tensors of `a` and `b` repeated to fit each other, where they can be (NumPy, Broadcasting).
+pub fn broadcast(a: &Shape, b: &Shape) -> Option<Shape> {
+    let (long, short) = if a.rank() >= b.rank() { (a, b) } else { (b, a) };
+    let mut axes: SmallVec<[usize; 4]> = SmallVec::from_slice(long.axes());
+    let offset = long.rank() - short.rank();
+    for (axis, &length) in axes[offset..].iter_mut().zip(short.axes()) {
+        match (*axis, length) {
+            (one, other) if one == other || other == 1 => {}
+            (1, other) => *axis = other,
+            _ => return None,
+        }
+    }
+    Some(Shape::new(&axes))
 }
 
 /// Whether `gate` has one value for each channel of `map`.
@@ -54,16 +102,39 @@ pub fn is_gate(map: &Shape, gate: &Shape) -> bool {
 mod tests {
     use super::*;
 
+    fn joined(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+        broadcast(&Shape::new(a), &Shape::new(b)).map(|shape| shape.axes().to_vec())
+    }
+
+    #[test]
+    fn axes_are_compared_from_the_last_one_on() {
+        assert_eq!(joined(&[4, 5, 3], &[4, 5, 3]), Some(vec![4, 5, 3]));
+        assert_eq!(joined(&[4, 5, 3], &[3]), Some(vec![4, 5, 3]));
+        assert_eq!(joined(&[3], &[4, 5, 3]), Some(vec![4, 5, 3]));
+        assert_eq!(joined(&[4, 1, 3], &[5, 1]), Some(vec![4, 5, 3]));
+        assert_eq!(joined(&[4, 5, 3], &[]), Some(vec![4, 5, 3]));
+        assert_eq!(joined(&[4, 5, 3], &[4, 5, 2]), None);
+        assert_eq!(joined(&[4, 5, 3], &[4]), None);
+        assert_eq!(joined(&[4, 5, 3], &[4, 4, 5, 3]), Some(vec![4, 4, 5, 3]));
+    }
+
     #[test]
     fn a_gate_is_a_vector_of_the_maps_channels_and_only_of_those() {
-        let joins = |a: &[usize], b: &[usize]| Binary::Mul.joins(&Shape::new(a), &Shape::new(b));
-        assert!(joins(&[4, 5, 3], &[4, 5, 3]));
-        assert!(joins(&[4, 5, 3], &[3]) && joins(&[4, 5, 3], &[1, 1, 3]));
-        assert!(
-            !joins(&[4, 5, 3], &[4, 5, 1])
-                && !joins(&[4, 5, 3], &[1, 5, 3])
-                && !joins(&[1, 1, 3], &[4, 5, 3])
-        );
-        assert!(!Binary::Add.joins(&Shape::new(&[4, 5, 3]), &Shape::new(&[3])));
+        let gate = |a: &[usize], b: &[usize]| is_gate(&Shape::new(a), &Shape::new(b));
+        assert!(gate(&[4, 5, 3], &[3]) && gate(&[4, 5, 3], &[1, 1, 3]));
+        assert!(!gate(&[4, 5, 3], &[4, 5, 1]) && !gate(&[4, 5, 3], &[1, 5, 3]) && !gate(&[4, 3], &[3]));
+    }
+
+    #[test]
+    fn operands_are_repeated_and_nan_stays() {
+        let tensor = |axes: &[usize], values: &[f64]| Tensor::from_shape_vec(axes, values.to_vec()).unwrap();
+        let (column, row) = (tensor(&[2, 1], &[1.0, 2.0]), tensor(&[3], &[10.0, 20.0, f64::NAN]));
+        let sub = Binary::Sub.evaluate(&column, &row).unwrap();
+        assert_eq!(sub.shape(), [2, 3]);
+        assert_eq!(sub.iter().take(2).copied().collect::<Vec<_>>(), [-9.0, -19.0]);
+        let min = Binary::Min.evaluate(&row, &column).unwrap();
+        assert!(min[[1, 2]].is_nan() && min[[1, 0]] == 2.0);
+        assert_eq!(Binary::Pow.apply(2.0, 3.0), 8.0);
+        assert_eq!(Binary::Div.apply(1.0, 4.0), 0.25);
     }
 }

@@ -18,6 +18,18 @@ pub struct Padding {
     pub right: usize,
 }
 
+impl Padding {
+    /// Top, bottom, left, right.
+    pub fn sides(&self) -> [usize; 4] {
+        [self.top, self.bottom, self.left, self.right]
+    }
+
+    /// Before and after the map along `axis` (0: rows, 1: columns).
+    pub fn along(&self, axis: usize) -> [usize; 2] {
+        if axis == 0 { [self.top, self.bottom] } else { [self.left, self.right] }
+    }
+}
+
 /// Attributes of a convolution. The kernel is `[kernel height, kernel width, in / groups, filters]` (HWIO); a depthwise
 /// convolution has as many groups as input channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,69 +64,62 @@ impl Conv2d {
     }
 
     pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
-        let [height, width, channels] = operands[0].map().ok_or_else(|| {
-            Diagnostic::error(
-                codes::RANK,
-                format!("conv2d takes a map (height x width x channels), not {}", operands[0]),
-            )
-        })?;
+        let [height, width, channels] = super::as_map("conv2d", &operands[0])?;
         self.validate(channels)?;
-        let rows = self.positions(height, 0)?;
-        let columns = self.positions(width, 1)?;
-        super::sized(Shape::new(&[rows, columns, self.filters]))
+        let sizes = [height, width];
+        let along = |axis: usize| {
+            let (kernel, stride, dilation) = (self.kernel[axis], self.stride[axis], self.dilation[axis]);
+            positions(sizes[axis], self.padding.along(axis), kernel, stride, dilation)
+        };
+        super::sized(Shape::new(&[along(0)?, along(1)?, self.filters]))
     }
 
     pub(super) fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
-        let per_group = operands[0].channels() / self.groups.max(1);
-        let kernel = Shape::new(&[self.kernel[0], self.kernel[1], per_group, self.filters]);
-        let mut roles = vec![WeightRole { role: "kernel", shape: kernel }];
-        if self.epilogue.bias {
-            roles.push(WeightRole { role: "bias", shape: Shape::new(&[self.filters]) });
-        }
-        roles
+        weight_roles(self.kernel, operands[0].channels() / self.groups.max(1), self.filters, &self.epilogue)
     }
 
     fn validate(&self, channels: usize) -> Result<(), Diagnostic> {
-        let bad = |message: String| Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
         for (name, pair) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
-            if pair.contains(&0) {
-                return bad(format!("{name} {}x{} has a zero; the least is 1", pair[0], pair[1]));
-            }
+            super::check_pair(name, pair)?;
         }
-        if self.filters == 0 || self.groups == 0 {
-            return bad(format!(
-                "{} filters in {} groups; the least is 1 of each",
-                self.filters, self.groups
-            ));
-        }
-        if !channels.is_multiple_of(self.groups) || !self.filters.is_multiple_of(self.groups) {
-            return bad(format!(
-                "{} groups do not divide {channels} input channels and {} filters",
-                self.groups, self.filters
-            ));
-        }
-        Ok(())
+        super::check_groups(self.groups, channels, self.filters)
     }
+}
 
-    /// Places of the kernel along `axis` (0: rows, 1: columns) of a map of `length`.
-    fn positions(&self, length: usize, axis: usize) -> Result<usize, Diagnostic> {
-        let (before, after) = if axis == 0 {
-            (self.padding.top, self.padding.bottom)
-        } else {
-            (self.padding.left, self.padding.right)
-        };
-        let reach = (self.kernel[axis] - 1).checked_mul(self.dilation[axis]).and_then(|r| r.checked_add(1));
-        let padded = length.checked_add(before).and_then(|l| l.checked_add(after));
-        match (padded, reach) {
-            (Some(padded), Some(reach)) if reach <= padded => Ok((padded - reach) / self.stride[axis] + 1),
-            _ => Err(Diagnostic::error(
-                codes::KERNEL_TOO_LARGE,
-                format!(
-                    "a kernel of {} with dilation {} does not fit into {length} + {before} + {after}",
-                    self.kernel[axis], self.dilation[axis]
-                ),
-            )),
-        }
+/// The weights of a convolution with `inputs` channels a group.
+pub(super) fn weight_roles(
+    kernel: [usize; 2],
+    inputs: usize,
+    filters: usize,
+    epilogue: &Epilogue,
+) -> Vec<WeightRole> {
+    let kernel = Shape::new(&[kernel[0], kernel[1], inputs, filters]);
+    let mut roles = vec![WeightRole { role: "kernel", shape: kernel }];
+    if epilogue.bias {
+        roles.push(WeightRole { role: "bias", shape: Shape::new(&[filters]) });
+    }
+    roles
+}
+
+/// Places of a window along an axis of `length` with `padding` before and after it.
+pub(super) fn positions(
+    length: usize,
+    padding: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+) -> Result<usize, Diagnostic> {
+    let [before, after] = padding;
+    let reach = (kernel - 1).checked_mul(dilation).and_then(|r| r.checked_add(1));
+    let padded = length.checked_add(before).and_then(|l| l.checked_add(after));
+    match (padded, reach) {
+        (Some(padded), Some(reach)) if reach <= padded => Ok((padded - reach) / stride + 1),
+        _ => Err(Diagnostic::error(
+            codes::KERNEL_TOO_LARGE,
+            format!(
+                "a kernel of {kernel} with dilation {dilation} does not fit into {length} + {before} + {after}"
+            ),
+        )),
     }
 }
 

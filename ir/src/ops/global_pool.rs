@@ -1,6 +1,6 @@
 //! The mean of each channel over the whole map.
 
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::Diagnostic;
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
 
@@ -13,12 +13,7 @@ pub struct GlobalAveragePool {
 
 impl GlobalAveragePool {
     pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
-        let [_, _, channels] = operands[0].map().ok_or_else(|| {
-            Diagnostic::error(
-                codes::RANK,
-                format!("global_avg_pool takes a map (height x width x channels), not {}", operands[0]),
-            )
-        })?;
+        let [_, _, channels] = super::as_map("global_avg_pool", &operands[0])?;
         Ok(if self.keep_dims { Shape::new(&[1, 1, channels]) } else { Shape::new(&[channels]) })
     }
 }

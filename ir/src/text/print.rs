@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::{MOST_VALUES, is_plain};
-use crate::ops::{Activation, BatchNorm, Conv2d, Epilogue, Padding, Reshape};
+use crate::ops::{
+    Activation, BatchNorm, Conv2d, Conv2dTranspose, Epilogue, Padding, Pool, PoolKind, Reshape, Resize, Span,
+};
 use crate::weights::{Data, Weight};
 use crate::{Graph, Node, NodeId, Op, Shape};
 
@@ -77,43 +79,116 @@ fn tensor(graph: &Graph, id: NodeId) -> String {
 
 /// The attributes of `op`, without those that a printed shape says.
 fn attributes(op: &Op, shape_known: bool) -> Vec<String> {
-    let unless_known = |attribute: String| if shape_known { None } else { Some(attribute) };
+    let said = |attribute: String, others: Vec<String>| {
+        let attribute = if shape_known { None } else { Some(attribute) };
+        attribute.into_iter().chain(others).collect()
+    };
     match op {
-        Op::Input(input) => unless_known(format!("shape={}", input.shape)).into_iter().collect(),
+        Op::Input(input) => said(format!("shape={}", input.shape), Vec::new()),
+        Op::Constant(constant) => said(format!("shape={}", constant.shape), Vec::new()),
         Op::Conv2d(conv) => {
-            let filters = unless_known(format!("filters={}", conv.filters));
-            filters.into_iter().chain(window(conv)).chain(epilogue(&conv.epilogue)).collect()
+            said(format!("filters={}", conv.filters), [window(conv), epilogue(&conv.epilogue)].concat())
         }
-        Op::Dense(dense) => {
-            let units = unless_known(format!("units={}", dense.units));
-            units.into_iter().chain(epilogue(&dense.epilogue)).collect()
-        }
+        Op::Conv2dTranspose(conv) => said(format!("filters={}", conv.filters), transposed(conv)),
+        Op::Dense(dense) => said(format!("units={}", dense.units), epilogue(&dense.epilogue)),
         Op::BatchNorm(norm) => batch_norm(norm),
-        Op::Activation(Activation::Clip { low, high }) => vec![format!("low={low}"), format!("high={high}")],
-        Op::Pad(padding) => vec![format!("pad={}", sides(padding))],
-        Op::GlobalAveragePool(pool) if pool.keep_dims => vec!["keep_dims".to_owned()],
+        Op::Activation(activation) => {
+            activation.attributes().into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+        }
+        Op::Prelu(prelu) => vec![format!("slope={}", prelu.slope)],
+        Op::Pad(pad) => {
+            let value = (pad.value.get() != 0.0).then(|| format!("value={}", pad.value));
+            std::iter::once(format!("pad={}", sides(&pad.padding))).chain(value).collect()
+        }
+        Op::Pool(pool) => self::pool(pool),
+        Op::GlobalAveragePool(pool) => flag("keep_dims", pool.keep_dims),
+        Op::Reduce(reduce) => {
+            [vec![format!("axes={}", joined(&reduce.axes))], flag("keep_dims", reduce.keep_dims)].concat()
+        }
+        Op::Resize(resize) => {
+            let [rows, columns] = resize.size;
+            said(format!("size={rows}x{columns}"), self::resize(resize))
+        }
+        Op::ArgMax(arg_max) => [flag("keep_dims", arg_max.keep_dims), flag("last", arg_max.last)].concat(),
+        Op::Concat(concat) => vec![format!("axis={}", concat.axis)],
+        Op::Slice(slice) => {
+            let of = |part: fn(&Span) -> usize| slice.spans.iter().map(part).collect::<Vec<_>>();
+            said(
+                format!("count={}", joined(&of(|span| span.count))),
+                spans(&of(|span| span.start), &of(|span| span.step)),
+            )
+        }
+        Op::Transpose(transpose) => vec![format!("axes={}", joined(&transpose.axes))],
         Op::Reshape(Reshape::Flatten) => vec!["flatten".to_owned()],
-        Op::Reshape(Reshape::To(shape)) => unless_known(format!("to={shape}")).into_iter().collect(),
-        Op::Activation(_) | Op::Binary(_) | Op::GlobalAveragePool(_) | Op::Softmax(_) => Vec::new(),
+        Op::Reshape(Reshape::To(shape)) => said(format!("to={shape}"), Vec::new()),
+        Op::Binary(_) | Op::Softmax(_) | Op::Identity => Vec::new(),
     }
 }
 
-fn window(conv: &Conv2d) -> Vec<String> {
-    let pair = |name: &str, [down, across]: [usize; 2]| format!("{name}={down}x{across}");
-    let mut attributes = vec![pair("kernel", conv.kernel)];
-    if conv.stride != [1, 1] {
-        attributes.push(pair("stride", conv.stride));
+fn flag(name: &str, set: bool) -> Vec<String> {
+    if set { vec![name.to_owned()] } else { Vec::new() }
+}
+
+/// Numbers with colons between them; of a scalar's axes there are none.
+fn joined(numbers: &[usize]) -> String {
+    if numbers.is_empty() {
+        return "scalar".to_owned();
     }
-    if conv.padding != Padding::default() {
-        attributes.push(format!("pad={}", sides(&conv.padding)));
-    }
-    if conv.dilation != [1, 1] {
-        attributes.push(pair("dilation", conv.dilation));
-    }
-    if conv.groups != 1 {
-        attributes.push(format!("groups={}", conv.groups));
+    numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(":")
+}
+
+fn spans(starts: &[usize], steps: &[usize]) -> Vec<String> {
+    let steps = steps.iter().any(|&step| step != 1).then(|| format!("step={}", joined(steps)));
+    std::iter::once(format!("start={}", joined(starts))).chain(steps).collect()
+}
+
+fn resize(resize: &Resize) -> Vec<String> {
+    let scale = resize.scale.map(|[down, across]| format!("scale={down}:{across}"));
+    let method = format!("method={}", resize.interpolation.name());
+    let coordinates = format!("coordinates={}", resize.coordinates.name());
+    scale.into_iter().chain([method, coordinates]).collect()
+}
+
+fn pair(name: &str, [down, across]: [usize; 2]) -> String {
+    format!("{name}={down}x{across}")
+}
+
+/// Kernel, stride, padding and dilation of a window, without those that are the usual ones.
+fn sliding(kernel: [usize; 2], stride: [usize; 2], padding: &Padding, dilation: [usize; 2]) -> Vec<String> {
+    let stride = (stride != [1, 1]).then(|| pair("stride", stride));
+    let padding = (*padding != Padding::default()).then(|| format!("pad={}", sides(padding)));
+    let dilation = (dilation != [1, 1]).then(|| pair("dilation", dilation));
+    std::iter::once(pair("kernel", kernel)).chain(stride).chain(padding).chain(dilation).collect()
+}
+
+fn pool(pool: &Pool) -> Vec<String> {
+    let mut attributes = sliding(pool.kernel, pool.stride, &pool.padding, pool.dilation);
+    if let PoolKind::Average { counted } = pool.kind
+        && counted != Padding::default()
+    {
+        attributes.push(format!("counted={}", sides(&counted)));
     }
     attributes
+}
+
+fn window(conv: &Conv2d) -> Vec<String> {
+    let mut attributes = sliding(conv.kernel, conv.stride, &conv.padding, conv.dilation);
+    attributes.extend(groups(conv.groups));
+    attributes
+}
+
+fn transposed(conv: &Conv2dTranspose) -> Vec<String> {
+    let mut attributes = sliding(conv.kernel, conv.stride, &conv.padding, conv.dilation);
+    attributes.extend(groups(conv.groups));
+    if conv.output_padding != [0, 0] {
+        attributes.push(pair("output_padding", conv.output_padding));
+    }
+    attributes.extend(epilogue(&conv.epilogue));
+    attributes
+}
+
+fn groups(groups: usize) -> Option<String> {
+    (groups != 1).then(|| format!("groups={groups}"))
 }
 
 fn sides(padding: &Padding) -> String {
@@ -134,10 +209,12 @@ fn epilogue(epilogue: &Epilogue) -> Vec<String> {
 }
 
 fn function(activation: &Activation) -> String {
-    match activation {
-        Activation::Clip { low, high } => format!("clip({low}, {high})"),
-        _ => activation.name().to_owned(),
+    let arguments: Vec<String> =
+        activation.attributes().into_iter().map(|(_, value)| value.to_string()).collect();
+    if arguments.is_empty() {
+        return activation.name().to_owned();
     }
+    format!("{}({})", activation.name(), arguments.join(", "))
 }
 
 fn batch_norm(norm: &BatchNorm) -> Vec<String> {

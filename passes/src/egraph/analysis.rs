@@ -5,6 +5,7 @@
 //! [`super::optimise`] returns it.
 
 use egg::{Analysis, DidMerge};
+use frit_ir::ops::binary::broadcast;
 use frit_ir::{Op, Shape};
 use smallvec::SmallVec;
 
@@ -19,7 +20,7 @@ pub(crate) type EGraph = egg::EGraph<ENode, Meaning>;
 pub(crate) struct Facts {
     /// The shape; `None` behind a fault, and for the root, which is no tensor.
     pub(crate) shape: Option<Shape>,
-    /// Whether it is a weight or computed from weights alone.
+    /// Whether it is a weight or an expression of weights; a layer is neither, whatever it reads.
     pub(crate) constant: bool,
 }
 
@@ -43,7 +44,7 @@ impl Analysis<ENode> for Meaning {
     fn make(egraph: &mut EGraph, node: &ENode, _id: egg::Id) -> Facts {
         let constant = match node.op {
             Operator::Weight(_) => true,
-            Operator::Input(_) | Operator::Outputs => false,
+            Operator::Input(_) | Operator::Outputs | Operator::Layer(_) => false,
             _ => node.children.iter().all(|&child| egraph[child].data.constant),
         };
         if node.op == Operator::Outputs {
@@ -105,7 +106,7 @@ fn layer_shape(op: &Op, children: &[Shape]) -> Result<Shape, String> {
     let (operands, weights) = children.split_at_checked(op.arity()).ok_or("operands are missing")?;
     let result = op.shape(operands).map_err(|diagnostic| diagnostic.message)?;
     let fits = match op {
-        Op::Binary(binary) => binary.joins(&operands[0], &operands[1]),
+        Op::Binary(_) => broadcast(&operands[0], &operands[1]).is_some(),
         _ => op.epilogue().is_none_or(|epilogue| !epilogue.residual || operands[1] == result),
     };
     if !fits {

@@ -42,6 +42,7 @@ pub(crate) enum Kind {
     Pad,
     GlobalAveragePool,
     Reshape,
+    Identity,
     Other,
 }
 
@@ -80,6 +81,7 @@ impl ENode {
         let mut node = self.clone();
         match &mut node.op {
             Operator::Layer(Op::Conv2d(conv)) => conv.epilogue = epilogue,
+            Operator::Layer(Op::Conv2dTranspose(conv)) => conv.epilogue = epilogue,
             Operator::Layer(Op::Dense(dense)) => dense.epilogue = epilogue,
             other => unreachable!("{other:?} has no epilogue"),
         }
@@ -106,6 +108,7 @@ impl ENode {
             Some(Op::Pad(_)) => Kind::Pad,
             Some(Op::GlobalAveragePool(_)) => Kind::GlobalAveragePool,
             Some(Op::Reshape(_)) => Kind::Reshape,
+            Some(Op::Identity) => Kind::Identity,
             _ => Kind::Other,
         }
     }

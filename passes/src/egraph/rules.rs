@@ -33,6 +33,7 @@ pub const ALL: &[&Rule] = &[
     &identity::MERGE_RESHAPES,
     &identity::DROP_RESHAPE,
     &identity::DROP_PAD,
+    &identity::DROP_IDENTITY,
 ];
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! What each op takes, and what it takes where the layer says nothing.
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{
-    Activation, BatchNorm, Binary, Dense, Epilogue, GlobalAveragePool, Padding, Reshape, Scalar, Softmax,
-};
-use frit_ir::{Op, Shape};
+use frit_ir::ops::{Activation, Scalar};
+use frit_ir::{Diagnostic, Op, Shape};
 
-use super::fields::{Reader, unknown, wrong};
-use super::kinds::{Follower, Pair, PaddingRule, Positive};
+use super::fields::{Reader, unknown};
+use super::kinds::{Follower, PaddingRule, Positive};
 use super::layers::What;
+use super::ops::OPS;
+use super::ops::split::Split;
 use super::section::{Field, Rule, Section, section, section_kind};
 use super::squeeze::SqueezeRule;
 use super::stages::{self, Stage};
@@ -136,28 +136,6 @@ impl Defaults {
     }
 }
 
-/// The ops by their names in descriptions.
-pub(super) const OPS: &[Entry] = &[
-    Entry::new::<ConvolutionFields>("conv2d", "A convolution, perhaps in groups"),
-    Entry::new::<DepthwiseFields>("depthwise_conv2d", "A convolution of each channel by itself"),
-    Entry::new::<BatchNormFields>("batch_norm", "Batch normalisation with the statistics of training"),
-    Entry::new::<Plain>("relu", "max(x, 0)"),
-    Entry::new::<Plain>("relu6", "min(max(x, 0), 6)"),
-    Entry::new::<Plain>("sigmoid", "1 / (1 + e^-x)"),
-    Entry::new::<Plain>("swish", "x * sigmoid(x), also called SiLU"),
-    Entry::new::<Plain>("hard_sigmoid", "relu6(x + 3) / 6"),
-    Entry::new::<Plain>("hard_swish", "x * hard_sigmoid(x)"),
-    Entry::new::<ClipFields>("clip", "min(max(x, low), high)"),
-    Entry::new::<Plain>("add", "The sum of two tensors of one shape"),
-    Entry::new::<Plain>("mul", "The product of two tensors of one shape, or of a map and a gate"),
-    Entry::new::<PadFields>("pad", "Zeros around a map"),
-    Entry::new::<GlobalPoolFields>("global_avg_pool", "The mean of each channel over the map"),
-    Entry::new::<DenseFields>("dense", "A fully connected layer"),
-    Entry::new::<Plain>("softmax", "Exponentials along the last axis that add up to one"),
-    Entry::new::<ReshapeFields>("reshape", "The same elements in another shape"),
-    Entry::new::<Plain>("flatten", "The same elements as a vector"),
-];
-
 /// How many filters a convolution has.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Filters {
@@ -184,8 +162,39 @@ pub(super) struct Convolution {
 #[derive(Debug)]
 pub(super) enum Kind {
     Plain(Op),
+    /// An op that the shapes of its operands complete.
+    Shaped(Box<dyn Shaped>),
+    /// A constant, with its value where the description says it.
+    Constant(Shape, Option<Vec<f32>>),
     Convolution(Convolution),
+    Split(Split),
     Stage(Stage),
+}
+
+/// What becomes an op when the shapes of its operands are known.
+pub(super) trait Shaped: std::fmt::Debug {
+    /// The op on operands of these shapes.
+    ///
+    /// # Errors
+    /// What does not fit these shapes.
+    fn op(&self, operands: &[Shape]) -> Result<Op, Diagnostic>;
+
+    /// How many operands it takes where it is given so many.
+    fn arity(&self, _given: usize) -> usize {
+        1
+    }
+}
+
+impl Kind {
+    /// How many operands it takes where it is given so many.
+    pub(super) fn arity(&self, given: usize) -> usize {
+        match self {
+            Kind::Plain(op) => op.arity(),
+            Kind::Shaped(shaped) => shaped.arity(given),
+            Kind::Constant(..) => 0,
+            Kind::Convolution(_) | Kind::Split(_) | Kind::Stage(_) => 1,
+        }
+    }
 }
 
 /// Reads what the op or stage takes, and the activation that follows it; a field that it does not take is a fault.
@@ -218,197 +227,4 @@ fn read_as<L: Layer>(
     let layer = layer?;
     let follower = layer.follower();
     Some((layer.kind(word, reader, defaults)?, follower))
-}
-
-section! {
-    /// An op without fields.
-    Plain {}
-}
-
-impl Layer for Plain {
-    fn kind(self, word: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(match word {
-            "add" => Op::Binary(Binary::Add),
-            "mul" => Op::Binary(Binary::Mul),
-            "softmax" => Op::Softmax(Softmax),
-            "flatten" => Op::Reshape(Reshape::Flatten),
-            _ => Op::Activation(Activation::of_name(word)?),
-        }))
-    }
-}
-
-section! {
-    /// A convolution, perhaps in groups.
-    ConvolutionFields {
-        /// Output channels.
-        filters: usize,
-        /// Groups that the channels are split into.
-        groups: usize = 1,
-        /// Height and width of the kernel.
-        kernel: Pair,
-        /// Steps down and right.
-        stride: Pair = Pair::both(1),
-        /// Distance of the kernel's taps.
-        dilation: Pair = Pair::both(1),
-        /// Zeros around the map.
-        padding: Option<PaddingRule>,
-        /// Whether a bias is added.
-        bias: bool = true,
-        /// What follows.
-        activation: Option<Follower>,
-    }
-}
-
-impl Layer for ConvolutionFields {
-    const INHERITS: &'static [Inherited] = &[PADDING];
-
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
-        let filters = Filters::Count { filters: self.filters, groups: self.groups };
-        Some(Kind::Convolution(Convolution { filters, window, bias: self.bias }))
-    }
-
-    fn follower(&self) -> Option<Activation> {
-        self.activation.unwrap_or_default().0
-    }
-}
-
-section! {
-    /// A convolution of each channel by itself.
-    DepthwiseFields {
-        /// Filters for each input channel.
-        multiplier: usize = 1,
-        /// Height and width of the kernel.
-        kernel: Pair,
-        /// Steps down and right.
-        stride: Pair = Pair::both(1),
-        /// Distance of the kernel's taps.
-        dilation: Pair = Pair::both(1),
-        /// Zeros around the map.
-        padding: Option<PaddingRule>,
-        /// Whether a bias is added.
-        bias: bool = true,
-        /// What follows.
-        activation: Option<Follower>,
-    }
-}
-
-impl Layer for DepthwiseFields {
-    const INHERITS: &'static [Inherited] = &[PADDING];
-
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
-        let filters = Filters::PerChannel(self.multiplier);
-        Some(Kind::Convolution(Convolution { filters, window, bias: self.bias }))
-    }
-
-    fn follower(&self) -> Option<Activation> {
-        self.activation.unwrap_or_default().0
-    }
-}
-
-section! {
-    /// Batch normalisation with the statistics of training.
-    BatchNormFields {
-        /// Added to the variance.
-        epsilon: Option<Positive>,
-        /// Whether it multiplies by a gamma.
-        scale: bool = true,
-        /// Whether it adds a beta.
-        center: bool = true,
-    }
-}
-
-impl Layer for BatchNormFields {
-    const INHERITS: &'static [Inherited] = &[EPSILON];
-
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
-        let epsilon = self.epsilon.map(|epsilon| epsilon.0).or(defaults.epsilon())?;
-        Some(Kind::Plain(Op::BatchNorm(BatchNorm { epsilon, scale: self.scale, center: self.center })))
-    }
-}
-
-section! {
-    /// A clamp.
-    ClipFields {
-        /// The smallest result.
-        low: Scalar,
-        /// The largest result.
-        high: Scalar,
-    }
-}
-
-impl Layer for ClipFields {
-    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        let ClipFields { low, high } = self;
-        if low.get() > high.get() {
-            reader.fault(None, wrong(&format!("low {} is above high {}", low.get(), high.get())));
-            return None;
-        }
-        Some(Kind::Plain(Op::Activation(Activation::Clip { low, high })))
-    }
-}
-
-section! {
-    /// Zeros around a map.
-    PadFields {
-        /// Rows above and below, columns left and right.
-        padding: Padding,
-    }
-}
-
-impl Layer for PadFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::Pad(self.padding)))
-    }
-}
-
-section! {
-    /// A pool over the whole map.
-    GlobalPoolFields {
-        /// Whether the result is a map of one pixel, and no vector.
-        keep_dims: bool = false,
-    }
-}
-
-impl Layer for GlobalPoolFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::GlobalAveragePool(GlobalAveragePool { keep_dims: self.keep_dims })))
-    }
-}
-
-section! {
-    /// A fully connected layer.
-    DenseFields {
-        /// Output channels.
-        units: usize,
-        /// Whether a bias is added.
-        bias: bool = true,
-        /// What follows.
-        activation: Option<Follower>,
-    }
-}
-
-impl Layer for DenseFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::Dense(Dense { units: self.units, epilogue: Epilogue::with_bias(self.bias) })))
-    }
-
-    fn follower(&self) -> Option<Activation> {
-        self.activation.unwrap_or_default().0
-    }
-}
-
-section! {
-    /// The same elements in another shape.
-    ReshapeFields {
-        /// The shape.
-        shape: Shape,
-    }
-}
-
-impl Layer for ReshapeFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::Reshape(Reshape::To(self.shape))))
-    }
 }

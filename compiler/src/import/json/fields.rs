@@ -142,12 +142,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `list`, if it has `N` elements.
-    fn exactly<T, const N: usize>(
-        &mut self,
-        value: &Value<'a>,
-        list: Vec<T>,
-        name: &str,
-    ) -> Option<[T; N]> {
+    fn exactly<T, const N: usize>(&mut self, value: &Value<'a>, list: Vec<T>, name: &str) -> Option<[T; N]> {
         let length = list.len();
         let array = <[T; N]>::try_from(list).ok();
         if array.is_none() {
@@ -234,7 +229,20 @@ impl<'r, 'a> Reader<'r, 'a> {
         found.into_iter().collect()
     }
 
-    /// The same, with exactly `N` elements.
+    /// The same; one value means a list of one.
+    pub(super) fn as_list_or_one<T>(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        read: impl Fn(&mut Self, &Value<'a>, &str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        match self.content(value)? {
+            Content::Array(_) => self.as_elements(value, name, read),
+            _ => read(self, value, name).map(|one| vec![one]),
+        }
+    }
+
+    /// A list with exactly `N` elements.
     pub(super) fn as_array<T, const N: usize>(
         &mut self,
         value: &Value<'a>,
@@ -264,6 +272,21 @@ impl<'r, 'a> Reader<'r, 'a> {
         let number = number.and_then(|number| usize::try_from(number).ok());
         if number.is_none() {
             let message = format!("{name} {spelling} is no whole number from 0 to {}", limits::ATTRIBUTE);
+            self.fault(Some(value), wrong(&message));
+        }
+        number
+    }
+
+    /// `value` as a whole number of either sign.
+    pub(super) fn as_integer(&mut self, value: &Value<'a>, name: &str) -> Option<i64> {
+        let spelling = match self.content(value)? {
+            Content::Number(spelling) => spelling,
+            other => return self.refuse(value, name, "a whole number", &other),
+        };
+        let number = spelling.parse::<i64>().ok().filter(|number| number.unsigned_abs() <= limits::ATTRIBUTE);
+        if number.is_none() {
+            let most = limits::ATTRIBUTE;
+            let message = format!("{name} {spelling} is no whole number from -{most} to {most}");
             self.fault(Some(value), wrong(&message));
         }
         number

@@ -12,7 +12,7 @@ use super::attributes::Defaults;
 use super::document::{Content, Value};
 use super::fields::{Findings, Reader, wrong};
 use super::file;
-use super::kinds::{Name, References, Positive};
+use super::kinds::{Name, Positive, References};
 use super::schema;
 use super::section::{Choice, Field, FieldKind, Section, section, section_kind};
 use crate::import::{Source, limits};
@@ -33,8 +33,10 @@ const WEIGHTS: Field = Field {
 const LABELS: Field =
     Field::new::<Option<String>>("labels", "A file beside the description with a name for each class");
 const DEFAULTS: Field = Field::new::<Option<Defaults>>("defaults", Defaults::DOC);
-const LAYERS: Field = Field::new::<Layers>("layers", "The layers; each takes the one before, or names its inputs");
-const OUTPUTS: Field = Field::new::<Option<References>>("outputs", "The outputs, by name; without it, the last layer");
+const LAYERS: Field =
+    Field::new::<Layers>("layers", "The layers; each takes the one before, or names its inputs");
+const OUTPUTS: Field =
+    Field::new::<Option<References>>("outputs", "The outputs, by name; without it, the last layer");
 
 /// The fields of a description.
 pub(super) const FIELDS: &[Field] = &[FRIT, NAME, INPUT, WEIGHTS, LABELS, DEFAULTS, LAYERS, OUTPUTS];
@@ -67,11 +69,7 @@ pub(super) enum WeightSource<'a> {
 }
 
 /// Reads what stands around the layers.
-pub(super) fn read<'a>(
-    root: &Value<'a>,
-    source: &Source,
-    findings: &mut Findings<'a>,
-) -> Option<Header<'a>> {
+pub(super) fn read<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) -> Option<Header<'a>> {
     let mut reader = Reader::open(root, findings)?;
     if reader.has("class_name") && reader.has("config") {
         let message = "this is a network as Keras writes it (to_json), which frit does not read";
@@ -85,9 +83,9 @@ pub(super) fn read<'a>(
     // Whatever follows another version is not looked at.
     reader.field::<Version>(&FRIT, None)?;
     let name = match reader.field::<Option<Name>>(&NAME, None) {
-        Some(None) => Path::new(&source.file)
-            .file_stem()
-            .map_or_else(String::new, |stem| stem.to_string_lossy().into()),
+        Some(None) => {
+            Path::new(&source.file).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into())
+        }
         named => named.flatten().unwrap_or_default().0,
     };
     let input = reader.field::<Entrance>(&INPUT, None).unwrap_or_default();
@@ -123,7 +121,8 @@ impl FieldKind for Version {
     fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Version> {
         let version = reader.as_whole(value, name)?;
         if version != VERSION {
-            let message = format!("the description is of version {version}; this frit reads version {VERSION}");
+            let message =
+                format!("the description is of version {version}; this frit reads version {VERSION}");
             reader.fault(Some(value), wrong(&message));
             return None;
         }
@@ -159,10 +158,8 @@ impl FieldKind for Layers {
     }
 }
 
-const INPUT_NAME: Field = Field {
-    default: Some(|| json!(INPUT_DEFAULT)),
-    ..Field::new::<Option<Name>>("name", "Its name")
-};
+const INPUT_NAME: Field =
+    Field { default: Some(|| json!(INPUT_DEFAULT)), ..Field::new::<Option<Name>>("name", "Its name") };
 const SHAPE: Field = Field::new::<Shape>("shape", "Its shape: height, width and channels of a picture");
 const PREPROCESS: Field = Field::new::<Option<Preparation>>("preprocess", "How a picture becomes the input");
 
@@ -264,7 +261,9 @@ enum Weights {
 impl FieldKind for Weights {
     fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Weights> {
         match reader.content(value)? {
-            Content::Object(_) => Seeded::parse(reader, value, name).map(|seeded| Weights::Seed(seeded.seed.0)),
+            Content::Object(_) => {
+                Seeded::parse(reader, value, name).map(|seeded| Weights::Seed(seeded.seed.0))
+            }
             _ => reader.as_text(value, name).map(Weights::File),
         }
     }

@@ -1,9 +1,9 @@
 //! What fields hold: each kind is read, and stands in the schema.
 
 use frit_ir::Diagnostic;
+use frit_ir::Shape;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Padding, Scalar};
-use frit_ir::Shape;
 use serde_json::{Value as Json, json};
 
 use super::document::{Content, Value};
@@ -19,6 +19,12 @@ impl FieldKind for usize {
 
     fn schema() -> Json {
         json!({"type": "integer", "minimum": 1, "maximum": limits::ATTRIBUTE})
+    }
+}
+
+impl Spell for Scalar {
+    fn spell(&self) -> Json {
+        json!(self.get())
     }
 }
 
@@ -94,7 +100,10 @@ impl FieldKind for Positive {
     fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Positive> {
         let number = reader.as_number(value, name)?;
         if number <= 0.0 {
-            reader.fault(Some(value), wrong(&format!("{name} {} is not greater than 0 in f32", value.spelling())));
+            reader.fault(
+                Some(value),
+                wrong(&format!("{name} {} is not greater than 0 in f32", value.spelling())),
+            );
             return None;
         }
         Some(Positive(Scalar::new(number)))
@@ -102,6 +111,148 @@ impl FieldKind for Positive {
 
     fn schema() -> Json {
         json!({"type": "number", "exclusiveMinimum": 0, "maximum": f32::MAX})
+    }
+}
+
+/// An axis, without that of the batch: 0 is the first, -1 the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Axis(pub(super) i64);
+
+impl Axis {
+    /// Its index in `shape`.
+    ///
+    /// # Errors
+    /// There is no such axis.
+    pub(super) fn of(self, shape: &Shape) -> Result<usize, Diagnostic> {
+        let from_end = i64::try_from(shape.rank()).ok().and_then(|rank| rank.checked_add(self.0));
+        let index = if self.0 < 0 { from_end } else { Some(self.0) };
+        index.and_then(|index| usize::try_from(index).ok()).filter(|&index| index < shape.rank()).ok_or_else(
+            || {
+                let message = format!("{shape} has no axis {}", self.0);
+                Diagnostic::error(codes::BAD_ATTRIBUTE, message).help("axes count without that of the batch")
+            },
+        )
+    }
+}
+
+impl FieldKind for Axis {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Axis> {
+        let axis = reader.as_integer(value, name)?;
+        if !(-4..4).contains(&axis) {
+            reader.fault(
+                Some(value),
+                wrong(&format!("{name} {axis} is no axis: tensors have 1 to 4, -4 to 3")),
+            );
+            return None;
+        }
+        Some(Axis(axis))
+    }
+
+    fn schema() -> Json {
+        json!({"type": "integer", "minimum": -4, "maximum": 3})
+    }
+}
+
+impl Spell for Axis {
+    fn spell(&self) -> Json {
+        json!(self.0)
+    }
+}
+
+/// The schema of a list of values, or one value.
+fn list_or_one_of(element: &Json) -> Json {
+    json!({"anyOf": [element, {"type": "array", "items": element}]})
+}
+
+/// Axes; one number means a list of one.
+#[derive(Debug, Clone)]
+pub(super) struct Axes(Vec<Axis>);
+
+impl Axes {
+    /// Their indices in `shape`, as they are written.
+    ///
+    /// # Errors
+    /// There is no such axis, or one stands twice.
+    pub(super) fn of(&self, shape: &Shape) -> Result<Vec<usize>, Diagnostic> {
+        let found: Vec<usize> = self.0.iter().map(|axis| axis.of(shape)).collect::<Result<_, _>>()?;
+        match found.iter().enumerate().find(|&(place, axis)| found[..place].contains(axis)) {
+            Some((_, axis)) => {
+                Err(Diagnostic::error(codes::BAD_ATTRIBUTE, format!("the axis {axis} stands twice")))
+            }
+            None => Ok(found),
+        }
+    }
+}
+
+impl FieldKind for Axes {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Axes> {
+        reader.as_list_or_one(value, name, Axis::parse).map(Axes)
+    }
+
+    fn schema() -> Json {
+        list_or_one_of(&Axis::schema())
+    }
+}
+
+/// Whole numbers of either sign; one means a list of one.
+#[derive(Debug, Clone)]
+pub(super) struct Integers(pub(super) Vec<i64>);
+
+impl FieldKind for Integers {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Integers> {
+        reader.as_list_or_one(value, name, Reader::as_integer).map(Integers)
+    }
+
+    fn schema() -> Json {
+        let most = limits::ATTRIBUTE as i64;
+        list_or_one_of(&json!({"type": "integer", "minimum": -most, "maximum": most}))
+    }
+}
+
+/// A list of whole numbers from 1 on.
+#[derive(Debug, Clone)]
+pub(super) struct Counts(pub(super) Vec<usize>);
+
+impl FieldKind for Counts {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Counts> {
+        reader.as_elements(value, name, Reader::as_count).map(Counts)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "array", "items": usize::schema()})
+    }
+}
+
+/// Numbers; one means a list of one.
+#[derive(Debug, Clone)]
+pub(super) struct Numbers(pub(super) Vec<f32>);
+
+impl FieldKind for Numbers {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Numbers> {
+        reader.as_list_or_one(value, name, Reader::as_number).map(Numbers)
+    }
+
+    fn schema() -> Json {
+        list_or_one_of(&Scalar::schema())
+    }
+}
+
+/// Factors for height and width; one means both.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Factors(pub(super) [Scalar; 2]);
+
+impl FieldKind for Factors {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Factors> {
+        match reader.content(value)? {
+            Content::Array(_) => {
+                <[Positive; 2]>::parse(reader, value, name).map(|pair| Factors(pair.map(|p| p.0)))
+            }
+            _ => Positive::parse(reader, value, name).map(|both| Factors([both.0; 2])),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"anyOf": [Positive::schema(), <[Positive; 2]>::schema()]})
     }
 }
 
@@ -239,6 +390,11 @@ impl Choice for Follower {
         ("swish", Follower(Some(Activation::Swish))),
         ("hard_sigmoid", Follower(Some(Activation::HardSigmoid))),
         ("hard_swish", Follower(Some(Activation::HardSwish))),
+        ("tanh", Follower(Some(Activation::Tanh))),
+        ("gelu", Follower(Some(Activation::Gelu))),
+        ("gelu_tanh", Follower(Some(Activation::GeluTanh))),
+        ("mish", Follower(Some(Activation::Mish))),
+        ("softplus", Follower(Some(Activation::Softplus))),
         ("linear", Follower(None)),
     ];
 }

@@ -26,11 +26,15 @@ pub(super) struct Layer<'a> {
 }
 
 /// What a layer is called.
-pub(super) const NAME: Field =
-    Field::new::<Option<Name>>("name", "What the layer is called; without it, after the layer before and its op");
+pub(super) const NAME: Field = Field::new::<Option<Name>>(
+    "name",
+    "What the layer is called; without it, after the layer before and its op",
+);
 /// What it reads.
-pub(super) const INPUTS: Field =
-    Field::new::<Option<References>>("inputs", "The layers that it reads, by name; without it, the layer before");
+pub(super) const INPUTS: Field = Field::new::<Option<References>>(
+    "inputs",
+    "The layers that it reads, by name; without it, the layer before",
+);
 /// The op that it is.
 pub(super) const OP: Field = Field::new::<Option<String>>("op", "What the layer computes");
 /// The stage that it is.
@@ -38,6 +42,17 @@ pub(super) const STAGE: Field = Field::new::<Option<String>>("stage", "The kind 
 /// It is an op or a stage.
 pub(super) const OP_OR_STAGE: Rule =
     Rule::OneOf(&[OP.name, STAGE.name], "write \"op\": NAME, or \"stage\": NAME");
+
+impl Layer<'_> {
+    /// The fault of taking the layer for one tensor, where it has several results.
+    pub(super) fn several(&self) -> Option<Diagnostic> {
+        let Some(Kind::Split(split)) = &self.kind else { return None };
+        let last = split.len().checked_sub(1).filter(|&last| last > 0)?;
+        let message = format!("the layer {} has several results", self.name);
+        let fault = Diagnostic::error(codes::UNKNOWN_LAYER, message);
+        Some(fault.help(format!("name one: {0}/0 to {0}/{last}", self.name)))
+    }
+}
 
 /// The op or the stage that a layer names.
 pub(super) struct What<'a> {

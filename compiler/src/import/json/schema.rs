@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::attributes::{ACTIVATION, EPSILON, Entry, Inherited, OPS, PADDING};
+use super::attributes::{ACTIVATION, EPSILON, Entry, Inherited, PADDING};
 use super::header;
 use super::layers::{INPUTS, NAME, OP, OP_OR_STAGE, STAGE};
+use super::ops::OPS;
 use super::section::{Field, Rule};
 use super::stages::STAGES;
 
@@ -55,7 +56,8 @@ pub(super) fn object(doc: &str, fields: &[Field], rules: &[Rule]) -> Json {
             }
             Rule::Beside(first, others) => {
                 let beside = any_of(others.iter().flat_map(names));
-                constraints.extend(names(first).iter().map(|name| json!({"dependentSchemas": {*name: beside}})));
+                constraints
+                    .extend(names(first).iter().map(|name| json!({"dependentSchemas": {*name: beside}})));
             }
         }
     }
@@ -98,7 +100,8 @@ fn pairs(names: &[&str]) -> Vec<Json> {
 /// A layer: the name of an op that needs no fields, or an object whose op or stage says which fields it has.
 fn layer() -> Json {
     let bare: Vec<&str> = OPS.iter().filter(|entry| stands_alone(entry)).map(|entry| entry.name).collect();
-    let words = |entries: &[Entry]| json!({"enum": entries.iter().map(|entry| entry.name).collect::<Vec<_>>()});
+    let words =
+        |entries: &[Entry]| json!({"enum": entries.iter().map(|entry| entry.name).collect::<Vec<_>>()});
     let (op, stage) = (words(OPS), words(STAGES));
     let Rule::OneOf(kinds, _) = OP_OR_STAGE else { return Json::Bool(false) };
     let one_of: Vec<Json> = kinds.iter().map(|kind| json!({"required": [kind]})).collect();
@@ -134,15 +137,15 @@ fn described(entry: &Entry, kind: &Field) -> Json {
 
 /// Where `defaults` does not say it, every layer that inherits it must.
 fn inherited(inherited: &Inherited) -> Json {
-    let said = inherited.path.iter().rev().fold(json!(true), |inner, name| {
-        json!({"type": "object", "properties": {*name: inner}, "required": [name]})
-    });
+    let said = inherited.path.iter().rev().fold(
+        json!(true),
+        |inner, name| json!({"type": "object", "properties": {*name: inner}, "required": [name]}),
+    );
     let inherits = |entry: &&Entry| entry.inherits.iter().any(|other| other.field == inherited.field);
-    let names = |entries: &[Entry]| entries.iter().filter(inherits).map(|entry| entry.name).collect::<Vec<_>>();
+    let names =
+        |entries: &[Entry]| entries.iter().filter(inherits).map(|entry| entry.name).collect::<Vec<_>>();
     let (ops, stages) = (names(OPS), names(STAGES));
-    let of_kind = |kind: Field, names: &[&str]| {
-        json!({"type": "object", "required": [kind.name], "properties": {kind.name: {"enum": names}}})
-    };
+    let of_kind = |kind: Field, names: &[&str]| json!({"type": "object", "required": [kind.name], "properties": {kind.name: {"enum": names}}});
     let mut says = vec![json!({"required": [inherited.field]})];
     if inherited.field == PADDING.field {
         says.push(json!({"required": ["kernel"], "properties": {"kernel": {"enum": [1, [1, 1]]}}}));

@@ -236,8 +236,7 @@ impl<'a> Reader<'_, 'a> {
 
     /// The fault that a field is missing, with what to write.
     pub(super) fn missing(&mut self, name: &str, help: &str) {
-        let fault =
-            frit_ir::Diagnostic::error(codes::MISSING_FIELD, format!("the field {name} is missing"));
+        let fault = frit_ir::Diagnostic::error(codes::MISSING_FIELD, format!("the field {name} is missing"));
         self.fault(None, if help.is_empty() { fault } else { fault.help(help) });
     }
 }

@@ -80,7 +80,8 @@ pub(super) fn build(
 ) -> Option<NodeId> {
     let channels = builder.channels(input);
     if let Some(said) = stage.input.filter(|&said| said != channels) {
-        builder.wrong(origin, &format!("filters_in is {said}, but the stage's input has {channels} channels"));
+        builder
+            .wrong(origin, &format!("filters_in is {said}, but the stage's input has {channels} channels"));
         return None;
     }
     let mut at = input;

@@ -3,7 +3,7 @@
 use frit_ir::ops::Padding;
 
 use super::attributes::Defaults;
-use super::kinds::{Pair, PaddingRule};
+use super::kinds::{PaddingRule, Pair};
 
 /// A window, with its padding perhaps still a rule.
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +31,15 @@ impl Window {
         Some(Window { kernel: kernel.0, stride: stride.0, dilation: dilation.0, padding })
     }
 
+    /// Pixels from its first tap to its last along an axis; none where they can't be counted.
+    pub(super) fn reach(&self, axis: usize) -> Option<usize> {
+        (self.kernel[axis] - 1).checked_mul(self.dilation[axis])?.checked_add(1)
+    }
+
     /// The zeros around a map of this height and width; none where no map can have so many.
     pub(super) fn around(&self, map: [usize; 2]) -> Option<Padding> {
         let sides = |axis: usize| -> Option<[usize; 2]> {
-            let reach = (self.kernel[axis] - 1).checked_mul(self.dilation[axis])?.checked_add(1)?;
+            let reach = self.reach(axis)?;
             match self.padding {
                 PaddingRule::Same => {
                     let stride = self.stride[axis];

@@ -23,6 +23,14 @@ pub(super) const DROP_RESHAPE: Rule = Rule {
     find: drop_reshape,
 };
 
+/// `identity(x) = x`; a dropout at inference is such a one.
+pub(super) const DROP_IDENTITY: Rule = Rule {
+    name: "drop-identity",
+    sound: "an identity is its operand",
+    root: Kind::Identity,
+    find: drop_identity,
+};
+
 /// `pad(x) = x` where it pads by nothing.
 pub(super) const DROP_PAD: Rule =
     Rule { name: "drop-pad", sound: "no zeros are added on any side", root: Kind::Pad, find: drop_pad };
@@ -48,9 +56,13 @@ fn drop_reshape(site: &Site<'_>, found: &mut Found<'_>) {
     }
 }
 
+fn drop_identity(site: &Site<'_>, found: &mut Found<'_>) {
+    found.same(&[site.root], site.root.children[0]);
+}
+
 fn drop_pad(site: &Site<'_>, found: &mut Found<'_>) {
-    if let Some(Op::Pad(padding)) = site.root.op()
-        && *padding == Padding::default()
+    if let Some(Op::Pad(pad)) = site.root.op()
+        && pad.padding == Padding::default()
     {
         found.same(&[site.root], site.root.children[0]);
     }

@@ -1,7 +1,7 @@
 //! Zeros before a convolution become its own padding.
 
 use frit_ir::Op;
-use frit_ir::ops::{Conv2d, Padding};
+use frit_ir::ops::{Conv2d, Padding, Scalar};
 
 use super::Rule;
 use crate::egraph::language::{ENode, Kind};
@@ -20,7 +20,10 @@ fn fuse_pad_conv2d(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Conv2d(conv)) = site.root.op() else { return };
     for pad in site.inside(site.root.children[0]) {
         let Some(Op::Pad(before)) = pad.op() else { continue };
-        let Some(padding) = sum(before, &conv.padding) else { continue };
+        if before.value != Scalar::default() {
+            continue;
+        }
+        let Some(padding) = sum(&before.padding, &conv.padding) else { continue };
         let mut children = site.root.children.clone();
         children[0] = pad.children[0];
         let fused = ENode::layer(Op::Conv2d(Conv2d { padding, ..*conv }), &children);

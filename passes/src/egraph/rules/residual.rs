@@ -18,6 +18,10 @@ pub(super) const FUSE_RESIDUAL: Rule = Rule {
 fn fuse_residual(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Binary(Binary::Add)) = site.root.op() else { return };
     let [first, second] = site.root.children[..] else { return };
+    // An operand that is repeated is no residual.
+    if site.shape(first) != site.shape(second) {
+        return;
+    }
     // x + x needs x as an operand whatever is fused: fusing could only compute it twice.
     if site.egraph.find(first) == site.egraph.find(second) {
         return;

@@ -26,7 +26,7 @@ impl Growing {
         let (op, operands) = match (self.drawn.below(8), shape.map()) {
             (0 | 1, Some([_, _, channels])) => (self.convolution(channels), vec![x]),
             (0 | 1, None) if shape.rank() == 1 => (self.dense(), vec![x]),
-            (2, Some(_)) => (Op::Pad(self.padding()), vec![x]),
+            (2, Some(_)) => (Op::Pad(frit_ir::ops::Pad::zeros(self.padding())), vec![x]),
             (3, Some(_)) => {
                 let keep_dims = self.drawn.below(2) == 0;
                 (Op::GlobalAveragePool(frit_ir::ops::GlobalAveragePool { keep_dims }), vec![x])

@@ -1,0 +1,116 @@
+//! Pooling: the largest or the mean element of a window that slides over a map, channel by channel.
+
+use super::Padding;
+use super::conv2d::positions;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::interpret::Number;
+use crate::tensor::{Shape, Tensor};
+
+/// What becomes of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PoolKind {
+    /// Its largest element inside the map; minus infinity where it lies wholly in the padding.
+    Max,
+    /// The mean over its elements inside the map and those in the part of the padding that counts as zeros; 0 where there
+    /// are none.
+    Average {
+        /// How far the zeros that count reach; no side further than the padding.
+        counted: Padding,
+    },
+}
+
+/// Attributes of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pool {
+    /// Largest or mean.
+    pub kind: PoolKind,
+    /// Height and width of the window.
+    pub kernel: [usize; 2],
+    /// Steps down and right.
+    pub stride: [usize; 2],
+    /// How far windows reach over the map's edges.
+    pub padding: Padding,
+    /// Distance of the window's taps.
+    pub dilation: [usize; 2],
+}
+
+impl Pool {
+    /// The op's name.
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            PoolKind::Max => "max_pool",
+            PoolKind::Average { .. } => "avg_pool",
+        }
+    }
+
+    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        let [height, width, channels] = super::as_map(self.name(), &operands[0])?;
+        for (name, pair) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
+            super::check_pair(name, pair)?;
+        }
+        if let PoolKind::Average { counted } = self.kind
+            && counted.sides().into_iter().zip(self.padding.sides()).any(|(counted, side)| counted > side)
+        {
+            let message = "more of the padding counts than there is";
+            return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
+        }
+        let sizes = [height, width];
+        let along = |axis: usize| {
+            let (kernel, stride, dilation) = (self.kernel[axis], self.stride[axis], self.dilation[axis]);
+            positions(sizes[axis], self.padding.along(axis), kernel, stride, dilation)
+        };
+        super::sized(Shape::new(&[along(0)?, along(1)?, channels]))
+    }
+
+    /// The largest or mean elements.
+    pub(crate) fn evaluate<T: Number>(&self, input: &Tensor<T>, result: &Shape) -> Tensor<T> {
+        let [rows, columns, channels] = result.map().expect("the shape rule makes a map");
+        let mut output = Tensor::zeros(vec![rows * columns, channels]);
+        for (index, mut pixel) in output.outer_iter_mut().enumerate() {
+            let values = pixel.as_slice_mut().expect("a fresh tensor is dense");
+            self.pixel(input, [index / columns, index % columns], values);
+        }
+        output.into_dyn()
+    }
+
+    fn pixel<T: Number>(&self, input: &Tensor<T>, position: [usize; 2], values: &mut [T]) {
+        let map = [input.shape()[0], input.shape()[1]];
+        let dense = input.as_slice().expect("tensors of the interpreter are dense");
+        let (down, across) = (self.taps(0, position[0]), self.taps(1, position[1]));
+        let inside = |axis: usize, &place: &usize| {
+            place.checked_sub(self.padding.along(axis)[0]).filter(|&place| place < map[axis])
+        };
+        if self.kind == PoolKind::Max {
+            values.fill(T::neg_infinity());
+        }
+        for y in down.iter().filter_map(|place| inside(0, place)) {
+            for x in across.iter().filter_map(|place| inside(1, place)) {
+                let pixel = &dense[(y * map[1] + x) * values.len()..][..values.len()];
+                for (value, &element) in values.iter_mut().zip(pixel) {
+                    *value = match self.kind {
+                        PoolKind::Average { .. } => *value + element,
+                        PoolKind::Max if element > *value || element.is_nan() => element,
+                        PoolKind::Max => *value,
+                    };
+                }
+            }
+        }
+        if let PoolKind::Average { counted } = self.kind {
+            let count = self.counted(&down, 0, map[0], &counted) * self.counted(&across, 1, map[1], &counted);
+            let count = T::from(count.max(1)).expect("a count fits every float");
+            values.iter_mut().for_each(|value| *value = *value / count);
+        }
+    }
+
+    /// Where the taps of the window at `position` lie along `axis`, counted from the padding's first row or column.
+    fn taps(&self, axis: usize, position: usize) -> Vec<usize> {
+        (0..self.kernel[axis]).map(|tap| position * self.stride[axis] + tap * self.dilation[axis]).collect()
+    }
+
+    /// How many of the taps lie inside the map or the padding that counts.
+    pub fn counted(&self, taps: &[usize], axis: usize, length: usize, counted: &Padding) -> usize {
+        let [before, after] = counted.along(axis);
+        let first = self.padding.along(axis)[0];
+        taps.iter().filter(|&&tap| tap + before >= first && tap < first + length + after).count()
+    }
+}
