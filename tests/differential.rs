@@ -23,7 +23,7 @@ proptest! {
 
 /// A network of the zoo, made small.
 fn small(name: &str, width: f64, resolution: usize) -> Graph {
-    let options = zoo::ZooOptions { width, resolution, ..zoo::ZooOptions::default() };
+    let options = zoo::ZooOptions { width, resolution: Some(resolution), ..zoo::ZooOptions::default() };
     let text = zoo::description(name, &options).unwrap_or_else(|faults| panic!("{faults}"));
     let source = Source { file: format!("{name}.json"), ..Source::default() };
     json::read(&text, &source).unwrap_or_else(|faults| panic!("{faults}")).0

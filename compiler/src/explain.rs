@@ -59,7 +59,39 @@ pub fn pages() -> impl Iterator<Item = Page> {
 
 /// The texts by their codes.
 const TEXTS: &[(u16, &str)] = &[
-TEXTLIST
+    (1, include_str!("explain/FR0001.md")),
+    (2, include_str!("explain/FR0002.md")),
+    (3, include_str!("explain/FR0003.md")),
+    (4, include_str!("explain/FR0004.md")),
+    (5, include_str!("explain/FR0005.md")),
+    (6, include_str!("explain/FR0006.md")),
+    (7, include_str!("explain/FR0007.md")),
+    (8, include_str!("explain/FR0008.md")),
+    (9, include_str!("explain/FR0009.md")),
+    (10, include_str!("explain/FR0010.md")),
+    (11, include_str!("explain/FR0011.md")),
+    (20, include_str!("explain/FR0020.md")),
+    (21, include_str!("explain/FR0021.md")),
+    (22, include_str!("explain/FR0022.md")),
+    (23, include_str!("explain/FR0023.md")),
+    (24, include_str!("explain/FR0024.md")),
+    (25, include_str!("explain/FR0025.md")),
+    (30, include_str!("explain/FR0030.md")),
+    (31, include_str!("explain/FR0031.md")),
+    (32, include_str!("explain/FR0032.md")),
+    (33, include_str!("explain/FR0033.md")),
+    (101, include_str!("explain/FR0101.md")),
+    (102, include_str!("explain/FR0102.md")),
+    (103, include_str!("explain/FR0103.md")),
+    (104, include_str!("explain/FR0104.md")),
+    (105, include_str!("explain/FR0105.md")),
+    (106, include_str!("explain/FR0106.md")),
+    (107, include_str!("explain/FR0107.md")),
+    (201, include_str!("explain/FR0201.md")),
+    (202, include_str!("explain/FR0202.md")),
+    (301, include_str!("explain/FR0301.md")),
+    (302, include_str!("explain/FR0302.md")),
+    (901, include_str!("explain/FR0901.md")),
 ];
 
 #[cfg(test)]
@@ -85,6 +117,9 @@ mod tests {
             assert_eq!(page(spelled).unwrap().code, codes::RESIDUAL_SHAPES);
         }
         assert_eq!(page("FR0200").unwrap_err().to_string(), "there is no code FR0200; the nearest is FR0201");
-        assert_eq!(page("residual").unwrap_err().to_string(), "there is no code residual; `frit explain` lists all");
+        assert_eq!(
+            page("residual").unwrap_err().to_string(),
+            "there is no code residual; `frit explain` lists all"
+        );
     }
 }

@@ -295,7 +295,12 @@ section! {
 }
 
 impl Layer for DropoutFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+        if let Some(rate) = self.rate.filter(|rate| !(0.0..1.0).contains(&rate.get())) {
+            let at = reader.given("rate");
+            reader.fault(at.as_ref(), wrong(&format!("rate {} is not from 0 to below 1", rate.get())));
+            return None;
+        }
         Some(Kind::Plain(Op::Identity))
     }
 }
