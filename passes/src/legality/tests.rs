@@ -181,8 +181,8 @@ fn all_faults_come_in_one_run() {
 fn thousands_of_faulty_adds_are_diagnosed_one_by_one() {
     let mut graph = Graph::new("wide");
     let mut net = Net::new(1);
-    let x = net.input("image", &[4, 4, 1]);
-    let y = net.conv("conv", conv(2, 1), x);
+    let x = net.input("image", &[4, 4, 2]);
+    let y = net.conv("conv", conv(3, 1), x);
     std::mem::swap(&mut graph, &mut net.graph);
     for index in 0..5_000 {
         let name = format!("add{index}");
