@@ -212,9 +212,9 @@ fn a_fault_of_a_layer_stands_at_its_value() {
         "/layers/0/padding",
     );
     assert_fault(
-        &conv(r#""kernel": 1, "activation": "gelu""#),
+        &conv(r#""kernel": 1, "activation": "gelo""#),
         codes::BAD_VALUE,
-        "\"gelu\"",
+        "\"gelo\"",
         "/layers/0/activation",
     );
     assert_fault(&conv(r#""kernel": 1, "groups": 3"#), codes::BAD_ATTRIBUTE, "{\"op\"", "/layers/0");
