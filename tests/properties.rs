@@ -61,8 +61,17 @@ fn convolution() -> impl Strategy<Value = (usize, usize, usize, Conv2d)> {
             activation,
         ) = parts;
         let epilogue = Epilogue { bias, activation, ..Epilogue::default() };
-        let conv =
-            Conv2d { filters, kernel, stride, padding, dilation, groups, gate: false, prologue: None, epilogue };
+        let conv = Conv2d {
+            filters,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+            gate: false,
+            prologue: None,
+            epilogue,
+        };
         let reach = |axis: usize| (kernel[axis] - 1) * dilation[axis] + 1;
         let fits = reach(0) <= height + padding.top + padding.bottom
             && reach(1) <= width + padding.left + padding.right;

@@ -41,14 +41,15 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("execute", &["(root)", "machine", "plan", "schedule"]),
     ("probe", &["emit", "execute", "machine", "vector"]),
     ("cost", &[]),
+    ("explain", &[]),
     ("classify", &[]),
     ("verify", &["(root)", "execute", "import", "machine", "plan", "schedule"]),
     ("bench", &["(root)", "cost", "execute", "import", "machine", "plan", "probe", "schedule"]),
     (
         "report",
         &[
-            "(root)", "bench", "classify", "cost", "execute", "import", "machine", "plan", "probe",
-            "schedule", "vector", "verify",
+            "(root)", "bench", "classify", "cost", "execute", "explain", "import", "machine", "plan",
+            "probe", "schedule", "vector", "verify",
         ],
     ),
 ];

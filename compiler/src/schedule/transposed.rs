@@ -68,7 +68,11 @@ impl Scheduler<'_> {
                     lanes: self.width.lanes,
                 };
                 let part = operands.phase([&down, across], conv.stride);
-                calls.extend(self.all_groups(&part, Weighted { id, axes, epilogue: conv.epilogue }, &source)?);
+                calls.extend(self.all_groups(
+                    &part,
+                    Weighted { id, axes, epilogue: conv.epilogue },
+                    &source,
+                )?);
             }
         }
         self.step(id, calls);

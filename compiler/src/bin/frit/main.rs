@@ -8,12 +8,14 @@ mod compile;
 mod completions;
 mod console;
 mod cost;
+mod explain;
 mod failure;
 mod images;
 mod inspect;
 mod model;
 mod repair;
 mod run;
+mod schema;
 mod verify;
 mod zoo;
 
@@ -56,6 +58,8 @@ enum Command {
     Bench(bench::Args),
     Verify(verify::Args),
     Zoo(zoo::Args),
+    Explain(explain::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -70,7 +74,8 @@ impl Command {
             Command::Run(args) => (args.format.json(), Some(&mut args.model)),
             Command::Bench(args) => (args.format.json(), Some(&mut args.model)),
             Command::Verify(args) => (args.format.json(), Some(&mut args.model)),
-            Command::Zoo(_) | Command::Completions(_) => (false, None),
+            Command::Explain(args) => (args.format.json(), None),
+            Command::Zoo(_) | Command::Schema(_) | Command::Completions(_) => (false, None),
         }
     }
 }
@@ -93,6 +98,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),
         Command::Zoo(args) => zoo::run(args, &console),
+        Command::Explain(args) => explain::run(args, &console),
+        Command::Schema(schema::Args {}) => schema::run(&console),
         Command::Completions(args) => completions::run(args, &console),
     };
     match result {

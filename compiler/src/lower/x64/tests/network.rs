@@ -227,7 +227,7 @@ fn a_network_with_squeeze_and_excite_for_avx512_computes_what_the_interpreter_co
 
 /// A network of the zoo at a third of its width and 96×96 pixels, as it would run on a CPU with AVX-512.
 fn computes_for_avx512(name: &str) {
-    let options = zoo::ZooOptions { width: 0.35, resolution: 96, ..zoo::ZooOptions::default() };
+    let options = zoo::ZooOptions { width: 0.35, resolution: Some(96), ..zoo::ZooOptions::default() };
     let text = zoo::description(name, &options).unwrap();
     let (graph, _) =
         json::read(&text, &Source { file: format!("{name}.json"), ..Source::default() }).unwrap();
