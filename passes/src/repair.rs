@@ -189,6 +189,8 @@ impl Edit {
             padding: Padding::default(),
             dilation: [1, 1],
             groups: 1,
+            prologue: None,
+            gate: false,
             epilogue: Epilogue::default(),
         });
         let kernel = format!("{name}.kernel");

@@ -62,11 +62,12 @@ impl<'a> Attributes<'a> {
         Ok(Some(match name {
             "conv2d" => {
                 let prologue = self.value("before", activation)?;
-                Op::Conv2d(Conv2d { prologue, ..self.conv2d(shape)? })
+                let gate = self.flag("gate")?;
+                Op::Conv2d(Conv2d { prologue, gate, ..self.conv2d(shape)? })
             }
             "conv2d_transpose" => {
                 let output_padding = self.value("output_padding", pair)?.unwrap_or([0, 0]);
-                let Conv2d { filters, kernel, stride, padding, dilation, groups, prologue: _, epilogue } =
+                let Conv2d { filters, kernel, stride, padding, dilation, groups, epilogue, .. } =
                     self.conv2d(shape)?;
                 Op::Conv2dTranspose(Conv2dTranspose {
                     filters,
@@ -202,7 +203,7 @@ impl<'a> Attributes<'a> {
             padding: self.value("pad", sides)?.unwrap_or_default(),
             dilation: self.value("dilation", pair)?.unwrap_or([1, 1]),
             groups: self.value("groups", number)?.unwrap_or(1),
-            gate: self.flag("gate")?,
+            gate: false,
             prologue: None,
             epilogue: self.epilogue()?,
         })

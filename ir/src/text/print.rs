@@ -171,9 +171,6 @@ fn pool(pool: &Pool) -> Vec<String> {
     {
         attributes.push(format!("counted={}", sides(&counted)));
     }
-    if conv.gate {
-        attributes.push("gate".to_owned());
-    }
     attributes
 }
 
@@ -181,6 +178,9 @@ fn window(conv: &Conv2d) -> Vec<String> {
     let mut attributes = sliding(conv.kernel, conv.stride, &conv.padding, conv.dilation);
     attributes.extend(groups(conv.groups));
     attributes.extend(conv.prologue.as_ref().map(|prologue| format!("before={}", function(prologue))));
+    if conv.gate {
+        attributes.push("gate".to_owned());
+    }
     attributes
 }
 

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::Binary;
 use frit_ir::{Diagnostic, Graph, NodeId, Op, Shape};
 
 use super::Join;
