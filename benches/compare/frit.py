@@ -33,8 +33,21 @@ def last_words(said: str) -> str:
     """The line that names the reason: the first that pip or frit call an error, or the last, as in a Python
     traceback."""
     lines = said.splitlines()
+    if found := next(filter(None, map(diagnosed, lines)), None):
+        return found
     errors = [line for line in lines if line.startswith(("ERROR: ", "error: ", "error["))]
     return (errors[:1] or lines[-1:] or ["no message"])[0]
+
+
+def diagnosed(line: str) -> str | None:
+    """What a diagnostic of frit as JSON says, if the line is one of an error."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or found.get("severity") != "error":
+        return None
+    return f"{found.get('code')}: {found.get('message')}"
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
