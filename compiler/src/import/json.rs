@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Shape};
 
-use super::{Source, inside, labels, limits};
+use super::{Source, inside, labels};
 use build::{Built, Entry};
 use document::{Document, Value};
 use fields::Findings;
