@@ -5,6 +5,7 @@ use frit_compiler::import::{Source, json};
 use frit_compiler::zoo::{self, ZooOptions};
 use frit_tests::case::Case;
 use frit_tests::{root, source};
+
 /// The schema of descriptions, ready to be held against some.
 struct Validator {
     schemas: Schemas,

@@ -9,7 +9,8 @@
 //! given one, and its op: `batch_norm` and `relu6` behind `stem` are `stem/batch_norm` and `stem/relu6`; where that is taken,
 //! `_2` and so on is added. The `activation` of a layer is a layer of its own, `LAYER/relu6`. Block 2 of the stage `s3` has the
 //! layers `s3/2/expand`, `s3/2/depthwise` and `s3/2/project`, each followed by its `/batch_norm` and, where it has one, its
-//! activation (`s3/2/expand/relu6`), and `s3/2/add`. As an operand or output, a name means the layer's result: that of its
+//! activation (`s3/2/expand/relu6`), and `s3/2/add`; in a bottleneck they are `reduce`, `spatial`, `expand` and `shortcut`. The
+//! parts of the split `p` are `p/0`, `p/1` and so on. As an operand or output, a name means the layer's result: that of its
 //! activation, or of a stage's last block; the layers inside are named in full.
 
 pub mod array;

@@ -22,7 +22,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Shape};
 use frit_passes::legality::{self, multiplier};
 
-use super::{Source, inside, labels, limits};
+use super::{Source, inside, labels};
 use build::{Built, Entry};
 use document::{Document, Value};
 use fields::Findings;

@@ -27,6 +27,8 @@ pub const NAME_BYTES: usize = 255;
 pub const ATTRIBUTE: u64 = 1 << 31;
 /// Values of all weights of a network, where a seed makes them.
 pub const SEEDED_VALUES: usize = 1 << 30;
+/// Values of all constants that a description says.
+pub const CONSTANT_VALUES: usize = 1 << 24;
 /// Faults that are told of one file.
 pub const FAULTS: usize = 200;
 

@@ -44,6 +44,8 @@ pub(super) struct Builder<'b, 'a> {
     ids: BTreeMap<String, NodeId>,
     needed: Vec<Needed>,
     branches: Branches,
+    /// Values of constants that the description says.
+    constants: usize,
     layers: &'b [Layer<'a>],
     findings: &'b mut Findings<'a>,
 }
@@ -100,7 +102,7 @@ pub(super) fn build<'a>(
     let graph = Graph::default();
     let (shapes, ids, needed) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     let branches = Branches::default();
-    let mut builder = Builder { graph, shapes, ids, needed, branches, layers, findings };
+    let mut builder = Builder { graph, shapes, ids, needed, branches, constants: 0, layers, findings };
     let input = entry.shape.clone().and_then(|shape| builder.input(entry.name, shape));
     let mut built = Built {
         graph: Graph::default(),
@@ -213,15 +215,20 @@ impl<'a> Builder<'_, 'a> {
         nodes.iter().map(|id| self.shapes.get(id).cloned()).collect()
     }
 
-    /// Adds a constant; its values, where the description says them, are no weight that a file must have.
+    /// Adds a constant; its values, where the description says them, are no weight that a file must have. One value stands for
+    /// all.
     fn constant(&mut self, origin: Origin<'_>, shape: &Shape, values: Option<&[f32]>) -> Option<NodeId> {
         let id = self.add(origin, Op::Constant(Constant { shape: shape.clone() }), &[])?;
-        if let Some(values) = values
-            && let Some(needed) = self.needed.pop()
-        {
-            let weight = Weight { shape: shape.clone(), data: Data::Values(values.into()) };
-            self.graph.weights.insert(needed.name, weight);
+        let Some(values) = values else { return Some(id) };
+        let (needed, elements) = (self.needed.pop()?, shape.elements()?);
+        self.constants = self.constants.saturating_add(elements);
+        if self.constants > limits::CONSTANT_VALUES {
+            let message = format!("constants of more than {} values", limits::CONSTANT_VALUES);
+            self.fault(origin, Diagnostic::error(codes::LIMIT, message));
+            return None;
         }
+        let values = if let &[one] = values { vec![one; elements].into() } else { values.into() };
+        self.graph.weights.insert(needed.name, Weight { shape: shape.clone(), data: Data::Values(values) });
         Some(id)
     }
 

@@ -276,19 +276,15 @@ section! {
 
 impl Layer for ConstantFields {
     fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        let Some(value) = self.value else { return Some(Kind::Constant(self.shape, None)) };
-        let elements = self.shape.elements().filter(|&elements| elements <= super::limits::SEEDED_VALUES);
-        let values = match (value.0.as_slice(), elements) {
-            (&[one], Some(elements)) => vec![one; elements],
-            (values, Some(elements)) if values.len() == elements => values.to_vec(),
-            (values, _) => {
-                let message = format!("{} values do not fill {}", values.len(), self.shape);
-                let at = reader.given("value");
-                reader.fault(at.as_ref(), wrong(&message));
-                return None;
-            }
-        };
-        Some(Kind::Constant(self.shape, Some(values)))
+        let values = self.value.map(|value| value.0);
+        if let Some(values) = values.as_ref().filter(|values| values.len() != 1)
+            && Some(values.len()) != self.shape.elements()
+        {
+            let at = reader.given("value");
+            reader.fault(at.as_ref(), wrong(&format!("{} values do not fill {}", values.len(), self.shape)));
+            return None;
+        }
+        Some(Kind::Constant(self.shape, values))
     }
 }
 

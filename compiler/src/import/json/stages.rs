@@ -10,7 +10,7 @@ use frit_ir::{NodeId, Op};
 
 use super::attributes::{Convolution, Defaults, Entry, Filters};
 use super::build::{Builder, Origin};
-use super::kinds::Follower;
+use super::kinds::{Follower, Pair, Repeat};
 use super::window::Window;
 
 /// The stages by their names in descriptions.
@@ -65,6 +65,11 @@ enum Blocks {
 }
 
 impl Stage {
+    /// A stage of blocks of at most `layers` layers each.
+    fn new(blocks: Blocks, layers: usize, repeat: Repeat, stride: Pair, norm: Norm) -> Stage {
+        Stage { blocks, repeat: repeat.0, layers, stride: stride.0, input: None, norm }
+    }
+
     /// How many layers it is at most.
     pub(super) fn layers(&self) -> usize {
         self.repeat.saturating_mul(self.layers)

@@ -294,6 +294,10 @@ fn sizes_have_limits() {
     let wide = "{\"op\": \"conv2d\", \"filters\": 2000000000, \"kernel\": 1, \"groups\": 4}, \"flatten\", {\"op\": \"dense\", \"units\": 2000000000}";
     let found: Vec<Code> = faults(&net(wide)).into_iter().map(|fault| fault.0).collect();
     assert_eq!(found, [codes::TENSOR_SIZE, codes::LIMIT]);
+    let filled = r#"{"op": "constant", "shape": [9000000], "value": 1}"#;
+    let twice: Vec<Code> =
+        faults(&net(&format!("{filled}, {filled}"))).into_iter().map(|fault| fault.0).collect();
+    assert_eq!(twice, [codes::LIMIT]);
     let heavy = "\"flatten\", {\"op\": \"dense\", \"units\": 1000000000}";
     assert_fault(&net(heavy), codes::LIMIT, "{\"seed\"", "/weights");
 }

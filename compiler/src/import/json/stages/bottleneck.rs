@@ -92,14 +92,9 @@ impl Layer for Fields {
         let Fields { width, groups, filters, stride_on, shortcut, .. } = self;
         let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
         let blocks = Blocks { width, groups, filters, stride_on, shortcut, window };
-        Some(Kind::Stage(Stage {
-            blocks: super::Blocks::Bottleneck(blocks),
-            repeat: self.repeat.0,
-            layers: LAYERS,
-            stride: self.stride.0,
-            input: None,
-            norm: Norm::new(self.activation, defaults)?,
-        }))
+        let norm = Norm::new(self.activation, defaults)?;
+        let blocks = super::Blocks::Bottleneck(blocks);
+        Some(Kind::Stage(Stage::new(blocks, LAYERS, self.repeat, self.stride, norm)))
     }
 }
 

@@ -95,14 +95,9 @@ impl Layer for Fields {
         let layers = LAYERS + if squeeze.is_some() { squeeze::LAYERS } else { 0 };
         let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
         let blocks = Blocks { expansion, squeeze, id_skip: self.id_skip, filters: self.filters, window };
-        Some(Kind::Stage(Stage {
-            blocks: super::Blocks::InvertedResidual(blocks),
-            repeat: self.repeat.0,
-            layers,
-            stride: self.stride.0,
-            input: self.filters_in,
-            norm: Norm::new(self.activation, defaults)?,
-        }))
+        let (blocks, norm) = (super::Blocks::InvertedResidual(blocks), Norm::new(self.activation, defaults)?);
+        let stage = Stage::new(blocks, layers, self.repeat, self.stride, norm);
+        Some(Kind::Stage(Stage { input: self.filters_in, ..stage }))
     }
 }
 

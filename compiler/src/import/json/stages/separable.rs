@@ -46,14 +46,9 @@ impl Layer for Fields {
 
     fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
         let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
-        Some(Kind::Stage(Stage {
-            blocks: super::Blocks::Separable(Blocks { filters: self.filters, window }),
-            repeat: self.repeat.0,
-            layers: LAYERS,
-            stride: self.stride.0,
-            input: None,
-            norm: Norm::new(self.activation, defaults)?,
-        }))
+        let blocks = super::Blocks::Separable(Blocks { filters: self.filters, window });
+        let norm = Norm::new(self.activation, defaults)?;
+        Some(Kind::Stage(Stage::new(blocks, LAYERS, self.repeat, self.stride, norm)))
     }
 }
 
