@@ -156,18 +156,21 @@ pub fn values(tensors: &[Tensor<f32>]) -> Vec<Vec<f32>> {
     tensors.iter().map(|tensor| tensor.iter().copied().collect()).collect()
 }
 
-/// Whether all of `found` lies within `tolerance` times the largest magnitude of `exact`.
+/// Whether all of `found` lies within `tolerance` times the largest finite magnitude of `exact`; what is no number or infinite
+/// must be the same on both sides.
 ///
 /// # Errors
-/// Where it differs most, or a value that is no number.
+/// Where it differs most, or a value that is no number on one side only.
 pub fn close(exact: &[f64], found: &[f32], tolerance: f64) -> Result<(), String> {
     if exact.len() != found.len() {
         return Err(format!("{} elements, expected {}", found.len(), exact.len()));
     }
-    let largest = exact.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    let finite = exact.iter().filter(|value| value.is_finite());
+    let largest = finite.fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let mut worst = (0.0, 0);
     for (index, (&exact, &found)) in exact.iter().zip(found).enumerate() {
-        let off = (exact - f64::from(found)).abs() / largest;
+        let same = exact == f64::from(found) || (exact.is_nan() && found.is_nan());
+        let off = if same { 0.0 } else { (exact - f64::from(found)).abs() / largest };
         if off.is_nan() || off > worst.0 {
             worst = (if off.is_nan() { f64::INFINITY } else { off }, index);
         }
@@ -196,6 +199,9 @@ mod tests {
         assert!(close(&[100.0, 0.0], &[100.0, 0.005], 1e-4).is_ok());
         assert!(close(&[100.0, 0.0], &[100.0, 0.02], 1e-4).is_err());
         assert!(close(&[1.0], &[f32::NAN], 1e-4).is_err());
+        assert!(close(&[f64::NAN], &[1.0], 1e-4).is_err());
+        assert!(close(&[f64::INFINITY, 1.0], &[f32::INFINITY, 1.1], 1e-4).is_err());
+        assert!(close(&[f64::NAN, f64::INFINITY], &[f32::NAN, f32::INFINITY], 1e-4).is_ok());
         assert!(close(&[1.0, 2.0], &[1.0], 1e-4).is_err());
     }
 }

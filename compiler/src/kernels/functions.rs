@@ -57,7 +57,8 @@ const ERFC: [f32; 9] = [
 ];
 
 /// `erf(x) / x` in x² for |x| up to [`ERF_SMALL`]; relative error 5.6e-8.
-const ERF: [f32; 5] = [4.719_083e-3, -2.675_773_2e-2, 1.128_283_1e-1, -3.761_260_8e-1, 1.128_379_1];
+const ERF: [f32; 5] =
+    [4.719_083e-3, -2.675_773_2e-2, 1.128_283_1e-1, -3.761_260_8e-1, std::f32::consts::FRAC_2_SQRT_PI];
 
 /// Below it the error function is a polynomial, above it what is missing to 1 is.
 const ERF_SMALL: f32 = 0.5;
