@@ -24,7 +24,7 @@ const CRATES: [(&str, &[&str]); 6] = [
 
 /// What each room of the compiler may use of the others. Code flows from `import` down to `emit`; the rooms at the end
 /// look at all that came before them, and nothing looks at them.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("import", &[]),
     ("zoo", &["import"]),
     ("vector", &[]),
@@ -40,14 +40,15 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("execute", &["(root)", "machine", "plan", "schedule"]),
     ("probe", &["emit", "execute", "machine", "vector"]),
     ("cost", &[]),
+    ("explain", &[]),
     ("classify", &[]),
     ("verify", &["(root)", "execute", "import", "machine", "plan", "schedule"]),
     ("bench", &["(root)", "cost", "execute", "import", "machine", "plan", "probe", "schedule"]),
     (
         "report",
         &[
-            "(root)", "bench", "classify", "cost", "execute", "import", "machine", "plan", "probe",
-            "schedule", "vector", "verify",
+            "(root)", "bench", "classify", "cost", "execute", "explain", "import", "machine", "plan",
+            "probe", "schedule", "vector", "verify",
         ],
     ),
 ];

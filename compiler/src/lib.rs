@@ -11,6 +11,7 @@ pub mod cost;
 pub mod driver;
 pub mod emit;
 pub mod execute;
+pub mod explain;
 pub mod import;
 pub mod kernels;
 pub mod lower;

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults};
+use frit_passes::legality;
 
 use crate::import::json::document::{Content, Document, Value};
 use crate::import::json::squeeze::make_divisible;
+use crate::import::{Source, json};
 
 /// The networks: name, description, and the layers that a width below 1 leaves as they are.
-const NETWORKS: [(&str, &str, &[&str]); 7] = [
+const NETWORKS: [(&str, &str, &[&str]); 10] = [
     ("mobilenet_v1", include_str!("zoo/mobilenet_v1.json"), &[]),
     ("mobilenet_v2", include_str!("zoo/mobilenet_v2.json"), &["head"]),
     ("mobilenet_v3_large", include_str!("zoo/mobilenet_v3_large.json"), &["features"]),
@@ -19,6 +21,9 @@ const NETWORKS: [(&str, &str, &[&str]); 7] = [
     ("mnasnet_b1", include_str!("zoo/mnasnet_b1.json"), &["head"]),
     ("mnasnet_a1", include_str!("zoo/mnasnet_a1.json"), &["head"]),
     ("efficientnet_b0", include_str!("zoo/efficientnet_b0.json"), &[]),
+    ("resnext50_32x4d", include_str!("zoo/resnext50_32x4d.json"), &[]),
+    ("xception", include_str!("zoo/xception.json"), &[]),
+    ("inception_resnet_v2", include_str!("zoo/inception_resnet_v2.json"), &[]),
 ];
 
 /// The layer whose units are the classes, in every network.
@@ -36,8 +41,8 @@ const WIDTH: f64 = 64.0;
 pub struct ZooOptions {
     /// What the channels are multiplied by, above 0 and up to 64; they are then rounded to a multiple of 8.
     pub width: f64,
-    /// Height and width of the input, 1 to 16384.
-    pub resolution: usize,
+    /// Height and width of the input, 1 to 16384; without it, what the network was published with.
+    pub resolution: Option<usize>,
     /// Classes, 1 to 2^20.
     pub classes: usize,
     /// The seed of the weights.
@@ -46,7 +51,7 @@ pub struct ZooOptions {
 
 impl Default for ZooOptions {
     fn default() -> ZooOptions {
-        ZooOptions { width: 1.0, resolution: 224, classes: 1000, seed: 7 }
+        ZooOptions { width: 1.0, resolution: None, classes: 1000, seed: 7 }
     }
 }
 
@@ -69,7 +74,17 @@ pub fn description(name: &str, options: &ZooOptions) -> Result<String, Faults> {
     let document = Document::parse(text, name)?;
     let mut edits = Edits { document: &document, places: BTreeMap::new() };
     edits.all(options, full_width)?;
-    Ok(edits.applied(text))
+    let variant = edits.applied(text);
+    if options.width != 1.0 {
+        buildable(name, &variant)?;
+    }
+    Ok(variant)
+}
+
+/// Whether a variant is a network: rounded channels need not fit into groups, nor the parts of a concatenation add up.
+fn buildable(name: &str, variant: &str) -> Result<(), Faults> {
+    let source = Source { file: name.to_owned(), ..Source::default() };
+    legality::check(json::read(variant, &source)?.0).map(|_| ())
 }
 
 fn check(options: &ZooOptions) -> Result<(), Faults> {
@@ -78,8 +93,8 @@ fn check(options: &ZooOptions) -> Result<(), Faults> {
     if !(options.width > 0.0 && options.width <= WIDTH) {
         refuse(format!("width {} is not above 0 and up to {WIDTH}", options.width));
     }
-    if !(1..=RESOLUTION).contains(&options.resolution) {
-        refuse(format!("resolution {} is not between 1 and {RESOLUTION}", options.resolution));
+    if let Some(resolution) = options.resolution.filter(|resolution| !(1..=RESOLUTION).contains(resolution)) {
+        refuse(format!("resolution {resolution} is not between 1 and {RESOLUTION}"));
     }
     if !(1..=CLASSES).contains(&options.classes) {
         refuse(format!("{} classes are not between 1 and {CLASSES}", options.classes));
@@ -108,10 +123,12 @@ impl<'d> Edits<'d> {
     }
 
     fn input(&mut self, input: &Value<'d>, options: &ZooOptions) -> Result<(), Diagnostic> {
-        let Some(shape) = fields(input)?.remove("shape") else { return Ok(()) };
+        let (Some(shape), Some(resolution)) = (fields(input)?.remove("shape"), options.resolution) else {
+            return Ok(());
+        };
         if let Content::Array(axes) = shape.content()? {
             for axis in axes.iter().take(2) {
-                self.place(axis, options.resolution as u64);
+                self.place(axis, resolution as u64);
             }
         }
         Ok(())
@@ -134,7 +151,7 @@ impl<'d> Edits<'d> {
                 if full_width.contains(&name.as_str()) { options.width.max(1.0) } else { options.width };
             // The application in Keras cuts the channels of its blocks to whole numbers first, those around them not.
             let cut = if found.contains_key("stage") { f64::floor } else { |wanted| wanted };
-            for field in ["filters", "expanded"] {
+            for field in ["filters", "expanded", "width"] {
                 self.set(layer, field, |filters| {
                     if width == 1.0 { filters } else { rounded(cut(filters as f64 * width)) }
                 })?;
@@ -195,7 +212,6 @@ mod tests {
     use frit_ir::{Graph, Op, Shape};
 
     use super::*;
-    use crate::import::{Source, json};
 
     fn graph(options: &ZooOptions) -> Graph {
         network("mobilenet_v2", options)
@@ -244,6 +260,9 @@ mod tests {
             ("mnasnet_b1", (4_383_312, 314_415_872)),
             ("mnasnet_a1", (3_887_038, 311_579_072)),
             ("efficientnet_b0", (5_288_548, 385_814_752)),
+            ("resnext50_32x4d", (25_028_904, 4_230_479_872)),
+            ("xception", (22_855_952, 8_357_403_496)),
+            ("inception_resnet_v2", (55_813_192, 13_155_794_016)),
         ];
         assert_eq!(names().collect::<Vec<_>>(), known.map(|(name, _)| name));
         for (name, expected) in known {
@@ -282,13 +301,26 @@ mod tests {
 
     #[test]
     fn every_option_changes_its_numbers_and_nothing_else() {
-        let options = ZooOptions { width: 0.5, resolution: 96, classes: 10, seed: u64::MAX };
+        let options = ZooOptions { width: 0.5, resolution: Some(96), classes: 10, seed: u64::MAX };
         let text = description("mobilenet_v2", &options).unwrap();
         assert!(text.contains("[96, 96, 3]") && text.contains("\"units\": 10}"), "{text}");
         assert!(text.contains("\"seed\": 18446744073709551615"), "{text}");
         assert!(text.contains("\"filters\": 1280") && text.contains("\"filters\": 48,"), "{text}");
         let standard = description("mobilenet_v2", &ZooOptions::default()).unwrap();
         assert_eq!(text.lines().count(), standard.lines().count());
+    }
+
+    #[test]
+    fn a_width_whose_channels_fit_no_groups_is_refused() {
+        let options = |width| ZooOptions { width, ..ZooOptions::default() };
+        assert!(
+            description("resnext50_32x4d", &options(0.5)).unwrap().contains("\"width\": 64, \"groups\": 32")
+        );
+        let faults = description("resnext50_32x4d", &options(0.35)).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.code == codes::BAD_ATTRIBUTE), "{faults}");
+        for name in ["xception", "inception_resnet_v2"] {
+            assert!(description(name, &options(0.5)).unwrap().contains("[299, 299, 3]"));
+        }
     }
 
     #[test]
@@ -302,7 +334,7 @@ mod tests {
 
     #[test]
     fn options_outside_their_range_are_refused_all_at_once() {
-        let options = ZooOptions { width: f64::NAN, resolution: 0, classes: 0, seed: 0 };
+        let options = ZooOptions { width: f64::NAN, resolution: Some(0), classes: 0, seed: 0 };
         assert_eq!(description("mobilenet_v2", &options).unwrap_err().iter().count(), 3);
         assert!(description("mobilenet_v9", &ZooOptions::default()).is_err());
     }

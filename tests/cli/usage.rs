@@ -30,6 +30,9 @@ fn wrong_usage_ends_with_2() {
         "verify tiny.json --against golden.npz --samples 2",
         "run tiny.json --lower wide --target x86-64-v2",
         "zoo no_such_network",
+        "explain FR0200",
+        "explain FR0201 --rules",
+        "schema conv2d",
         "zoo --width 0.5",
         "completions tcsh",
     ] {
@@ -53,7 +56,9 @@ fn code_for_another_cpu_can_be_looked_at_but_not_run() {
 #[test]
 fn every_command_explains_itself_with_examples() {
     let folder = Folder::new();
-    for command in ["check", "inspect", "cost", "run", "bench", "verify", "zoo", "completions"] {
+    for command in
+        ["check", "inspect", "cost", "run", "bench", "verify", "zoo", "explain", "schema", "completions"]
+    {
         let help = folder.frit(&format!("{command} --help")).ok();
         assert!(help.contains("Examples:") && help.contains(&format!("frit {command}")), "{help}");
     }

@@ -1,11 +1,13 @@
 //! JSON for scripts. Field names are promises; lists of layers stand one a line. What is not finite is `null`.
 
+mod explained;
 mod measured;
 mod network;
 mod outcome;
 
 use serde::Serialize;
 
+pub use explained::{codes, page, rules};
 pub use measured::bench;
 pub use network::{cost, listing, passes, summary};
 pub use outcome::{results, verdict};

@@ -1,9 +1,11 @@
 //! Tables for people.
 
+mod explained;
 mod measured;
 mod network;
 mod outcome;
 
+pub use explained::{codes, rules};
 pub use measured::bench;
 pub use network::{cost, passes, schedule, summary};
 pub use outcome::{results, verdict};

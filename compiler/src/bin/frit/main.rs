@@ -5,11 +5,13 @@ mod check;
 mod completions;
 mod console;
 mod cost;
+mod explain;
 mod failure;
 mod images;
 mod inspect;
 mod model;
 mod run;
+mod schema;
 mod verify;
 mod zoo;
 
@@ -46,6 +48,8 @@ enum Command {
     Bench(bench::Args),
     Verify(verify::Args),
     Zoo(zoo::Args),
+    Explain(explain::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -58,7 +62,8 @@ fn main() -> ExitCode {
         Command::Run(args) => (args.format.json(), Some(&args.model)),
         Command::Bench(args) => (args.format.json(), Some(&args.model)),
         Command::Verify(args) => (args.format.json(), Some(&args.model)),
-        Command::Zoo(_) | Command::Completions(_) => (false, None),
+        Command::Explain(args) => (args.format.json(), None),
+        Command::Zoo(_) | Command::Schema(_) | Command::Completions(_) => (false, None),
     };
     let console = Console::new(json, model.map(|model| model.model.as_path()));
     let result = match &command {
@@ -69,6 +74,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),
         Command::Zoo(args) => zoo::run(args, &console),
+        Command::Explain(args) => explain::run(args, &console),
+        Command::Schema(schema::Args {}) => schema::run(&console),
         Command::Completions(args) => completions::run(args, &console),
     };
     match result {

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// What the numbers of channels are multiplied with
     #[arg(long, value_name = "W", requires = "name")]
     width: Option<f64>,
-    /// Height and width of the input
+    /// Height and width of the input, instead of those that the network was published with
     #[arg(long, value_name = "R", requires = "name", value_parser = value_parser!(u32).range(1..))]
     resolution: Option<u32>,
     /// Number of classes
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let standard = ZooOptions::default();
     let options = ZooOptions {
         width: args.width.unwrap_or(standard.width),
-        resolution: args.resolution.map_or(standard.resolution, |resolution| resolution as usize),
+        resolution: args.resolution.map(|resolution| resolution as usize),
         classes: args.classes.map_or(standard.classes, |classes| classes as usize),
         seed: args.seed.unwrap_or(standard.seed),
     };

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{Activation, Conv2d, Epilogue, Input};
-use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape};
+use frit_ir::ops::{Activation, Constant, Conv2d, Epilogue, Input};
+use frit_ir::weights::Data;
+use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
 
 use super::attributes::{Convolution, Filters, Kind};
-use super::fields::Findings;
+use super::fields::{Findings, wrong};
 use super::layers::Layer;
+use super::ops::split::Split;
 use super::order::{Index, Target};
 use super::stages;
 use crate::import::limits;
@@ -121,10 +123,12 @@ impl<'a> Builder<'_, 'a> {
     fn too_many(&mut self) -> bool {
         let mut count = 0usize;
         for layer in self.layers {
-            count += match &layer.kind {
+            let more = match &layer.kind {
                 Some(Kind::Stage(stage)) => stage.layers(),
+                Some(Kind::Split(split)) => split.len(),
                 _ => 1 + usize::from(layer.activation.is_some()),
             };
+            count = count.saturating_add(more);
             if count > limits::LAYERS {
                 let message = format!("the network has more than {} layers", limits::LAYERS);
                 self.findings.add(&layer.value, Diagnostic::error(codes::LIMIT, message));
@@ -166,6 +170,11 @@ impl<'a> Builder<'_, 'a> {
             {
                 self.findings.add(value, index.unknown(name).at(self.layers[layer].name.clone()));
             }
+            let several = if let Target::Layer(of) = target { self.layers[*of].several() } else { None };
+            if let Some(fault) = several {
+                self.findings.add(&self.layers[layer].value, fault.at(self.layers[layer].name.clone()));
+                complete = false;
+            }
             complete &= node.is_some();
             nodes.extend(node);
         }
@@ -178,10 +187,7 @@ impl<'a> Builder<'_, 'a> {
         let written = &layers[layer];
         let origin = Origin { name: &written.name, layer };
         let kind = written.kind.as_ref()?;
-        let arity = match kind {
-            Kind::Plain(op) => op.arity(),
-            Kind::Convolution(_) | Kind::Stage(_) => 1,
-        };
+        let arity = kind.arity(inputs.len());
         if inputs.len() != arity {
             let message = format!("it takes {arity} inputs, not {}", inputs.len());
             let fault = Diagnostic::error(codes::OPERANDS, message);
@@ -190,10 +196,45 @@ impl<'a> Builder<'_, 'a> {
         }
         let result = match kind {
             Kind::Plain(op) => self.add(origin, op.clone(), inputs)?,
+            Kind::Shaped(shaped) => {
+                let op = shaped.op(&self.shapes_of(inputs)?);
+                let op = op.map_err(|fault| self.fault(origin, fault)).ok()?;
+                self.add(origin, op, inputs)?
+            }
+            Kind::Constant(shape, values) => self.constant(origin, shape, values.as_deref())?,
             Kind::Convolution(convolution) => self.convolution(origin, convolution, inputs[0])?,
+            Kind::Split(split) => return self.split(origin, split, inputs[0]),
             Kind::Stage(stage) => stages::build(stage, self, origin, inputs[0])?,
         };
         self.activate(origin, written.activation, result)
+    }
+
+    fn shapes_of(&self, nodes: &[NodeId]) -> Option<Vec<Shape>> {
+        nodes.iter().map(|id| self.shapes.get(id).cloned()).collect()
+    }
+
+    /// Adds a constant; its values, where the description says them, are no weight that a file must have.
+    fn constant(&mut self, origin: Origin<'_>, shape: &Shape, values: Option<&[f32]>) -> Option<NodeId> {
+        let id = self.add(origin, Op::Constant(Constant { shape: shape.clone() }), &[])?;
+        if let Some(values) = values
+            && let Some(needed) = self.needed.pop()
+        {
+            let weight = Weight { shape: shape.clone(), data: Data::Values(values.into()) };
+            self.graph.weights.insert(needed.name, weight);
+        }
+        Some(id)
+    }
+
+    /// Adds the parts of a split, which are named after it; it has no result of its own, unless it is in one part.
+    fn split(&mut self, origin: Origin<'_>, split: &Split, input: NodeId) -> Option<NodeId> {
+        let slices = self.shapes.get(&input).map(|shape| split.slices(shape))?;
+        let slices = slices.map_err(|fault| self.fault(origin, fault)).ok()?;
+        let mut parts = Vec::with_capacity(slices.len());
+        for (index, slice) in slices.into_iter().enumerate() {
+            let name = format!("{}/{index}", origin.name);
+            parts.push(self.add(Origin { name: &name, ..origin }, slice, &[input])?);
+        }
+        parts.first().copied()
     }
 
     /// Channels of the tensor that `node` makes.
@@ -217,7 +258,7 @@ impl<'a> Builder<'_, 'a> {
         // The op itself refuses whatever is no map; until then any padding will do.
         let map =
             self.shapes.get(&input).and_then(Shape::map).map_or([1, 1], |[height, width, _]| [height, width]);
-        let Some(padding) = window.padding.around(map, window) else {
+        let Some(padding) = window.around(map) else {
             let message = "a kernel that reaches further than any map";
             self.fault(origin, Diagnostic::error(codes::KERNEL_TOO_LARGE, message));
             return None;
@@ -258,8 +299,7 @@ impl<'a> Builder<'_, 'a> {
             }
             return None;
         }
-        let operands: Option<Vec<Shape>> = inputs.iter().map(|id| self.shapes.get(id).cloned()).collect();
-        let operands = operands?;
+        let operands = self.shapes_of(inputs)?;
         let shape = match op.shape(&operands) {
             Ok(shape) => shape,
             Err(fault) => {
@@ -284,6 +324,11 @@ impl<'a> Builder<'_, 'a> {
         self.shapes.insert(id, shape);
         self.ids.insert(origin.name.to_owned(), id);
         Some(id)
+    }
+
+    /// Tells at the layer of `origin` that one of its values is wrong.
+    pub(super) fn wrong(&mut self, origin: Origin<'_>, message: &str) {
+        self.fault(origin, wrong(message));
     }
 
     /// Tells a fault at the layer of `origin`.

@@ -5,6 +5,7 @@ use frit_ir::diagnostic::{Code, codes};
 use frit_ir::{Diagnostic, Faults, Severity};
 
 use super::document::{Content, Document, Member, Value};
+use super::section::Field;
 use crate::import::limits;
 use crate::import::nearest::nearest;
 
@@ -51,6 +52,8 @@ pub(super) struct Reader<'r, 'a> {
     /// The layer that faults name, empty where there is none.
     layer: String,
     members: Vec<Member<'a>>,
+    /// What was read, under the first name of each field.
+    given: Vec<(&'static str, Value<'a>)>,
     known: Vec<&'static str>,
     pub(super) findings: &'r mut Findings<'a>,
 }
@@ -72,14 +75,13 @@ impl<'r, 'a> Reader<'r, 'a> {
                 findings.add(&member.key, wrong(&format!("the field {} stands twice", member.name)));
             }
         }
-        let (owner, layer) = (value.clone(), String::new());
-        Some(Reader { owner, layer, members, known: Vec::new(), findings })
+        Some(Reader { members, ..Reader::of_nothing(value, findings) })
     }
 
     /// A thing without fields, for which `value` stands.
     pub(super) fn of_nothing(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Reader<'r, 'a> {
         let (owner, layer) = (value.clone(), String::new());
-        Reader { owner, layer, members: Vec::new(), known: Vec::new(), findings }
+        Reader { owner, layer, members: Vec::new(), given: Vec::new(), known: Vec::new(), findings }
     }
 
     /// The object that is read.
@@ -103,26 +105,27 @@ impl<'r, 'a> Reader<'r, 'a> {
         self.findings.add(&value, diagnostic.at(self.layer.clone()));
     }
 
-    /// The field, where it is there.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<Value<'a>> {
-        self.known.push(name);
-        let place = self.members.iter().position(|member| member.name == name)?;
-        Some(self.members.remove(place).value)
-    }
-
-    /// The field; it is a fault where it is missing.
-    pub(super) fn need(&mut self, name: &'static str) -> Option<Value<'a>> {
-        let found = self.take(name);
-        if found.is_none() {
-            self.missing(name, "");
+    /// The field under any of its names, where it is there; under two of them is a fault, the first counts.
+    pub(super) fn take(&mut self, field: &Field) -> Option<Member<'a>> {
+        self.known.extend(field.names());
+        let is_it = |member: &Member<'a>| field.names().any(|name| name == member.name);
+        let mut found = Vec::new();
+        while let Some(place) = self.members.iter().position(is_it) {
+            found.push(self.members.remove(place));
         }
-        found
+        let mut found = found.into_iter();
+        let first = found.next()?;
+        for other in found {
+            let message = format!("{} and {} are the same field: it is given twice", first.name, other.name);
+            self.fault(Some(&other.key), wrong(&message));
+        }
+        self.given.push((field.name, first.value.clone()));
+        Some(first)
     }
 
-    /// The fault that a field is missing, with what to write.
-    pub(super) fn missing(&mut self, name: &'static str, help: &str) {
-        let fault = Diagnostic::error(codes::MISSING_FIELD, format!("the field {name} is missing"));
-        self.fault(None, if help.is_empty() { fault } else { fault.help(help) });
+    /// The value of a field that was read, by the field's first name.
+    pub(super) fn given(&self, name: &str) -> Option<Value<'a>> {
+        self.given.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     }
 
     /// Every field that was not read is a fault.
@@ -138,59 +141,8 @@ impl<'r, 'a> Reader<'r, 'a> {
         }
     }
 
-    /// The field as a whole number from 1 on.
-    pub(super) fn count(&mut self, name: &'static str) -> Option<usize> {
-        let value = self.need(name)?;
-        self.as_count(&value, name)
-    }
-
-    /// As [`Reader::count`], `default` where the field is not there.
-    pub(super) fn count_or(&mut self, name: &'static str, default: usize) -> Option<usize> {
-        match self.take(name) {
-            Some(value) => self.as_count(&value, name),
-            None => Some(default),
-        }
-    }
-
-    /// The field as two whole numbers from 1 on, for height and width; one number means both.
-    pub(super) fn pair(&mut self, name: &'static str, default: Option<usize>) -> Option<[usize; 2]> {
-        let value = match (self.take(name), default) {
-            (Some(value), _) => value,
-            (None, Some(default)) => return Some([default; 2]),
-            (None, None) => {
-                self.missing(name, "");
-                return None;
-            }
-        };
-        match self.content(&value)? {
-            Content::Array(elements) => self.counts(&value, elements, name),
-            _ => self.as_count(&value, name).map(|both| [both; 2]),
-        }
-    }
-
-    /// `N` whole numbers from 1 on.
-    fn counts<const N: usize>(
-        &mut self,
-        value: &Value<'a>,
-        elements: Vec<Value<'a>>,
-        name: &str,
-    ) -> Option<[usize; N]> {
-        let found: Option<Vec<usize>> = elements
-            .iter()
-            .map(|element| self.as_count(element, name))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .collect();
-        self.exactly(value, found?, name)
-    }
-
     /// `list`, if it has `N` elements.
-    pub(super) fn exactly<T, const N: usize>(
-        &mut self,
-        value: &Value<'a>,
-        list: Vec<T>,
-        name: &str,
-    ) -> Option<[T; N]> {
+    fn exactly<T, const N: usize>(&mut self, value: &Value<'a>, list: Vec<T>, name: &str) -> Option<[T; N]> {
         let length = list.len();
         let array = <[T; N]>::try_from(list).ok();
         if array.is_none() {
@@ -199,12 +151,11 @@ impl<'r, 'a> Reader<'r, 'a> {
         array
     }
 
-    /// The field as true or false.
-    pub(super) fn flag(&mut self, name: &'static str, default: bool) -> Option<bool> {
-        let Some(value) = self.take(name) else { return Some(default) };
-        match self.content(&value)? {
+    /// `value` as true or false.
+    pub(super) fn as_flag(&mut self, value: &Value<'a>, name: &str) -> Option<bool> {
+        match self.content(value)? {
             Content::Bool(flag) => Some(flag),
-            other => self.refuse(&value, name, "true or false", &other),
+            other => self.refuse(value, name, "true or false", &other),
         }
     }
 
@@ -266,12 +217,40 @@ impl<'r, 'a> Reader<'r, 'a> {
         }
     }
 
-    /// `value` as a list of numbers, of exactly `N`.
-    pub(super) fn as_numbers<const N: usize>(&mut self, value: &Value<'a>, name: &str) -> Option<[f32; N]> {
+    /// `value` as a list whose elements `read` takes; every fault of an element is told.
+    pub(super) fn as_elements<T>(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        read: impl Fn(&mut Self, &Value<'a>, &str) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let elements = self.as_list(value, name)?;
-        let found: Vec<Option<f32>> = elements.iter().map(|element| self.as_number(element, name)).collect();
-        let found: Option<Vec<f32>> = found.into_iter().collect();
-        self.exactly(value, found?, name)
+        let found: Vec<Option<T>> = elements.iter().map(|element| read(self, element, name)).collect();
+        found.into_iter().collect()
+    }
+
+    /// The same; one value means a list of one.
+    pub(super) fn as_list_or_one<T>(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        read: impl Fn(&mut Self, &Value<'a>, &str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        match self.content(value)? {
+            Content::Array(_) => self.as_elements(value, name, read),
+            _ => read(self, value, name).map(|one| vec![one]),
+        }
+    }
+
+    /// A list with exactly `N` elements.
+    pub(super) fn as_array<T, const N: usize>(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        read: impl Fn(&mut Self, &Value<'a>, &str) -> Option<T>,
+    ) -> Option<[T; N]> {
+        let found = self.as_elements(value, name, read)?;
+        self.exactly(value, found, name)
     }
 
     /// `value` as any whole number of 64 bits.
@@ -293,6 +272,21 @@ impl<'r, 'a> Reader<'r, 'a> {
         let number = number.and_then(|number| usize::try_from(number).ok());
         if number.is_none() {
             let message = format!("{name} {spelling} is no whole number from 0 to {}", limits::ATTRIBUTE);
+            self.fault(Some(value), wrong(&message));
+        }
+        number
+    }
+
+    /// `value` as a whole number of either sign.
+    pub(super) fn as_integer(&mut self, value: &Value<'a>, name: &str) -> Option<i64> {
+        let spelling = match self.content(value)? {
+            Content::Number(spelling) => spelling,
+            other => return self.refuse(value, name, "a whole number", &other),
+        };
+        let number = spelling.parse::<i64>().ok().filter(|number| number.unsigned_abs() <= limits::ATTRIBUTE);
+        if number.is_none() {
+            let most = limits::ATTRIBUTE;
+            let message = format!("{name} {spelling} is no whole number from -{most} to {most}");
             self.fault(Some(value), wrong(&message));
         }
         number

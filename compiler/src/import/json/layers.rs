@@ -8,7 +8,9 @@ use frit_ir::ops::Activation;
 
 use super::attributes::{self, Defaults, Kind};
 use super::document::{Content, Value};
-use super::fields::{Findings, Reader, wrong};
+use super::fields::{Findings, Reader};
+use super::kinds::{Name, References};
+use super::section::{Field, Rule};
 
 /// A layer as it is written.
 pub(super) struct Layer<'a> {
@@ -21,6 +23,35 @@ pub(super) struct Layer<'a> {
     pub(super) kind: Option<Kind>,
     /// What follows it under its name.
     pub(super) activation: Option<Activation>,
+}
+
+/// What a layer is called.
+pub(super) const NAME: Field = Field::new::<Option<Name>>(
+    "name",
+    "What the layer is called; without it, after the layer before and its op",
+);
+/// What it reads.
+pub(super) const INPUTS: Field = Field::new::<Option<References>>(
+    "inputs",
+    "The layers that it reads, by name; without it, the layer before",
+);
+/// The op that it is.
+pub(super) const OP: Field = Field::new::<Option<String>>("op", "What the layer computes");
+/// The stage that it is.
+pub(super) const STAGE: Field = Field::new::<Option<String>>("stage", "The kind of blocks that stand here");
+/// It is an op or a stage.
+pub(super) const OP_OR_STAGE: Rule =
+    Rule::OneOf(&[OP.name, STAGE.name], "write \"op\": NAME, or \"stage\": NAME");
+
+impl Layer<'_> {
+    /// The fault of taking the layer for one tensor, where it has several results.
+    pub(super) fn several(&self) -> Option<Diagnostic> {
+        let Some(Kind::Split(split)) = &self.kind else { return None };
+        let last = split.len().checked_sub(1).filter(|&last| last > 0)?;
+        let message = format!("the layer {} has several results", self.name);
+        let fault = Diagnostic::error(codes::UNKNOWN_LAYER, message);
+        Some(fault.help(format!("name one: {0}/0 to {0}/{last}", self.name)))
+    }
 }
 
 /// The op or the stage that a layer names.
@@ -109,9 +140,9 @@ fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>
         _ => Reader::open(value, findings).map(|reader| (reader, None)),
     };
     let Some((mut reader, bare)) = opened else { return (layer, "layer".to_owned()) };
-    layer.name = reader.take("name").and_then(|name| reader.as_name(&name, "name")).unwrap_or_default();
+    layer.name = reader.field::<Option<Name>>(&NAME, None).flatten().unwrap_or_default().0;
     reader.of_layer(layer.name.clone());
-    layer.inputs = reader.take("inputs").and_then(|inputs| reader.as_names(&inputs, "inputs"));
+    layer.inputs = reader.take(&INPUTS).and_then(|inputs| reader.as_names(&inputs.value, INPUTS.name));
     let Some(what) = bare.or_else(|| what(&mut reader)) else { return (layer, "layer".to_owned()) };
     if !layer.name.is_empty() {
         reader.of_layer(format!("{} ({})", layer.name, what.word));
@@ -122,18 +153,13 @@ fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>
 
 /// Reads `op` or `stage`; one of them must be there.
 fn what<'a>(reader: &mut Reader<'_, 'a>) -> Option<What<'a>> {
-    let (value, stage) = match (reader.take("op"), reader.take("stage")) {
+    let (op, stage) = (reader.take(&OP), reader.take(&STAGE));
+    reader.rules(&[OP_OR_STAGE]);
+    let (member, stage) = match (op, stage) {
         (Some(op), None) => (op, false),
         (None, Some(stage)) => (stage, true),
-        (Some(_), Some(stage)) => {
-            reader.fault(Some(&stage), wrong("a layer is an op or a stage, not both"));
-            return None;
-        }
-        (None, None) => {
-            reader.missing("op", "write \"op\": NAME, or \"stage\": NAME");
-            return None;
-        }
+        _ => return None,
     };
-    let word = reader.as_text(&value, if stage { "stage" } else { "op" })?;
-    Some(What { word, stage, value })
+    let word = reader.as_text(&member.value, &member.name)?;
+    Some(What { word, stage, value: member.value })
 }

@@ -93,7 +93,8 @@ pub(super) fn operands<'a>(
     for (place, layer) in layers.iter().enumerate() {
         let before = if place == 0 { Target::Input } else { Target::Layer(place - 1) };
         let Some(names) = &layer.inputs else {
-            all.push(vec![before]);
+            let reads = layer.kind.as_ref().is_none_or(|kind| kind.arity(1) > 0);
+            all.push(if reads { vec![before] } else { Vec::new() });
             continue;
         };
         let target = |(name, value): &(String, _)| {

@@ -5,33 +5,42 @@
 
 use frit_ir::NodeId;
 use frit_ir::Op;
-use frit_ir::ops::{Activation, Binary, GlobalAveragePool};
+use frit_ir::ops::{Binary, GlobalAveragePool};
 
-use super::attributes::{self, ACTIVATIONS, Convolution, Filters};
+use super::attributes::{Convolution, Filters};
 use super::build::{Builder, Origin};
-use super::document::Value;
-use super::fields::{Reader, wrong};
+use super::fields::Reader;
+use super::kinds::{Follower, Positive};
+use super::section::{Choice, section, section_kind};
+use super::window::Window;
 
 /// What a ratio is one of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Base {
+pub(super) enum Base {
     /// The channels of the block's input (EfficientNet, MnasNet).
     Input,
     /// The channels between the 1×1 convolutions (MobileNetV3).
     Expanded,
 }
 
-/// The names of [`Base`].
-const BASES: [(&str, Base); 2] = [("input", Base::Input), ("expanded", Base::Expanded)];
-
-/// What stages take where they say nothing else.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
-    of: Option<Base>,
-    divisor: usize,
-    activation: Option<Activation>,
-    gate: Option<Activation>,
+impl Choice for Base {
+    const CHOICES: &'static [(&'static str, Base)] = &[("input", Base::Input), ("expanded", Base::Expanded)];
 }
+
+section! {
+    /// How squeeze and excite goes.
+    SqueezeRule {
+        /// What se_ratio is a ratio of: the channels of the block's input, or those that it expands them to.
+        of: Option<Base>,
+        /// What the channels in the middle are rounded to a multiple of; 1 cuts them to a whole number.
+        divisor: usize = 1,
+        /// What follows the first layer.
+        activation: Follower,
+        /// What makes the gate, behind the second.
+        gate: Follower,
+    }
+}
+section_kind!(SqueezeRule);
 
 /// How many channels the small layer in the middle has.
 #[derive(Debug, Clone, Copy)]
@@ -41,77 +50,49 @@ enum Squeezed {
 }
 
 /// Squeeze and excite of a stage.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct SqueezeExcite {
     squeezed: Squeezed,
-    rule: Rule,
+    rule: SqueezeRule,
 }
 
 /// The layers that it is.
 pub(super) const LAYERS: usize = 6;
 
-/// Reads the object that says how.
-pub(super) fn rule<'a>(value: &Value<'a>, reader: &mut Reader<'_, 'a>) -> Option<Rule> {
-    let mut object = Reader::open(value, reader.findings)?;
-    let of = object.take("of").map(|value| object.as_choice(&value, "of", &BASES));
-    let divisor = object.count_or("divisor", 1);
-    let mut function = |name: &'static str| {
-        let value = object.need(name)?;
-        object.as_choice(&value, name, &ACTIVATIONS)
-    };
-    let (activation, gate) = (function("activation"), function("gate"));
-    object.finish();
-    // A fault inside was told; without one, `of` may be missing.
-    let of = match of {
-        Some(found) => Some(found?),
-        None => None,
-    };
-    Some(Rule { of, divisor: divisor?, activation: activation?, gate: gate? })
+/// What a stage says of it.
+pub(super) struct Said {
+    pub(super) ratio: Option<Positive>,
+    pub(super) channels: Option<usize>,
+    pub(super) rule: Option<SqueezeRule>,
 }
 
-/// Reads what a stage says of it; the inner option is none where it has none.
-pub(super) fn read(reader: &mut Reader<'_, '_>, default: Option<Rule>) -> Option<Option<SqueezeExcite>> {
-    let own = reader.take("squeeze_excite");
-    let (ratio, channels) = (reader.take("se_ratio"), reader.take("se_channels"));
-    match (&ratio, &channels, &own) {
-        (None, None, None) => return Some(None),
-        (None, None, Some(own)) => {
-            reader.fault(Some(own), wrong("squeeze_excite needs se_ratio or se_channels beside it"));
-            return None;
+impl Said {
+    /// Squeeze and excite as it is said, with `default` where the stage does not say how; the inner option is none where it
+    /// has none.
+    pub(super) fn resolve(
+        self,
+        reader: &mut Reader<'_, '_>,
+        default: Option<&SqueezeRule>,
+    ) -> Option<Option<SqueezeExcite>> {
+        if self.ratio.is_none() && self.channels.is_none() {
+            return Some(None);
         }
-        (Some(_), Some(channels), _) => {
-            reader.fault(Some(channels), wrong("a stage takes se_ratio or se_channels, not both"));
+        let Some(rule) = self.rule.or_else(|| default.cloned()) else {
+            let help = "{\"of\": \"input\" or \"expanded\", \"divisor\": N, \"activation\": NAME, \"gate\": \"sigmoid\" or \"hard_sigmoid\"}; here or in defaults";
+            reader.missing("squeeze_excite", help);
             return None;
-        }
-        _ => {}
+        };
+        let squeezed = match (self.channels, self.ratio) {
+            (Some(channels), _) => Squeezed::Channels(channels),
+            (None, ratio) => {
+                if rule.of.is_none() {
+                    reader.missing("of", "\"input\" or \"expanded\": what se_ratio is a ratio of");
+                }
+                Squeezed::Ratio(ratio?.0.get(), rule.of?)
+            }
+        };
+        Some(Some(SqueezeExcite { squeezed, rule }))
     }
-    let rule = match own {
-        Some(own) => Some(rule(&own, reader)?),
-        None => default,
-    };
-    let Some(rule) = rule else {
-        let help = "{\"of\": \"input\" or \"expanded\", \"divisor\": N, \"activation\": NAME, \"gate\": \"sigmoid\" or \"hard_sigmoid\"}; here or in defaults";
-        reader.missing("squeeze_excite", help);
-        return None;
-    };
-    let squeezed = match (ratio, channels) {
-        (Some(value), _) => ratio_of(&value, reader, rule.of)?,
-        (None, channels) => Squeezed::Channels(reader.as_count(&channels?, "se_channels")?),
-    };
-    Some(Some(SqueezeExcite { squeezed, rule }))
-}
-
-/// Reads a ratio; what it is one of must be said.
-fn ratio_of<'a>(value: &Value<'a>, reader: &mut Reader<'_, 'a>, of: Option<Base>) -> Option<Squeezed> {
-    let ratio = reader.as_number(value, "se_ratio")?;
-    if ratio <= 0.0 {
-        reader.fault(Some(value), wrong(&format!("se_ratio {ratio} is not greater than 0")));
-        return None;
-    }
-    if of.is_none() {
-        reader.missing("of", "\"input\" or \"expanded\": what se_ratio is a ratio of");
-    }
-    Some(Squeezed::Ratio(ratio, of?))
 }
 
 impl SqueezeExcite {
@@ -131,9 +112,9 @@ impl SqueezeExcite {
         let (reduce, gate) = (named("reduce"), named("gate"));
         let (reduce, gate) = (Origin { name: &reduce, ..origin }, Origin { name: &gate, ..origin });
         let reduced = builder.convolution(reduce, &pointwise(small), pooled)?;
-        let reduced = builder.activate(reduce, self.rule.activation, reduced)?;
+        let reduced = builder.activate(reduce, self.rule.activation.0, reduced)?;
         let gated = builder.convolution(gate, &pointwise(expanded), reduced)?;
-        let gated = builder.activate(gate, self.rule.gate, gated)?;
+        let gated = builder.activate(gate, self.rule.gate.0, gated)?;
         builder.add(Origin { name: &named("mul"), ..origin }, Op::Binary(Binary::Mul), &[at, gated])
     }
 
@@ -163,5 +144,5 @@ pub(crate) fn make_divisible(wanted: f64, divisor: usize) -> usize {
 
 /// A 1×1 convolution with a bias.
 fn pointwise(filters: usize) -> Convolution {
-    Convolution { bias: true, ..attributes::pointwise(Filters::Count { filters, groups: 1 }) }
+    Convolution { filters: Filters::Count { filters, groups: 1 }, window: Window::POINT, bias: true }
 }

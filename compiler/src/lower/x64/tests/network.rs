@@ -1,7 +1,7 @@
 //! Every kind of kernel that the schedule makes, in one network, run call by call on the processor.
 
 use frit_ir::ops::{
-    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Padding, Scalar,
+    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Pad, Padding, Scalar,
     Softmax,
 };
 use frit_ir::random::{self, BlockSizes};
@@ -58,7 +58,7 @@ macro_rules! layers {
 }
 
 layers! {
-    Input(Input), Conv2d(Conv2d), BatchNorm(BatchNorm), Activation(Activation), Binary(Binary), Pad(Padding),
+    Input(Input), Conv2d(Conv2d), BatchNorm(BatchNorm), Activation(Activation), Binary(Binary), Pad(Pad),
     GlobalAveragePool(GlobalAveragePool), Dense(Dense), Softmax(Softmax)
 }
 
@@ -86,7 +86,7 @@ fn network() -> Graph {
     let clipped = Epilogue { activation: Some(Activation::Relu6), ..Epilogue::with_bias(true) };
     x = net.add("expand", Conv2d { epilogue: clipped, ..conv(40, 1, 0) }, &[x]);
     let bent = |activation| Epilogue { activation: Some(activation), ..clipped };
-    x = net.add("pad", Padding { top: 1, left: 1, ..after }, &[x]);
+    x = net.add("pad", Pad::zeros(Padding { top: 1, left: 1, ..after }), &[x]);
     let by_channel = Conv2d { groups: 40, epilogue: clipped, ..conv(40, 3, 0) };
     x = net.add("depthwise", Conv2d { stride: [2; 2], ..by_channel }, &[x]);
     let wide = net.add(
@@ -105,7 +105,7 @@ fn network() -> Graph {
     x = net.add("hard_sigmoid", Activation::HardSigmoid, &[joined]);
     x = net.add("mean", GlobalAveragePool { keep_dims: false }, &[x]);
     x = net.add("classes", Dense { units: 37, epilogue: Epilogue::with_bias(true) }, &[x]);
-    x = net.add("softmax", Softmax, &[x]);
+    x = net.add("softmax", Softmax::default(), &[x]);
     net.graph.add_output(x);
     net.graph.add_output(joined);
     net.graph
@@ -163,7 +163,7 @@ fn ramp(elements: usize) -> Vec<f32> {
 /// The zoo's network at a third of its width and 96×96 pixels, as it would run on a CPU with AVX-512.
 #[test]
 fn mobilenet_v2_for_avx512_computes_what_the_interpreter_computes() {
-    let options = zoo::ZooOptions { width: 0.35, resolution: 96, ..zoo::ZooOptions::default() };
+    let options = zoo::ZooOptions { width: 0.35, resolution: Some(96), ..zoo::ZooOptions::default() };
     let text = zoo::description("mobilenet_v2", &options).unwrap();
     let (graph, _) =
         json::read(&text, &Source { file: "mobilenet_v2.json".into(), ..Source::default() }).unwrap();

@@ -1,0 +1,426 @@
+//! What fields hold: each kind is read, and stands in the schema.
+
+use frit_ir::Diagnostic;
+use frit_ir::Shape;
+use frit_ir::diagnostic::codes;
+use frit_ir::ops::{Activation, Padding, Scalar};
+use serde_json::{Value as Json, json};
+
+use super::document::{Content, Value};
+use super::fields::{Reader, wrong};
+use super::section::{Choice, FieldKind, Spell};
+use crate::import::limits;
+
+/// A whole number from 1 on.
+impl FieldKind for usize {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<usize> {
+        reader.as_count(value, name)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "integer", "minimum": 1, "maximum": limits::ATTRIBUTE})
+    }
+}
+
+impl Spell for Scalar {
+    fn spell(&self) -> Json {
+        json!(self.get())
+    }
+}
+
+impl Spell for usize {
+    fn spell(&self) -> Json {
+        json!(self)
+    }
+}
+
+/// Height and width, as two whole numbers from 1 on; one number means both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pair(pub(super) [usize; 2]);
+
+impl Pair {
+    /// The same for height and width.
+    pub(super) const fn both(both: usize) -> Pair {
+        Pair([both; 2])
+    }
+}
+
+impl FieldKind for Pair {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Pair> {
+        match reader.content(value)? {
+            Content::Array(_) => reader.as_array(value, name, Reader::as_count).map(Pair),
+            _ => reader.as_count(value, name).map(Pair::both),
+        }
+    }
+
+    fn schema() -> Json {
+        let count = usize::schema();
+        json!({"anyOf": [count, {"type": "array", "items": count, "minItems": 2, "maxItems": 2}]})
+    }
+}
+
+impl Spell for Pair {
+    fn spell(&self) -> Json {
+        if self.0[0] == self.0[1] { json!(self.0[0]) } else { json!(self.0) }
+    }
+}
+
+impl FieldKind for bool {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<bool> {
+        reader.as_flag(value, name)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "boolean"})
+    }
+}
+
+impl Spell for bool {
+    fn spell(&self) -> Json {
+        json!(self)
+    }
+}
+
+/// A number that f32 can hold.
+impl FieldKind for Scalar {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Scalar> {
+        reader.as_number(value, name).map(Scalar::new)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "number", "minimum": f32::MIN, "maximum": f32::MAX})
+    }
+}
+
+/// A number greater than 0.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Positive(pub(super) Scalar);
+
+impl FieldKind for Positive {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Positive> {
+        let number = reader.as_number(value, name)?;
+        if number <= 0.0 {
+            reader.fault(
+                Some(value),
+                wrong(&format!("{name} {} is not greater than 0 in f32", value.spelling())),
+            );
+            return None;
+        }
+        Some(Positive(Scalar::new(number)))
+    }
+
+    fn schema() -> Json {
+        json!({"type": "number", "exclusiveMinimum": 0, "maximum": f32::MAX})
+    }
+}
+
+/// An axis, without that of the batch: 0 is the first, -1 the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Axis(pub(super) i64);
+
+impl Axis {
+    /// Its index in `shape`.
+    ///
+    /// # Errors
+    /// There is no such axis.
+    pub(super) fn of(self, shape: &Shape) -> Result<usize, Diagnostic> {
+        let from_end = i64::try_from(shape.rank()).ok().and_then(|rank| rank.checked_add(self.0));
+        let index = if self.0 < 0 { from_end } else { Some(self.0) };
+        index.and_then(|index| usize::try_from(index).ok()).filter(|&index| index < shape.rank()).ok_or_else(
+            || {
+                let message = format!("{shape} has no axis {}", self.0);
+                Diagnostic::error(codes::BAD_ATTRIBUTE, message).help("axes count without that of the batch")
+            },
+        )
+    }
+}
+
+impl FieldKind for Axis {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Axis> {
+        let axis = reader.as_integer(value, name)?;
+        if !(-4..4).contains(&axis) {
+            reader.fault(
+                Some(value),
+                wrong(&format!("{name} {axis} is no axis: tensors have 1 to 4, -4 to 3")),
+            );
+            return None;
+        }
+        Some(Axis(axis))
+    }
+
+    fn schema() -> Json {
+        json!({"type": "integer", "minimum": -4, "maximum": 3})
+    }
+}
+
+impl Spell for Axis {
+    fn spell(&self) -> Json {
+        json!(self.0)
+    }
+}
+
+/// The schema of a list of values, or one value.
+fn list_or_one_of(element: &Json) -> Json {
+    json!({"anyOf": [element, {"type": "array", "items": element}]})
+}
+
+/// Axes; one number means a list of one.
+#[derive(Debug, Clone)]
+pub(super) struct Axes(Vec<Axis>);
+
+impl Axes {
+    /// Their indices in `shape`, as they are written.
+    ///
+    /// # Errors
+    /// There is no such axis, or one stands twice.
+    pub(super) fn of(&self, shape: &Shape) -> Result<Vec<usize>, Diagnostic> {
+        let found: Vec<usize> = self.0.iter().map(|axis| axis.of(shape)).collect::<Result<_, _>>()?;
+        match found.iter().enumerate().find(|&(place, axis)| found[..place].contains(axis)) {
+            Some((_, axis)) => {
+                Err(Diagnostic::error(codes::BAD_ATTRIBUTE, format!("the axis {axis} stands twice")))
+            }
+            None => Ok(found),
+        }
+    }
+}
+
+impl FieldKind for Axes {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Axes> {
+        reader.as_list_or_one(value, name, Axis::parse).map(Axes)
+    }
+
+    fn schema() -> Json {
+        list_or_one_of(&Axis::schema())
+    }
+}
+
+/// Whole numbers of either sign; one means a list of one.
+#[derive(Debug, Clone)]
+pub(super) struct Integers(pub(super) Vec<i64>);
+
+impl FieldKind for Integers {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Integers> {
+        reader.as_list_or_one(value, name, Reader::as_integer).map(Integers)
+    }
+
+    fn schema() -> Json {
+        let most = limits::ATTRIBUTE as i64;
+        list_or_one_of(&json!({"type": "integer", "minimum": -most, "maximum": most}))
+    }
+}
+
+/// A list of whole numbers from 1 on.
+#[derive(Debug, Clone)]
+pub(super) struct Counts(pub(super) Vec<usize>);
+
+impl FieldKind for Counts {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Counts> {
+        reader.as_elements(value, name, Reader::as_count).map(Counts)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "array", "items": usize::schema()})
+    }
+}
+
+/// Numbers; one means a list of one.
+#[derive(Debug, Clone)]
+pub(super) struct Numbers(pub(super) Vec<f32>);
+
+impl FieldKind for Numbers {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Numbers> {
+        reader.as_list_or_one(value, name, Reader::as_number).map(Numbers)
+    }
+
+    fn schema() -> Json {
+        list_or_one_of(&Scalar::schema())
+    }
+}
+
+/// Factors for height and width; one means both.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Factors(pub(super) [Scalar; 2]);
+
+impl FieldKind for Factors {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Factors> {
+        match reader.content(value)? {
+            Content::Array(_) => {
+                <[Positive; 2]>::parse(reader, value, name).map(|pair| Factors(pair.map(|p| p.0)))
+            }
+            _ => Positive::parse(reader, value, name).map(|both| Factors([both.0; 2])),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"anyOf": [Positive::schema(), <[Positive; 2]>::schema()]})
+    }
+}
+
+/// `N` values of one kind.
+impl<T: FieldKind, const N: usize> FieldKind for [T; N] {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<[T; N]> {
+        reader.as_array(value, name, T::parse)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "array", "items": T::schema(), "minItems": N, "maxItems": N})
+    }
+}
+
+impl<const N: usize> Spell for [Scalar; N] {
+    fn spell(&self) -> Json {
+        json!(self.map(Scalar::get).to_vec())
+    }
+}
+
+impl<const N: usize> Spell for [Positive; N] {
+    fn spell(&self) -> Json {
+        json!(self.map(|positive| positive.0.get()).to_vec())
+    }
+}
+
+/// The name of a layer, an input or a network.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Name(pub(super) String);
+
+impl FieldKind for Name {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Name> {
+        reader.as_name(value, name).map(Name)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "minLength": 1, "maxLength": limits::NAME_BYTES,
+               "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"})
+    }
+}
+
+/// A list of layers' names; one name means a list of one.
+#[derive(Debug, Clone)]
+pub(super) struct References;
+
+impl FieldKind for References {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<References> {
+        reader.as_names(value, name).map(|_| References)
+    }
+
+    fn schema() -> Json {
+        json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+    }
+}
+
+/// Any string.
+impl FieldKind for String {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<String> {
+        reader.as_text(value, name)
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string"})
+    }
+}
+
+/// One to four axes.
+impl FieldKind for Shape {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Shape> {
+        let axes = reader.as_list(value, name)?.len();
+        if axes == 0 || axes > 4 {
+            reader.fault(Some(value), wrong(&format!("{name} takes 1 to 4 axes, not {axes}")));
+            return None;
+        }
+        reader.as_elements(value, name, Reader::as_count).map(|axes| Shape::new(&axes))
+    }
+
+    fn schema() -> Json {
+        json!({"type": "array", "items": usize::schema(), "minItems": 1, "maxItems": 4})
+    }
+}
+
+/// Four numbers of zeros: top, bottom, left, right.
+impl FieldKind for Padding {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Padding> {
+        let [top, bottom, left, right] = reader.as_array(value, name, Reader::as_whole)?;
+        Some(Padding { top, bottom, left, right })
+    }
+
+    fn schema() -> Json {
+        let whole = json!({"type": "integer", "minimum": 0, "maximum": limits::ATTRIBUTE});
+        json!({"type": "array", "items": whole, "minItems": 4, "maxItems": 4})
+    }
+}
+
+/// How the zeros around a map follow from its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PaddingRule {
+    /// TensorFlow's: as many positions as `size / stride`, rounded up; an odd zero comes last.
+    Same,
+    /// None.
+    Valid,
+    /// `(kernel - 1) / 2` on each side, of the dilated kernel.
+    Torch,
+    /// These.
+    Given(Padding),
+}
+
+/// The rules that have a name.
+const PADDINGS: [(&str, PaddingRule); 3] =
+    [("same", PaddingRule::Same), ("valid", PaddingRule::Valid), ("torch", PaddingRule::Torch)];
+
+impl FieldKind for PaddingRule {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<PaddingRule> {
+        match reader.content(value)? {
+            Content::Array(_) => Padding::parse(reader, value, name).map(PaddingRule::Given),
+            _ => reader.as_choice(value, name, &PADDINGS),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"anyOf": [{"enum": PADDINGS.map(|(word, _)| word)}, Padding::schema()]})
+    }
+}
+
+/// The activation behind a layer: none where it is `linear`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Follower(pub(super) Option<Activation>);
+
+impl Choice for Follower {
+    const CHOICES: &'static [(&'static str, Follower)] = &[
+        ("relu", Follower(Some(Activation::Relu))),
+        ("relu6", Follower(Some(Activation::Relu6))),
+        ("sigmoid", Follower(Some(Activation::Sigmoid))),
+        ("swish", Follower(Some(Activation::Swish))),
+        ("hard_sigmoid", Follower(Some(Activation::HardSigmoid))),
+        ("hard_swish", Follower(Some(Activation::HardSwish))),
+        ("tanh", Follower(Some(Activation::Tanh))),
+        ("gelu", Follower(Some(Activation::Gelu))),
+        ("gelu_tanh", Follower(Some(Activation::GeluTanh))),
+        ("mish", Follower(Some(Activation::Mish))),
+        ("softplus", Follower(Some(Activation::Softplus))),
+        ("linear", Follower(None)),
+    ];
+}
+
+/// How often a stage repeats its block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repeat(pub(super) usize);
+
+impl FieldKind for Repeat {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Repeat> {
+        let repeat = reader.as_count(value, name)?;
+        if repeat as u64 > limits::REPEAT {
+            let message = format!("{name} {repeat} is above the limit of {}", limits::REPEAT);
+            reader.fault(Some(value), Diagnostic::error(codes::LIMIT, message));
+            return None;
+        }
+        Some(Repeat(repeat))
+    }
+
+    fn schema() -> Json {
+        json!({"type": "integer", "minimum": 1, "maximum": limits::REPEAT})
+    }
+}
+
+impl Spell for Repeat {
+    fn spell(&self) -> Json {
+        json!(self.0)
+    }
+}

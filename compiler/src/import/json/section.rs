@@ -1,0 +1,242 @@
+//! Sections: objects of a description whose fields are declared once. The reader reads what is declared, and the schema
+//! says the same.
+
+use frit_ir::diagnostic::codes;
+use serde_json::{Value as Json, json};
+
+use super::document::Value;
+use super::fields::{Reader, wrong};
+
+/// A field as it is declared.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Other names for it, as other libraries have them.
+    pub(super) also: &'static [&'static str],
+    /// What it is.
+    pub(super) doc: &'static str,
+    /// What to write where it is missing; empty where its name says enough.
+    pub(super) help: &'static str,
+    /// Whether it must be there.
+    pub(super) required: bool,
+    /// What it is where it is not there.
+    pub(super) default: Option<fn() -> Json>,
+    /// What it may hold.
+    pub(super) schema: fn() -> Json,
+}
+
+impl Field {
+    /// A field that holds a `T`.
+    pub(super) const fn new<T: FieldKind>(name: &'static str, doc: &'static str) -> Field {
+        let (also, help, schema): (&[&str], &str, fn() -> Json) = (&[], "", T::schema);
+        Field { name, also, doc, help, required: !T::OPTIONAL, default: None, schema }
+    }
+
+    /// All names that it goes by.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.also.iter().copied())
+    }
+}
+
+/// What holds between fields, by their first names.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rule {
+    /// One of them must be there, and no more; the text says what to write.
+    OneOf(&'static [&'static str], &'static str),
+    /// Not all of them together.
+    NotBoth(&'static str, &'static str),
+    /// The first only makes sense beside one of the others.
+    Beside(&'static str, &'static [&'static str]),
+}
+
+/// An object with declared fields.
+pub(super) trait Section: Sized {
+    /// What it is.
+    const DOC: &'static str;
+    /// Its fields, in the order in which they are read.
+    const FIELDS: &'static [Field];
+    /// What holds between them.
+    const RULES: &'static [Rule];
+
+    /// Reads all fields; none where one is at fault.
+    fn read(reader: &mut Reader<'_, '_>) -> Option<Self>;
+}
+
+/// What a field may hold.
+pub(super) trait FieldKind: Sized {
+    /// Whether the field may be left out.
+    const OPTIONAL: bool = false;
+
+    /// Reads `value`, which stands in the field `name`.
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Self>;
+
+    /// As JSON Schema has it.
+    fn schema() -> Json;
+
+    /// The value of a field that is not there.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl<T: FieldKind> FieldKind for Option<T> {
+    const OPTIONAL: bool = true;
+
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Option<T>> {
+        T::parse(reader, value, name).map(Some)
+    }
+
+    fn schema() -> Json {
+        T::schema()
+    }
+
+    fn absent() -> Option<Option<T>> {
+        Some(None)
+    }
+}
+
+/// A value that is written as one of some words.
+pub(super) trait Choice: Copy + 'static {
+    /// The words, and what they mean.
+    const CHOICES: &'static [(&'static str, Self)];
+}
+
+impl<T: Choice> FieldKind for T {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<T> {
+        reader.as_choice(value, name, T::CHOICES)
+    }
+
+    fn schema() -> Json {
+        json!({"enum": T::CHOICES.iter().map(|(word, _)| *word).collect::<Vec<_>>()})
+    }
+}
+
+/// A default, as it would be written.
+pub(super) trait Spell {
+    /// As JSON.
+    fn spell(&self) -> Json;
+}
+
+impl<T: Choice + PartialEq> Spell for T {
+    fn spell(&self) -> Json {
+        T::CHOICES.iter().find(|(_, choice)| choice == self).map_or(Json::Null, |(word, _)| json!(word))
+    }
+}
+
+/// Declares a section: a struct, its fields, and how they are read. A field without a default must be there, unless its
+/// type is an `Option`.
+macro_rules! section {
+    ($(#[doc = $doc:literal])+
+     $name:ident {
+        $($(#[doc = $about:literal])+ $(#[also($($also:literal),+)])? $(#[help($help:expr)])?
+          $field:ident: $kind:ty $(= $default:expr)?,)*
+     } $([$($rule:expr),+ $(,)?])?) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone)]
+        pub(in $crate::import::json) struct $name {
+            $($(#[doc = $about])+ pub(in $crate::import::json) $field: $kind,)*
+        }
+
+        impl $crate::import::json::section::Section for $name {
+            const DOC: &'static str = concat!($($doc),+);
+            const FIELDS: &'static [$crate::import::json::section::Field] = &[$({
+                #[allow(unused_mut, reason = "a field without names, help and default stays as it is")]
+                let mut field = $crate::import::json::section::Field::new::<$kind>(stringify!($field), concat!($($about),+));
+                $(field.also = &[$($also),+];)?
+                $(field.help = $help;)?
+                $(field.required = false;
+                field.default = Some(|| $crate::import::json::section::Spell::spell(&$default));)?
+                field
+            },)*];
+            const RULES: &'static [$crate::import::json::section::Rule] = &[$($($rule),+)?];
+
+            #[allow(unused_mut, unused_variables, reason = "a section may have no field")]
+            fn read(reader: &mut $crate::import::json::fields::Reader<'_, '_>) -> Option<$name> {
+                let mut fields = Self::FIELDS.iter();
+                $(let $field = match fields.next() {
+                    Some(field) => reader.field::<$kind>(field, [$($default)?].into_iter().next()),
+                    None => None,
+                };)*
+                reader.rules(Self::RULES);
+                Some($name { $($field: $field?),* })
+            }
+        }
+    };
+}
+pub(super) use section;
+
+/// Makes a section what a field may hold.
+macro_rules! section_kind {
+    ($name:ident) => {
+        impl $crate::import::json::section::FieldKind for $name {
+            fn parse<'a>(
+                reader: &mut $crate::import::json::fields::Reader<'_, 'a>,
+                value: &$crate::import::json::document::Value<'a>,
+                _: &str,
+            ) -> Option<$name> {
+                let mut object = $crate::import::json::fields::Reader::open(value, reader.findings)?;
+                let read = <$name as $crate::import::json::section::Section>::read(&mut object);
+                object.finish();
+                read
+            }
+
+            fn schema() -> serde_json::Value {
+                use $crate::import::json::section::Section;
+                $crate::import::json::schema::object($name::DOC, $name::FIELDS, $name::RULES)
+            }
+        }
+    };
+}
+pub(super) use section_kind;
+
+impl<'a> Reader<'_, 'a> {
+    /// The field as its kind; `default` where it is not there.
+    pub(super) fn field<T: FieldKind>(&mut self, field: &Field, default: Option<T>) -> Option<T> {
+        if let Some(member) = self.take(field) {
+            return T::parse(self, &member.value, &member.name);
+        }
+        let absent = default.or_else(T::absent);
+        if absent.is_none() {
+            self.missing(field.name, field.help);
+        }
+        absent
+    }
+
+    /// The fault of each rule that does not hold.
+    pub(super) fn rules(&mut self, rules: &[Rule]) {
+        for rule in rules {
+            match *rule {
+                Rule::OneOf(names, help) => {
+                    self.not_both(names);
+                    if !names.iter().any(|name| self.given(name).is_some()) {
+                        self.missing(names[0], help);
+                    }
+                }
+                Rule::NotBoth(one, other) => self.not_both(&[one, other]),
+                Rule::Beside(name, others) => {
+                    if let Some(value) = self.given(name)
+                        && !others.iter().any(|other| self.given(other).is_some())
+                    {
+                        let message = format!("{name} needs {} beside it", others.join(" or "));
+                        self.fault(Some(&value), wrong(&message));
+                    }
+                }
+            }
+        }
+    }
+
+    fn not_both(&mut self, names: &[&'static str]) {
+        let given: Vec<(&str, Value<'a>)> =
+            names.iter().filter_map(|name| Some((*name, self.given(name)?))).collect();
+        for (name, value) in given.iter().skip(1) {
+            self.fault(Some(value), wrong(&format!("{} or {name}, not both", given[0].0)));
+        }
+    }
+
+    /// The fault that a field is missing, with what to write.
+    pub(super) fn missing(&mut self, name: &str, help: &str) {
+        let fault = frit_ir::Diagnostic::error(codes::MISSING_FIELD, format!("the field {name} is missing"));
+        self.fault(None, if help.is_empty() { fault } else { fault.help(help) });
+    }
+}

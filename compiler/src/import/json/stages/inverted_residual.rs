@@ -1,0 +1,137 @@
+//! The block of MobileNetV2 (Sandler et al., 2018): a 1×1 convolution that expands, a depthwise one, and a 1×1 convolution
+//! that projects, each with batch normalisation, the first two with an activation; between the last two perhaps squeeze and
+//! excite; the block's input is added where the residual rule allows it.
+//!
+//! Its fields go by the names of Keras' table of blocks too, so that an entry of that table is a stage.
+
+use frit_ir::NodeId;
+use frit_passes::legality::residual;
+
+use super::{Block, Norm, Stage, pointwise};
+use crate::import::json::attributes::{ACTIVATION, Defaults, EPSILON, Inherited, Kind, Layer, PADDING};
+use crate::import::json::build::Builder;
+use crate::import::json::fields::Reader;
+use crate::import::json::kinds::{Follower, PaddingRule, Pair, Positive, Repeat};
+use crate::import::json::section::{Rule, section};
+use crate::import::json::squeeze::{self, Said, SqueezeExcite, SqueezeRule};
+use crate::import::json::window::Window;
+
+section! {
+    /// Inverted residual blocks.
+    Fields {
+        /// How many times its input's channels the depthwise convolution has; 1 leaves out the convolution that expands.
+        #[also("expand_ratio")]
+        expand: Option<usize>,
+        /// The channels of the depthwise convolution.
+        expanded: Option<usize>,
+        /// How squeeze and excite goes.
+        squeeze_excite: Option<SqueezeRule>,
+        /// Channels in the middle of squeeze and excite, as a ratio.
+        se_ratio: Option<Positive>,
+        /// Channels in the middle of squeeze and excite.
+        se_channels: Option<usize>,
+        /// Whether a block's input is added to its result where shapes allow it.
+        id_skip: bool = true,
+        /// Channels of the stage's input, to be checked.
+        filters_in: Option<usize>,
+        /// Output channels.
+        #[also("filters_out")]
+        filters: usize,
+        /// Number of blocks.
+        #[also("repeats")]
+        repeat: Repeat = Repeat(1),
+        /// Height and width of the depthwise convolution's kernel.
+        #[also("kernel_size")]
+        kernel: Pair = Pair::both(3),
+        /// Steps of the first block's depthwise convolution.
+        #[also("strides")]
+        stride: Pair = Pair::both(1),
+        /// Distance of the taps of depthwise convolutions.
+        dilation: Pair = Pair::both(1),
+        /// Zeros around the map of depthwise convolutions.
+        padding: Option<PaddingRule>,
+        /// What follows all convolutions but the last.
+        activation: Option<Follower>,
+    }
+    [
+        Rule::OneOf(&["expand", "expanded"], "\"expand\": FACTOR, or \"expanded\": CHANNELS"),
+        Rule::NotBoth("se_ratio", "se_channels"),
+        Rule::Beside("squeeze_excite", &["se_ratio", "se_channels"]),
+    ]
+}
+
+/// The channels between the 1×1 convolutions.
+#[derive(Debug, Clone, Copy)]
+enum Expansion {
+    /// So many times those of the block's input; with 1 there is no convolution that expands.
+    Times(usize),
+    /// So many.
+    Channels(usize),
+}
+
+/// What the blocks are.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    expansion: Expansion,
+    squeeze: Option<SqueezeExcite>,
+    id_skip: bool,
+    filters: usize,
+    window: Window,
+}
+
+/// The most layers that a block without squeeze and excite can be.
+const LAYERS: usize = 9;
+
+impl Layer for Fields {
+    const INHERITS: &'static [Inherited] = &[PADDING, ACTIVATION, EPSILON];
+
+    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+        let expansion = match (self.expand, self.expanded) {
+            (Some(times), _) => Expansion::Times(times),
+            (None, channels) => Expansion::Channels(channels?),
+        };
+        let said = Said { ratio: self.se_ratio, channels: self.se_channels, rule: self.squeeze_excite };
+        let squeeze = said.resolve(reader, defaults.squeeze_excite.as_ref())?;
+        let layers = LAYERS + if squeeze.is_some() { squeeze::LAYERS } else { 0 };
+        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
+        let blocks = Blocks { expansion, squeeze, id_skip: self.id_skip, filters: self.filters, window };
+        Some(Kind::Stage(Stage {
+            blocks: super::Blocks::InvertedResidual(blocks),
+            repeat: self.repeat.0,
+            layers,
+            stride: self.stride.0,
+            input: self.filters_in,
+            norm: Norm::new(self.activation, defaults)?,
+        }))
+    }
+}
+
+impl Blocks {
+    pub(super) fn build(
+        &self,
+        block: &Block<'_>,
+        builder: &mut Builder<'_, '_>,
+        input: NodeId,
+    ) -> Option<NodeId> {
+        let channels = builder.channels(input);
+        let mut at = input;
+        // Too many channels to count are refused as a shape.
+        let expanded = match self.expansion {
+            Expansion::Times(1) => None,
+            Expansion::Times(times) => Some(channels.saturating_mul(times)),
+            Expansion::Channels(expanded) => Some(expanded),
+        };
+        if let Some(expanded) = expanded {
+            at = block.activated(builder, "expand", pointwise(expanded), at)?;
+        }
+        at = block.activated(builder, "depthwise", block.depthwise(self.window), at)?;
+        if let Some(squeeze) = &self.squeeze {
+            at = squeeze.build(builder, block.origin, channels, at)?;
+        }
+        at = block.convolution(builder, "project", pointwise(self.filters), at)?;
+        if self.id_skip && residual::is_identity(block.stride, channels, self.filters).is_ok() {
+            at = block.sum(builder, input, at)?;
+        }
+        Some(at)
+    }
+}
