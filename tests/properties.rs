@@ -5,8 +5,8 @@ use frit_compiler::schedule::Ways;
 use frit_ir::ops::squeeze_excite::Small;
 use frit_ir::ops::{
     Activation, ArgMax, BatchNorm, Binary, Concat, Constant, Conv2d, Conv2dTranspose, Coordinates, Dense,
-    Epilogue, GlobalAveragePool, Input, Interpolation, Pad, Padding, Prelu, Reduce, ReduceKind, Resize, Scalar,
-    Slice, Softmax, Span, SqueezeExcite, Transpose,
+    Epilogue, GlobalAveragePool, Input, Interpolation, Pad, Padding, Prelu, Reduce, ReduceKind, Resize,
+    Scalar, Slice, Softmax, Span, SqueezeExcite, Transpose,
 };
 use frit_ir::random::{self, BlockSizes};
 use frit_ir::{Graph, Op, Shape};
@@ -192,7 +192,7 @@ proptest! {
     fn a_transposed_convolution_agrees_with_the_interpreter(
         (height, width, channels, conv) in convolution(), output_padding in [0usize..=2, 0..=2], seed: u64,
     ) {
-        let Conv2d { filters, kernel, stride, padding, dilation, groups, epilogue } = conv;
+        let Conv2d { filters, kernel, stride, padding, dilation, groups, epilogue, .. } = conv;
         let transposed =
             Conv2dTranspose { filters, kernel, stride, padding, output_padding, dilation, groups, epilogue };
         let op = Op::Conv2dTranspose(transposed);

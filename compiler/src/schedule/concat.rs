@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use frit_ir::diagnostic::{Diagnostic, codes};
+use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Concat, Slice, Span};
 use frit_ir::{Graph, NodeId, Op, Shape};
 

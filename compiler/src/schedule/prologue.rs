@@ -2,7 +2,7 @@
 
 use frit_ir::NodeId;
 use frit_ir::diagnostic::Diagnostic;
-use frit_ir::ops::{Activation, Conv2d, Epilogue};
+use frit_ir::ops::{Activation, Conv2d};
 
 use super::placement::Placed;
 use super::{Draft, Scheduler};
@@ -22,15 +22,13 @@ impl Scheduler<'_> {
         let output = self.place_in_blocks(&self.shapes[&operand].clone());
         let spec = Elementwise {
             affine: false,
-            factor: None,
-            epilogue: Epilogue { activation: Some(prologue), ..Epilogue::default() },
+            activation: Some(prologue),
             pixels: input.pixels(),
             input: input.strides,
             output: output.strides,
-            residual: input.strides,
         };
         let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
-        let arguments = vec![by_block(&input), by_block(&output), by_block(&input), by_block(&input)];
+        let arguments = vec![by_block(&input), by_block(&output), by_block(&input)];
         let kernel = self.kernel(elementwise::build(self.width, &spec))?;
         let items = input.channels.div_ceil(self.width.lanes);
         self.step(id, vec![Draft { kernel, arguments, items }]);

@@ -7,18 +7,18 @@
 
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::squeeze_excite::Small;
-use frit_ir::ops::{Epilogue, SqueezeExcite};
+use frit_ir::ops::{Binary, SqueezeExcite};
 use frit_ir::{NodeId, Op, Shape};
 
 use super::placement::{Home, Placed};
 use super::predict::Predictor;
 use super::{Draft, Reach, Scheduler};
+use crate::kernels::binary::{self, Function, Join, Side};
 use crate::kernels::conv::Panels;
 use crate::kernels::depthwise::RowSums;
-use crate::kernels::elementwise::{self, Elementwise, Factor};
 use crate::kernels::gate::{self, Gate};
 use crate::kernels::squeeze::{self, Part, Squeeze};
-use crate::kernels::{F32, pool};
+use crate::kernels::{F32, Strides, pool};
 use crate::pack::{self, Source};
 use crate::plan::Region;
 
@@ -174,18 +174,17 @@ impl Scheduler<'_> {
         } else {
             self.place(id)
         };
-        let spec = Elementwise {
-            affine: false,
-            factor: Some(Factor::Gate),
-            epilogue: Epilogue::default(),
-            pixels: map.pixels(),
-            input: map.strides,
+        let one_pixel = Strides { row: 0, pixel: 0, block: gate.strides.block };
+        let side = |strides: Strides| Side { strides, spreads: false };
+        let product = Join {
+            function: Function::Binary(Binary::Mul),
+            size: [map.rows, map.columns],
+            sides: [side(map.strides), side(one_pixel)],
             output: output.strides,
-            residual: gate.strides,
         };
         let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
-        let arguments = vec![by_block(&map), by_block(&output), by_block(&gate), gate.reach(0)];
-        let kernel = self.kernel(elementwise::build(self.width, &spec))?;
+        let arguments = vec![by_block(&map), by_block(&gate), by_block(&output)];
+        let kernel = self.kernel(binary::build(self.width, &product))?;
         let items = map.channels.div_ceil(self.width.lanes);
         let bytes = 2 * map.pixels() * items * self.width.lanes * F32;
         self.pass(id, vec![Draft { kernel, arguments, items }], bytes);

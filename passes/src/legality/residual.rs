@@ -167,6 +167,11 @@ impl Branches {
     /// The branch starts at the nearest layer that both sides come from; the side with fewer convolutions since
     /// then is the shortcut. Sides with as many convolutions are two branches of equal rank and no residual, and
     /// what is no sum is none. The main path alone would still have a known shape: what follows can go on from that.
+    pub fn broken_at(&self, graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, at: NodeId) -> Option<Broken> {
+        super::joined(graph, shapes, at).iter().find_map(|join| self.broken(graph, join))
+    }
+
+    /// The same of one of its joins.
     pub(super) fn broken(&self, graph: &Graph, join: &Join<'_>) -> Option<Broken> {
         if join.fits() || !join.is_sum() {
             return None;

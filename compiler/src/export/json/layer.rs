@@ -74,6 +74,7 @@ fn spelled(op: &Op) -> Result<Spelled, Diagnostic> {
         Op::Reshape(Reshape::To(shape)) => vec![("shape", json!(shape.axes()))],
         Op::Reshape(Reshape::Flatten) => return Ok(("flatten", Vec::new())),
         Op::Softmax(softmax) if softmax.log => return Err(unnamed("the logarithm of a softmax")),
+        Op::SqueezeExcite(_) => return Err(unnamed("layers that were fused into a squeeze and excite")),
         Op::Input(_) | Op::Binary(_) | Op::Softmax(_) | Op::Identity => Vec::new(),
     };
     Ok((op.name(), fields))
@@ -81,6 +82,9 @@ fn spelled(op: &Op) -> Result<Spelled, Diagnostic> {
 
 fn convolution(conv: &Conv2d) -> Result<Vec<(&'static str, Value)>, Diagnostic> {
     nothing_fused(&conv.epilogue)?;
+    if conv.gate || conv.prologue.is_some() {
+        return Err(unnamed("a convolution with a gate or a function before it"));
+    }
     Ok(vec![
         ("filters", json!(conv.filters)),
         ("kernel", json!(conv.kernel)),
@@ -95,7 +99,9 @@ fn convolution(conv: &Conv2d) -> Result<Vec<(&'static str, Value)>, Diagnostic> 
 fn transposed(conv: &Conv2dTranspose) -> Result<Vec<(&'static str, Value)>, Diagnostic> {
     let Conv2dTranspose { filters, kernel, stride, padding, output_padding, dilation, groups, epilogue } =
         *conv;
-    let mut fields = convolution(&Conv2d { filters, kernel, stride, padding, dilation, groups, epilogue })?;
+    let (prologue, gate) = (None, false);
+    let conv = Conv2d { filters, kernel, stride, padding, dilation, groups, prologue, gate, epilogue };
+    let mut fields = convolution(&conv)?;
     fields.push(("output_padding", json!(output_padding)));
     Ok(fields)
 }

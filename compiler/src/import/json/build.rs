@@ -340,7 +340,7 @@ impl<'a> Builder<'_, 'a> {
         self.branches.push(id);
         self.ids.insert(name, id);
         self.shapes.insert(id, shape);
-        if let Some(broken) = self.branches.broken(&self.graph, &self.shapes, id) {
+        if let Some(broken) = self.branches.broken_at(&self.graph, &self.shapes, id) {
             self.shapes.insert(id, Shape::new(&broken.to));
         }
         id
