@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 /// A small network with every part of an artifact.
 fn artifact() -> Vec<u8> {
-    let options = ZooOptions { width: 0.25, resolution: 32, classes: 10, ..ZooOptions::default() };
+    let options = ZooOptions { width: 0.25, resolution: Some(32), classes: 10, ..ZooOptions::default() };
     let text = zoo::description("mobilenet_v2", &options).unwrap();
     let (graph, _) = json::read(&text, &Source::default()).unwrap();
     let mut bytes = Vec::new();

@@ -26,6 +26,7 @@ fn conv(filters: usize, kernel: usize) -> Conv2d {
         dilation: [1; 2],
         groups: 1,
         prologue: None,
+        gate: false,
         epilogue: Epilogue::with_bias(true),
     }
 }

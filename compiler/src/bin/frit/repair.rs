@@ -28,7 +28,7 @@ enum Untrained {
 }
 
 /// The flags of repairs.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RepairArgs {
     /// What to do about residual adds; every repair is told on stderr
     #[arg(long, value_enum, value_name = "POLICY", default_value_t = Residual::Error, help_heading = "Repairs")]

@@ -134,7 +134,7 @@ fn others(net: &mut Network, x: NodeId) {
         Binary::ALL.map(|binary| net.add(&format!("only_{}", binary.name()), binary, &[x, outputs[0]])),
     );
     outputs.push(net.add("prelu", Prelu { slope: Shape::new(&[40]) }, &[x]));
-    let Conv2d { filters, kernel, stride, padding, dilation, groups, epilogue } = conv(7, 3, 1);
+    let Conv2d { filters, kernel, stride, padding, dilation, groups, epilogue, .. } = conv(7, 3, 1);
     let transposed = Conv2dTranspose {
         filters,
         kernel,
