@@ -242,11 +242,14 @@ impl Branches {
         let mut path = Path { convolutions: 0, strides: Vec::new() };
         let mut at = end;
         while at != start {
-            if let Op::Conv2d(conv) = &graph.node(at).op {
-                path.convolutions += 1;
-                if conv.stride != [1, 1] {
-                    path.strides.push((at, conv.stride));
-                }
+            let (convolutions, stride) = match &graph.node(at).op {
+                Op::Conv2d(conv) => (1, conv.stride),
+                Op::Pool(pool) => (0, pool.stride),
+                _ => (0, [1, 1]),
+            };
+            path.convolutions += convolutions;
+            if stride != [1, 1] {
+                path.strides.push((at, stride));
             }
             let back = operands(graph, at, join).into_iter().find(|operand| leads.contains(operand));
             at = back.expect("the walk back reached the start through this layer");
