@@ -105,13 +105,13 @@ fn joined(axes: [usize; 3], branches: &[Branch], seed: u64) -> Graph {
     }
     let all = network.layer("join", Op::Concat(Concat { axis: 2, inputs: made.len() }), &made);
     let mut outputs = vec![network.layer("behind", Op::Conv2d(conv(9, 3)), &[all])];
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         outputs.push(all);
     }
-    if seed % 3 == 0 && made[0] != image {
+    if seed.is_multiple_of(3) && made[0] != image {
         outputs.push(made[0]);
     }
-    if seed % 5 == 0 {
+    if seed.is_multiple_of(5) {
         outputs.push(network.layer("twice", Op::Binary(Binary::Add), &[all, all]));
     }
     network.finish(&outputs)

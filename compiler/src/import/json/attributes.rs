@@ -14,6 +14,9 @@ use super::squeeze::SqueezeRule;
 use super::stages::{self, Stage};
 use super::window::Window;
 
+/// What a layer computes, and the activation that follows it.
+type Read = (Kind, Option<Activation>);
+
 /// An op or a stage: its name, and what it takes.
 pub(super) struct Entry {
     /// Its name in descriptions.
@@ -26,7 +29,7 @@ pub(super) struct Entry {
     pub(super) rules: &'static [Rule],
     /// What it takes from the description's `defaults` where it says nothing.
     pub(super) inherits: &'static [Inherited],
-    read: fn(&'static str, &mut Reader<'_, '_>, &Defaults) -> Option<(Kind, Option<Activation>)>,
+    read: fn(&'static str, &mut Reader<'_, '_>, &Defaults) -> Option<Read>,
 }
 
 impl Entry {
@@ -219,7 +222,7 @@ fn read_as<L: Layer>(
     word: &'static str,
     reader: &mut Reader<'_, '_>,
     defaults: &Defaults,
-) -> Option<(Kind, Option<Activation>)> {
+) -> Option<Read> {
     let layer = L::read(reader);
     for inherited in L::INHERITS {
         inherited.check(reader, defaults);
