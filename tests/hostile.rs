@@ -14,10 +14,11 @@ use proptest::prelude::*;
 /// A small network with every part of an artifact.
 fn artifact() -> Vec<u8> {
     let options = ZooOptions { width: 0.25, resolution: Some(32), classes: 10, ..ZooOptions::default() };
-    let text = zoo::description("mobilenet_v2", &options).unwrap();
-    let (graph, _) = json::read(&text, &Source::default()).unwrap();
+    let text = zoo::description("mobilenet_v2", &options).expect("the zoo has it");
+    let (graph, _) = json::read(&text, &Source::default()).expect("descriptions of the zoo are read");
     let mut bytes = Vec::new();
-    frit_compiler::build(graph, &Options::native(), &mut |_, _| {}).unwrap().write(&mut bytes).unwrap();
+    let built = frit_compiler::build(graph, &Options::native(), &mut |_, _| {}).expect("it is legal");
+    built.write(&mut bytes).expect("memory takes all that is written to it");
     bytes
 }
 

@@ -112,7 +112,7 @@ struct Contestant {
     profiles: Vec<Vec<f64>>,
 }
 
-/// Compiles variants of a network, to be timed by [`bench`].
+/// Compiles variants of a network, to be timed by [`bench()`].
 ///
 /// # Errors
 /// Faults of the network.

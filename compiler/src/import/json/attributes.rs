@@ -218,11 +218,7 @@ pub(super) fn read<'a>(
     read.map_or((None, None), |(kind, activation)| (Some(kind), activation))
 }
 
-fn read_as<L: Layer>(
-    word: &'static str,
-    reader: &mut Reader<'_, '_>,
-    defaults: &Defaults,
-) -> Option<Read> {
+fn read_as<L: Layer>(word: &'static str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Read> {
     let layer = L::read(reader);
     for inherited in L::INHERITS {
         inherited.check(reader, defaults);
