@@ -24,8 +24,9 @@ const CRATES: [(&str, &[&str]); 6] = [
 
 /// What each room of the compiler may use of the others. Code flows from `import` down to `emit`; the rooms at the end
 /// look at all that came before them, and nothing looks at them.
-const ROOMS: [(&str, &[&str]); 21] = [
-    ("import", &[]),
+const ROOMS: [(&str, &[&str]); 22] = [
+    ("onnx", &[]),
+    ("import", &["onnx"]),
     ("export", &["import"]),
     ("zoo", &["import"]),
     ("vector", &[]),

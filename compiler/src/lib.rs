@@ -17,6 +17,7 @@ pub mod import;
 pub mod kernels;
 pub mod lower;
 pub mod machine;
+pub mod onnx;
 pub mod pack;
 pub mod plan;
 pub mod probe;
