@@ -6,7 +6,8 @@ use std::env;
 use std::error::Error;
 use std::path::Path;
 
-use frit_compiler::{Options, classify, compile, import};
+use frit_compiler::import::{self, Request};
+use frit_compiler::{Options, classify, compile};
 use frit_runtime::{Model, Session};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -15,7 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: classify MODEL.json PICTURE".into());
     };
 
-    let (graph, _) = import::load(Path::new(model), None).map_err(|faults| faults.to_string())?;
+    let (graph, _) =
+        import::load(Path::new(model), &Request::default()).map_err(|faults| faults.to_string())?;
     let preprocess = graph.preprocess.clone().ok_or("the model does not say how pictures become inputs")?;
     let (labels, given) = (graph.labels.clone(), classify::gives_probabilities(&graph));
     let shapes = graph.shapes().map_err(|faults| faults.to_string())?;

@@ -3,31 +3,26 @@
 //! `tests/goldens` holds what the tests need, with how it was made. A folder named by `FRIT_MODELS` is read besides, where
 //! there is one: what it has must agree too. Where `CI` is set it must be there.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use frit_compiler::{classify, import};
 use frit_ir::{Graph, Shape, Tensor};
-use frit_tests::{compare, root};
+use frit_tests::{compare, manifest, root};
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
 
 fn network() -> Graph {
     let path = root().join("examples/mobilenet_v2/model.json");
-    let (graph, warnings) = import::load(&path, None).unwrap_or_else(|faults| panic!("{faults}"));
+    let (graph, warnings) =
+        import::load(&path, &import::Request::default()).unwrap_or_else(|faults| panic!("{faults}"));
     assert!(warnings.is_empty(), "{warnings}");
     graph
 }
 
-/// The golden files that there are: the one in the tree, and that of `FRIT_MODELS`.
+/// The golden files that there are: the one in the tree, and that of the models.
 fn goldens(name: &str) -> Vec<PathBuf> {
-    let mut found = vec![root().join("tests/goldens").join(name)];
-    match env::var_os("FRIT_MODELS") {
-        Some(folder) => found.push(Path::new(&folder).join("pretrained").join(name)),
-        None if env::var_os("CI").is_some() => panic!("FRIT_MODELS is not set: in CI nothing is left out"),
-        None => eprintln!("FRIT_MODELS is not set: only tests/goldens/{name} is compared"),
-    }
-    found
+    let models = manifest::models().map(|models| models.join("pretrained").join(name));
+    std::iter::once(root().join("tests/goldens").join(name)).chain(models).collect()
 }
 
 /// Images (rows, columns, channels) and the logits that PyTorch computed for each.

@@ -24,6 +24,7 @@ pub use labels::load as labels;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use frit_ir::diagnostic::{Place, codes};
 use frit_ir::{Diagnostic, Faults, Graph};
@@ -39,17 +40,52 @@ pub struct Source {
     pub weights: Option<PathBuf>,
 }
 
+/// What a caller says besides the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// A weights file to be read instead of what the model holds or names.
+    pub weights: Option<PathBuf>,
+    /// Shapes of inputs as their file counts axes, the batch included, for files that leave some open.
+    pub shapes: Vec<GivenShape>,
+}
+
+/// A shape that the caller gives an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenShape {
+    /// The input's name; none means the only one.
+    pub input: Option<String>,
+    /// Its axes as the file counts them, the batch included.
+    pub axes: Vec<usize>,
+}
+
+impl FromStr for GivenShape {
+    type Err = String;
+
+    /// `image=1x224x224x3`, or the axes alone.
+    fn from_str(text: &str) -> Result<GivenShape, String> {
+        let (input, axes) = match text.rsplit_once('=') {
+            Some((input, axes)) if !input.is_empty() => (Some(input.to_owned()), axes),
+            Some(_) => return Err("a name stands before =".to_owned()),
+            None => (None, text),
+        };
+        let axis = |axis: &str| axis.parse().ok().filter(|&length: &usize| length > 0);
+        let axes: Option<Vec<usize>> = axes.split('x').map(axis).collect();
+        let axes = axes.ok_or("a shape is whole numbers above 0 with x between, as in image=1x224x224x3")?;
+        Ok(GivenShape { input, axes })
+    }
+}
+
 /// The graph of a model file, with warnings. `-` reads a description from the standard input; files that it names are then
-/// looked for in the working folder. `weights` is read instead of the weights that the model names.
+/// looked for in the working folder.
 ///
 /// # Errors
 /// The file can't be read, or is of a kind that frit does not read; else as [`json::read`].
-pub fn load(model: &Path, weights: Option<&Path>) -> Result<(Graph, Faults), Faults> {
-    let weights = weights.map(Path::to_path_buf);
+pub fn load(model: &Path, request: &Request) -> Result<(Graph, Faults), Faults> {
+    let weights = request.weights.clone();
     if model == Path::new("-") {
         let text = limits::text(std::io::stdin().lock(), limits::DESCRIPTION_BYTES);
         let source = Source { file: "standard input".to_owned(), folder: Some(PathBuf::from(".")), weights };
-        return json::read(&text.map_err(|fault| fault.in_file(place(&source.file)))?, &source);
+        return described(text, &source, request);
     }
     let file = model.display().to_string();
     if model.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
@@ -57,9 +93,23 @@ pub fn load(model: &Path, weights: Option<&Path>) -> Result<(Graph, Faults), Fau
         return Err(Diagnostic::error(codes::FILE_UNREADABLE, message).in_file(place(&file)).into());
     }
     let text = open(model).and_then(|file| limits::text(file, limits::DESCRIPTION_BYTES));
-    let text = text.map_err(|fault| fault.in_file(place(&file)))?;
     let folder = model.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    json::read(&text, &Source { file, folder: Some(folder.to_owned()), weights })
+    described(text, &Source { file, folder: Some(folder.to_owned()), weights }, request)
+}
+
+/// The graph of a description, which says the shape of its input itself.
+fn described(
+    text: Result<String, Diagnostic>,
+    source: &Source,
+    request: &Request,
+) -> Result<(Graph, Faults), Faults> {
+    let in_file = |fault: Diagnostic| Faults::from(fault.in_file(place(&source.file)));
+    if !request.shapes.is_empty() {
+        let message = "a description says the shape of its input itself";
+        let fault = Diagnostic::error(codes::BAD_VALUE, message);
+        return Err(in_file(fault.help("leave --shape out: it is for files that leave a size open")));
+    }
+    json::read(&text.map_err(in_file)?, source)
 }
 
 /// The file, open for reading.

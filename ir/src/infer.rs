@@ -101,8 +101,11 @@ fn check_weight(graph: &Graph, role: &WeightRole, name: &str) -> Option<Diagnost
             .operand("needed", name, role.shape.to_string()),
         );
     }
-    let Data::Values(values) = &weight.data else { return None };
-    let bad = values.iter().filter(|value| !value.is_finite()).count();
+    let bad = match &weight.data {
+        Data::Values(values) => values.iter().filter(|value| !value.is_finite()).count(),
+        Data::Lent(lent) => lent.stored().filter(|value| !value.is_finite()).count(),
+        Data::Seeded(_) | Data::Digest(_) => 0,
+    };
     (bad > 0).then(|| {
         Diagnostic::warning(
             codes::WEIGHT_NOT_FINITE,

@@ -1,11 +1,15 @@
 //! The weights of a network: by name, with values from a file or from a seed.
 
+mod lent;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::noise::Noise;
 use crate::tensor::Shape;
+
+pub use lent::{Lent, Owner};
 
 /// One weight tensor, dense and row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +25,8 @@ pub struct Weight {
 pub enum Data {
     /// Given values, as many as the shape has elements.
     Values(Arc<[f32]>),
+    /// In a file, as many as the shape has elements, read when they are asked for.
+    Lent(Lent),
     /// Drawn from a seed and the weight's name when they are asked for.
     Seeded(u64),
     /// Known by their digest only: a graph read back from text, to which no values were attached.
@@ -42,7 +48,7 @@ impl Weights {
         self.0.insert(name.into(), weight);
     }
 
-    /// The values of the weight `name`, drawn now where they are seeded.
+    /// The values of the weight `name`, read or drawn now where they are lent or seeded.
     ///
     /// # Errors
     /// There is no such weight, or only its digest is known.
@@ -52,6 +58,7 @@ impl Weights {
             .ok_or_else(|| Diagnostic::error(codes::WEIGHT_MISSING, format!("there is no weight {name}")))?;
         match &weight.data {
             Data::Values(values) => Ok(Arc::clone(values)),
+            Data::Lent(lent) => Ok(lent.values()),
             Data::Seeded(seed) => Ok(draw(*seed, name, &weight.shape)),
             Data::Digest(_) => Err(Diagnostic::error(
                 codes::WEIGHT_MISSING,
@@ -74,8 +81,11 @@ impl Weight {
         for &axis in self.shape.axes() {
             hash.word(axis as u64);
         }
+        let mut content =
+            |values: &[f32]| values.iter().for_each(|value| hash.word(u64::from(value.to_bits())));
         match &self.data {
-            Data::Values(values) => values.iter().for_each(|value| hash.word(u64::from(value.to_bits()))),
+            Data::Values(values) => content(values),
+            Data::Lent(lent) => content(&lent.values()),
             Data::Seeded(seed) => hash.word(*seed),
             Data::Digest(digest) => return *digest,
         }

@@ -3,6 +3,7 @@
 pub mod case;
 pub mod compare;
 pub mod licences;
+pub mod manifest;
 pub mod networks;
 pub mod source;
 pub mod tokens;

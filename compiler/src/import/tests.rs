@@ -18,12 +18,12 @@ fn a_description_is_known_by_its_ending_and_gives_the_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.JSON");
     fs::write(&path, MODEL).unwrap();
-    let (graph, _) = load(&path, None).unwrap();
+    let (graph, _) = load(&path, &Request::default()).unwrap();
     assert_eq!(graph.name, "tiny");
     for name in ["tiny.onnx", "tiny", "tiny.json.zip"] {
         let path = folder.path().join(name);
         fs::write(&path, MODEL).unwrap();
-        assert_eq!(only_code(load(&path, None)), codes::FILE_UNREADABLE);
+        assert_eq!(only_code(load(&path, &Request::default())), codes::FILE_UNREADABLE);
     }
 }
 
@@ -31,14 +31,14 @@ fn a_description_is_known_by_its_ending_and_gives_the_name() {
 fn what_can_not_be_read_is_told_with_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.json");
-    let faults = load(&path, None).unwrap_err();
+    let faults = load(&path, &Request::default()).unwrap_err();
     let fault = faults.iter().next().unwrap();
     assert_eq!((fault.code, fault.place.file.as_str()), (codes::FILE_UNREADABLE, path.to_str().unwrap()));
     fs::create_dir(&path).unwrap();
-    assert_eq!(only_code(load(&path, None)), codes::FILE_UNREADABLE);
+    assert_eq!(only_code(load(&path, &Request::default())), codes::FILE_UNREADABLE);
     fs::remove_dir(&path).unwrap();
     fs::write(&path, b"{\"frit\": \xff}").unwrap();
-    assert_eq!(only_code(load(&path, None)), codes::JSON_SYNTAX);
+    assert_eq!(only_code(load(&path, &Request::default())), codes::JSON_SYNTAX);
 }
 
 #[test]
@@ -50,4 +50,27 @@ fn a_file_that_is_named_stays_in_the_folder() {
     for outside in ["", ".", "..", "sub/../sub/w", "/etc/passwd", "sub\\w", "sub/missing"] {
         assert!(inside(folder.path(), outside).is_err(), "{outside}");
     }
+}
+
+#[test]
+fn a_given_shape_names_its_input_or_not() {
+    let shape = |text: &str| text.parse::<GivenShape>();
+    let axes = vec![1, 224, 200, 3];
+    assert_eq!(
+        shape("a=b:0=1x224x200x3"),
+        Ok(GivenShape { input: Some("a=b:0".into()), axes: axes.clone() })
+    );
+    assert_eq!(shape("1x224x200x3"), Ok(GivenShape { input: None, axes }));
+    for wrong in ["", "=1x2", "a=", "1x0", "1x-2", "1xx2", "1x99999999999999999999"] {
+        assert!(shape(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_description_takes_no_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    fs::write(&path, MODEL).unwrap();
+    let request = Request { shapes: vec!["1x2".parse().unwrap()], ..Request::default() };
+    assert_eq!(only_code(load(&path, &request)), codes::BAD_VALUE);
 }

@@ -38,12 +38,15 @@ fn order(graph: &Graph) -> Vec<NodeId> {
 fn weight_line(name: &str, weight: &Weight) -> String {
     let data = match &weight.data {
         Data::Seeded(seed) => format!("seeded({seed})"),
-        Data::Values(values) if values.len() <= MOST_VALUES => {
-            format!("values({})", values.iter().map(|&value| float(value)).collect::<Vec<_>>().join(", "))
-        }
-        Data::Values(_) | Data::Digest(_) => format!("digest({:016x})", weight.digest()),
+        Data::Values(values) if values.len() <= MOST_VALUES => values_in_text(values),
+        Data::Lent(lent) if lent.len() <= MOST_VALUES => values_in_text(&lent.values()),
+        Data::Values(_) | Data::Lent(_) | Data::Digest(_) => format!("digest({:016x})", weight.digest()),
     };
     format!("@{} : {} {data}", quoted(name), weight.shape)
+}
+
+fn values_in_text(values: &[f32]) -> String {
+    format!("values({})", values.iter().map(|&value| float(value)).collect::<Vec<_>>().join(", "))
 }
 
 fn node_line(graph: &Graph, id: NodeId, shapes: &BTreeMap<NodeId, Shape>) -> String {

@@ -47,6 +47,18 @@ fn a_digest_tells_content_and_shape_apart() {
     assert_eq!(digest, weight(&[2, 1], &[1.0, 2.0]).digest());
 }
 
+#[test]
+fn a_lent_weight_is_the_one_that_has_its_values() {
+    let bytes: Vec<u8> = [1.0f32, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let mut weights = Weights::default();
+    let shape = Shape::new(&[2]);
+    let lent = Weight { shape: shape.clone(), data: Data::Lent(Lent::new(Arc::new(bytes), 0..8).unwrap()) };
+    let given = Weight { shape, data: Data::Values([1.0, 2.0].into()) };
+    assert_eq!(lent.digest(), given.digest());
+    weights.insert("a", lent);
+    assert_eq!(*weights.values("a").unwrap(), [1.0, 2.0]);
+}
+
 /// MobileNetV2 (Sandler et al., 2018) at 64 x 64, every layer on its own.
 fn mobilenet_v2() -> Graph {
     let mut lines = vec![String::from("%image = input : 64x64x3")];

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
+use frit_compiler::import::{GivenShape, Request};
 use frit_compiler::machine::{self, Lowering, Machine};
 use frit_compiler::plan::Way;
 use frit_compiler::schedule::Ways;
@@ -54,6 +55,9 @@ pub(crate) struct ModelArgs {
     /// Take the weights from this file instead of the one that the description names
     #[arg(long, value_name = "FILE", help_heading = COMPILATION)]
     weights: Option<PathBuf>,
+    /// The shape of an input that the file leaves open, the batch included (may be given several times)
+    #[arg(long = "shape", value_name = "NAME=1x224x224x3", help_heading = COMPILATION)]
+    shapes: Vec<GivenShape>,
     /// Keep every source layer as a kernel of its own
     #[arg(long, help_heading = COMPILATION)]
     pub(crate) no_fuse: bool,
@@ -137,7 +141,8 @@ impl ModelArgs {
         if self.is_artifact() {
             return Err(artifact::no_source(&self.model));
         }
-        Ok(import::load(&self.model, self.weights.as_deref())?)
+        let request = Request { weights: self.weights.clone(), shapes: self.shapes.clone() };
+        Ok(import::load(&self.model, &request)?)
     }
 
     /// Whether the model is compiled already.

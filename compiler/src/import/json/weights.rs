@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::weights::Data;
+use frit_ir::weights::{Data, Lent, Owner};
 use frit_ir::{Diagnostic, Graph, Shape, Weight};
 use frit_runtime::map::MappedFile;
 use safetensors::tensor::TensorView;
@@ -69,7 +69,7 @@ pub(super) fn from_file<'a>(
         Diagnostic::error(codes::WEIGHTS_UNREADABLE, message).note(reason)
     };
     let bytes = match MappedFile::open(shelf.path) {
-        Ok(bytes) => bytes,
+        Ok(bytes) => Arc::new(bytes),
         Err(error) => {
             findings.add(shelf.at, unreadable(error.to_string()));
             return misfits;
@@ -84,10 +84,10 @@ pub(super) fn from_file<'a>(
     };
     let tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
     for weight in needed {
-        match values(weight, &tensors, shelf.name) {
-            Ok(values) => {
+        match lent(weight, &tensors, &bytes, shelf.name) {
+            Ok(lent) => {
                 let shape = weight.shape.clone();
-                graph.weights.insert(weight.name.clone(), Weight { shape, data: Data::Values(values) });
+                graph.weights.insert(weight.name.clone(), Weight { shape, data: Data::Lent(lent) });
             }
             Err(fault) => {
                 if let (codes::WEIGHT_SHAPE, Some(given)) = (fault.code, tensors.get(weight.name.as_str())) {
@@ -105,12 +105,13 @@ pub(super) fn from_file<'a>(
     misfits
 }
 
-/// The values of one weight.
-fn values(
+/// The values of one weight, which stay in the file.
+fn lent(
     weight: &Needed,
     tensors: &BTreeMap<&str, TensorView<'_>>,
+    bytes: &Arc<MappedFile>,
     file: &str,
-) -> Result<Arc<[f32]>, Box<Diagnostic>> {
+) -> Result<Lent, Box<Diagnostic>> {
     let Some(tensor) = tensors.get(weight.name.as_str()) else {
         let message = format!("the weight {} is not in {file}", weight.name);
         let fault = Diagnostic::error(codes::WEIGHT_MISSING, message).note(format!("it is {}", weight.shape));
@@ -130,8 +131,11 @@ fn values(
             .operand("needed", weight.name.as_str(), weight.shape.to_string());
         return Err(Box::new(fault));
     }
-    let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    Ok(tensor.data().chunks_exact(4).map(value).collect())
+    let owner: Owner = bytes.clone();
+    Lent::part(owner, tensor.data()).ok_or_else(|| {
+        let message = format!("the weight {} of {file} holds no whole number of values", weight.name);
+        Box::new(Diagnostic::error(codes::WEIGHTS_UNREADABLE, message))
+    })
 }
 
 /// The warning that some tensors are needed by no layer.

@@ -1,0 +1,139 @@
+//! Values that stay in a model's file until they are asked for.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use ndarray::{ArrayView, IxDyn};
+use smallvec::SmallVec;
+
+use crate::tensor::Shape;
+
+/// Bytes of a value: little-endian IEEE 754 single precision.
+const BYTES: usize = 4;
+
+/// Whoever holds the bytes of a file, a mapped one for example.
+pub type Owner = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// Values that lie in a file, little-endian and dense, perhaps in another order of axes. They are read when they are asked
+/// for, each time, so that a network takes no more memory than its file.
+#[derive(Clone)]
+pub struct Lent {
+    owner: Owner,
+    range: Range<usize>,
+    order: Option<Order>,
+}
+
+/// How the axes lie in the file.
+#[derive(Clone)]
+struct Order {
+    /// The axes as they lie, slowest first.
+    stored: Shape,
+    /// Which of them comes first, second, and so on.
+    axes: SmallVec<[usize; 4]>,
+}
+
+impl Lent {
+    /// The values at the bytes `range` of `owner`, in the order in which they lie; none where `range` leaves the file or
+    /// holds no whole number of values.
+    pub fn new(owner: Owner, range: Range<usize>) -> Option<Lent> {
+        let bytes = owner.as_ref().as_ref().get(range.clone())?;
+        bytes.len().is_multiple_of(BYTES).then_some(Lent { owner, range, order: None })
+    }
+
+    /// The values that `part`, a piece of `owner`'s own bytes, holds; none where it is none of these or holds no whole number
+    /// of values.
+    pub fn part(owner: Owner, part: &[u8]) -> Option<Lent> {
+        let begin = part.as_ptr().addr().checked_sub(owner.as_ref().as_ref().as_ptr().addr())?;
+        Lent::new(owner, begin..begin.checked_add(part.len())?)
+    }
+
+    /// The same where they lie with the axes `stored`, of which `axes` names the one that shall come first, second, and so on:
+    /// `[2, 3, 1, 0]` makes a kernel `[kh, kw, in, out]` of one that lies as `[out, in, kh, kw]`. None where the axes are no
+    /// permutation, or `stored` has another number of elements.
+    pub fn permuted(self, stored: &Shape, axes: &[usize]) -> Option<Lent> {
+        let mut sorted: SmallVec<[usize; 4]> = axes.iter().copied().collect();
+        sorted.sort_unstable();
+        let permutes = sorted.iter().copied().eq(0..stored.rank());
+        if !permutes || stored.elements() != Some(self.len()) || self.order.is_some() {
+            return None;
+        }
+        let order = Order { stored: stored.clone(), axes: axes.iter().copied().collect() };
+        Some(Lent { order: Some(order), ..self })
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.range.len() / BYTES
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+
+    /// The values in the order in which they lie.
+    pub fn stored(&self) -> impl Iterator<Item = f32> {
+        let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
+        bytes.as_chunks::<BYTES>().0.iter().map(|&value| f32::from_le_bytes(value))
+    }
+
+    /// The values in their order, copied.
+    pub fn values(&self) -> Arc<[f32]> {
+        let stored: Arc<[f32]> = self.stored().collect();
+        let Some(order) = &self.order else { return stored };
+        let Ok(view) = ArrayView::from_shape(IxDyn(order.stored.axes()), &stored) else { return stored };
+        view.permuted_axes(IxDyn(&order.axes)).iter().copied().collect()
+    }
+}
+
+impl PartialEq for Lent {
+    fn eq(&self, other: &Lent) -> bool {
+        self.values() == other.values()
+    }
+}
+
+impl fmt::Debug for Lent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} values lent", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(values: &[f32]) -> Owner {
+        // An odd beginning: nothing says that a file's values are aligned.
+        let bytes: Vec<u8> =
+            std::iter::once(0).chain(values.iter().flat_map(|value| value.to_le_bytes())).collect();
+        Arc::new(bytes)
+    }
+
+    #[test]
+    fn values_are_read_where_they_lie() {
+        let lent = Lent::new(file(&[1.0, -2.5, 3.0]), 5..13).unwrap();
+        assert_eq!(*lent.values(), [-2.5, 3.0]);
+        assert_eq!(lent.len(), 2);
+        assert!(Lent::new(file(&[1.0]), 1..6).is_none(), "past the end");
+        assert!(Lent::new(file(&[1.0]), 0..5).is_none(), "no whole number of values");
+        let owner: Arc<Vec<u8>> =
+            Arc::new([1.0f32, 2.0, 3.0].iter().flat_map(|value| value.to_le_bytes()).collect());
+        assert_eq!(*Lent::part(owner.clone(), &owner[4..12]).unwrap().values(), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn axes_come_in_the_order_that_is_named() {
+        let values: Vec<f32> = (0u8..24).map(f32::from).collect();
+        let lent = || Lent::new(file(&values), 1..97).unwrap();
+        let (stored, axes) = (Shape::new(&[2, 3, 4]), [2, 0, 1]);
+        let found = lent().permuted(&stored, &axes).unwrap().values();
+        for (index, &value) in found.iter().enumerate() {
+            let (last, first, middle) = (index / 6, index / 3 % 2, index % 3);
+            assert_eq!(value, values[(first * 3 + middle) * 4 + last]);
+        }
+        assert!(lent().permuted(&stored, &[0, 1, 1]).is_none());
+        assert!(lent().permuted(&stored, &[0, 1]).is_none());
+        assert!(lent().permuted(&Shape::new(&[2, 3, 5]), &axes).is_none());
+    }
+}

@@ -1,0 +1,155 @@
+//! Model files of other frameworks: each is refused as its manifest says, or gives what its framework computed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+
+use frit_compiler::import::{self, Request};
+use frit_ir::{Faults, Graph, Tensor};
+use frit_tests::compare::{self, Way};
+use frit_tests::manifest::{self, ModelFile};
+use ndarray::{ArrayD, Axis};
+use ndarray_npy::NpzReader;
+
+/// The kinds of files that frit reads.
+const READ: &[&str] = &[];
+
+/// What a compiled network may differ from its framework by, relative to the largest magnitude of the output.
+const TOLERANCE: f64 = 1e-4;
+
+/// Images that are compared of each golden; the batch is no axis of a network, so that the second tells little.
+const IMAGES: usize = 2;
+
+/// Fails with all of `faults`, if there is any.
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// Holds `folder` of the models against its manifest.
+fn walk(folder: &str) {
+    let Some(models) = manifest::models() else { return };
+    let files = manifest::files(&models.join(folder));
+    let files = files.into_iter().filter(|file| READ.contains(&file.kind.as_str()));
+    let faults: Vec<String> =
+        files.filter_map(|file| meets(&file).err().map(|fault| format!("{}: {fault}", file.name))).collect();
+    assert_none(&faults);
+}
+
+#[test]
+fn the_networks_that_frit_was_conceived_for() {
+    walk("seeds");
+}
+
+#[test]
+fn networks_of_torchvision_and_timm() {
+    walk("onnx");
+}
+
+#[test]
+fn trained_networks() {
+    walk("pretrained");
+}
+
+#[test]
+fn networks_on_which_other_importers_broke() {
+    walk("reports");
+}
+
+/// Whether `file` gives what its manifest says.
+fn meets(file: &ModelFile) -> Result<(), String> {
+    let read = read(file);
+    match (read, wants_error(file)) {
+        (Ok(graph), false) => agrees(&graph, file),
+        (Err(faults), true) => names_what_is_wrong(&faults, file),
+        (Ok(_), true) => Err(format!("accepted, but the manifest says {}", file.expect())),
+        (Err(faults), false) => Err(format!("refused:\n{faults}")),
+    }
+}
+
+/// Some entries say one thing of all files but the .onnx, in which the fault can't be seen any more.
+fn wants_error(file: &ModelFile) -> bool {
+    let exempt = file.kind == "onnx" && file.expect().contains("From the .onnx: ok");
+    file.expect().starts_with("error") && !exempt
+}
+
+fn read(file: &ModelFile) -> Result<Graph, Faults> {
+    let shapes = file.shape().map(|shape| shape.parse().unwrap_or_else(|error| panic!("{shape}: {error}")));
+    let request = Request { weights: file.weights.clone(), shapes: shapes.into_iter().collect() };
+    let (graph, _) = import::load(&file.path, &request)?;
+    let (legal, _) = frit_passes::legality::check(graph)?;
+    Ok(legal.graph().clone())
+}
+
+/// The diagnostic names the layers and values that the manifest asks for.
+fn names_what_is_wrong(faults: &Faults, file: &ModelFile) -> Result<(), String> {
+    let said = faults.to_string();
+    let layers = file.entry["layer"].as_str().unwrap_or_default().split(", then ");
+    let words = file.entry["must_name"].as_array().cloned().unwrap_or_default();
+    let words = words.iter().filter_map(|word| word.as_str());
+    match layers.chain(words).find(|word| !said.contains(word)) {
+        None => Ok(()),
+        Some(word) => Err(format!("the diagnostic does not say {word:?}:\n{said}")),
+    }
+}
+
+/// The inputs of a golden, image by image, and the outputs by name, image by image.
+struct Golden {
+    images: Vec<Tensor<f32>>,
+    outputs: BTreeMap<String, ArrayD<f32>>,
+}
+
+impl Golden {
+    fn read(path: &Path) -> Golden {
+        let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut arrays = NpzReader::new(file).expect("a golden is an .npz");
+        let input: ArrayD<f32> = arrays.by_name("input").expect("a golden has an input");
+        let names: Vec<String> = arrays.names().expect("an .npz lists its arrays");
+        let outputs = names.iter().filter(|name| name.starts_with("out")).map(|name| {
+            let array = arrays.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+            (name.strip_prefix("out.").unwrap_or(name).to_owned(), array)
+        });
+        let outputs = outputs.collect();
+        let images = input.axis_iter(Axis(0)).take(IMAGES).map(|image| image.to_owned()).collect();
+        Golden { images, outputs }
+    }
+
+    /// The values of output `index` of `graph` for `image`: the one of its name, or the only one.
+    fn expected(&self, graph: &Graph, index: usize, image: usize) -> Result<Vec<f64>, String> {
+        let name = &graph.node(graph.outputs()[index]).name;
+        let only = if self.outputs.len() == 1 { self.outputs.values().next() } else { None };
+        let array =
+            self.outputs.get(name).or(only).ok_or_else(|| format!("the golden has no output {name}"))?;
+        Ok(array.index_axis(Axis(0), image).iter().map(|&value| f64::from(value)).collect())
+    }
+}
+
+/// Interpreter and compiled code, fused and unfused, give the golden's outputs.
+fn agrees(graph: &Graph, file: &ModelFile) -> Result<(), String> {
+    let path = file.golden.as_ref().ok_or("the manifest names no golden")?;
+    let golden = Golden::read(path);
+    let models =
+        compare::ways().into_iter().filter(|way| *way == Way { fuse: way.fuse, ..compare::ways()[0] });
+    let models: Vec<_> = models
+        .map(|way| Ok((way, compare::model(graph, way).map_err(|error| format!("{way:?}: {error}"))?)))
+        .collect::<Result<_, String>>()?;
+    for (index, image) in golden.images.iter().enumerate() {
+        let exact = compare::interpreted(graph, std::slice::from_ref(image))?;
+        let exact: Vec<Vec<f32>> =
+            exact.iter().map(|output| output.iter().map(|&value| value as f32).collect()).collect();
+        agree(&golden, graph, index, &exact).map_err(|error| format!("interpreter, {error}"))?;
+        for (way, model) in &models {
+            let found = compare::run(model, 1, &compare::values(std::slice::from_ref(image)))?;
+            agree(&golden, graph, index, &found).map_err(|error| format!("{way:?}, {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn agree(golden: &Golden, graph: &Graph, image: usize, found: &[Vec<f32>]) -> Result<(), String> {
+    for (index, found) in found.iter().enumerate() {
+        let expected = golden.expected(graph, index, image)?;
+        compare::close(&expected, found, TOLERANCE)
+            .map_err(|error| format!("image {image}, output {index}: {error}"))?;
+    }
+    Ok(())
+}
