@@ -1,8 +1,8 @@
 //! Networks for tests: a builder with drawn weights, and the comparison of two graphs in the interpreter.
 
 use frit_ir::ops::{
-    Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Pad, Padding, Reshape,
-    Scalar, Softmax,
+    Activation, BatchNorm, Binary, Constant, Conv2d, Dense, Epilogue, GlobalAveragePool, Input, Pad, Padding,
+    Reshape, Scalar, Softmax,
 };
 use frit_ir::weights::Data;
 use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Tensor, Weight, interpret};
@@ -102,6 +102,20 @@ impl Net {
         self.add(name, Op::Binary(Binary::Add), &[first, second])
     }
 
+    /// A constant of these values, repeated as often as its shape asks for.
+    pub(crate) fn constant(&mut self, name: &str, axes: &[usize], values: &[f32]) -> NodeId {
+        let shape = Shape::new(axes);
+        let constant = self.add(name, Op::Constant(Constant { shape: shape.clone() }), &[]);
+        let count = shape.elements().expect("tests are small");
+        let data = Data::Values(values.iter().copied().cycle().take(count).collect());
+        self.graph.weights.insert(format!("{name}.value"), Weight { shape, data });
+        constant
+    }
+
+    pub(crate) fn binary(&mut self, name: &str, binary: Binary, first: NodeId, second: NodeId) -> NodeId {
+        self.add(name, Op::Binary(binary), &[first, second])
+    }
+
     pub(crate) fn pad(&mut self, name: &str, padding: Padding, x: NodeId) -> NodeId {
         self.add(name, Op::Pad(Pad::zeros(padding)), &[x])
     }
@@ -190,6 +204,28 @@ pub(crate) const TOLERANCE: f64 = 1e-9;
 pub(crate) fn assert_equal(first: &Graph, second: &Graph) {
     let difference = difference(first, second);
     assert!(difference <= TOLERANCE, "outputs differ by {difference:e}");
+}
+
+/// Asserts that both graphs compute the same of what is no number, has no end, is close to nothing or far away, in f32.
+pub(crate) fn assert_same_limits(first: &Graph, second: &Graph) {
+    const LIMITS: [f32; 9] =
+        [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e-30, 90.0, -90.0, 1e30];
+    let mut next = LIMITS.iter().copied().cycle();
+    let inputs: Vec<Tensor<f32>> = (first.inputs().iter())
+        .map(|&id| match &first.node(id).op {
+            Op::Input(input) => Tensor::from_shape_simple_fn(input.shape.axes().to_vec(), || {
+                next.next().expect("a cycle has no end")
+            }),
+            other => unreachable!("{} is no input", other.name()),
+        })
+        .collect();
+    let run = |graph: &Graph| interpret::run(graph, &inputs).unwrap_or_else(|faults| panic!("{faults:?}"));
+    for (one, other) in run(first).iter().zip(&run(second)) {
+        for (a, b) in one.iter().zip(other) {
+            let near = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-5 * a.abs().max(1e-6);
+            assert!(near, "{a} is not {b}");
+        }
+    }
 }
 
 /// The largest difference of all outputs of two graphs on drawn inputs, relative to the largest magnitude.

@@ -4,6 +4,9 @@
 //! that can't be, a rule is wrong: the fault is recorded under its name, nothing more is applied, and
 //! [`super::optimise`] returns it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use egg::{Analysis, DidMerge};
 use frit_ir::ops::binary::{broadcast, is_gate};
 use frit_ir::{Op, Shape};
@@ -31,6 +34,8 @@ pub(crate) struct Meaning {
     pub(crate) inputs: Vec<Shape>,
     /// Shapes of the weights.
     pub(crate) weights: Vec<Shape>,
+    /// Values of the weights that are constants of the network, by index, where they are known.
+    pub(crate) constants: BTreeMap<u32, Arc<[f32]>>,
     /// The rule that is being applied; a fault found later, while classes are brought into line, is put down
     /// to the last.
     pub(crate) acting: &'static str,
@@ -106,6 +111,8 @@ fn shape(meaning: &Meaning, node: &ENode, children: &[Shape]) -> Result<Shape, S
             }
         }
         Operator::Uniform { channels, .. } => Ok(Shape::new(&[*channels])),
+        Operator::Vector => Ok(Shape::new(&[children[0].elements().unwrap_or(0)])),
+        Operator::Reciprocal => Ok(children[0].clone()),
         Operator::Layer(op) => layer_shape(op, children),
         Operator::Barrier(_) => Ok(children[0].clone()),
         Operator::Outputs => Err("the root is no tensor".to_owned()),

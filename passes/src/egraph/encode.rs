@@ -115,6 +115,9 @@ impl<'a> Encoder<'a> {
                 let mut children: Vec<Id> =
                     graph.operands(id).iter().map(|operand| self.read[operand]).collect();
                 children.extend(node.weights.iter().map(|name| self.weight(name)));
+                if let Op::Constant(_) = node.op {
+                    self.constant(&node.weights[0]);
+                }
                 ENode::layer(node.op.clone(), &children)
             }
         };
@@ -125,6 +128,14 @@ impl<'a> Encoder<'a> {
         };
         self.read.insert(id, read);
         Layer { id, enode, class }
+    }
+
+    /// Lets rules see the values of a weight; one that has none to show is like any other tensor.
+    fn constant(&mut self, name: &str) {
+        let Operator::Weight(index) = self.egraph[self.weight_classes[name]].nodes[0].op else { return };
+        if let Ok(values) = self.graph.weights.values(name) {
+            self.egraph.analysis.constants.insert(index, values);
+        }
     }
 
     /// The class of a weight, one for each name.

@@ -201,6 +201,8 @@ fn formula(op: &Operator, children: &[&[f64]], channel: usize) -> f64 {
             let sum = if bias { at(2 + usize::from(beta)) } else { 0.0 };
             shift + (sum - at(0)) * at(1)
         }
+        Operator::Vector => at(0),
+        Operator::Reciprocal => at(0).recip(),
         ref other => unreachable!("{other:?} is no expression of one number a channel"),
     }
 }
@@ -274,6 +276,8 @@ fn tag(op: &Operator) -> u64 {
     match *op {
         Operator::BatchNormScale { epsilon, .. } => 3 | u64::from(epsilon.get().to_bits()) << 8,
         Operator::SumInputs { .. } => 5,
+        Operator::Vector => 6,
+        Operator::Reciprocal => 7,
         _ => 4,
     }
 }

@@ -29,6 +29,10 @@ pub(crate) enum Operator {
     SumInputs { groups: usize },
     /// The same number for each of so many channels.
     Uniform { value: Scalar, channels: usize },
+    /// One number a channel, of whatever axes it came: the elements as a vector.
+    Vector,
+    /// One divided by each number.
+    Reciprocal,
     /// A layer. Children: its operands, then its weights.
     Layer(Op),
     /// The network's output of this index: the child's value. Its users read this class, so that no rule
@@ -47,7 +51,12 @@ pub(crate) enum Kind {
     Activation,
     Binary,
     Pad,
+    Pool,
     GlobalAveragePool,
+    Reduce,
+    Concat,
+    Slice,
+    Transpose,
     Reshape,
     Identity,
     Other,
@@ -113,7 +122,12 @@ impl ENode {
             Some(Op::Activation(_)) => Kind::Activation,
             Some(Op::Binary(_)) => Kind::Binary,
             Some(Op::Pad(_)) => Kind::Pad,
+            Some(Op::Pool(_)) => Kind::Pool,
             Some(Op::GlobalAveragePool(_)) => Kind::GlobalAveragePool,
+            Some(Op::Reduce(_)) => Kind::Reduce,
+            Some(Op::Concat(_)) => Kind::Concat,
+            Some(Op::Slice(_)) => Kind::Slice,
+            Some(Op::Transpose(_)) => Kind::Transpose,
             Some(Op::Reshape(_)) => Kind::Reshape,
             Some(Op::Identity) => Kind::Identity,
             _ => Kind::Other,

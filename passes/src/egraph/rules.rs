@@ -7,7 +7,9 @@ mod pad;
 mod pool;
 mod prologue;
 mod residual;
+mod scalar;
 mod scale;
+mod spelling;
 mod squeeze_excite;
 
 use super::language::Kind;
@@ -30,7 +32,17 @@ pub const ALL: &[&Rule] = &[
     &activation::NAME_CLAMP,
     &activation::MERGE_CLAMPS,
     &activation::FUSE_ACTIVATION,
+    &scalar::NAME_ARITHMETIC,
+    &scalar::SQUARE,
+    &scalar::MERGE_RESCALES,
+    &scalar::DROP_RESCALE,
+    &spelling::NAME_HARD_SIGMOID,
+    &spelling::NAME_SOFTPLUS,
+    &spelling::NAME_GATED,
+    &spelling::NAME_GATED_SCALED,
+    &spelling::NAME_LEAKY_RELU,
     &scale::FOLD_RESCALE,
+    &scale::FOLD_CHANNELS,
     &scale::FOLD_SCALE_BEFORE,
     &residual::FUSE_RESIDUAL,
     &prologue::FUSE_PROLOGUE,

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use egg::{Id, Language, Symbol};
+use frit_ir::Op;
 
 use super::analysis::EGraph;
-use super::language::ENode;
+use super::language::{ENode, Operator};
 use super::rules::Rule;
 use super::{Limits, Reached};
 
@@ -31,13 +32,51 @@ impl<'a> Site<'a> {
     pub(crate) fn shape(&self, id: Id) -> Option<&'a frit_ir::Shape> {
         self.egraph[id].data.shape.as_ref()
     }
+
+    /// Whether an e-node of a class is of a kind, and not one that computes the class from itself.
+    pub(crate) fn is_made_by(&self, id: Id, is: impl Fn(&ENode) -> bool) -> bool {
+        let class = self.egraph.find(id);
+        let reads_itself = |node: &ENode| node.children.iter().any(|&child| self.egraph.find(child) == class);
+        self.egraph[class].nodes.iter().any(|node| is(node) && !reads_itself(node))
+    }
+
+    /// The constant that a class is, where its values are known.
+    pub(crate) fn constant(&self, id: Id) -> Option<Known<'a>> {
+        let node = self.inside(id).iter().find(|node| matches!(node.op(), Some(Op::Constant(_))))?;
+        let weight = node.children[0];
+        let mut terms = self.egraph[weight].nodes.iter();
+        let values = terms.find_map(|term| match term.op {
+            Operator::Weight(index) => self.egraph.analysis.constants.get(&index),
+            _ => None,
+        });
+        Some(Known { node, weight, values: values? })
+    }
+}
+
+/// A constant of the network.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// The layer.
+    pub(crate) node: &'a ENode,
+    /// The class of its weight.
+    pub(crate) weight: Id,
+    /// What it holds.
+    pub(crate) values: &'a [f32],
+}
+
+impl Known<'_> {
+    /// The number that all elements are, where they are one number.
+    pub(crate) fn uniform(&self) -> Option<f32> {
+        let (&first, rest) = self.values.split_first()?;
+        rest.iter().all(|&value| value == first).then_some(first)
+    }
 }
 
 /// Ids from here on stand for e-nodes of the same term.
 const LOCAL: usize = 1 << 30;
 
 /// The e-nodes that a rule builds, children first.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Term(Vec<ENode>);
 
 impl Term {

@@ -2,18 +2,28 @@
 
 use egg::Id;
 use frit_ir::Op;
-use frit_ir::ops::{Activation, Conv2d, Epilogue, Padding, Scalar};
+use frit_ir::ops::{Activation, Binary, Conv2d, Epilogue, Padding, Scalar};
 
 use super::Rule;
+use super::scalar::{Order, beside};
 use crate::egraph::language::{ENode, Kind, Operator};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::saturate::{Found, Known, Site, Term};
 
-/// `conv(x, w) + b) * scale + offset = conv(x, w * scale) + (b * scale + offset)`.
+/// `(conv(x, w) + b) * scale + offset = conv(x, w * scale) + (b * scale + offset)`.
 pub(super) const FOLD_RESCALE: Rule = Rule {
     name: "fold-rescale",
     sound: "a sum times a factor is the sum with its weights times the factor; nothing stands between the two",
     root: Kind::Activation,
-    find: fold_rescale,
+    find: fold_behind,
+};
+
+/// `conv(x, w) + b + c = conv(x, w) + (b + c)`, and the same of a difference, product or quotient.
+pub(super) const FOLD_CHANNELS: Rule = Rule {
+    name: "fold-channels",
+    sound: "the constant has one finite number for each filter and widens no axis: it adds to the bias, or multiplies \
+            the filter's weights and bias",
+    root: Kind::Binary,
+    find: fold_behind,
 };
 
 /// `conv(x * scale + shift, w) = conv(x, w * scale) + sum(w * shift)`, with a scale and a shift for each channel.
@@ -25,34 +35,24 @@ pub(super) const FOLD_SCALE_BEFORE: Rule = Rule {
     find: fold_scale_before,
 };
 
-fn fold_rescale(site: &Site<'_>, found: &mut Found<'_>) {
-    let Some(&Op::Activation(Activation::Rescale { scale, offset })) = site.root.op() else { return };
-    let Some(shape) = site.shape(site.class) else { return };
-    for sum in site.inside(site.root.children[0]) {
+fn fold_behind(site: &Site<'_>, found: &mut Found<'_>) {
+    let Some(affine) = affine(site, site.class, site.root) else { return };
+    let channels = site.shape(site.class).map_or(0, frit_ir::Shape::channels);
+    for sum in site.inside(affine.of) {
         let Some(epilogue) = sum.epilogue().filter(|epilogue| epilogue.is_linear()) else { continue };
         let &[kernel, ref bias @ ..] = sum.weights() else { continue };
-        let channels = shape.channels();
-        let mut term = Term::default();
-        let factor = term.push(uniform(scale, channels));
-        let scaled = term.push(ENode::new(Operator::ScaleFilters, &[kernel, factor]));
-        let has_bias = epilogue.bias || offset.get() != 0.0;
-        let mut folded = sum.with_epilogue(Epilogue { bias: has_bias, ..*epilogue });
-        folded.children.truncate(1);
+        let mut term = affine.term.clone();
+        let scaled = match affine.scale {
+            Some(scale) => term.push(ENode::new(Operator::ScaleFilters, &[kernel, scale])),
+            None => kernel,
+        };
+        let bias = biased(bias.first().copied(), (affine.scale, affine.shift), channels, &mut term);
+        let mut folded = sum.with_epilogue(Epilogue { bias: bias.is_some(), ..*epilogue });
+        folded.children.truncate(sum.operands().len());
         folded.children.push(scaled);
-        if has_bias {
-            let zero = term.push(uniform(Scalar::default(), channels));
-            let summand = term.push(uniform(offset, channels));
-            let shift = Operator::BatchNormShift { beta: true, bias: epilogue.bias };
-            let mut shift = ENode::new(shift, &[zero, factor, summand]);
-            shift.children.extend_from_slice(bias);
-            folded.children.push(term.push(shift));
-        }
-        found.equal(&[sum, site.root], term, folded);
+        folded.children.extend(bias);
+        found.equal(&affine.matched(&[sum, site.root]), term, folded);
     }
-}
-
-fn uniform(value: Scalar, channels: usize) -> ENode {
-    ENode::new(Operator::Uniform { value, channels }, &[])
 }
 
 fn fold_scale_before(site: &Site<'_>, found: &mut Found<'_>) {
@@ -60,66 +60,157 @@ fn fold_scale_before(site: &Site<'_>, found: &mut Found<'_>) {
     if conv.prologue.is_some() || conv.gate {
         return;
     }
-    for node in site.inside(site.root.children[0]) {
-        let operand = node.children.first().copied();
-        // A layer that could take it in itself does: a chain of n such layers has one form, not 2^n.
-        let is_taken =
-            |id: Id| site.inside(id).iter().any(|sum| sum.epilogue().is_some_and(Epilogue::is_linear));
-        let Some(operand) = operand.filter(|&operand| !is_taken(operand)) else { continue };
-        let mut term = Term::default();
-        let Some(affine) = affine(site, node, &mut term) else { continue };
-        if affine.shift.is_some() && conv.padding != Padding::default() {
+    let operand = site.root.children[0];
+    for node in site.inside(operand) {
+        let Some(affine) = affine(site, operand, node) else { continue };
+        // What could take it in itself does: a chain of n such layers has one form, not 2^n.
+        let takes = |before: &ENode| {
+            before.epilogue().is_some_and(Epilogue::is_linear) || is_rescale(before) && is_rescale(node)
+        };
+        let is_padded = affine.shift.is_some() && conv.padding != Padding::default();
+        if is_padded || site.inside(affine.of).iter().any(takes) {
             continue;
         }
-        let folded = folded(site.root, conv, operand, &affine, &mut term);
-        found.equal(&[node, site.root], term, folded);
+        let mut term = affine.term.clone();
+        let folded = folded(site.root, conv, &affine, &mut term);
+        found.equal(&affine.matched(&[node, site.root]), term, folded);
     }
 }
 
-/// A factor for each channel, and a summand where there is one.
-struct Affine {
-    scale: Id,
-    shift: Option<Id>,
+fn is_rescale(node: &ENode) -> bool {
+    matches!(node.op(), Some(Op::Activation(Activation::Rescale { .. })))
 }
 
-/// What `node` does, where that is to scale and shift each channel.
-fn affine(site: &Site<'_>, node: &ENode, term: &mut Term) -> Option<Affine> {
+/// A factor and a summand for each channel of a tensor, where there are any.
+struct Affine<'a> {
+    of: Id,
+    /// Holds the two.
+    term: Term,
+    scale: Option<Id>,
+    shift: Option<Id>,
+    /// The constant that they come from.
+    constant: Option<&'a ENode>,
+}
+
+impl<'a> Affine<'a> {
+    fn of(of: Id) -> Affine<'a> {
+        Affine { of, term: Term::default(), scale: None, shift: None, constant: None }
+    }
+
+    /// `nodes`, with the constant.
+    fn matched(&self, nodes: &[&'a ENode]) -> Vec<&'a ENode> {
+        nodes.iter().copied().chain(self.constant).collect()
+    }
+}
+
+/// What `node`, of `class`, does, where that is to scale and shift each channel.
+fn affine<'a>(site: &Site<'a>, class: Id, node: &'a ENode) -> Option<Affine<'a>> {
+    let channels = site.shape(class)?.channels();
     match node.op()? {
         &Op::Activation(Activation::Rescale { scale, offset }) => {
-            let channels = site.shape(node.children[0])?.channels();
-            let scale = term.push(uniform(scale, channels));
-            let shift = (offset.get() != 0.0).then(|| term.push(uniform(offset, channels)));
-            Some(Affine { scale, shift })
+            let mut affine = Affine::of(node.children[0]);
+            affine.scale = (scale.get() != 1.0).then(|| affine.term.push(uniform(scale, channels)));
+            affine.shift = (offset.get() != 0.0).then(|| affine.term.push(uniform(offset, channels)));
+            Some(affine)
         }
         Op::BatchNorm(norm) => {
-            let [_, rest @ .., mean, variance] = &node.children[..] else { return None };
+            let [x, rest @ .., mean, variance] = &node.children[..] else { return None };
             let (gamma, beta) = rest.split_at(usize::from(norm.scale));
+            let mut affine = Affine::of(*x);
             let scale = Operator::BatchNormScale { epsilon: norm.epsilon, gamma: norm.scale };
-            let scale = term.push(ENode::new(scale, &[&[*variance], gamma].concat()));
+            let scale = affine.term.push(ENode::new(scale, &[&[*variance], gamma].concat()));
             let shift = Operator::BatchNormShift { beta: norm.center, bias: false };
-            let shift = term.push(ENode::new(shift, &[&[*mean, scale], beta].concat()));
-            Some(Affine { scale, shift: Some(shift) })
+            let shift = affine.term.push(ENode::new(shift, &[&[*mean, scale], beta].concat()));
+            (affine.scale, affine.shift) = (Some(scale), Some(shift));
+            Some(affine)
+        }
+        &Op::Binary(binary) => {
+            let (x, known, order) = beside(site, class, node)?;
+            let mut affine = Affine { constant: Some(known.node), ..Affine::of(x) };
+            let vector = vector(site, &known, channels, &mut affine.term)?;
+            by_channel(&mut affine, (binary, order), (vector, &known), channels)?;
+            Some(affine)
         }
         _ => None,
     }
 }
 
-/// `root`, a convolution, on `operand` instead of what is made of it by `affine`.
-fn folded(root: &ENode, conv: &Conv2d, operand: Id, affine: &Affine, term: &mut Term) -> ENode {
+/// A constant as a vector, where it has one finite number for each channel, and not the same for all: then it is a rescale.
+fn vector(site: &Site<'_>, known: &Known<'_>, channels: usize, term: &mut Term) -> Option<Id> {
+    let shape = site.shape(known.weight)?;
+    let is_one_a_channel = shape.channels() == channels && shape.elements() == Some(channels);
+    let is_finite = known.values.iter().all(|value| value.is_finite());
+    if !is_one_a_channel || !is_finite || known.uniform().is_some() {
+        return None;
+    }
+    Some(match shape.rank() {
+        1 => known.weight,
+        _ => term.push(ENode::new(Operator::Vector, &[known.weight])),
+    })
+}
+
+/// What `binary` with `vector` on one side does to the other.
+fn by_channel(
+    affine: &mut Affine<'_>,
+    (binary, order): (Binary, Order),
+    (vector, known): (Id, &Known<'_>),
+    channels: usize,
+) -> Option<()> {
+    let number = |value: f32| uniform(Scalar::new(value), channels);
+    match (binary, order) {
+        (Binary::Add, _) => affine.shift = Some(vector),
+        (Binary::Sub, Order::Second) => {
+            let one = affine.term.push(number(1.0));
+            let negated = ENode::new(Operator::BatchNormShift { beta: false, bias: false }, &[vector, one]);
+            affine.shift = Some(affine.term.push(negated));
+        }
+        (Binary::Sub, Order::First) => {
+            affine.scale = Some(affine.term.push(number(-1.0)));
+            affine.shift = Some(vector);
+        }
+        (Binary::Mul, _) => affine.scale = Some(vector),
+        (Binary::Div, Order::Second) if known.values.iter().all(|value| value.recip().is_normal()) => {
+            affine.scale = Some(affine.term.push(ENode::new(Operator::Reciprocal, &[vector])));
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn uniform(value: Scalar, channels: usize) -> ENode {
+    ENode::new(Operator::Uniform { value, channels }, &[])
+}
+
+/// `bias * scale + shift`, each where there is one.
+fn biased(
+    bias: Option<Id>,
+    (scale, shift): (Option<Id>, Option<Id>),
+    filters: usize,
+    term: &mut Term,
+) -> Option<Id> {
+    let Some(bias) = bias.filter(|_| scale.is_some() || shift.is_some()) else { return bias.or(shift) };
+    let zero = term.push(uniform(Scalar::default(), filters));
+    let scale = scale.unwrap_or_else(|| term.push(uniform(Scalar::new(1.0), filters)));
+    let mut sum = ENode::new(Operator::BatchNormShift { beta: shift.is_some(), bias: true }, &[zero, scale]);
+    sum.children.extend(shift);
+    sum.children.push(bias);
+    Some(term.push(sum))
+}
+
+/// `root`, a convolution, on what `affine` scales and shifts.
+fn folded(root: &ENode, conv: &Conv2d, affine: &Affine<'_>, term: &mut Term) -> ENode {
     let groups = conv.groups;
     let (kernel, bias) = (root.weights()[0], root.weights().get(1).copied());
-    let scaled = term.push(ENode::new(Operator::ScaleInputs { groups }, &[kernel, affine.scale]));
-    let added = affine.shift.map(|shift| {
-        let sum = term.push(ENode::new(Operator::SumInputs { groups }, &[kernel, shift]));
-        let Some(bias) = bias else { return sum };
-        let [zero, one] = [0.0, 1.0].map(|value| term.push(uniform(Scalar::new(value), conv.filters)));
-        let both = Operator::BatchNormShift { beta: true, bias: true };
-        term.push(ENode::new(both, &[zero, one, bias, sum]))
-    });
-    let bias = added.or(bias);
+    let scaled = match affine.scale {
+        Some(scale) => term.push(ENode::new(Operator::ScaleInputs { groups }, &[kernel, scale])),
+        None => kernel,
+    };
+    let added =
+        affine.shift.map(|shift| term.push(ENode::new(Operator::SumInputs { groups }, &[kernel, shift])));
+    let bias = biased(bias, (None, added), conv.filters, term);
     let epilogue = Epilogue { bias: bias.is_some(), ..conv.epilogue };
     let mut children = root.operands().to_vec();
-    children[0] = operand;
+    children[0] = affine.of;
     children.push(scaled);
     children.extend(bias);
     ENode::layer(Op::Conv2d(Conv2d { epilogue, ..*conv }), &children)

@@ -95,6 +95,7 @@ fn relu_of_relu_is_one_relu_and_relu6_takes_in_both() {
 fn a_clip_without_bounds_goes() {
     let all = clip(f32::NEG_INFINITY, f32::INFINITY);
     assert_eq!(chain(&[Activation::Relu, all]).1, ["relu"]);
+    assert_eq!(chain(&[all, clip(-2.0, 3.0), clip(-1.0, 4.0)]).1, ["clip"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use frit_ir::ops::{Activation, Conv2d, Epilogue, Scalar};
+use frit_ir::ops::{Activation, Binary, Conv2d, Epilogue, Scalar};
 use proptest::prelude::*;
 
 use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
@@ -87,6 +87,149 @@ proptest! {
         prop_assert_eq!(rewriting.firings.contains_key("fold-scale-before"), folds);
         prop_assert_eq!(ops(&graph).len(), if folds { 1 } else { 2 });
     }
+}
+
+/// One number a channel, not all the same, and exact with its reciprocal.
+const CHANNELS: [f32; 4] = [0.5, -2.0, 4.0, 1.0];
+
+/// The kinds of arithmetic that go into weights: which, and whether the constant comes first.
+fn arithmetic() -> impl Strategy<Value = (Binary, bool)> {
+    prop::sample::select(vec![
+        (Binary::Add, false),
+        (Binary::Add, true),
+        (Binary::Sub, false),
+        (Binary::Sub, true),
+        (Binary::Mul, false),
+        (Binary::Mul, true),
+        (Binary::Div, false),
+    ])
+}
+
+proptest! {
+    #[test]
+    fn one_number_a_channel_behind_a_layer_changes_no_value(
+        (groups, inputs, filters) in channels(),
+        (binary, swapped) in arithmetic(),
+        rank in 1..4usize,
+        (bias, norm, again) in any::<(bool, bool, bool)>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &[4, 5, inputs]);
+        let layer = Conv2d { groups, padding: around(1), epilogue: Epilogue::with_bias(bias), ..conv(filters, 3) };
+        let mut y = net.conv("conv", layer, x);
+        if norm {
+            y = net.batch_norm("norm", y);
+        }
+        let axes = [vec![1; rank - 1], vec![filters]].concat();
+        for turn in 0..=usize::from(again) {
+            let constant = net.constant(&format!("constant{turn}"), &axes, &CHANNELS);
+            let (first, second) = if swapped { (constant, y) } else { (y, constant) };
+            y = net.binary(&format!("join{turn}"), binary, first, second);
+        }
+        let y = net.activation("relu", Activation::Relu, y);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        let rule = if filters == 1 { "fold-rescale" } else { "fold-channels" };
+        prop_assert!(rewriting.firings.contains_key(rule));
+        prop_assert!(ops(&graph).len() == 1, "{:?}", ops(&graph));
+    }
+
+    #[test]
+    fn one_number_a_channel_before_a_convolution_changes_no_value(
+        (groups, inputs, filters) in channels(),
+        (binary, swapped) in arithmetic(),
+        rank in 1..4usize,
+        zeros in 0..2usize,
+        bias in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &[4, 5, inputs]);
+        let constant = net.constant("constant", &[vec![1; rank - 1], vec![inputs]].concat(), &CHANNELS);
+        let (first, second) = if swapped { (constant, x) } else { (x, constant) };
+        let y = net.binary("join", binary, first, second);
+        let layer = Conv2d { groups, padding: around(zeros), epilogue: Epilogue::with_bias(bias), ..conv(filters, 2) };
+        let y = net.conv("conv", layer, y);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        let folds = zeros == 0 || [Binary::Mul, Binary::Div].contains(&binary);
+        prop_assert_eq!(rewriting.firings.contains_key("fold-scale-before"), folds);
+    }
+
+    #[test]
+    fn one_number_a_unit_behind_a_dense_layer_changes_no_value(
+        (inputs, units) in (1..5usize, 2..6usize),
+        (binary, swapped) in arithmetic(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &[inputs]);
+        let y = net.dense("dense", units, x);
+        let constant = net.constant("constant", &[units], &CHANNELS);
+        let (first, second) = if swapped { (constant, y) } else { (y, constant) };
+        let y = net.binary("join", binary, first, second);
+        let source = net.finish(&[y]);
+        let (graph, _) = optimised(&source);
+        assert_equal(&source, &graph);
+        prop_assert_eq!(ops(&graph), ["dense+bias"]);
+    }
+}
+
+#[test]
+fn a_constant_on_another_axis_or_that_widens_stays() {
+    // Height, width and channels are alike: only the axis tells them apart.
+    for of in [&[3, 1][..], &[3, 1, 1], &[3, 3], &[3, 3, 3], &[1, 1, 1, 3]] {
+        let mut net = Net::new(4);
+        let x = net.input("x", &[3, 3, 2]);
+        let y = net.conv("conv", conv(3, 1), x);
+        let constant = net.constant("constant", of, &CHANNELS);
+        let y = net.binary("mul", Binary::Mul, y, constant);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        assert!(!rewriting.firings.contains_key("fold-channels"), "{of:?}");
+    }
+    let mut net = Net::new(5);
+    let x = net.input("x", &[1, 3, 2]);
+    let y = net.conv("conv", conv(1, 1), x);
+    let constant = net.constant("constant", &[3], &CHANNELS);
+    let y = net.binary("add", Binary::Add, y, constant);
+    let source = net.finish(&[y]);
+    let (graph, _) = optimised(&source);
+    assert_equal(&source, &graph);
+    assert_eq!(ops(&graph), ["conv2d", "constant", "add"]);
+}
+
+#[test]
+fn what_has_no_end_or_is_close_to_nothing_stays() {
+    for (binary, value) in [(Binary::Mul, f32::INFINITY), (Binary::Add, f32::NAN), (Binary::Div, 1e-40)] {
+        let mut net = Net::new(6);
+        let x = net.input("x", &[3, 3, 2]);
+        let y = net.conv("conv", conv(2, 1), x);
+        let constant = net.constant("constant", &[2], &[1.0, value]);
+        let y = net.binary("join", binary, y, constant);
+        let source = net.finish(&[y]);
+        let (_, rewriting) = optimised(&source);
+        assert!(!rewriting.firings.contains_key("fold-channels"), "{binary:?}");
+    }
+}
+
+#[test]
+fn a_sum_that_others_read_too_is_there_for_them() {
+    let mut net = Net::new(7);
+    let x = net.input("x", &[3, 3, 2]);
+    let sum = net.conv("conv", conv(2, 1), x);
+    let constant = net.constant("constant", &[2], &CHANNELS);
+    let y = net.binary("add", Binary::Add, sum, constant);
+    let inside = net.activation("tanh", Activation::Tanh, sum);
+    let source = net.finish(&[y, inside, constant]);
+    let (graph, _) = optimised(&source);
+    assert_equal(&source, &graph);
+    let names: Vec<&str> = graph.outputs().iter().map(|&id| graph.node(id).name.as_str()).collect();
+    assert_eq!(names, ["add", "tanh", "constant"]);
 }
 
 #[test]
