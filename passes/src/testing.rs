@@ -219,8 +219,7 @@ pub(crate) fn assert_same_limits(first: &Graph, second: &Graph) {
             other => unreachable!("{} is no input", other.name()),
         })
         .collect();
-    let run = |graph: &Graph| interpret::run(graph, &inputs).unwrap_or_else(|faults| panic!("{faults:?}"));
-    for (one, other) in run(first).iter().zip(&run(second)) {
+    for (one, other) in run(first, &inputs).iter().zip(&run(second, &inputs)) {
         for (a, b) in one.iter().zip(other) {
             let near = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-5 * a.abs().max(1e-6);
             assert!(near, "{a} is not {b}");
@@ -230,24 +229,41 @@ pub(crate) fn assert_same_limits(first: &Graph, second: &Graph) {
 
 /// The largest difference of all outputs of two graphs on drawn inputs, relative to the largest magnitude.
 pub(crate) fn difference(first: &Graph, second: &Graph) -> f64 {
+    let inputs = drawn_inputs(first);
+    relative(&run(first, &inputs), &run(second, &inputs))
+}
+
+/// The same, of a graph and itself in f32, several times: what is lost to rounding whoever computes it. Where random values
+/// cancel each other, that is more than any fixed tolerance.
+pub(crate) fn rounding(graph: &Graph) -> f64 {
+    let inputs = drawn_inputs(graph);
+    let rounded: Vec<Tensor<f32>> = inputs.iter().map(|input| input.mapv(|value| value as f32)).collect();
+    let rounded: Vec<Tensor<f64>> =
+        run(graph, &rounded).iter().map(|output| output.mapv(f64::from)).collect();
+    4.0 * relative(&run(graph, &inputs), &rounded)
+}
+
+fn drawn_inputs(graph: &Graph) -> Vec<Tensor<f64>> {
     let mut drawn = Draw::new(99);
-    let inputs: Vec<Tensor<f64>> = first
-        .inputs()
-        .iter()
-        .map(|&id| match &first.node(id).op {
-            Op::Input(input) => Tensor::from_shape_simple_fn(input.shape.axes().to_vec(), || {
-                f64::from(drawn.between(-2.0, 2.0))
-            }),
-            other => unreachable!("{} is no input", other.name()),
-        })
-        .collect();
-    let run = |graph: &Graph| interpret::run(graph, &inputs).unwrap_or_else(|faults| panic!("{faults:?}"));
-    let (first, second) = (run(first), run(second));
+    let inputs = graph.inputs().into_iter().map(|id| match &graph.node(id).op {
+        Op::Input(input) => {
+            Tensor::from_shape_simple_fn(input.shape.axes().to_vec(), || f64::from(drawn.between(-2.0, 2.0)))
+        }
+        other => unreachable!("{} is no input", other.name()),
+    });
+    inputs.collect()
+}
+
+fn run<T: interpret::Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Vec<Tensor<T>> {
+    interpret::run(graph, inputs).unwrap_or_else(|faults| panic!("{faults:?}"))
+}
+
+fn relative(first: &[Tensor<f64>], second: &[Tensor<f64>]) -> f64 {
     assert_eq!(first.len(), second.len(), "outputs");
     let relative = |(one, other): (&Tensor<f64>, &Tensor<f64>)| {
         assert_eq!(one.shape(), other.shape());
         let largest = one.iter().fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
         one.iter().zip(other).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f64::max)
     };
-    first.iter().zip(&second).map(relative).fold(0.0, f64::max)
+    first.iter().zip(second).map(relative).fold(0.0, f64::max)
 }

@@ -104,18 +104,20 @@ impl Search<'_> {
 
     /// What of `user` says that the tensor of `at` should have the old channels.
     fn expects(&self, user: NodeId, at: NodeId) -> Option<String> {
+        // A kernel says nothing of a gate or of what is added to the sums.
+        let is_map = self.graph.operands(user).first() == Some(&at);
         match &self.graph.node(user).op {
             Op::BatchNorm(_) => {
                 let gamma = self.given(user, 0).filter(|gamma| gamma.axes() == [self.channels])?;
                 Some(format!("statistics of {gamma}"))
             }
-            Op::Conv2d(conv) => {
+            Op::Conv2d(conv) if is_map => {
                 let expected = |axis: usize| axis.checked_mul(conv.groups) == Some(self.channels);
                 let kernel =
                     self.given(user, 0).filter(|kernel| kernel.rank() == 4 && expected(kernel.axes()[2]))?;
                 Some(format!("kernel {kernel}"))
             }
-            Op::Dense(_) => {
+            Op::Dense(_) if is_map => {
                 let kernel =
                     self.given(user, 0).filter(|kernel| kernel.axes().first() == Some(&self.channels))?;
                 Some(format!("kernel {kernel}"))
