@@ -113,10 +113,26 @@ fn shape(meaning: &Meaning, node: &ENode, children: &[Shape]) -> Result<Shape, S
         Operator::Uniform { channels, .. } => Ok(Shape::new(&[*channels])),
         Operator::Vector => Ok(Shape::new(&[children[0].elements().unwrap_or(0)])),
         Operator::Reciprocal => Ok(children[0].clone()),
+        Operator::Pointwise => match children[0].axes() {
+            &[inputs, units] => Ok(Shape::new(&[1, 1, inputs, units])),
+            _ => Err(format!("{} is no kernel of a dense layer", children[0])),
+        },
+        Operator::Join => joined(children),
         Operator::Layer(op) => layer_shape(op, children),
         Operator::Barrier(_) => Ok(children[0].clone()),
         Operator::Outputs => Err("the root is no tensor".to_owned()),
     }
+}
+
+/// The shape of weights one behind the other along their last axis.
+fn joined(children: &[Shape]) -> Result<Shape, String> {
+    let rest = |shape: &Shape| shape.axes().split_last().map(|(_, rest)| rest.to_vec());
+    let Some(mut axes) = children.first().and_then(rest) else { return Err("nothing is joined".to_owned()) };
+    if children.iter().any(|child| rest(child).as_ref() != Some(&axes)) {
+        return Err(format!("weights of {children:?} don't follow one another"));
+    }
+    axes.push(children.iter().map(Shape::channels).sum());
+    Ok(Shape::new(&axes))
 }
 
 /// The shape of a layer's result, with the checks that legality made on the source network.

@@ -16,6 +16,9 @@ const VIEW: u64 = 1_000;
 /// What a function before a convolution costs: just enough to stand behind another layer where it can.
 const PROLOGUE: u64 = 1_000;
 
+/// What a loop over any axes or windows costs beside one that is made for its case: just enough to leave it.
+const GENERIC: u64 = 1_000;
+
 /// The rates of a machine, as far as the choice between two ways of computing the same thing depends on them.
 /// Rates of 0 count as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +67,12 @@ impl CostModel {
         let memory = self.transfer(read.saturating_add(written));
         let compute = self.compute(op, &operands, &stored);
         // Behind the layer before, a function costs nothing at all.
-        let prologue = matches!(op, Op::Conv2d(conv) if conv.prologue.is_some());
-        let own = memory.max(compute).saturating_add(if prologue { PROLOGUE } else { 0 });
+        let extra = match op {
+            Op::Conv2d(conv) if conv.prologue.is_some() => PROLOGUE,
+            Op::Reduce(_) | Op::Pool(_) => GENERIC,
+            _ => 0,
+        };
+        let own = memory.max(compute).saturating_add(extra);
         let launch = self.nanoseconds_per_kernel.saturating_mul(1_000);
         let gated = gated(op, &operands).map(|gated| launch.saturating_add(self.transfer(2 * gated)));
         launch.saturating_add(own).saturating_add(gated.unwrap_or(0))

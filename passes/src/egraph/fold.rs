@@ -75,8 +75,10 @@ impl<'a> Folder<'a> {
     fn evaluate(&mut self, class: Id) -> Result<Data, Fault> {
         let mut kernel = self.term(class);
         let mut scales = Vec::new();
-        while let Operator::ScaleFilters | Operator::ScaleInputs { .. } = kernel.op {
-            scales.push(Scale { of: &kernel.op, values: self.vector(kernel.children[1])? });
+        while let Operator::ScaleFilters | Operator::ScaleInputs { .. } | Operator::Pointwise = kernel.op {
+            if let Some(&values) = kernel.children.get(1) {
+                scales.push(Scale { of: &kernel.op, values: self.vector(values)? });
+            }
             kernel = self.term(kernel.children[0]);
         }
         let Operator::Weight(index) = kernel.op else {
@@ -140,7 +142,23 @@ impl<'a> Folder<'a> {
         {
             return Ok(Values::Known(self.over_kernel(node, kernel, values)));
         }
+        if node.op == Operator::Join {
+            return Ok(Values::Known(self.joined(node, &known)));
+        }
         Ok(Values::Known((0..known[0].len()).map(|channel| formula(&node.op, &known, channel)).collect()))
+    }
+
+    /// Weights one behind the other along their last axis.
+    fn joined(&self, node: &ENode, children: &[&[f64]]) -> Arc<[f64]> {
+        let length = |&id: &Id| self.encoding.egraph[id].data.shape.as_ref().map_or(1, Shape::channels);
+        let mut rows: Vec<_> = children
+            .iter()
+            .zip(&node.children)
+            .map(|(values, id)| values.chunks(length(id).max(1)))
+            .collect();
+        let count = rows.first().map_or(0, ExactSizeIterator::len);
+        let next = |_| rows.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>().concat();
+        (0..count).flat_map(next).collect()
     }
 
     /// The value of an e-node whose first child is a kernel.
@@ -201,7 +219,7 @@ fn formula(op: &Operator, children: &[&[f64]], channel: usize) -> f64 {
             let sum = if bias { at(2 + usize::from(beta)) } else { 0.0 };
             shift + (sum - at(0)) * at(1)
         }
-        Operator::Vector => at(0),
+        Operator::Vector | Operator::Pointwise => at(0),
         Operator::Reciprocal => at(0).recip(),
         ref other => unreachable!("{other:?} is no expression of one number a channel"),
     }
@@ -278,6 +296,8 @@ fn tag(op: &Operator) -> u64 {
         Operator::SumInputs { .. } => 5,
         Operator::Vector => 6,
         Operator::Reciprocal => 7,
+        Operator::Pointwise => 8,
+        Operator::Join => 9,
         _ => 4,
     }
 }

@@ -33,6 +33,10 @@ pub(crate) enum Operator {
     Vector,
     /// One divided by each number.
     Reciprocal,
+    /// A dense layer's kernel as that of a 1×1 convolution.
+    Pointwise,
+    /// Kernels or biases one behind the other: the filters of all.
+    Join,
     /// A layer. Children: its operands, then its weights.
     Layer(Op),
     /// The network's output of this index: the child's value. Its users read this class, so that no rule

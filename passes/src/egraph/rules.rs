@@ -2,6 +2,7 @@
 
 mod activation;
 mod batch_norm;
+mod grouped_conv;
 mod identity;
 mod pad;
 mod pool;
@@ -47,12 +48,25 @@ pub const ALL: &[&Rule] = &[
     &residual::FUSE_RESIDUAL,
     &prologue::FUSE_PROLOGUE,
     &pad::FUSE_PAD_CONV2D,
+    &pad::FUSE_PAD_POOL,
     &pool::POOL_TO_VECTOR,
+    &pool::POOL_TO_PIXEL,
+    &pool::MEAN_TO_POOL,
+    &pool::WINDOW_TO_POOL,
+    &pool::DROP_POOL,
     &squeeze_excite::SQUEEZE_EXCITE,
+    &squeeze_excite::SQUEEZE_EXCITE_DENSE,
     &squeeze_excite::SCALE_SQUEEZED,
+    &squeeze_excite::DROP_GATE_RESHAPE,
     &squeeze_excite::FUSE_GATE,
+    &grouped_conv::GROUP_CONVS,
     &identity::MERGE_RESHAPES,
     &identity::DROP_RESHAPE,
+    &identity::MERGE_TRANSPOSES,
+    &identity::TRANSPOSE_TO_RESHAPE,
+    &identity::MERGE_SLICES,
+    &identity::DROP_SLICE,
+    &identity::DROP_CONCAT,
     &identity::DROP_PAD,
     &identity::DROP_IDENTITY,
 ];

@@ -1,7 +1,7 @@
-//! Zeros before a convolution become its own padding.
+//! What is padded before a convolution or a pool becomes its own padding.
 
 use frit_ir::Op;
-use frit_ir::ops::{Conv2d, Padding, Scalar};
+use frit_ir::ops::{Activation, Conv2d, Epilogue, Pad, Padding, Pool, PoolKind, Scalar};
 
 use super::Rule;
 use crate::egraph::language::{ENode, Kind};
@@ -14,6 +14,14 @@ pub(super) const FUSE_PAD_CONV2D: Rule = Rule {
             itself, so that each side's rows and columns add up",
     root: Kind::Conv2d,
     find: fuse_pad_conv2d,
+};
+
+/// `pool(pad(x)) = pool(x)` with both paddings added up.
+pub(super) const FUSE_PAD_POOL: Rule = Rule {
+    name: "fuse-pad-pool",
+    sound: "zeros before a mean count, as its counted padding does; minus infinity before a maximum is its padding, and so             are zeros where no element is below them and every window has one",
+    root: Kind::Pool,
+    find: fuse_pad_pool,
 };
 
 fn fuse_pad_conv2d(site: &Site<'_>, found: &mut Found<'_>) {
@@ -31,6 +39,52 @@ fn fuse_pad_conv2d(site: &Site<'_>, found: &mut Found<'_>) {
         let fused = ENode::layer(Op::Conv2d(Conv2d { padding, ..*conv }), &children);
         found.equal(&[pad, site.root], Term::default(), fused);
     }
+}
+
+fn fuse_pad_pool(site: &Site<'_>, found: &mut Found<'_>) {
+    let Some(Op::Pool(pool)) = site.root.op() else { return };
+    for pad in site.inside(site.root.children[0]) {
+        let Some(Op::Pad(before)) = pad.op() else { continue };
+        if let Some(fused) = padded(site, pool, before, pad) {
+            let fused = ENode::layer(Op::Pool(fused), &pad.children);
+            found.equal(&[pad, site.root], Term::default(), fused);
+        }
+    }
+}
+
+/// `pool` with what `before`, the op of `node`, pads as its own padding.
+fn padded(site: &Site<'_>, pool: &Pool, before: &Pad, node: &ENode) -> Option<Pool> {
+    let padding = sum(&before.padding, &pool.padding)?;
+    let kind = match pool.kind {
+        PoolKind::Average { counted } if before.value == Scalar::default() => {
+            PoolKind::Average { counted: sum(&before.padding, &counted)? }
+        }
+        PoolKind::Max if before.value.get() == f32::NEG_INFINITY => PoolKind::Max,
+        PoolKind::Max if before.value == Scalar::default() => {
+            let is_met = |axis: usize| padding.along(axis).into_iter().all(|side| side < pool.kernel[axis]);
+            let meets_all = pool.dilation == [1, 1] && is_met(0) && is_met(1);
+            (meets_all && site.is_made_by(node.children[0], is_never_negative)).then_some(PoolKind::Max)?
+        }
+        _ => return None,
+    };
+    Some(Pool { kind, padding, ..*pool })
+}
+
+/// Whether the last that a layer does leaves no element below 0.
+fn is_never_negative(node: &ENode) -> bool {
+    let last = |epilogue: &Epilogue| match epilogue.residual {
+        true => epilogue.activation_after,
+        false => epilogue.activation_after.or(epilogue.activation),
+    };
+    let last = match node.op() {
+        Some(Op::Activation(activation)) => Some(*activation),
+        _ => node.epilogue().and_then(last),
+    };
+    last.is_some_and(|activation| match activation {
+        Activation::Sigmoid | Activation::HardSigmoid | Activation::Exp | Activation::Softplus => true,
+        Activation::Abs | Activation::Sqrt => true,
+        _ => activation.bounds().is_some_and(|(low, high)| low >= 0.0 && high >= low),
+    })
 }
 
 fn sum(first: &Padding, second: &Padding) -> Option<Padding> {

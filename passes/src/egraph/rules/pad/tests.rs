@@ -1,4 +1,5 @@
-use frit_ir::ops::{Activation, Conv2d, Padding};
+use frit_ir::Op;
+use frit_ir::ops::{Activation, Conv2d, Epilogue, Pad, Padding, Pool, PoolKind, Scalar};
 use proptest::prelude::*;
 
 use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
@@ -42,6 +43,84 @@ proptest! {
         prop_assert_eq!(ops(&graph), ["conv2d"]);
         assert_equal(&source, &graph);
     }
+}
+
+/// A pool over what `value` surrounds, behind a function or not; whether the two became one.
+fn is_padded_by_the_pool(pad: Padding, value: f32, act: Option<Activation>, pool: Pool) -> bool {
+    let mut net = Net::new(5);
+    let mut y = net.input("x", &[5, 6, 3]);
+    if let Some(act) = act {
+        y = net.activation("act", act, y);
+    }
+    let y = net.add("pad", Op::Pad(Pad { padding: pad, value: Scalar::new(value) }), &[y]);
+    let y = net.add("pool", Op::Pool(pool), &[y]);
+    let source = net.finish(&[y]);
+    let (graph, rewriting) = optimised(&source);
+    assert_equal(&source, &graph);
+    rewriting.firings.contains_key("fuse-pad-pool")
+}
+
+fn max(kernel: usize, padding: Padding) -> Pool {
+    Pool { kind: PoolKind::Max, kernel: [kernel; 2], stride: [2, 1], padding, dilation: [1, 1] }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn zeros_before_a_mean_count(pad in padding(), own in padding(), counts in any::<bool>(), dilation in 1..3usize) {
+        let counted = if counts { own } else { Padding::default() };
+        let kind = PoolKind::Average { counted };
+        let pool = Pool { kind, dilation: [dilation, 1], ..max(3, own) };
+        prop_assert!(is_padded_by_the_pool(pad, 0.0, None, pool));
+        if pad != Padding::default() {
+            prop_assert!(!is_padded_by_the_pool(pad, 1.0, None, pool));
+        }
+    }
+
+    #[test]
+    fn zeros_before_a_maximum_go_where_nothing_is_below_them_and_every_window_has_an_element(
+        pad in padding(),
+        own in padding(),
+        kernel in 1..5usize,
+        dilation in 1..3usize,
+        act in prop::sample::select(vec![
+            (None, false),
+            (Some(Activation::Relu), true),
+            (Some(Activation::Sigmoid), true),
+            (Some(Activation::Tanh), false),
+            (Some(Activation::Clip { low: Scalar::new(-0.5), high: Scalar::new(6.0) }), false),
+        ]),
+    ) {
+        let pool = Pool { dilation: [dilation, 1], ..max(kernel, own) };
+        let sides = pad.sides().into_iter().zip(own.sides()).map(|(one, other)| one + other);
+        let met = dilation == 1 && sides.max() < Some(kernel);
+        if own.sides().iter().all(|&side| side < kernel) {
+            prop_assert_eq!(is_padded_by_the_pool(pad, 0.0, act.0, pool), met && act.1);
+            prop_assert!(is_padded_by_the_pool(pad, f32::NEG_INFINITY, act.0, pool));
+        }
+    }
+}
+
+#[test]
+fn what_a_layer_leaves_last_tells_whether_anything_is_below_zero() {
+    let pooled = |epilogue: Epilogue| {
+        let mut net = Net::new(6);
+        let x = net.input("x", &[5, 5, 3]);
+        let operands: &[_] = if epilogue.residual { &[x, x] } else { &[x] };
+        let y = net.add("conv", Op::Conv2d(Conv2d { epilogue, ..conv(3, 1) }), operands);
+        let y = net.pad("pad", around(1), y);
+        let y = net.add("pool", Op::Pool(max(3, Padding::default())), &[y]);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        rewriting.firings.contains_key("fuse-pad-pool")
+    };
+    let relu = Some(Activation::Relu);
+    assert!(pooled(Epilogue { activation: relu, ..Epilogue::default() }));
+    assert!(!pooled(Epilogue::default()));
+    assert!(!pooled(Epilogue { activation: relu, residual: true, ..Epilogue::default() }));
+    assert!(pooled(Epilogue { residual: true, activation_after: relu, ..Epilogue::default() }));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use frit_ir::NodeId;
-use frit_ir::ops::{Activation, Binary, Conv2d, Epilogue};
-use frit_ir::{Graph, Op};
+use frit_ir::ops::{
+    Activation, Binary, Conv2d, Dense, Epilogue, Padding, Pool, PoolKind, Reduce, ReduceKind, Reshape,
+};
+use frit_ir::{Graph, Op, Shape};
 use proptest::prelude::*;
 
 use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
@@ -79,6 +81,122 @@ proptest! {
     }
 }
 
+/// How a network may spell squeeze and excite.
+#[derive(Debug, Clone, Copy)]
+struct Spelling {
+    /// Which pool.
+    pool: usize,
+    /// Whether each of the two layers is dense.
+    dense: [bool; 2],
+    /// Whether each is followed by a batch normalisation.
+    normed: [bool; 2],
+    /// Whether each has a bias.
+    bias: [bool; 2],
+    /// Which gate.
+    gate: usize,
+    /// Whether the gate stays a vector, and whether the product has it first.
+    vector: bool,
+    swapped: bool,
+}
+
+fn spellings() -> impl Strategy<Value = Spelling> {
+    let pairs = any::<([bool; 2], [bool; 2], [bool; 2])>();
+    (0..5usize, pairs, 0..3usize, any::<(bool, bool)>()).prop_map(
+        |(pool, (dense, normed, bias), gate, (vector, swapped))| Spelling {
+            pool,
+            dense,
+            normed,
+            bias,
+            gate,
+            vector,
+            swapped,
+        },
+    )
+}
+
+/// `x` times its gate.
+fn spelled(net: &mut Net, spelling: Spelling, x: NodeId, [height, width, channels]: [usize; 3]) -> NodeId {
+    let mean = |keep_dims: bool| {
+        Op::Reduce(Reduce { kind: ReduceKind::Mean, axes: [0, 1].into_iter().collect(), keep_dims })
+    };
+    let window = Pool {
+        kind: PoolKind::Average { counted: Padding::default() },
+        kernel: [height, width],
+        stride: [1, 2],
+        padding: Padding::default(),
+        dilation: [1, 1],
+    };
+    let (pool, mut is_vector) = match spelling.pool {
+        0 => (net.pool("pool", true, x), false),
+        1 => (net.pool("pool", false, x), true),
+        2 => (net.add("pool", mean(true), &[x]), false),
+        3 => (net.add("pool", mean(false), &[x]), true),
+        _ => (net.add("pool", Op::Pool(window), &[x]), false),
+    };
+    let mut y = pool;
+    for (place, units) in [3, channels].into_iter().enumerate() {
+        let dense = spelling.dense[place];
+        if dense != is_vector {
+            let inputs = [channels, 3][place];
+            let to = if dense { Shape::new(&[inputs]) } else { Shape::new(&[1, 1, inputs]) };
+            y = net.reshape(&format!("reshape{place}"), Reshape::To(to), y);
+            is_vector = dense;
+        }
+        let epilogue = Epilogue::with_bias(spelling.bias[place]);
+        let layer = match dense {
+            true => Op::Dense(Dense { units, epilogue }),
+            false => Op::Conv2d(Conv2d { epilogue, ..conv(units, 1) }),
+        };
+        y = net.add(&format!("layer{place}"), layer, &[y]);
+        if spelling.normed[place] {
+            y = net.batch_norm(&format!("norm{place}"), y);
+        }
+        if place == 0 {
+            y = net.activation("relu", Activation::Relu, y);
+        }
+    }
+    y = match spelling.gate {
+        0 => net.activation("gate", Activation::Sigmoid, y),
+        1 => net.activation("gate", Activation::HardSigmoid, y),
+        _ => {
+            let three = net.constant("three", &[], &[3.0]);
+            let y = net.binary("sum", Binary::Add, y, three);
+            let y = net.activation("relu6", Activation::Relu6, y);
+            let sixth = net.constant("sixth", &[], &[Activation::SIXTH]);
+            net.binary("gate", Binary::Mul, y, sixth)
+        }
+    };
+    if is_vector != spelling.vector {
+        let to = if spelling.vector { Shape::new(&[channels]) } else { Shape::new(&[1, 1, channels]) };
+        y = net.reshape("gate_shape", Reshape::To(to), y);
+    }
+    let (first, second) = if spelling.swapped { (y, x) } else { (x, y) };
+    net.binary("mul", Binary::Mul, first, second)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn squeeze_and_excite_in_any_spelling(
+        spelling in spellings(),
+        axes in [2..6usize, 2..6usize, 4..8usize],
+        filters in 1..40usize,
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &axes);
+        let y = spelled(&mut net, spelling, x, axes);
+        let y = net.conv("project", conv(filters, 1), y);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        prop_assert!(rewriting.reached.is_none());
+        let left = ops(&graph);
+        prop_assert!(left.len() == 2 && left[0].starts_with("squeeze_excite"), "{:?}", left);
+    }
+}
+
 #[test]
 fn a_product_that_more_than_one_layer_reads_is_made_once_where_that_is_cheaper() {
     let mut net = Net::new(1);
@@ -146,6 +264,24 @@ fn what_is_no_gate_of_its_map_stays_apart() {
         let pool = net.pool("pool", false, x);
         let y = net.dense("reduce", 2, pool);
         let y = net.dense("expand", 4, y);
+        // One number a row, and none a channel.
+        let y = net.reshape("rows", Reshape::To(Shape::new(&[4, 1, 1])), y);
+        net.add("mul", Op::Binary(Binary::Mul), &[x, y])
+    }));
+    none(build(&|net, x| {
+        let pool = net.pool("pool", true, x);
+        // The channels as two pixels of two.
+        let pixels = net.reshape("pixels", Reshape::To(Shape::new(&[1, 2, 2])), pool);
+        let y = net.conv("reduce", conv(2, 1), pixels);
+        let y = net.reshape("flat", Reshape::Flatten, y);
+        let y = net.dense("expand", 4, y);
+        net.add("mul", Op::Binary(Binary::Mul), &[x, y])
+    }));
+    none(build(&|net, x| {
+        let reduce = Reduce { kind: ReduceKind::Max, axes: [0, 1].into_iter().collect(), keep_dims: true };
+        let pool = net.add("pool", Op::Reduce(reduce), &[x]);
+        let y = net.conv("reduce", conv(2, 1), pool);
+        let y = net.conv("expand", conv(4, 1), y);
         net.add("mul", Op::Binary(Binary::Mul), &[x, y])
     }));
     none(build(&|net, x| {
