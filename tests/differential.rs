@@ -3,17 +3,37 @@
 use frit_compiler::import::{Source, json};
 use frit_compiler::zoo;
 use frit_ir::{Graph, Op, random};
-use frit_tests::compare::{Way, agree, ways};
-use frit_tests::networks;
+use frit_tests::compare::{self, Way, agree, ways};
+use frit_tests::{file, networks};
 use proptest::prelude::*;
 
+/// In process as the interpreter computes it, in every way of this CPU; out of a file the same bits, fused and unfused.
+fn agrees_in_process_and_from_a_file(graph: &Graph, seed: u64) -> Result<(), String> {
+    let inputs = networks::inputs(graph, seed);
+    agree(graph, &ways(), &inputs)?;
+    let inputs = compare::values(&inputs);
+    let widest = ways().last().expect("there is a way").lowering;
+    for way in [true, false].map(|fuse| Way { fuse, lowering: widest }) {
+        let in_process = compare::run(&compare::model(graph, way)?, 1, &inputs)?;
+        let from_file = compare::run(&file::model(graph, way)?, 2, &inputs)?;
+        if compare::bits(&in_process) != compare::bits(&from_file) {
+            return Err(format!("{way:?}: other bits out of a file"));
+        }
+    }
+    Ok(())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_random_network_computes_what_the_interpreter_computes(graph in random::graphs(), seed: u64) {
-        agree(&graph, &ways(), &networks::inputs(&graph, seed)).map_err(TestCaseError::fail)?;
+        agrees_in_process_and_from_a_file(&graph, seed).map_err(TestCaseError::fail)?;
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn so_does_one_whose_layers_carry_epilogues_already(graph in random::fused_graphs(), seed: u64) {

@@ -4,6 +4,7 @@
 use frit_compiler::schedule::Ways;
 use frit_ir::ops::{
     Activation, Binary, Concat, Conv2d, Epilogue, Padding, Pool, PoolKind, Reshape, Scalar, Slice, Span,
+    Transpose,
 };
 use frit_ir::{Graph, NodeId, Op, Shape};
 use frit_tests::compare::{agree, agree_for_all_targets, ways};
@@ -230,4 +231,19 @@ fn a_largest_element_is_nan_wherever_there_is_one() {
         let same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
         assert!(expected[0].iter().zip(&found[0]).all(same), "{way:?}");
     }
+}
+
+/// One pixel of whole blocks lies as when it is dense, but for a view into a larger map, whose blocks lie apart.
+#[test]
+fn a_view_of_one_pixel_is_read_where_its_blocks_lie() {
+    let mut network = Network::new(1);
+    let image = network.input(&[3, 1, 64]);
+    let map = network.layer("map", Op::Activation(Activation::Relu), &[image]);
+    let middle = Op::Slice(Slice::along(&Shape::new(&[3, 1, 64]), 0, 1, 1));
+    let pixel = network.layer("pixel", middle, &[map]);
+    let turned = network.layer("turned", Op::Transpose(Transpose { axes: vec![2, 0, 1].into() }), &[pixel]);
+    let square = network.layer("square", Op::Reshape(Reshape::To(Shape::new(&[8, 8]))), &[pixel]);
+    let summed = network.layer("summed", Op::Activation(Activation::Tanh), &[square]);
+    let graph = network.finish(&[turned, summed]);
+    check(&graph, 1).unwrap_or_else(|error| panic!("{error}"));
 }

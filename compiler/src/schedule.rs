@@ -217,6 +217,8 @@ impl<'a> Scheduler<'a> {
         // Row sums need room behind the tensor, which one inside another has not.
         let leaves_row_sums = self.leaves_row_sums(id);
         let joined = if leaves_row_sums { None } else { self.place_joined(id) };
+        let dense =
+            |output: usize| Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)));
         let placed = match (joined, &outputs[..]) {
             (Some(joined), _) => joined,
             _ if leaves_row_sums => {
@@ -225,9 +227,7 @@ impl<'a> Scheduler<'a> {
                 self.new_slot(bytes);
                 placed
             }
-            (None, &[output]) if Placed::layouts_coincide(&shape, self.width.lanes) => {
-                Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)))
-            }
+            (None, &[output]) if dense(output).lies_both_ways(self.width.lanes) => dense(output),
             _ => self.place_in_blocks(&shape),
         };
         self.placed.insert(id, placed);
@@ -253,7 +253,7 @@ impl<'a> Scheduler<'a> {
     /// The tensor of `id` in blocks of channels, copied once if it lies otherwise.
     fn tensor_in_blocks(&mut self, id: NodeId) -> Result<Placed, Diagnostic> {
         let placed = self.placed[&id];
-        if !placed.is_dense || Placed::layouts_coincide(&self.shapes[&id], self.width.lanes) {
+        if !placed.is_dense || placed.lies_both_ways(self.width.lanes) {
             return Ok(placed);
         }
         if let Some(&copy) = self.in_blocks.get(&id) {

@@ -96,6 +96,12 @@ impl Conv {
         self.rows.first_input(run) * self.input.row
     }
 
+    /// Bytes from there to the first row that the next window of `run` reads; 0 where they read none, so that no address leaves
+    /// the input.
+    pub fn input_step(&self, run: &Run) -> usize {
+        if run.taps[0].is_empty() { 0 } else { self.rows.stride * self.input.row }
+    }
+
     /// Bytes from a row's begin to tap 0 of the first pixel of `run`; negative in the zeros to its left.
     fn input_column(&self, run: &Run) -> i64 {
         self.columns.origin(run.start) * self.input.pixel as i64

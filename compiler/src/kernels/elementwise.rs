@@ -44,22 +44,24 @@ pub fn build(width: Width, spec: &Elementwise) -> Result<Program, TooManyRegiste
     let what = if spec.affine { "_affine" } else { "" };
     let epilogue = Epilogue { activation: spec.activation, ..Epilogue::default() };
     let name = format!("elementwise_{}{what}{}", spec.pixels, epilogue::name(&epilogue));
-    let mut builder = Builder::new(name, width, 3);
-    let blocks = [0, 1, 2].map(|index| builder.pointer(builder.parameter(index), 0));
-    let [input_block, output_block, weights] = blocks;
-    let tensors = [input_block, output_block];
+    let mut builder = Builder::new(name, width, 2 + usize::from(spec.affine));
+    let tensors = [0, 1].map(|index| builder.pointer(builder.parameter(index), 0));
+    let weights = spec.affine.then(|| builder.pointer(builder.parameter(2), 0));
     let pixels @ [input, output] = tensors.map(|block| builder.pointer(block, 0));
     builder.repeat(Count::Items, |b| {
         set(b, pixels, tensors, [0; 2]);
         let vector = (b.width().lanes * super::F32) as i32;
-        let affine = spec.affine.then(|| (b.load(weights, 0), b.load(weights, vector)));
+        let affine = weights.map(|weights| (b.load(weights, 0), b.load(weights, vector)));
         let cursor = Cursor { input, output, affine };
         b.repeat(Count::Static((spec.pixels / UNROLL) as u32), |b| pass(b, spec, &cursor, UNROLL));
         if !spec.pixels.is_multiple_of(UNROLL) {
             pass(b, spec, &cursor, spec.pixels % UNROLL);
         }
         b.free_all(affine.into_iter().flat_map(|(scale, shift)| [scale, shift]));
-        advance(b, blocks, [spec.input.block, spec.output.block, 2 * vector as usize]);
+        advance(b, tensors, [spec.input.block, spec.output.block]);
+        if let Some(weights) = weights {
+            advance(b, [weights], [2 * vector as usize]);
+        }
     });
     builder.finish()
 }

@@ -25,7 +25,7 @@ impl Scheduler<'_> {
     /// The tensor of `id`, dense, copied once if it lies otherwise.
     pub(super) fn tensor_dense(&mut self, id: NodeId) -> Result<Placed, Diagnostic> {
         let (placed, shape) = (self.tensor(id), self.shapes[&id].clone());
-        if placed.is_dense || Placed::layouts_coincide(&shape, self.width.lanes) {
+        if placed.is_dense || placed.lies_both_ways(self.width.lanes) {
             return Ok(placed);
         }
         if let Some(&copy) = self.dense.get(&id) {

@@ -309,7 +309,7 @@ impl Scheduler<'_> {
         } else if !is_flat && conv.rows.output >= FEW_ROWS {
             for run in &rows {
                 let place = |strides: Strides| (run.start * strides.row, strides.row);
-                let input = (conv.input_row(run), conv.rows.stride * conv.input.row);
+                let input = (conv.input_row(run), conv.input_step(run));
                 let arguments = base.arguments(input, 0, place(conv.output), place(conv.residual));
                 let nest = Nest { rows: vec![run.clone()], ..nest(Walk::Rows) };
                 calls.push(self.call(conv, &nest, arguments, run.count)?);

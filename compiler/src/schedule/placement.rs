@@ -68,10 +68,10 @@ impl Placed {
         (Placed { home, offset: 0, rows, columns, channels, strides, is_dense: false }, blocks * block)
     }
 
-    /// Whether a tensor of `shape` lies in blocks as it does when dense: one pixel of whole blocks.
-    pub(super) fn layouts_coincide(shape: &Shape, lanes: usize) -> bool {
-        let [rows, columns, channels] = extent(shape);
-        rows * columns == 1 && channels.is_multiple_of(lanes)
+    /// Whether the tensor lies in blocks of `lanes` and when it is dense in the same way: one pixel of whole blocks, one behind
+    /// the other. A view into a larger map has other blocks between them.
+    pub(super) fn lies_both_ways(&self, lanes: usize) -> bool {
+        self.pixels() == 1 && self.channels.is_multiple_of(lanes) && self.strides.block == lanes * F32
     }
 
     /// The part of `channels` channels that begins with block `block`.

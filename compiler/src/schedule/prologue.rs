@@ -4,9 +4,8 @@ use frit_ir::NodeId;
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Activation, Conv2d};
 
+use super::Scheduler;
 use super::placement::Placed;
-use super::{Draft, Scheduler};
-use crate::kernels::elementwise::{self, Elementwise};
 
 /// Whether what comes before `conv` costs its kernel nothing, were it depthwise: nothing, or a clamp, whose lower bound
 /// comes with the load.
@@ -20,18 +19,7 @@ impl Scheduler<'_> {
         let operand = self.graph.operands(id)[0];
         let input = self.tensor_in_blocks(operand)?;
         let output = self.place_in_blocks(&self.shapes[&operand].clone());
-        let spec = Elementwise {
-            affine: false,
-            activation: Some(prologue),
-            pixels: input.pixels(),
-            input: input.strides,
-            output: output.strides,
-        };
-        let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
-        let arguments = vec![by_block(&input), by_block(&output), by_block(&input)];
-        let kernel = self.kernel(elementwise::build(self.width, &spec))?;
-        let items = input.channels.div_ceil(self.width.lanes);
-        self.step(id, vec![Draft { kernel, arguments, items }]);
+        self.each_element(id, None, Some(prologue), [input, output])?;
         Ok(output)
     }
 }

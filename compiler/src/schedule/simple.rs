@@ -34,6 +34,17 @@ impl Scheduler<'_> {
     ) -> Result<(), Diagnostic> {
         let input = self.tensor_in_blocks(self.graph.operands(id)[0])?;
         let output = self.place(id);
+        self.each_element(id, affine, activation, [input, output])
+    }
+
+    /// The same over `input`, into `output`.
+    pub(super) fn each_element(
+        &mut self,
+        id: NodeId,
+        affine: Option<usize>,
+        activation: Option<Activation>,
+        [input, output]: [Placed; 2],
+    ) -> Result<(), Diagnostic> {
         let spec = Elementwise {
             affine: affine.is_some(),
             activation,
@@ -41,13 +52,10 @@ impl Scheduler<'_> {
             input: input.strides,
             output: output.strides,
         };
-        let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
-        let weights = Reach {
-            home: Home::Region(Region::Weights),
-            offset: affine.unwrap_or(0),
-            stride: 2 * self.width.lanes * F32,
-        };
-        let arguments = vec![by_block(&input), by_block(&output), weights];
+        let tensors = [input, output].map(|tensor| tensor.reach(tensor.strides.block));
+        let stride = 2 * self.width.lanes * F32;
+        let weights = affine.map(|offset| Reach { home: Home::Region(Region::Weights), offset, stride });
+        let arguments = tensors.into_iter().chain(weights).collect();
         let kernel = self.kernel(elementwise::build(self.width, &spec))?;
         let call = Draft { kernel, arguments, items: input.channels.div_ceil(self.width.lanes) };
         self.step(id, vec![call]);
