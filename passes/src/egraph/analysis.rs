@@ -34,8 +34,8 @@ pub(crate) struct Meaning {
     pub(crate) inputs: Vec<Shape>,
     /// Shapes of the weights.
     pub(crate) weights: Vec<Shape>,
-    /// Values of the weights that are constants of the network, by index, where they are known.
-    pub(crate) constants: BTreeMap<u32, Arc<[f32]>>,
+    /// Values of the weights that rules look at, by index, where they are known: constants and slopes.
+    pub(crate) values: BTreeMap<u32, Arc<[f32]>>,
     /// The rule that is being applied; a fault found later, while classes are brought into line, is put down
     /// to the last.
     pub(crate) acting: &'static str,
@@ -103,7 +103,7 @@ fn shape(meaning: &Meaning, node: &ENode, children: &[Shape]) -> Result<Shape, S
         Operator::ScaleInputs { groups } | Operator::SumInputs { groups } => {
             let [kernel, values] = children else { return Err("a kernel and values are missing".to_owned()) };
             match kernel.axes() {
-                &[_, _, inputs, filters] if values.axes() == [inputs * groups] => Ok(match node.op {
+                &[.., inputs, filters] if values.axes() == [inputs * groups] => Ok(match node.op {
                     Operator::SumInputs { .. } => Shape::new(&[filters]),
                     _ => kernel.clone(),
                 }),

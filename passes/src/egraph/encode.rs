@@ -115,8 +115,8 @@ impl<'a> Encoder<'a> {
                 let mut children: Vec<Id> =
                     graph.operands(id).iter().map(|operand| self.read[operand]).collect();
                 children.extend(node.weights.iter().map(|name| self.weight(name)));
-                if let Op::Constant(_) = node.op {
-                    self.constant(&node.weights[0]);
+                if let Op::Constant(_) | Op::Prelu(_) = node.op {
+                    self.show(&node.weights[0]);
                 }
                 ENode::layer(node.op.clone(), &children)
             }
@@ -131,10 +131,10 @@ impl<'a> Encoder<'a> {
     }
 
     /// Lets rules see the values of a weight; one that has none to show is like any other tensor.
-    fn constant(&mut self, name: &str) {
+    fn show(&mut self, name: &str) {
         let Operator::Weight(index) = self.egraph[self.weight_classes[name]].nodes[0].op else { return };
         if let Ok(values) = self.graph.weights.values(name) {
-            self.egraph.analysis.constants.insert(index, values);
+            self.egraph.analysis.values.insert(index, values);
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) enum Operator {
     BatchNormShift { beta: bool, bias: bool },
     /// The kernel with each filter (the last axis) times its scale. Children: kernel, scale.
     ScaleFilters,
-    /// A convolution's kernel in so many groups, with the weights of each input channel times its scale. Children: kernel,
+    /// A layer's kernel in so many groups, with the weights of each input channel times its scale. Children: kernel,
     /// scale.
     ScaleInputs { groups: usize },
     /// For each filter the sum of its weights, each times the value of its input channel. Children: kernel, values.
@@ -54,6 +54,7 @@ pub(crate) enum Kind {
     BatchNorm,
     Activation,
     Binary,
+    Prelu,
     Pad,
     Pool,
     GlobalAveragePool,
@@ -125,6 +126,7 @@ impl ENode {
             Some(Op::BatchNorm(_)) => Kind::BatchNorm,
             Some(Op::Activation(_)) => Kind::Activation,
             Some(Op::Binary(_)) => Kind::Binary,
+            Some(Op::Prelu(_)) => Kind::Prelu,
             Some(Op::Pad(_)) => Kind::Pad,
             Some(Op::Pool(_)) => Kind::Pool,
             Some(Op::GlobalAveragePool(_)) => Kind::GlobalAveragePool,

@@ -43,17 +43,22 @@ impl<'a> Site<'a> {
     /// The constant that a class is, where its values are known.
     pub(crate) fn constant(&self, id: Id) -> Option<Known<'a>> {
         let node = self.inside(id).iter().find(|node| matches!(node.op(), Some(Op::Constant(_))))?;
-        let weight = node.children[0];
+        self.known(node)
+    }
+
+    /// What the only weight of a layer holds, where that is known.
+    pub(crate) fn known(&self, node: &'a ENode) -> Option<Known<'a>> {
+        let weight = *node.weights().first()?;
         let mut terms = self.egraph[weight].nodes.iter();
         let values = terms.find_map(|term| match term.op {
-            Operator::Weight(index) => self.egraph.analysis.constants.get(&index),
+            Operator::Weight(index) => self.egraph.analysis.values.get(&index),
             _ => None,
         });
         Some(Known { node, weight, values: values? })
     }
 }
 
-/// A constant of the network.
+/// A layer with one weight: a constant, or one with slopes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known<'a> {
     /// The layer.

@@ -2,7 +2,7 @@
 
 use egg::Id;
 use frit_ir::Op;
-use frit_ir::ops::{Activation, Binary, Conv2d, Epilogue, Padding, Scalar};
+use frit_ir::ops::{Activation, Binary, Epilogue, Padding, Scalar};
 
 use super::Rule;
 use super::scalar::{Order, beside};
@@ -35,6 +35,14 @@ pub(super) const FOLD_SCALE_BEFORE: Rule = Rule {
     find: fold_scale_before,
 };
 
+/// The same before a dense layer.
+pub(super) const FOLD_SCALE_BEFORE_DENSE: Rule = Rule {
+    name: "fold-scale-before-dense",
+    sound: "each product of the sum has one element of the vector, and every sum has all of its products",
+    root: Kind::Dense,
+    find: fold_scale_before,
+};
+
 fn fold_behind(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(affine) = affine(site, site.class, site.root) else { return };
     let channels = site.shape(site.class).map_or(0, frit_ir::Shape::channels);
@@ -56,10 +64,11 @@ fn fold_behind(site: &Site<'_>, found: &mut Found<'_>) {
 }
 
 fn fold_scale_before(site: &Site<'_>, found: &mut Found<'_>) {
-    let Some(Op::Conv2d(conv)) = site.root.op() else { return };
-    if conv.prologue.is_some() || conv.gate {
-        return;
-    }
+    let (groups, padding) = match site.root.op() {
+        Some(Op::Conv2d(conv)) if conv.prologue.is_none() && !conv.gate => (conv.groups, conv.padding),
+        Some(Op::Dense(_)) => (1, Padding::default()),
+        _ => return,
+    };
     let operand = site.root.children[0];
     for node in site.inside(operand) {
         let Some(affine) = affine(site, operand, node) else { continue };
@@ -67,12 +76,12 @@ fn fold_scale_before(site: &Site<'_>, found: &mut Found<'_>) {
         let takes = |before: &ENode| {
             before.epilogue().is_some_and(Epilogue::is_linear) || is_rescale(before) && is_rescale(node)
         };
-        let is_padded = affine.shift.is_some() && conv.padding != Padding::default();
+        let is_padded = affine.shift.is_some() && padding != Padding::default();
         if is_padded || site.inside(affine.of).iter().any(takes) {
             continue;
         }
         let mut term = affine.term.clone();
-        let folded = folded(site.root, conv, &affine, &mut term);
+        let folded = folded(site, groups, &affine, &mut term);
         found.equal(&affine.matched(&[node, site.root]), term, folded);
     }
 }
@@ -197,23 +206,24 @@ fn biased(
     Some(term.push(sum))
 }
 
-/// `root`, a convolution, on what `affine` scales and shifts.
-fn folded(root: &ENode, conv: &Conv2d, affine: &Affine<'_>, term: &mut Term) -> ENode {
-    let groups = conv.groups;
-    let (kernel, bias) = (root.weights()[0], root.weights().get(1).copied());
+/// The root on what `affine` scales and shifts.
+fn folded(site: &Site<'_>, groups: usize, affine: &Affine<'_>, term: &mut Term) -> ENode {
+    let (kernel, bias) = (site.root.weights()[0], site.root.weights().get(1).copied());
     let scaled = match affine.scale {
         Some(scale) => term.push(ENode::new(Operator::ScaleInputs { groups }, &[kernel, scale])),
         None => kernel,
     };
     let added =
         affine.shift.map(|shift| term.push(ENode::new(Operator::SumInputs { groups }, &[kernel, shift])));
-    let bias = biased(bias, (None, added), conv.filters, term);
-    let epilogue = Epilogue { bias: bias.is_some(), ..conv.epilogue };
-    let mut children = root.operands().to_vec();
-    children[0] = affine.of;
-    children.push(scaled);
-    children.extend(bias);
-    ENode::layer(Op::Conv2d(Conv2d { epilogue, ..*conv }), &children)
+    let filters = site.shape(site.class).map_or(0, frit_ir::Shape::channels);
+    let bias = biased(bias, (None, added), filters, term);
+    let epilogue = site.root.epilogue().copied().unwrap_or_default();
+    let mut folded = site.root.with_epilogue(Epilogue { bias: bias.is_some(), ..epilogue });
+    folded.children.truncate(site.root.operands().len());
+    folded.children[0] = affine.of;
+    folded.children.push(scaled);
+    folded.children.extend(bias);
+    folded
 }
 
 #[cfg(test)]

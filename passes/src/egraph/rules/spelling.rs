@@ -59,6 +59,14 @@ pub(super) const NAME_LEAKY_RELU: Rule = Rule {
     find: name_leaky_relu,
 };
 
+/// `prelu(x) = leaky_relu(x)` with the same slope everywhere.
+pub(super) const NAME_PRELU: Rule = Rule {
+    name: "name-prelu",
+    sound: "both are x times the slope where x is negative, and x where it is not",
+    root: Kind::Prelu,
+    find: name_prelu,
+};
+
 fn name_hard_sigmoid(site: &Site<'_>, found: &mut Found<'_>) {
     let clamps: Vec<(Line<'_>, &ENode)> = match line(site.root) {
         None => vec![(Line::itself(site.class), site.root)],
@@ -122,12 +130,22 @@ fn name_leaky_relu(site: &Site<'_>, found: &mut Found<'_>) {
             let is_same = site.egraph.find(line.of) == site.egraph.find(x) && !line.matched.is_empty();
             let slope = line.scale as f32;
             if is_same && line.offset == 0.0 && slope > 0.0 && slope <= 1.0 {
-                let leaky = Activation::LeakyRelu { slope: Scalar::new(slope), threshold: Scalar::default() };
-                let function = ENode::layer(Op::Activation(leaky), &[x]);
-                found.equal(&line.with(&[site.root]), Term::default(), function);
+                found.equal(&line.with(&[site.root]), Term::default(), leaky_relu(slope, x));
             }
         }
     }
+}
+
+fn name_prelu(site: &Site<'_>, found: &mut Found<'_>) {
+    let slope = site.known(site.root).and_then(|slopes| slopes.uniform());
+    if let Some(slope) = slope.filter(|slope| slope.is_finite()) {
+        found.equal(&[site.root], Term::default(), leaky_relu(slope, site.root.children[0]));
+    }
+}
+
+fn leaky_relu(slope: f32, x: egg::Id) -> ENode {
+    let leaky = Activation::LeakyRelu { slope: Scalar::new(slope), threshold: Scalar::default() };
+    ENode::layer(Op::Activation(leaky), &[x])
 }
 
 #[cfg(test)]

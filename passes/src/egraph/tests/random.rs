@@ -1,6 +1,6 @@
 //! Random networks: what is optimised computes what the source computes, and loses no layer.
 
-use frit_ir::ops::{Activation, BatchNorm, Conv2d, Dense, Epilogue, Padding, Reshape, Scalar};
+use frit_ir::ops::{Activation, BatchNorm, Binary, Conv2d, Dense, Epilogue, Padding, Reshape, Scalar};
 use frit_ir::{Graph, NodeId, Op, Shape};
 use proptest::prelude::*;
 
@@ -23,6 +23,9 @@ impl Growing {
         let (x, shape) = self.values[if self.drawn.below(4) == 0 { any } else { last }].clone();
         let same: Vec<NodeId> =
             self.values.iter().filter(|(_, other)| *other == shape).map(|&(id, _)| id).collect();
+        if self.drawn.below(6) == 0 {
+            return self.grow_arithmetic(x, &shape);
+        }
         let (op, operands) = match (self.drawn.below(8), shape.map()) {
             (0 | 1, Some([_, _, channels])) => (self.convolution(channels), vec![x]),
             (0 | 1, None) if shape.rank() == 1 => (self.dense(), vec![x]),
@@ -35,7 +38,7 @@ impl Growing {
             (5, _) => (self.norm(), vec![x]),
             (6, _) => {
                 let other = self.drawn.one(&same);
-                (Op::Binary(frit_ir::ops::Binary::Add), vec![x, other])
+                (Op::Binary(self.drawn.one(&[Binary::Add, Binary::Mul, Binary::Max])), vec![x, other])
             }
             (7, _) => (self.reshape(&shape), vec![x]),
             _ => (self.activation(), vec![x]),
@@ -49,6 +52,22 @@ impl Growing {
         let name = format!("n{}", self.values.len());
         let id = self.net.add(&name, op, &operands);
         self.values.push((id, result));
+    }
+
+    /// `x` and a constant, joined: one number for all, for each channel or for another axis.
+    fn grow_arithmetic(&mut self, x: NodeId, shape: &Shape) {
+        let name = format!("n{}", self.values.len());
+        let kept = self.drawn.below(shape.rank() + 1);
+        let mut axes = shape.axes().to_vec();
+        axes.iter_mut().enumerate().filter(|(axis, _)| *axis != kept).for_each(|(_, length)| *length = 1);
+        // Exact with the other weights, whatever is multiplied.
+        let numbers = [0.5, 2.0, -1.0, 3.0, -0.25];
+        let drawn = [self.drawn.one(&numbers), self.drawn.one(&numbers)];
+        let constant = self.net.constant(&format!("{name}.number"), &axes, &drawn);
+        let binary = self.drawn.one(&[Binary::Add, Binary::Sub, Binary::Mul, Binary::Min, Binary::Max]);
+        let (first, second) = if self.drawn.below(2) == 0 { (x, constant) } else { (constant, x) };
+        let id = self.net.binary(&name, binary, first, second);
+        self.values.push((id, shape.clone()));
     }
 
     fn convolution(&mut self, channels: usize) -> Op {

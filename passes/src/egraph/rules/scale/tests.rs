@@ -1,4 +1,5 @@
-use frit_ir::ops::{Activation, Binary, Conv2d, Epilogue, Scalar};
+use frit_ir::Op;
+use frit_ir::ops::{Activation, Binary, Conv2d, Dense, Epilogue, Scalar};
 use proptest::prelude::*;
 
 use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
@@ -175,6 +176,34 @@ proptest! {
         let (graph, _) = optimised(&source);
         assert_equal(&source, &graph);
         prop_assert_eq!(ops(&graph), ["dense+bias"]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_scale_before_a_dense_layer_changes_no_value(
+        (inputs, units) in (2..6usize, 1..6usize),
+        by in prop::option::of(arithmetic()),
+        bias in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &[inputs]);
+        let y = match by {
+            None => net.batch_norm("norm", x),
+            Some((binary, swapped)) => {
+                let constant = net.constant("constant", &[inputs], &CHANNELS);
+                let (first, second) = if swapped { (constant, x) } else { (x, constant) };
+                net.binary("join", binary, first, second)
+            }
+        };
+        let y = net.add("dense", Op::Dense(Dense { units, epilogue: Epilogue::with_bias(bias) }), &[y]);
+        let y = net.activation("relu", Activation::Relu, y);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        prop_assert!(rewriting.firings.contains_key("fold-scale-before-dense"));
+        prop_assert!(ops(&graph).len() == 1, "{:?}", ops(&graph));
     }
 }
 

@@ -213,6 +213,30 @@ proptest! {
 }
 
 #[test]
+fn a_prelu_with_one_slope_is_a_leaky_relu_and_with_several_is_not() {
+    for (axes, slopes, expected) in [
+        (&[][..], &[0.25][..], "conv2d+leaky_relu"),
+        (&[3], &[0.25], "conv2d+leaky_relu"),
+        (&[1, 1, 3], &[-0.5], "conv2d+leaky_relu"),
+        (&[3], &[0.25, 0.5], "prelu"),
+        (&[1], &[f32::INFINITY], "prelu"),
+    ] {
+        let mut net = Net::new(5);
+        let x = net.input("x", &[4, 4, 2]);
+        let y = net.conv("conv", conv(3, 3), x);
+        let shape = frit_ir::Shape::new(axes);
+        let y = net.add("prelu", frit_ir::Op::Prelu(frit_ir::ops::Prelu { slope: shape.clone() }), &[y]);
+        let count = shape.elements().expect("tests are small");
+        let data = frit_ir::weights::Data::Values(slopes.iter().copied().cycle().take(count).collect());
+        net.graph.weights.insert("prelu.slope", frit_ir::Weight { shape, data });
+        let source = net.finish(&[y]);
+        let (graph, _) = optimised(&source);
+        assert!(difference(&source, &graph) <= ROUNDED);
+        assert_eq!(ops(&graph).last().map(String::as_str), Some(expected));
+    }
+}
+
+#[test]
 fn other_slopes_and_corners_are_no_hard_sigmoid() {
     // Keras 2's, one that is rounded to four digits, corners elsewhere, other bounds, and one that falls.
     for (scale, offset, low, high) in [
