@@ -2,6 +2,7 @@
 
 mod activation;
 mod batch_norm;
+mod dense;
 mod grouped_conv;
 mod identity;
 mod pad;
@@ -56,12 +57,15 @@ pub const ALL: &[&Rule] = &[
     &pool::MEAN_TO_POOL,
     &pool::WINDOW_TO_POOL,
     &pool::DROP_POOL,
+    &dense::DENSE_TO_CONV,
     &squeeze_excite::SQUEEZE_EXCITE,
-    &squeeze_excite::SQUEEZE_EXCITE_DENSE,
+    &squeeze_excite::SQUEEZE_EXCITE_RESHAPED,
+    &squeeze_excite::SQUEEZE_EXCITE_ACTIVATED,
     &squeeze_excite::SCALE_SQUEEZED,
     &squeeze_excite::DROP_GATE_RESHAPE,
     &squeeze_excite::FUSE_GATE,
     &grouped_conv::GROUP_CONVS,
+    &grouped_conv::JOIN_CONVS,
     &identity::MERGE_RESHAPES,
     &identity::DROP_RESHAPE,
     &identity::MERGE_TRANSPOSES,

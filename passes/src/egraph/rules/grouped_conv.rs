@@ -1,4 +1,5 @@
-//! Grouped convolutions that a network makes of slices, convolutions and a concatenation (Xie et al., ResNeXt, 2017).
+//! Convolutions whose results are concatenated: of slices, they are a grouped one (Xie et al., ResNeXt, 2017); of one map, they
+//! are one with the filters of all.
 
 use egg::Id;
 use frit_ir::Op;
@@ -17,26 +18,54 @@ pub(super) const GROUP_CONVS: Rule = Rule {
     find: group_convs,
 };
 
+/// `concat(conv(x; a), conv(x; b), ..) = conv(x; a, b, ..)`.
+pub(super) const JOIN_CONVS: Rule = Rule {
+    name: "join-convs",
+    sound: "no filter depends on another: convolutions of one map that differ in their filters alone are one with all of \
+            them, in order",
+    root: Kind::Concat,
+    find: join_convs,
+};
+
 fn group_convs(site: &Site<'_>, found: &mut Found<'_>) {
-    let (Some(Op::Concat(concat)), [first, ..]) = (site.root.op(), &site.root.children[..]) else { return };
-    let is_along_channels = concat.axis == 2 && site.shape(site.class).is_some_and(|shape| shape.rank() == 3);
-    if !is_along_channels || concat.inputs < 2 {
-        return;
-    }
-    for (conv, node) in site.inside(*first).iter().filter_map(plain) {
+    let Some(children) = behind_one_another(site) else { return };
+    for (conv, node) in site.inside(children[0]).iter().filter_map(plain) {
         for slice in site.inside(node.children[0]) {
-            let Some(cut) = Cut::of(site, slice, concat.inputs) else { continue };
-            let parts: Option<Vec<Part<'_>>> = (site.root.children.iter().enumerate())
-                .map(|(index, &id)| cut.part(site, id, index, &conv))
-                .collect();
+            let Some(cut) = Cut::of(site, slice, children.len()) else { continue };
+            let parts: Option<Vec<[&ENode; 2]>> =
+                children.iter().enumerate().map(|(index, &id)| cut.part(site, id, index, &conv)).collect();
             if let Some(parts) = parts {
-                let mut term = Term::default();
-                let grouped = joined(&conv, cut.of, &parts, &mut term);
-                let nodes = parts.iter().flat_map(|part| [part.slice, part.node]).chain([site.root]);
-                found.equal(&nodes.collect::<Vec<_>>(), term, grouped);
+                let convs: Vec<&ENode> = parts.iter().map(|&[_, node]| node).collect();
+                let grouped = Conv2d { groups: conv.groups * parts.len(), ..conv };
+                put_joined(grouped, cut.of, &convs, &[&parts.concat()[..], &[site.root]].concat(), found);
             }
         }
     }
+}
+
+fn join_convs(site: &Site<'_>, found: &mut Found<'_>) {
+    let Some(children) = behind_one_another(site) else { return };
+    for (conv, node) in site.inside(children[0]).iter().filter_map(plain) {
+        let of = site.egraph.find(node.children[0]);
+        let alike = |&id: &Id| {
+            let mut convs = site.inside(id).iter().filter_map(plain);
+            let is_alike = |(other, node): &(Conv2d, &ENode)| {
+                Conv2d { filters: conv.filters, ..*other } == conv && site.egraph.find(node.children[0]) == of
+            };
+            convs.find(is_alike).map(|(_, node)| node)
+        };
+        let convs: Option<Vec<&ENode>> = children.iter().map(alike).collect();
+        if let Some(convs) = convs.filter(|_| conv.groups == 1) {
+            put_joined(conv, of, &convs, &[&convs[..], &[site.root]].concat(), found);
+        }
+    }
+}
+
+/// What the root joins, where that is several tensors along the channels of a map.
+fn behind_one_another<'a>(site: &Site<'a>) -> Option<&'a [Id]> {
+    let Some(Op::Concat(concat)) = site.root.op() else { return None };
+    let is_along_channels = concat.axis == 2 && site.shape(site.class)?.rank() == 3;
+    (is_along_channels && concat.inputs > 1).then_some(&site.root.children)
 }
 
 /// A convolution that may be one part of a larger one, without its bias, which parts may have or not.
@@ -55,12 +84,6 @@ struct Cut {
     channels: usize,
 }
 
-/// One part: its slice, and the convolution of that.
-struct Part<'a> {
-    slice: &'a ENode,
-    node: &'a ENode,
-}
-
 impl Cut {
     /// What `slice` begins, where so many parts of its size are all there is.
     fn of(site: &Site<'_>, slice: &ENode, parts: usize) -> Option<Cut> {
@@ -70,8 +93,8 @@ impl Cut {
         (channels.checked_mul(parts) == Some(site.shape(of)?.channels())).then_some(Cut { of, channels })
     }
 
-    /// The part of this index, where the class `id` is `conv` of it.
-    fn part<'a>(&self, site: &Site<'a>, id: Id, index: usize, conv: &Conv2d) -> Option<Part<'a>> {
+    /// The slice of this index and its convolution, where the class `id` is `conv` of it.
+    fn part<'a>(&self, site: &Site<'a>, id: Id, index: usize, conv: &Conv2d) -> Option<[&'a ENode; 2]> {
         let part = Slice::along(site.shape(self.of)?, 2, index * self.channels, self.channels);
         let is_part = |node: &&ENode| {
             matches!(node.op(), Some(Op::Slice(slice)) if *slice == part)
@@ -80,30 +103,29 @@ impl Cut {
         let alike = site.inside(id).iter().filter_map(plain).filter(|(other, _)| other == conv);
         alike.map(|(_, node)| node).find_map(|node| {
             let slice = site.inside(node.children[0]).iter().find(is_part)?;
-            Some(Part { slice, node })
+            Some([slice, node])
         })
     }
 }
 
-/// All parts as one convolution of the map `of`.
-fn joined(conv: &Conv2d, of: Id, parts: &[Part<'_>], term: &mut Term) -> ENode {
-    let kernels: Vec<Id> = parts.iter().map(|part| part.node.weights()[0]).collect();
+/// Finds the root to be `conv` of the map `of`, with the filters of all `parts`.
+fn put_joined(conv: Conv2d, of: Id, parts: &[&ENode], matched: &[&ENode], found: &mut Found<'_>) {
+    let mut term = Term::default();
+    let kernels: Vec<Id> = parts.iter().map(|part| part.weights()[0]).collect();
     let mut children = vec![of, term.push(ENode::new(Operator::Join, &kernels))];
-    let has_bias = parts.iter().any(|part| part.node.weights().len() > 1);
+    let filters: Vec<usize> = parts.iter().filter_map(|part| Some(plain(part)?.0.filters)).collect();
+    let has_bias = parts.iter().any(|part| part.weights().len() > 1);
     if has_bias {
-        let zeros = Operator::Uniform { value: Scalar::default(), channels: conv.filters };
-        let zeros = term.push(ENode::new(zeros, &[]));
-        let biases: Vec<Id> =
-            parts.iter().map(|part| part.node.weights().get(1).copied().unwrap_or(zeros)).collect();
+        let mut bias = |(part, &channels): (&&ENode, &usize)| match part.weights().get(1) {
+            Some(&bias) => bias,
+            None => term.push(ENode::new(Operator::Uniform { value: Scalar::default(), channels }, &[])),
+        };
+        let biases: Vec<Id> = parts.iter().zip(&filters).map(&mut bias).collect();
         children.push(term.push(ENode::new(Operator::Join, &biases)));
     }
-    let grouped = Conv2d {
-        filters: conv.filters * parts.len(),
-        groups: conv.groups * parts.len(),
-        epilogue: Epilogue { bias: has_bias, ..conv.epilogue },
-        ..*conv
-    };
-    ENode::layer(Op::Conv2d(grouped), &children)
+    let epilogue = Epilogue { bias: has_bias, ..conv.epilogue };
+    let joined = Conv2d { filters: filters.iter().sum(), epilogue, ..conv };
+    found.equal(matched, term, ENode::layer(Op::Conv2d(joined), &children));
 }
 
 #[cfg(test)]

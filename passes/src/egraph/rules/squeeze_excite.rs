@@ -4,7 +4,7 @@ use egg::Id;
 use frit_ir::Op;
 use frit_ir::ops::binary::is_gate;
 use frit_ir::ops::squeeze_excite::Small;
-use frit_ir::ops::{Binary, Conv2d, Dense, Padding, SqueezeExcite};
+use frit_ir::ops::{Activation, Binary, Conv2d, Dense, Padding, SqueezeExcite};
 
 use super::Rule;
 use crate::egraph::language::{ENode, Kind, Operator};
@@ -19,12 +19,20 @@ pub(super) const SQUEEZE_EXCITE: Rule = Rule {
     find: squeeze_excite,
 };
 
-/// `reshape(dense(layer(global_avg_pool(x)))) = squeeze_excite(x)`.
-pub(super) const SQUEEZE_EXCITE_DENSE: Rule = Rule {
-    name: "squeeze-excite-dense",
-    sound: "the reshape makes a map of one pixel of the vector, with its elements in order, as squeeze_excite does",
+/// The same, where a reshape makes the pixel.
+pub(super) const SQUEEZE_EXCITE_RESHAPED: Rule = Rule {
+    name: "squeeze-excite-reshaped",
+    sound: "a reshape keeps the elements in their order, and an activation is of each element whatever the shape",
     root: Kind::Reshape,
-    find: squeeze_excite_dense,
+    find: squeeze_excite,
+};
+
+/// The same, where the gate's activation is of the pixel.
+pub(super) const SQUEEZE_EXCITE_ACTIVATED: Rule = Rule {
+    name: "squeeze-excite-activated",
+    sound: "an activation is of each element, before a reshape as behind it",
+    root: Kind::Activation,
+    find: squeeze_excite,
 };
 
 /// `x * squeeze_excite(x) = squeeze_excite(x; scales)`.
@@ -46,25 +54,16 @@ pub(super) const DROP_GATE_RESHAPE: Rule = Rule {
 /// `conv(x * gate) = conv(x; gate)`.
 pub(super) const FUSE_GATE: Rule = Rule {
     name: "fuse-gate",
-    sound: "a gated convolution multiplies its input by the gate, channel by channel, before it sums",
+    sound: "a gated convolution multiplies its input by the gate, channel by channel, before it sums; multiplication \
+            commutes",
     root: Kind::Conv2d,
     find: fuse_gate,
 };
 
 fn squeeze_excite(site: &Site<'_>, found: &mut Found<'_>) {
-    for excited in excited(site, site.root) {
-        found.equal(&excited.matched, excited.term, excited.fused);
-    }
-}
-
-fn squeeze_excite_dense(site: &Site<'_>, found: &mut Found<'_>) {
-    if !site.shape(site.class).is_some_and(|shape| matches!(shape.axes(), [1, 1, _])) {
-        return;
-    }
-    for dense in site.inside(site.root.children[0]).iter().filter(|node| node.kind() == Kind::Dense) {
-        for excited in excited(site, dense) {
-            let matched: Vec<&ENode> = excited.matched.iter().copied().chain([site.root]).collect();
-            found.equal(&matched, excited.term, excited.fused);
+    if site.shape(site.class).is_some_and(|shape| matches!(shape.axes(), [1, 1, _])) {
+        for excited in excited(site, site.root) {
+            found.equal(&excited.matched, excited.term, excited.fused);
         }
     }
 }
@@ -80,25 +79,26 @@ struct Excited<'a> {
 /// All squeezes and excitations that `node` ends.
 fn excited<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<Excited<'a>> {
     let mut all = Vec::new();
-    let Some(expand) = Layer::of(site, node) else { return all };
-    for (reduce_node, between) in elements(site, node.children[0]) {
-        let Some(reduce) = Layer::of(site, reduce_node) else { continue };
-        for (pool, before) in elements(site, reduce_node.children[0]) {
-            let Some(Op::GlobalAveragePool(_)) = pool.op() else { continue };
-            let map = pool.children[0];
-            // Of another number of channels it would be no gate.
-            if site.shape(map).is_none_or(|shape| shape.channels() != expand.units) {
-                continue;
+    for expand in layers(site, node) {
+        for reduce in site.inside(expand.node.children[0]).iter().flat_map(|node| layers(site, node)) {
+            for (pool, before) in elements(site, reduce.node.children[0]) {
+                let Some(Op::GlobalAveragePool(_)) = pool.op() else { continue };
+                let map = pool.children[0];
+                // Of another number of channels it would be no gate.
+                if site.shape(map).is_none_or(|shape| shape.channels() != expand.units) {
+                    continue;
+                }
+                let mut term = Term::default();
+                let (squeezed, reduced, expanded) = (reduce.units, reduce.small, expand.small);
+                let squeeze = SqueezeExcite { squeezed, reduce: reduced, expand: expanded, scales: false };
+                let mut fused = ENode::layer(Op::SqueezeExcite(squeeze), &[map]);
+                for layer in [&reduce, &expand] {
+                    fused.children.extend(pointwise(layer.node, &mut term));
+                }
+                let matched = [&[pool], &reduce.matched[..], &expand.matched[..]].concat();
+                let matched = matched.into_iter().chain(before).collect();
+                all.push(Excited { squeeze, term, fused, matched });
             }
-            let (squeezed, reduce, expand) = (reduce.units, reduce.small, expand.small);
-            let squeeze = SqueezeExcite { squeezed, reduce, expand, scales: false };
-            let mut term = Term::default();
-            let mut fused = ENode::layer(Op::SqueezeExcite(squeeze), &[map]);
-            for layer in [reduce_node, node] {
-                fused.children.extend(pointwise(layer, &mut term));
-            }
-            let matched = [pool, reduce_node, node].into_iter().chain(before).chain(between).collect();
-            all.push(Excited { squeeze, term, fused, matched });
         }
     }
     all
@@ -121,15 +121,50 @@ fn elements<'a>(site: &Site<'a>, class: Id) -> impl Iterator<Item = (&'a ENode, 
     site.inside(class).iter().map(|node| (node, None)).chain(reshapes.flat_map(below))
 }
 
-/// One of the two layers.
-struct Layer {
+/// One of the two layers, with what is behind its sums.
+struct Layer<'a> {
+    node: &'a ENode,
     units: usize,
     small: Small,
+    /// It, and all between it and where it was looked for.
+    matched: Vec<&'a ENode>,
 }
 
-impl Layer {
-    /// A 1×1 convolution over one pixel's channels, or a dense layer; `None` for another op.
-    fn of(site: &Site<'_>, node: &ENode) -> Option<Layer> {
+/// How many reshapes and activations are looked through for a layer.
+const BETWEEN: usize = 4;
+
+/// The layers whose elements `node` computes, in their order, behind an activation or none.
+fn layers<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<Layer<'a>> {
+    let mut found = Vec::new();
+    let mut open: Vec<(&ENode, Option<Activation>, Vec<&ENode>)> = vec![(node, None, Vec::new())];
+    while let Some((node, activation, mut matched)) = open.pop() {
+        matched.push(node);
+        let below = match node.op() {
+            Some(Op::Reshape(_)) => activation,
+            // That goes into the weights.
+            Some(Op::Activation(Activation::Rescale { .. })) => continue,
+            Some(Op::Activation(outer)) if activation.is_none() => Some(super::activation::named(*outer)),
+            _ => {
+                found.extend(Layer::of(site, node, activation, matched));
+                continue;
+            }
+        };
+        if matched.len() <= BETWEEN {
+            let nodes = site.inside(node.children[0]).iter();
+            open.extend(nodes.map(|node| (node, below, matched.clone())));
+        }
+    }
+    found
+}
+
+impl<'a> Layer<'a> {
+    /// A 1×1 convolution over one pixel's channels, or a dense layer, with no activation of its own if one follows.
+    fn of(
+        site: &Site<'_>,
+        node: &'a ENode,
+        behind: Option<Activation>,
+        matched: Vec<&'a ENode>,
+    ) -> Option<Layer<'a>> {
         let (units, epilogue) = match node.op()? {
             Op::Conv2d(conv) => {
                 let Conv2d { filters, kernel, padding, groups, gate, prologue, epilogue, .. } = *conv;
@@ -140,9 +175,10 @@ impl Layer {
             &Op::Dense(Dense { units, epilogue }) => (units, epilogue),
             _ => return None,
         };
-        let ends = !epilogue.residual && epilogue.activation_after.is_none();
-        let small = Small { bias: epilogue.bias, activation: epilogue.activation };
-        ends.then_some(Layer { units, small })
+        let has_two = epilogue.activation.is_some() && behind.is_some();
+        let ends = !epilogue.residual && epilogue.activation_after.is_none() && !has_two;
+        let small = Small { bias: epilogue.bias, activation: epilogue.activation.or(behind) };
+        ends.then_some(Layer { node, units, small, matched })
     }
 }
 
@@ -151,7 +187,7 @@ fn scale_squeezed(site: &Site<'_>, found: &mut Found<'_>) {
     let [first, second] = site.root.children[..] else { return };
     for (map, gate) in [(first, second), (second, first)] {
         // A product of two maps of one pixel is found from either side.
-        if site.shape(map) != site.shape(site.class) {
+        if !site.shape(map).zip(site.shape(gate)).is_some_and(|(map, gate)| is_gate(map, gate)) {
             continue;
         }
         for node in site.inside(gate) {
@@ -173,7 +209,7 @@ fn gates<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<Excited<'a>> {
             let (term, fused) = (Term::default(), node.clone());
             vec![Excited { squeeze: *squeeze, term, fused, matched: vec![node] }]
         }
-        Some(Op::Dense(_)) => excited(site, node),
+        Some(Op::Dense(_) | Op::Reshape(_) | Op::Activation(_)) => excited(site, node),
         _ => Vec::new(),
     }
 }
@@ -201,14 +237,14 @@ fn fuse_gate(site: &Site<'_>, found: &mut Found<'_>) {
     }
     for product in site.inside(site.root.children[0]) {
         let Some(Op::Binary(Binary::Mul)) = product.op() else { continue };
-        let [map, gate] = product.children[..] else { continue };
-        let fits = site.shape(map).zip(site.shape(gate)).is_some_and(|(map, gate)| is_gate(map, gate));
-        if !fits {
-            continue;
+        let [first, second] = product.children[..] else { continue };
+        for (map, gate) in [(first, second), (second, first)] {
+            if site.shape(map).zip(site.shape(gate)).is_some_and(|(map, gate)| is_gate(map, gate)) {
+                let mut fused = ENode::layer(Op::Conv2d(Conv2d { gate: true, ..*conv }), &[map, gate]);
+                fused.children.extend_from_slice(&site.root.children[1..]);
+                found.equal(&[product, site.root], Term::default(), fused);
+            }
         }
-        let mut fused = ENode::layer(Op::Conv2d(Conv2d { gate: true, ..*conv }), &[map, gate]);
-        fused.children.extend_from_slice(&site.root.children[1..]);
-        found.equal(&[product, site.root], Term::default(), fused);
     }
 }
 

@@ -192,3 +192,59 @@ fn thirty_two_parts_are_found_at_once() {
     assert!(rewriting.iterations <= 8, "{} iterations", rewriting.iterations);
     assert!(rewriting.enodes <= rewriting.encoded + 16, "{} of {}", rewriting.enodes, rewriting.encoded);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn convolutions_of_one_map_are_one(
+        filters in prop::collection::vec((1..4usize, any::<bool>()), 2..5),
+        (inputs, kernel, stride) in (1..5usize, 1..4usize, 1..3usize),
+        norm in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = net.input("x", &[6, 5, inputs]);
+        let mut convs = Vec::new();
+        for (index, &(filters, bias)) in filters.iter().enumerate() {
+            let epilogue = Epilogue::with_bias(bias);
+            let layer = Conv2d { stride: [stride; 2], padding: around(1), epilogue, ..conv(filters, kernel) };
+            let mut y = net.conv(&format!("conv{index}"), layer, x);
+            if norm {
+                y = net.batch_norm(&format!("norm{index}"), y);
+            }
+            convs.push(net.activation(&format!("relu{index}"), Activation::Relu, y));
+        }
+        let y = concat(&mut net, &convs);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        prop_assert!(rewriting.firings.contains_key("join-convs"));
+        let left = ops(&graph);
+        prop_assert!(left.len() == 1 && left[0].starts_with("conv2d"), "{:?}", left);
+    }
+}
+
+#[test]
+fn convolutions_of_several_maps_in_groups_or_unlike_each_other_are_not_joined() {
+    let fired = |first: Conv2d, second: Conv2d, same: bool| {
+        let mut net = Net::new(5);
+        let (x, other) = (net.input("x", &[5, 5, 4]), net.input("other", &[5, 5, 4]));
+        let convs = [net.conv("a", first, x), net.conv("b", second, if same { x } else { other })];
+        let y = concat(&mut net, &convs);
+        let source = net.finish(&[y, other]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        rewriting.firings.contains_key("join-convs")
+    };
+    let plain = Conv2d { padding: around(1), ..conv(4, 3) };
+    assert!(fired(plain, Conv2d { filters: 2, ..plain }, true));
+    assert!(!fired(plain, plain, false));
+    assert!(!fired(plain, conv(4, 1), true));
+    assert!(!fired(Conv2d { groups: 2, ..plain }, Conv2d { groups: 2, ..plain }, true));
+    assert!(!fired(
+        plain,
+        Conv2d { epilogue: Epilogue { activation: Some(Activation::Relu), ..plain.epilogue }, ..plain },
+        true
+    ));
+}

@@ -48,7 +48,7 @@ proptest! {
 /// A pool over what `value` surrounds, behind a function or not; whether the two became one.
 fn is_padded_by_the_pool(pad: Padding, value: f32, act: Option<Activation>, pool: Pool) -> bool {
     let mut net = Net::new(5);
-    let mut y = net.input("x", &[5, 6, 3]);
+    let mut y = net.input("x", &[7, 8, 3]);
     if let Some(act) = act {
         y = net.activation("act", act, y);
     }

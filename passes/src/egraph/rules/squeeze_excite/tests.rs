@@ -94,24 +94,36 @@ struct Spelling {
     bias: [bool; 2],
     /// Which gate.
     gate: usize,
+    /// Whether what a dense layer makes is turned before its activation.
+    turned: [bool; 2],
     /// Whether the gate stays a vector, and whether the product has it first.
     vector: bool,
     swapped: bool,
 }
 
 fn spellings() -> impl Strategy<Value = Spelling> {
-    let pairs = any::<([bool; 2], [bool; 2], [bool; 2])>();
+    let pairs = any::<([bool; 2], [bool; 2], [bool; 2], [bool; 2])>();
     (0..5usize, pairs, 0..3usize, any::<(bool, bool)>()).prop_map(
-        |(pool, (dense, normed, bias), gate, (vector, swapped))| Spelling {
+        |(pool, (dense, normed, bias, turned), gate, (vector, swapped))| Spelling {
             pool,
             dense,
             normed,
             bias,
             gate,
+            turned,
             vector,
             swapped,
         },
     )
+}
+
+/// A hard sigmoid spelled out.
+fn ramp(net: &mut Net, x: NodeId) -> NodeId {
+    let three = net.constant("three", &[], &[3.0]);
+    let y = net.binary("sum", Binary::Add, x, three);
+    let y = net.activation("relu6", Activation::Relu6, y);
+    let sixth = net.constant("sixth", &[], &[Activation::SIXTH]);
+    net.binary("gate", Binary::Mul, y, sixth)
 }
 
 /// `x` times its gate.
@@ -151,21 +163,20 @@ fn spelled(net: &mut Net, spelling: Spelling, x: NodeId, [height, width, channel
         if spelling.normed[place] {
             y = net.batch_norm(&format!("norm{place}"), y);
         }
-        if place == 0 {
-            y = net.activation("relu", Activation::Relu, y);
+        let turned = dense && spelling.turned[place] && spelling.gate < 2;
+        if turned {
+            y = net.reshape(&format!("turned{place}"), Reshape::To(Shape::new(&[1, units, 1])), y);
+        }
+        y = match (place, spelling.gate) {
+            (0, _) => net.activation("relu", Activation::Relu, y),
+            (_, 0) => net.activation("gate", Activation::Sigmoid, y),
+            (_, 1) => net.activation("gate", Activation::HardSigmoid, y),
+            _ => ramp(net, y),
+        };
+        if turned {
+            y = net.reshape(&format!("back{place}"), Reshape::Flatten, y);
         }
     }
-    y = match spelling.gate {
-        0 => net.activation("gate", Activation::Sigmoid, y),
-        1 => net.activation("gate", Activation::HardSigmoid, y),
-        _ => {
-            let three = net.constant("three", &[], &[3.0]);
-            let y = net.binary("sum", Binary::Add, y, three);
-            let y = net.activation("relu6", Activation::Relu6, y);
-            let sixth = net.constant("sixth", &[], &[Activation::SIXTH]);
-            net.binary("gate", Binary::Mul, y, sixth)
-        }
-    };
     if is_vector != spelling.vector {
         let to = if spelling.vector { Shape::new(&[channels]) } else { Shape::new(&[1, 1, channels]) };
         y = net.reshape("gate_shape", Reshape::To(to), y);
@@ -194,6 +205,10 @@ proptest! {
         prop_assert!(rewriting.reached.is_none());
         let left = ops(&graph);
         prop_assert!(left.len() == 2 && left[0].starts_with("squeeze_excite"), "{:?}", left);
+        // The gate goes where it has fewer elements to multiply; that of a dense layer scales the map where it is a vector.
+        if axes[0] * axes[1] != filters && !(spelling.dense[1] && spelling.vector) {
+            prop_assert_eq!(scales(&graph), axes[0] * axes[1] < filters);
+        }
     }
 }
 
