@@ -26,6 +26,11 @@ mod usage;
 #[allow(dead_code, unreachable_pub, reason = "this test needs the entries of bad files alone")]
 mod manifest;
 
+/// The part of the harness that writes ONNX files, for the same reason.
+#[path = "harness/nodes.rs"]
+#[allow(unreachable_pub, reason = "in the crate of tests it is public")]
+mod nodes;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use frit_compiler::import::{Source, json};
+use frit_compiler::import::{Request, Source, json, onnx};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
 use frit_ir::{Faults, Graph, Op, Tensor, text};
 use frit_passes::repair::{Policy, ProjectionWeights};
 use frit_passes::{CostModel, Limits, egraph, legality};
 use frit_tests::case::Case;
-use frit_tests::{compare, root, source};
+use frit_tests::{compare, nodes, root, source};
 
 /// Runs all cases in the folder of `stage`.
 fn run(stage: &str, answer: fn(&Case) -> Result<String, Faults>) {
@@ -41,6 +41,16 @@ fn descriptions() {
         let folder = Some(root().join("tests/files/json"));
         let source = Source { file: "model.json".to_owned(), folder, weights: None };
         let (graph, warnings) = json::read(&case.body, &source)?;
+        Ok(rendered(&warnings) + &text::print(&graph))
+    });
+}
+
+#[test]
+fn nodes_of_onnx_files() {
+    run("onnx", |case| {
+        let shapes = case.directives.get("shape").map(|shape| shape.parse().expect("a shape"));
+        let request = Request { shapes: shapes.into_iter().collect(), ..Request::default() };
+        let (graph, warnings) = onnx::read(nodes::file(&case.body).into(), None, &request)?;
         Ok(rendered(&warnings) + &text::print(&graph))
     });
 }

@@ -18,10 +18,12 @@ pub mod json;
 mod labels;
 pub mod limits;
 mod nearest;
+pub mod onnx;
 pub mod picture;
 
 pub use labels::load as labels;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -88,13 +90,24 @@ pub fn load(model: &Path, request: &Request) -> Result<(Graph, Faults), Faults> 
         return described(text, &source, request);
     }
     let file = model.display().to_string();
-    if model.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
-        let message = "a model is a description that ends in .json, or - for one on the standard input";
-        return Err(Diagnostic::error(codes::FILE_UNREADABLE, message).in_file(place(&file)).into());
+    let ending = model.extension().map(|extension| extension.to_ascii_lowercase());
+    match ending.as_deref().and_then(OsStr::to_str) {
+        Some("json") => {
+            let text = open(model).and_then(|file| limits::text(file, limits::DESCRIPTION_BYTES));
+            described(text, &Source { file, folder: Some(folder(model).to_owned()), weights }, request)
+        }
+        Some("onnx") => onnx::load(model, request),
+        _ => {
+            let message =
+                "a model is a file that ends in .json or .onnx, or - for a description on the standard input";
+            Err(Diagnostic::error(codes::FILE_UNREADABLE, message).in_file(place(&file)).into())
+        }
     }
-    let text = open(model).and_then(|file| limits::text(file, limits::DESCRIPTION_BYTES));
-    let folder = model.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    described(text, &Source { file, folder: Some(folder.to_owned()), weights }, request)
+}
+
+/// The folder that a file lies in.
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The graph of a description, which says the shape of its input itself.
@@ -132,12 +145,12 @@ fn inside(folder: &Path, name: &str) -> Result<PathBuf, String> {
     let relative = Path::new(name);
     let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
     if name.is_empty() || !plain || name.contains('\\') {
-        return Err("it must be a file in the folder of the description".to_owned());
+        return Err("it must be a file in the folder of the model".to_owned());
     }
     let path = folder.join(relative);
     let real = |path: &Path| path.canonicalize().map_err(|error| error.to_string());
     if !real(&path)?.starts_with(real(folder)?) {
-        return Err("it is a link that leaves the folder of the description".to_owned());
+        return Err("it is a link that leaves the folder of the model".to_owned());
     }
     Ok(path)
 }

@@ -7,7 +7,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, serialize};
 use serde_json::Value;
 
-use super::{Folder, fields, list};
+use super::{Folder, fields, list, nodes};
 
 /// The fenced blocks of a page: the words behind the fence, and the text.
 fn blocks(page: &'static str) -> Vec<(Vec<&'static str>, &'static str)> {
@@ -67,6 +67,7 @@ fn rewritten(page: &Page) -> (String, bool) {
         match words[..] {
             ["json" | "text", name] => folder.write(name, content),
             ["safetensors", name] => folder.write(name, tensors(content)),
+            ["onnx", name] => folder.write(name, nodes::file(content)),
             ["graph"] => {
                 found = text::parse(content).unwrap_err().iter().any(|fault| fault.code == page.code);
             }

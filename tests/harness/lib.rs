@@ -6,6 +6,7 @@ pub mod file;
 pub mod licences;
 pub mod manifest;
 pub mod networks;
+pub mod nodes;
 pub mod source;
 pub mod tokens;
 

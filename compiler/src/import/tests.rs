@@ -20,7 +20,7 @@ fn a_description_is_known_by_its_ending_and_gives_the_name() {
     fs::write(&path, MODEL).unwrap();
     let (graph, _) = load(&path, &Request::default()).unwrap();
     assert_eq!(graph.name, "tiny");
-    for name in ["tiny.onnx", "tiny", "tiny.json.zip"] {
+    for name in ["tiny.pb", "tiny", "tiny.json.zip"] {
         let path = folder.path().join(name);
         fs::write(&path, MODEL).unwrap();
         assert_eq!(only_code(load(&path, &Request::default())), codes::FILE_UNREADABLE);

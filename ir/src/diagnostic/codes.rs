@@ -63,6 +63,26 @@ codes! {
     NO_PREPROCESS = 32;
     /// The labels can't be read or don't match the output.
     LABELS = 33;
+    /// The file is no ONNX model, or a damaged one.
+    ONNX_FILE = 40;
+    /// The file says no version of its operators, or one that frit does not read.
+    ONNX_VERSION = 41;
+    /// An operator of the file that frit does not have.
+    ONNX_OPERATOR = 42;
+    /// An operator of the file in a form that frit does not have.
+    ONNX_FORM = 43;
+    /// The nodes of the file don't make a network: a tensor that nothing makes, or two nodes make.
+    ONNX_GRAPH = 44;
+    /// An attribute or operand of a node makes no sense.
+    ONNX_NODE = 45;
+    /// The values of a tensor of the file are missing or not as many as its shape says.
+    ONNX_TENSOR = 46;
+    /// The file leaves a size open that must be known.
+    ONNX_OPEN_SIZE = 47;
+    /// A value is of another type than f32.
+    ONNX_TYPE = 48;
+    /// A layer mixes the images of a batch.
+    ONNX_BATCH = 49;
     /// An attribute makes no sense: stride 0, groups that do not divide.
     BAD_ATTRIBUTE = 101;
     /// A tensor with no elements, or with more than 2^40.

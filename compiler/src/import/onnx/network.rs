@@ -1,0 +1,383 @@
+//! The graph that a file becomes, layer by layer, with the shapes of what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use frit_ir::diagnostic::codes;
+use frit_ir::ops::{self, Binary, Reshape, Transpose};
+use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
+use frit_passes::legality::residual::Branches;
+
+use super::call::{Call, Outcome, Value, wrong};
+use super::constant::Constant;
+use super::kind::Kind;
+use super::layout::{Axis, Factor, Place, View, place};
+use super::shapes::mixes;
+use super::tensors::Store;
+use crate::import::limits;
+
+/// A graph under construction.
+#[derive(Debug, Default)]
+pub(super) struct Network {
+    pub(super) graph: Graph,
+    pub(super) shapes: BTreeMap<NodeId, Shape>,
+    pub(super) faults: Faults,
+    /// Where the values of tensors are read from.
+    pub(super) file: Store,
+    /// Images of a batch, where the file fixes another number than one.
+    pub(super) batch: Option<usize>,
+    names: BTreeSet<String>,
+    /// How often a name that was taken got a number.
+    numbered: BTreeMap<String, usize>,
+    /// Tensors in another order of axes or another shape, and back.
+    arranged: BTreeMap<(NodeId, Op), NodeId>,
+    branches: Branches,
+    /// Values of all constants that were computed.
+    computed: usize,
+}
+
+impl Network {
+    /// An empty one, for which the values of tensors are read from `file`.
+    pub(super) fn new(file: Store) -> Network {
+        Network { file, ..Network::default() }
+    }
+
+    /// `name`, or that with a number where it is taken.
+    pub(super) fn name(&mut self, name: &str) -> String {
+        let mut free = name.to_owned();
+        while !self.names.insert(free.clone()) {
+            let number = self.numbered.entry(name.to_owned()).or_insert(1);
+            *number += 1;
+            free = format!("{name}_{number}");
+        }
+        free
+    }
+
+    /// Tells a fault of `call`.
+    pub(super) fn fault(&mut self, call: &Call<'_>, fault: Diagnostic) {
+        let label = format!("{} ({})", call.name, call.op());
+        self.faults.push(if fault.layer.is_empty() { fault.at(label) } else { fault });
+    }
+
+    /// Adds the layer `name`, whose weights are in the order of their roles. Weights of another shape than the op needs are a
+    /// fault that is told.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        op: Op,
+        inputs: &[NodeId],
+        weights: Vec<Weight>,
+    ) -> Outcome<NodeId> {
+        if self.graph.len() >= limits::LAYERS {
+            let message = format!("the network has more than {} layers", limits::LAYERS);
+            return Err(Box::new(Diagnostic::error(codes::LIMIT, message)));
+        }
+        let operands: Vec<Shape> =
+            inputs.iter().map(|input| self.shapes.get(input).cloned().unwrap_or_default()).collect();
+        let shape = op.shape(&operands)?;
+        let roles = op.weight_roles(&operands);
+        let mut names = Vec::with_capacity(roles.len());
+        for (role, weight) in roles.iter().zip(weights) {
+            let weight_name = format!("{name}.{}", role.role);
+            if weight.shape != role.shape {
+                let message = format!("the {} has another shape than its layer needs", role.role);
+                let fault = Diagnostic::error(codes::WEIGHT_SHAPE, message)
+                    .operand("given", weight_name.as_str(), weight.shape.to_string())
+                    .operand("needed", weight_name.as_str(), role.shape.to_string());
+                return Err(Box::new(fault));
+            }
+            self.graph.weights.insert(weight_name.clone(), weight);
+            names.push(weight_name);
+        }
+        let node = Node { name: name.to_owned(), op, weights: names, sources: Provenance::source(name) };
+        Ok(self.insert(node, shape, inputs))
+    }
+
+    /// Adds `node`, whose result is of `shape`. Behind a residual that is at fault the network goes on with the shape of its
+    /// main path, as it will once that is repaired: legality tells the fault.
+    fn insert(&mut self, node: Node, shape: Shape, inputs: &[NodeId]) -> NodeId {
+        let id = self.graph.add(node, inputs);
+        self.branches.push(id);
+        self.shapes.insert(id, shape);
+        if let Some(broken) = self.branches.broken_at(&self.graph, &self.shapes, id) {
+            self.shapes.insert(id, Shape::new(&broken.to));
+        }
+        id
+    }
+
+    /// The shape of what `node` makes.
+    pub(super) fn shape(&self, node: NodeId) -> Shape {
+        self.shapes.get(&node).cloned().unwrap_or_default()
+    }
+
+    /// A function of each element of `view`, as the layer `name`.
+    pub(super) fn elementwise(&mut self, name: &str, op: Op, view: &View) -> Outcome<View> {
+        Ok(view.with(self.add(name, op, &[view.node], Vec::new())?))
+    }
+
+    /// Counts `values` computed values against the limit.
+    pub(super) fn count(&mut self, values: Option<usize>) -> Outcome<usize> {
+        let total = values.and_then(|values| values.checked_add(self.computed));
+        match (values, total.filter(|&total| total <= limits::CONSTANT_VALUES)) {
+            (Some(values), Some(total)) => {
+                self.computed = total;
+                Ok(values)
+            }
+            _ => {
+                let message =
+                    format!("constants of more than {} values would be computed", limits::CONSTANT_VALUES);
+                Err(Box::new(Diagnostic::error(codes::LIMIT, message)))
+            }
+        }
+    }
+
+    /// The tensor of `view` with the axes of the graph that `groups` names: each is made of axes of the file, the outer one
+    /// first. All axes within an image that have more than one element are named.
+    pub(super) fn arrange(&mut self, view: &View, groups: &[&[usize]]) -> Outcome<NodeId> {
+        let wanted: Vec<Factor> =
+            groups.iter().copied().flatten().flat_map(|&axis| view.axes[axis].factors()).copied().collect();
+        let lengths: Vec<usize> =
+            groups.iter().map(|group| group.iter().map(|&axis| view.axes[axis].length()).product()).collect();
+        let shape = Shape::new(&lengths);
+        let mut lying = wanted.clone();
+        lying.sort_by_key(|factor| std::cmp::Reverse(factor.stride));
+        if lying == wanted {
+            return self.in_shape(view.node, &shape);
+        }
+        let axes =
+            wanted.iter().filter_map(|factor| lying.iter().position(|other| other == factor)).collect();
+        let fine = Shape::new(&lying.iter().map(|factor| factor.length).collect::<Vec<_>>());
+        let from = self.in_shape(view.node, &fine)?;
+        let turned = self.transposed(from, axes)?;
+        self.in_shape(turned, &shape)
+    }
+
+    /// The elements of `view` along one axis, as they lie.
+    pub(super) fn flat(&mut self, view: &View) -> Outcome<NodeId> {
+        self.in_shape(view.node, &Shape::new(&[view.elements()]))
+    }
+
+    /// `node`, or its elements in `shape`.
+    fn in_shape(&mut self, node: NodeId, shape: &Shape) -> Outcome<NodeId> {
+        let own = self.shape(node);
+        if own == *shape {
+            return Ok(node);
+        }
+        let op = Op::Reshape(Reshape::To(shape.clone()));
+        self.rearranged(node, op, Op::Reshape(Reshape::To(own)), "reshape")
+    }
+
+    fn transposed(&mut self, node: NodeId, axes: Vec<usize>) -> Outcome<NodeId> {
+        let mut back = axes.clone();
+        axes.iter().enumerate().for_each(|(to, &from)| back[from] = to);
+        let [op, back] =
+            [axes, back].map(|axes| Op::Transpose(Transpose { axes: axes.into_iter().collect() }));
+        self.rearranged(node, op, back, "transpose")
+    }
+
+    /// What `op` makes of `node`, made once; `back` of that is `node` again.
+    fn rearranged(&mut self, node: NodeId, op: Op, back: Op, suffix: &str) -> Outcome<NodeId> {
+        if let Some(&made) = self.arranged.get(&(node, op.clone())) {
+            return Ok(made);
+        }
+        let name = self.name(&format!("{}/{suffix}", self.graph.node(node).name));
+        let made = self.add(&name, op.clone(), &[node], Vec::new())?;
+        self.arranged.insert((node, op), made);
+        self.arranged.insert((made, back), node);
+        Ok(made)
+    }
+
+    /// The tensor of `view` with its axes in their own order, each an axis of the graph.
+    pub(super) fn row_major(&mut self, view: &View) -> Outcome<NodeId> {
+        let within = view.within();
+        let groups: Vec<&[usize]> = within.iter().map(std::slice::from_ref).collect();
+        self.arrange(view, &groups)
+    }
+
+    /// The tensor of `view` with an axis of the graph for each of the file's, in the order in which they lie where each is in
+    /// one piece, else in that of the file; and that order.
+    pub(super) fn natural(&mut self, view: &View) -> Outcome<(NodeId, Vec<usize>)> {
+        let order = view.order().unwrap_or_else(|| view.within());
+        self.ordered(view, &order).map(|node| (node, order))
+    }
+
+    /// The tensor of `view` with an axis of the graph for each of the file's, in this order.
+    pub(super) fn ordered(&mut self, view: &View, order: &[usize]) -> Outcome<NodeId> {
+        let groups: Vec<&[usize]> = order.iter().map(std::slice::from_ref).collect();
+        self.arrange(view, &groups)
+    }
+
+    /// The view of `node`, whose axes are those of `order` of a tensor with as many axes as `like`.
+    pub(super) fn view(&self, node: NodeId, like: &View, order: &[usize]) -> View {
+        let places: Vec<Place> = (0..like.rank()).map(|axis| place(&like.axes[axis], axis, order)).collect();
+        View::new(node, &self.shape(node), &places)
+    }
+
+    /// A tensor of the graph with known values, as the layer `name`: its axes are those of the file that `order` names.
+    pub(super) fn constant(&mut self, name: &str, constant: &Constant, order: &[usize]) -> Outcome<View> {
+        super::call::f32_only(constant.kind, "a tensor that layers compute with")?;
+        let lengths: Vec<usize> = order.iter().map(|&axis| constant.dims[axis]).collect();
+        let left: Vec<usize> = (0..constant.dims.len()).filter(|axis| !order.contains(axis)).collect();
+        let shape = Shape::new(&lengths);
+        let weight = constant
+            .weight(&constant.dims, &[left.as_slice(), order].concat(), shape.clone())
+            .ok_or_else(|| wrong("a constant depends on the number of images of a batch"))?;
+        let node = self.add(name, Op::Constant(ops::Constant { shape: shape.clone() }), &[], vec![weight])?;
+        let axes: Vec<Place> =
+            (0..constant.dims.len()).map(|axis| place(&Axis::one(), axis, order)).collect();
+        Ok(View::new(node, &shape, &axes))
+    }
+
+    /// The operand as a tensor of the graph; a constant becomes a layer.
+    pub(super) fn tensor(&mut self, value: &Value, name: &str) -> Outcome<View> {
+        match value {
+            Value::Tensor(view) => Ok(view.clone()),
+            Value::Constant(constant) => {
+                let name = self.name(name);
+                let order: Vec<usize> = (0..constant.dims.len()).collect();
+                self.constant(&name, constant, &order)
+            }
+            Value::Unknown => Err(wrong("an operand is unknown")),
+        }
+    }
+
+    /// `view` with axes of other lengths, as many elements as it has; none is the batch.
+    pub(super) fn reshaped(&mut self, view: &View, lengths: &[Option<usize>]) -> Outcome<View> {
+        if let Some(reshaped) = view.reshaped(lengths) {
+            return Ok(reshaped);
+        }
+        let dense = self.row_major(view)?;
+        // Elements along one axis can be cut anywhere.
+        let flat = View::new(dense, &Shape::new(&[view.elements()]), &[Place::At(0)]);
+        let flat = View { kind: view.kind, ..flat };
+        flat.reshaped(lengths)
+            .ok_or_else(|| wrong(format!("{:?} can't be reshaped to {lengths:?}", view.lengths())))
+    }
+
+    /// A layer that makes no new values: those of `view` with its axes as they lie.
+    pub(super) fn renamed(&mut self, name: &str, view: &View) -> Outcome<View> {
+        let Some(order) = view.order() else { return self.elementwise(name, Op::Identity, view) };
+        let shape = Shape::new(&order.iter().map(|&axis| view.axes[axis].length()).collect::<Vec<_>>());
+        let op = if self.shape(view.node) == shape { Op::Identity } else { Op::Reshape(Reshape::To(shape)) };
+        let node = self.add(name, op, &[view.node], Vec::new())?;
+        Ok(View { kind: view.kind, ..self.view(node, view, &order) })
+    }
+
+    /// The values of `constant` as a weight that is repeated to a tensor whose axes of the graph are those of `order` of `view`.
+    pub(super) fn repeated(
+        &self,
+        constant: &Constant,
+        view: &View,
+        order: &[usize],
+    ) -> Outcome<(Weight, Shape)> {
+        let Some(missing) = view.rank().checked_sub(constant.dims.len()) else {
+            return Err(wrong(format!(
+                "{:?} has more axes than the tensor that it is to fit, {:?}",
+                constant.dims,
+                view.lengths()
+            )));
+        };
+        let stored = [vec![1; missing], constant.dims.clone()].concat();
+        let outside: Vec<usize> = (0..view.rank()).filter(|axis| !order.contains(axis)).collect();
+        if outside.iter().any(|&axis| stored[axis] != 1) {
+            return Err(mixes(format!(
+                "values of {:?}, other ones for each image of a batch",
+                constant.dims
+            )));
+        }
+        let lengths: Vec<usize> = order.iter().map(|&axis| stored[axis]).collect();
+        // An axis of length 1 in front says nothing.
+        let begin =
+            lengths.iter().take(lengths.len().saturating_sub(1)).take_while(|&&length| length == 1).count();
+        let shape = Shape::new(&lengths[begin..]);
+        let weight = constant
+            .weight(&stored, &[outside.as_slice(), order].concat(), shape.clone())
+            .ok_or_else(|| wrong("values that depend on the number of images of a batch"))?;
+        Ok((weight, shape))
+    }
+
+    /// The function of two operands, repeated to fit each other. Those that don't fit are legality's concern: the result is of
+    /// the first one's shape then.
+    pub(super) fn join(&mut self, name: &str, binary: Binary, sides: [&Value; 2]) -> Outcome<View> {
+        let rank = sides.map(|side| self.dims(side).len()).into_iter().max().unwrap_or(0);
+        let views = sides.map(|side| match side {
+            Value::Tensor(view) => Some(view.widened(rank)),
+            _ => None,
+        });
+        let like = joined(&views, sides, rank)?;
+        let order = views
+            .iter()
+            .flatten()
+            .filter(|view| (0..rank).all(|axis| view.axes[axis].length() == like.axes[axis].length()))
+            .find_map(View::order)
+            .or_else(|| views.iter().flatten().find_map(|view| view.order().filter(|_| rank == 4)))
+            .unwrap_or_else(|| like.within());
+        let order = complete(order, &like.within());
+        let mut nodes = Vec::with_capacity(2);
+        for (view, side) in views.iter().zip(sides) {
+            nodes.push(match (view, side) {
+                (Some(view), _) => self.ordered(view, &order)?,
+                (None, Value::Constant(constant)) => {
+                    let (weight, shape) = self.repeated(constant, &like, &order)?;
+                    let name = self.name(&format!("{name}/constant"));
+                    self.add(&name, Op::Constant(ops::Constant { shape }), &[], vec![weight])?
+                }
+                (None, _) => return Err(wrong("an operand is unknown")),
+            });
+        }
+        let node = self.add(name, Op::Binary(binary), &nodes, Vec::new())?;
+        let shape = self.shape(node);
+        if shape.rank() != order.len() {
+            let padded = [vec![1; order.len().saturating_sub(shape.rank())], shape.axes().to_vec()].concat();
+            let places: Vec<Place> = (0..rank).map(|axis| place(&like.axes[axis], axis, &order)).collect();
+            return Ok(View::new(node, &Shape::new(&padded), &places));
+        }
+        Ok(self.view(node, &like, &order))
+    }
+
+    /// The length of each axis of `value`, none for the batch.
+    pub(super) fn dims(&self, value: &Value) -> Vec<Option<usize>> {
+        match value {
+            Value::Constant(constant) => constant.dims.iter().copied().map(Some).collect(),
+            Value::Tensor(view) => {
+                let length = |axis: &Axis| (*axis != Axis::Batch).then(|| axis.length());
+                view.axes.iter().map(length).collect()
+            }
+            Value::Unknown => Vec::new(),
+        }
+    }
+}
+
+/// The axes of the result of a join of operands with `rank` axes each, as they are counted; how they lie is not said.
+fn joined(views: &[Option<View>; 2], sides: [&Value; 2], rank: usize) -> Outcome<View> {
+    let length = |index: usize, axis: usize| match (&views[index], sides[index]) {
+        (Some(view), _) => view.axes[axis].clone(),
+        (None, Value::Constant(constant)) => {
+            let own = (axis + constant.dims.len()).checked_sub(rank).map_or(1, |axis| constant.dims[axis]);
+            Axis::Of((own != 1).then_some(Factor { length: own, stride: 1 }).into_iter().collect())
+        }
+        (None, _) => Axis::one(),
+    };
+    let mut axes = Vec::with_capacity(rank);
+    for axis in 0..rank {
+        let (a, b) = (length(0, axis), length(1, axis));
+        if (a == Axis::Batch && b.length() > 1) || (b == Axis::Batch && a.length() > 1) {
+            return Err(mixes("the images of a batch meet an axis of another tensor"));
+        }
+        axes.push(match (&a, &b) {
+            (Axis::Batch, _) | (_, Axis::Batch) => Axis::Batch,
+            _ if a.length() == 1 => b,
+            _ => a,
+        });
+    }
+    if axes.iter().filter(|axis| **axis == Axis::Batch).count() > 1 {
+        return Err(mixes("the images of a batch meet those of another tensor"));
+    }
+    let node = views.iter().flatten().map(|view| view.node).next().unwrap_or_default();
+    Ok(View { node, kind: Kind::F32, axes })
+}
+
+/// `order` with the axes of `within` that it has not, in front, and without those that `within` has not.
+fn complete(order: Vec<usize>, within: &[usize]) -> Vec<usize> {
+    let missing = within.iter().copied().filter(|axis| !order.contains(axis));
+    missing.chain(order.iter().copied().filter(|axis| within.contains(axis))).collect()
+}

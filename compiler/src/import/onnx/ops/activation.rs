@@ -1,0 +1,132 @@
+//! Functions of each element.
+
+use frit_ir::Op;
+use frit_ir::ops::{Activation, Scalar};
+
+use crate::import::onnx::call::{Call, Outcome, Value, f32_only, unsupported, wrong};
+use crate::import::onnx::layout::View;
+use crate::import::onnx::network::Network;
+
+/// The operand.
+pub(super) fn operand(network: &mut Network, call: &Call<'_>) -> Outcome<View> {
+    let view = network.tensor(call.operand(0, "input")?, "input")?;
+    f32_only(view.kind, &format!("the input of {}", call.op()))?;
+    Ok(view)
+}
+
+fn apply(network: &mut Network, call: &Call<'_>, activation: Activation) -> Outcome<Vec<Value>> {
+    let view = operand(network, call)?;
+    Ok(vec![Value::Tensor(network.elementwise(&call.name, Op::Activation(activation), &view)?)])
+}
+
+/// One after the other: the first is called after the layer and itself.
+fn both(
+    network: &mut Network,
+    call: &Call<'_>,
+    first: Activation,
+    second: Activation,
+) -> Outcome<Vec<Value>> {
+    let view = operand(network, call)?;
+    let name = network.name(&format!("{}/{}", call.name, first.name()));
+    let inner = network.elementwise(&name, Op::Activation(first), &view)?;
+    Ok(vec![Value::Tensor(network.elementwise(&call.name, Op::Activation(second), &inner)?)])
+}
+
+/// Operators whose name says all.
+pub(super) fn named(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let activation = match call.op() {
+        "Relu" => Activation::Relu,
+        "Sigmoid" => Activation::Sigmoid,
+        "Tanh" => Activation::Tanh,
+        "Softplus" => Activation::Softplus,
+        "Mish" => Activation::Mish,
+        "Erf" => Activation::Erf,
+        "Exp" => Activation::Exp,
+        "Log" => Activation::Log,
+        "Sqrt" => Activation::Sqrt,
+        "Abs" => Activation::Abs,
+        _ => Activation::HardSwish,
+    };
+    apply(network, call, activation)
+}
+
+/// `Gelu`, exact or by tanh.
+pub(super) fn gelu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    match call.string("approximate", "none")? {
+        "none" => apply(network, call, Activation::Gelu),
+        "tanh" => apply(network, call, Activation::GeluTanh),
+        other => Err(wrong(format!("Gelu approximated by {other:?}, which is neither none nor tanh"))),
+    }
+}
+
+/// `Swish`: `x · sigmoid(alpha · x)`.
+pub(super) fn swish(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let alpha = call.float("alpha", 1.0)?;
+    if alpha == 1.0 {
+        return apply(network, call, Activation::Swish);
+    }
+    // swish(alpha · x) / alpha
+    if alpha == 0.0 || !alpha.is_finite() || !alpha.recip().is_finite() {
+        return Err(unsupported(format!("Swish with alpha {alpha}")));
+    }
+    let view = operand(network, call)?;
+    let scaled = |network: &mut Network, name: &str, view: &View, scale: f32| {
+        let rescale = Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(0.0) };
+        network.elementwise(name, Op::Activation(rescale), view)
+    };
+    let inner = network.name(&format!("{}/rescale", call.name));
+    let inner = scaled(network, &inner, &view, alpha)?;
+    let swish = network.name(&format!("{}/swish", call.name));
+    let swish = network.elementwise(&swish, Op::Activation(Activation::Swish), &inner)?;
+    Ok(vec![Value::Tensor(scaled(network, &call.name, &swish, alpha.recip())?)])
+}
+
+/// `LeakyRelu`.
+pub(super) fn leaky_relu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let slope = Scalar::new(call.float("alpha", 0.01)?);
+    apply(network, call, Activation::LeakyRelu { slope, threshold: Scalar::new(0.0) })
+}
+
+/// `Elu`.
+pub(super) fn elu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let alpha = Scalar::new(call.float("alpha", 1.0)?);
+    apply(network, call, Activation::Elu { alpha })
+}
+
+/// `Selu`: an `Elu`, scaled.
+pub(super) fn selu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let (alpha, scale) = (call.float("alpha", 1.673_263_2)?, call.float("gamma", 1.050_701)?);
+    let rescale = Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(0.0) };
+    both(network, call, Activation::Elu { alpha: Scalar::new(alpha) }, rescale)
+}
+
+/// `HardSigmoid`: `alpha · x + beta` between 0 and 1, with an alpha of 0.2 where none is given. That of MobileNetV3 has a
+/// sixth, and 0.5.
+pub(super) fn hard_sigmoid(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let (alpha, beta) = (call.float("alpha", 0.2)?, call.float("beta", 0.5)?);
+    if (alpha - Activation::SIXTH).abs() < 1e-6 && beta == 0.5 {
+        return apply(network, call, Activation::HardSigmoid);
+    }
+    let rescale = Activation::Rescale { scale: Scalar::new(alpha), offset: Scalar::new(beta) };
+    both(network, call, rescale, Activation::Clip { low: Scalar::new(0.0), high: Scalar::new(1.0) })
+}
+
+/// `Clip`: bounds are attributes up to version 10, then operands; one that is left out is none.
+pub(super) fn clip(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    let mut bounds = [f32::NEG_INFINITY, f32::INFINITY];
+    for (index, (bound, name)) in bounds.iter_mut().zip(["min", "max"]).enumerate() {
+        *bound = call.float(name, *bound)?;
+        if let Some(constant) = call.constant(index + 1, name)? {
+            let scalar =
+                constant.scalar().ok_or_else(|| wrong(format!("the {name} of Clip is not one number")))?;
+            *bound = scalar as f32;
+        }
+    }
+    let [low, high] = bounds.map(Scalar::new);
+    apply(network, call, Activation::Clip { low, high })
+}
+
+/// `Neg`.
+pub(super) fn neg(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
+    apply(network, call, Activation::Rescale { scale: Scalar::new(-1.0), offset: Scalar::new(0.0) })
+}

@@ -1,0 +1,278 @@
+//! The values of tensors: in the file, or in one beside it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use frit_ir::Diagnostic;
+use frit_ir::diagnostic::codes;
+use frit_ir::tensor::MAX_ELEMENTS;
+use frit_runtime::map::MappedFile;
+
+use super::constant::Constant;
+use super::kind::Kind;
+use super::symbol::Symbol;
+use crate::import::inside;
+use crate::onnx::Tensor;
+
+/// Says that a tensor's values lie in another file.
+const EXTERNAL: i32 = 1;
+
+/// Where values are read from.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    /// The folder of the model, which files of values must not leave; none where there may be no such file.
+    folder: Option<PathBuf>,
+    /// Files that were opened, by the name that the model has for them.
+    files: BTreeMap<String, Bytes>,
+}
+
+impl Store {
+    pub(super) fn new(folder: Option<&Path>) -> Store {
+        Store { folder: folder.map(Path::to_path_buf), files: BTreeMap::new() }
+    }
+
+    /// The values of `tensor`, which is called `name` where it has no name of its own.
+    pub(super) fn read(&mut self, tensor: &Tensor, name: &str) -> Result<Constant, Diagnostic> {
+        let name = if tensor.name().is_empty() { name } else { tensor.name() };
+        let fault = |reason: String| {
+            let message = format!("the values of the tensor {name} can't be read");
+            Diagnostic::error(codes::ONNX_TENSOR, message).note(reason)
+        };
+        let dims = dims(tensor).map_err(|reason| match reason {
+            Axes::Negative(length) => fault(format!("its axis of {length} elements is negative")),
+            Axes::TooLarge => {
+                let message = format!("the tensor {name} of {} has more than 2^40 elements", spelled(tensor));
+                Diagnostic::error(codes::TENSOR_SIZE, message)
+            }
+        })?;
+        let kind = Kind(tensor.data_type());
+        let Some(bytes) = kind.bytes() else {
+            let message = format!("the tensor {name} is of {kind}, which frit does not read");
+            return Err(Diagnostic::error(codes::ONNX_TYPE, message)
+                .help("convert the model to float32 before it is exported"));
+        };
+        // Both factors are at most 2^40 and 2^3.
+        let count = dims.iter().product::<usize>();
+        let needed = count * bytes;
+        let data = if tensor.data_location() == EXTERNAL || !tensor.external_data.is_empty() {
+            Some(self.external(tensor, needed).map_err(fault)?)
+        } else {
+            tensor.raw_data.clone()
+        };
+        let found = match &data {
+            Some(data) => data.len(),
+            None if kind == Kind::F32 => tensor.float_data.iter().map(Bytes::len).sum(),
+            None => typed(tensor, kind).map_or(0, |values| values.len() * bytes),
+        };
+        if found != needed {
+            return Err(fault(format!(
+                "there are {found} bytes of data, its shape {} needs {needed}",
+                spelled(tensor)
+            )));
+        }
+        Ok(match data {
+            Some(data) if kind == Kind::F32 => Constant::lent(dims, data),
+            None if kind == Kind::F32 => Constant::lent(dims, joined(&tensor.float_data)),
+            Some(data) => {
+                Constant::new(kind, dims, data.chunks_exact(bytes).map(|value| number(kind, value)))
+            }
+            None => Constant::new(kind, dims, typed(tensor, kind).into_iter().flatten()),
+        })
+    }
+
+    /// The bytes of a tensor that lie in another file.
+    fn external(&mut self, tensor: &Tensor, needed: usize) -> Result<Bytes, String> {
+        let entry = |key: &str| {
+            tensor.external_data.iter().find(|entry| entry.key() == key).map(|entry| entry.value().to_owned())
+        };
+        let number = |key: &str, default: usize| match entry(key) {
+            None => Ok(default),
+            Some(text) => {
+                let bytes = text.trim().parse::<i64>().ok().and_then(|bytes| usize::try_from(bytes).ok());
+                bytes.ok_or_else(|| {
+                    format!(
+                        "the {key} of its external data is {text:?}, which is no number of bytes in a file"
+                    )
+                })
+            }
+        };
+        let location = entry("location").ok_or("its external data has no location")?;
+        let (offset, length) = (number("offset", 0)?, number("length", needed)?);
+        let file = self.file(&location).map_err(|reason| format!("external data {location:?}: {reason}"))?;
+        match offset.checked_add(length) {
+            Some(end) if end <= file.len() => Ok(file.slice(offset..end)),
+            _ => Err(format!(
+                "external data {location:?} ends after {} bytes, before the {length} from {offset} on",
+                file.len()
+            )),
+        }
+    }
+
+    fn file(&mut self, location: &str) -> Result<Bytes, String> {
+        if let Some(bytes) = self.files.get(location) {
+            return Ok(bytes.clone());
+        }
+        let folder = self.folder.as_ref().ok_or("a model without a folder can't name files")?;
+        let path = inside(folder, location.strip_prefix("./").unwrap_or(location))?;
+        let bytes = Bytes::from_owner(map(&path).map_err(|error| error.to_string())?);
+        self.files.insert(location.to_owned(), bytes.clone());
+        Ok(bytes)
+    }
+}
+
+/// The bytes of a file, which must be one: whoever opens a pipe waits for its other end.
+pub(super) fn map(path: &Path) -> std::io::Result<MappedFile> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    MappedFile::open(path)
+}
+
+/// Why there are no axes.
+enum Axes {
+    Negative(i64),
+    TooLarge,
+}
+
+fn dims(tensor: &Tensor) -> Result<Vec<usize>, Axes> {
+    let length = |&length: &i64| usize::try_from(length).map_err(|_| Axes::Negative(length));
+    let dims = tensor.dims.iter().map(length).collect::<Result<Vec<usize>, Axes>>()?;
+    let product = dims.iter().try_fold(1u64, |product, &length| product.checked_mul(length as u64));
+    product.filter(|&product| product <= MAX_ELEMENTS).ok_or(Axes::TooLarge)?;
+    Ok(dims)
+}
+
+fn spelled(tensor: &Tensor) -> String {
+    match tensor.dims.as_slice() {
+        [] => "scalar".to_owned(),
+        dims => dims.iter().map(i64::to_string).collect::<Vec<_>>().join("x"),
+    }
+}
+
+fn joined(parts: &[Bytes]) -> Bytes {
+    match parts {
+        [one] => one.clone(),
+        parts => Bytes::from(parts.concat()),
+    }
+}
+
+/// A value of `kind` from its bytes, of which there are as many as it has.
+fn number(kind: Kind, bytes: &[u8]) -> Symbol {
+    let mut wide = [0; 8];
+    wide[..bytes.len()].copy_from_slice(bytes);
+    let bits = u64::from_le_bytes(wide);
+    match kind {
+        Kind::F64 => Symbol::Float(f64::from_bits(bits)),
+        Kind::F16 => Symbol::Float(half(bits as u16)),
+        Kind::BF16 => Symbol::Float(f64::from(f32::from_bits((bits as u32) << 16))),
+        Kind::I8 => Symbol::Int(i64::from(bits as i8)),
+        Kind::I16 => Symbol::Int(i64::from(bits as i16)),
+        Kind::I32 => Symbol::Int(i64::from(bits as i32)),
+        _ => Symbol::Int(bits as i64),
+    }
+}
+
+/// A number of IEEE 754 half precision.
+fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    let magnitude = match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
+}
+
+/// The values in the field that is meant for `kind`.
+fn typed(tensor: &Tensor, kind: Kind) -> Option<Vec<Symbol>> {
+    let of_bits = |&value: &i32| number(kind, &(value as u16).to_le_bytes());
+    Some(match kind {
+        Kind::I64 => tensor.int64_data.iter().copied().map(Symbol::Int).collect(),
+        Kind::F64 => tensor.double_data.iter().copied().map(Symbol::Float).collect(),
+        Kind::U32 | Kind::U64 => tensor.uint64_data.iter().map(|&value| Symbol::Int(value as i64)).collect(),
+        Kind::F16 | Kind::BF16 => tensor.int32_data.iter().map(of_bits).collect(),
+        Kind::I32 | Kind::I16 | Kind::I8 | Kind::U16 | Kind::U8 | Kind::BOOL => {
+            tensor.int32_data.iter().map(|&value| Symbol::Int(i64::from(value))).collect()
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::Entry;
+
+    fn tensor(kind: Kind, dims: &[i64]) -> Tensor {
+        Tensor {
+            name: Some("w".to_owned()),
+            data_type: Some(kind.0),
+            dims: dims.to_vec(),
+            ..Tensor::default()
+        }
+    }
+
+    fn read(tensor: &Tensor) -> Result<Constant, Diagnostic> {
+        Store::new(None).read(tensor, "")
+    }
+
+    #[test]
+    fn values_come_from_any_of_the_fields() {
+        let floats = [1.0f32, -2.0];
+        let bytes: Vec<u8> = floats.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let raw = Tensor { raw_data: Some(bytes.clone().into()), ..tensor(Kind::F32, &[2]) };
+        let parts = vec![Bytes::from(bytes[..4].to_vec()), Bytes::from(bytes[4..].to_vec())];
+        let typed = Tensor { float_data: parts, ..tensor(Kind::F32, &[2]) };
+        for tensor in [raw, typed] {
+            assert_eq!(read(&tensor).unwrap().known_floats().unwrap(), [1.0, -2.0]);
+        }
+        let ints = Tensor { int64_data: vec![-1, i64::MAX], ..tensor(Kind::I64, &[2]) };
+        assert_eq!(read(&ints).unwrap().known_ints().unwrap(), [-1, i64::MAX]);
+        let halves = Tensor { int32_data: vec![0x3c00, 0xc000, 0x0001], ..tensor(Kind::F16, &[3]) };
+        assert_eq!(read(&halves).unwrap().known_floats().unwrap(), [1.0, -2.0, 2f64.powi(-24)]);
+        let bytes = Tensor { raw_data: Some(vec![255, 1].into()), ..tensor(Kind::I8, &[2]) };
+        assert_eq!(read(&bytes).unwrap().known_ints().unwrap(), [-1, 1]);
+    }
+
+    #[test]
+    fn as_many_values_as_the_shape_says_and_no_impossible_shape() {
+        let short = Tensor { raw_data: Some(vec![0; 4].into()), ..tensor(Kind::F32, &[2]) };
+        assert_eq!(read(&short).unwrap_err().code, codes::ONNX_TENSOR);
+        assert_eq!(read(&tensor(Kind::F32, &[-1])).unwrap_err().code, codes::ONNX_TENSOR);
+        assert_eq!(read(&tensor(Kind::F32, &[1 << 40, 1 << 40])).unwrap_err().code, codes::TENSOR_SIZE);
+        assert_eq!(read(&tensor(Kind(8), &[1])).unwrap_err().code, codes::ONNX_TYPE);
+    }
+
+    #[test]
+    fn other_files_lie_in_the_folder_and_are_long_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        std::fs::write(folder.path().join("sub/w"), 7.0f32.to_le_bytes().repeat(2)).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
+        let mut store = Store::new(Some(folder.path()));
+        let mut external = |entries: &[(&str, &str)]| {
+            let entry =
+                |&(key, value): &(&str, &str)| Entry { key: Some(key.into()), value: Some(value.into()) };
+            let external_data = entries.iter().map(entry).collect();
+            store.read(&Tensor { external_data, ..tensor(Kind::F32, &[1]) }, "")
+        };
+        let at = ("location", "./sub/w");
+        assert_eq!(external(&[at, ("offset", "4")]).unwrap().scalar(), Some(7.0));
+        for entries in [
+            &[at, ("offset", "8")][..],
+            &[at, ("offset", "-4")],
+            &[at, ("offset", "99999999999999999999")],
+            &[at, ("offset", "18446744073709551615")],
+            &[at, ("length", "8")],
+            &[("location", "/etc/passwd")],
+            &[("location", "sub/../../w")],
+            &[("location", "link")],
+            &[("location", "sub")],
+            &[("offset", "0")],
+        ] {
+            assert_eq!(external(entries).unwrap_err().code, codes::ONNX_TENSOR, "{entries:?}");
+        }
+    }
+}
