@@ -274,11 +274,12 @@ impl<'a> Factors<'a> {
 }
 
 /// The place, among the values that `op` has for the kernel's filters or input channels, of the one for weight `index` of a
-/// kernel of `shape`: `[.., inputs of a group, filters]`.
+/// kernel of `shape`: `[.., inputs of a group, filters]`, or of a factor a filter.
 fn inputs_of(op: &Operator, shape: &Shape, index: usize) -> usize {
-    let (filters, inputs) = (shape.channels(), shape.axes()[shape.rank() - 2]);
+    let filters = shape.channels();
     match *op {
         Operator::ScaleInputs { groups } | Operator::SumInputs { groups } => {
+            let inputs = shape.axes()[shape.rank() - 2];
             let (filter, input) = (index % filters, index / filters % inputs);
             filter / (filters / groups) * inputs + input
         }

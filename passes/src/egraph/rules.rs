@@ -31,6 +31,7 @@ pub struct Rule {
 /// All rules, in the order in which they are searched.
 pub const ALL: &[&Rule] = &[
     &batch_norm::FOLD_BATCH_NORM,
+    &batch_norm::FOLD_RESCALE_BEFORE_NORM,
     &activation::NAME_CLAMP,
     &activation::MERGE_CLAMPS,
     &activation::FUSE_ACTIVATION,
@@ -46,6 +47,7 @@ pub const ALL: &[&Rule] = &[
     &spelling::NAME_PRELU,
     &scale::FOLD_RESCALE,
     &scale::FOLD_CHANNELS,
+    &scale::FOLD_HARD_SIGMOID,
     &scale::FOLD_SCALE_BEFORE,
     &scale::FOLD_SCALE_BEFORE_DENSE,
     &residual::FUSE_RESIDUAL,

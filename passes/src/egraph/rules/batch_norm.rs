@@ -1,9 +1,10 @@
 //! Batch normalisation (Ioffe and Szegedy, 2015) into the weights before it.
 
 use frit_ir::Op;
-use frit_ir::ops::Epilogue;
+use frit_ir::ops::{Activation, BatchNorm, Epilogue};
 
 use super::Rule;
+use super::scalar::line;
 use crate::egraph::language::{ENode, Kind, Operator};
 use crate::egraph::saturate::{Found, Site, Term};
 
@@ -15,6 +16,14 @@ pub(super) const FOLD_BATCH_NORM: Rule = Rule {
             groups, as the kernel's last axis counts filters",
     root: Kind::BatchNorm,
     find: fold_batch_norm,
+};
+
+/// `batch_norm(x * scale + offset) = batch_norm(x)` with another mean and factor.
+pub(super) const FOLD_RESCALE_BEFORE_NORM: Rule = Rule {
+    name: "fold-rescale-before-norm",
+    sound: "x * scale + offset - mean is scale times x - (mean - offset) / scale, where the scale is not zero",
+    root: Kind::BatchNorm,
+    find: fold_rescale_before_norm,
 };
 
 fn fold_batch_norm(site: &Site<'_>, found: &mut Found<'_>) {
@@ -42,6 +51,35 @@ fn fold_batch_norm(site: &Site<'_>, found: &mut Found<'_>) {
         folded.children.truncate(sum.operands().len());
         folded.children.extend([scaled, shift]);
         found.equal(&[sum, site.root], term, folded);
+    }
+}
+
+fn fold_rescale_before_norm(site: &Site<'_>, found: &mut Found<'_>) {
+    let Some(Op::BatchNorm(norm)) = site.root.op() else { return };
+    let [before, rest @ .., mean, variance] = &site.root.children[..] else { return };
+    let (gamma, beta) = rest.split_at(usize::from(norm.scale));
+    for rescale in site.inside(*before) {
+        let Some(&Op::Activation(Activation::Rescale { scale, offset })) = rescale.op() else { continue };
+        let operand = rescale.children[0];
+        // What takes it in otherwise does: the weights behind it have one form.
+        let takes = |node: &ENode| line(node).is_some() || node.epilogue().is_some_and(Epilogue::is_linear);
+        if !scale.get().recip().is_normal() || site.is_made_by(operand, takes) {
+            continue;
+        }
+        let mut term = Term::default();
+        let channels = site.shape(*mean).map_or(0, frit_ir::Shape::channels);
+        let [factor, shift] =
+            [scale, offset].map(|value| term.push(ENode::new(Operator::Uniform { value, channels }, &[])));
+        let scaled = match gamma {
+            [gamma] => term.push(ENode::new(Operator::ScaleFilters, &[*gamma, factor])),
+            _ => factor,
+        };
+        let inverse = term.push(ENode::new(Operator::Reciprocal, &[factor]));
+        let moved = Operator::BatchNormShift { beta: false, bias: true };
+        let moved = term.push(ENode::new(moved, &[shift, inverse, *mean]));
+        let folded = Op::BatchNorm(BatchNorm { scale: true, ..*norm });
+        let children = [&[operand, scaled], beta, &[moved, *variance]].concat();
+        found.equal(&[rescale, site.root], term, ENode::layer(folded, &children));
     }
 }
 

@@ -43,23 +43,65 @@ pub(super) const FOLD_SCALE_BEFORE_DENSE: Rule = Rule {
     find: fold_scale_before,
 };
 
+/// `hard_sigmoid(conv(x, w; clamp)) = conv(x, w / 6; clamp)` with other bounds.
+pub(super) const FOLD_HARD_SIGMOID: Rule = Rule {
+    name: "fold-hard-sigmoid",
+    sound: "a hard sigmoid is the line x / 6 + 1/2 between 0 and 1; a rising line of a clamp is the clamp of the line to \
+            the line of its bounds, and the line goes into the weights; all but for the rounding of a sixth",
+    root: Kind::Activation,
+    find: fold_hard_sigmoid,
+};
+
 fn fold_behind(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(affine) = affine(site, site.class, site.root) else { return };
     let channels = site.shape(site.class).map_or(0, frit_ir::Shape::channels);
     for sum in site.inside(affine.of) {
-        let Some(epilogue) = sum.epilogue().filter(|epilogue| epilogue.is_linear()) else { continue };
-        let &[kernel, ref bias @ ..] = sum.weights() else { continue };
-        let mut term = affine.term.clone();
-        let scaled = match affine.scale {
-            Some(scale) => term.push(ENode::new(Operator::ScaleFilters, &[kernel, scale])),
-            None => kernel,
+        if !sum.epilogue().is_some_and(Epilogue::is_linear) {
+            continue;
+        }
+        let mut affine = affine.clone();
+        let folded = scaled(sum, &mut affine, channels);
+        found.equal(&affine.matched(&[sum, site.root]), affine.term, folded);
+    }
+}
+
+/// `sum` with what `affine` does behind its biased sums in its weights.
+fn scaled(sum: &ENode, affine: &mut Affine<'_>, channels: usize) -> ENode {
+    let (kernel, bias) = (sum.weights()[0], sum.weights().get(1).copied());
+    let kernel = match affine.scale {
+        Some(scale) => affine.term.push(ENode::new(Operator::ScaleFilters, &[kernel, scale])),
+        None => kernel,
+    };
+    let bias = biased(bias, (affine.scale, affine.shift), channels, &mut affine.term);
+    let epilogue = sum.epilogue().copied().unwrap_or_default();
+    let mut scaled = sum.with_epilogue(Epilogue { bias: bias.is_some(), ..epilogue });
+    scaled.children.truncate(sum.operands().len());
+    scaled.children.push(kernel);
+    scaled.children.extend(bias);
+    scaled
+}
+
+fn fold_hard_sigmoid(site: &Site<'_>, found: &mut Found<'_>) {
+    let Some(Op::Activation(Activation::HardSigmoid)) = site.root.op() else { return };
+    let channels = site.shape(site.class).map_or(0, frit_ir::Shape::channels);
+    for sum in site.inside(site.root.children[0]) {
+        let Some(epilogue) = sum.epilogue() else { continue };
+        let Some((low, high)) = epilogue.activation.and_then(|activation| activation.bounds()) else {
+            continue;
         };
-        let bias = biased(bias.first().copied(), (affine.scale, affine.shift), channels, &mut term);
-        let mut folded = sum.with_epilogue(Epilogue { bias: bias.is_some(), ..*epilogue });
-        folded.children.truncate(sum.operands().len());
-        folded.children.push(scaled);
-        folded.children.extend(bias);
-        found.equal(&affine.matched(&[sum, site.root]), term, folded);
+        // False for NaN as well.
+        let is_interval = low <= high;
+        if epilogue.residual || epilogue.activation_after.is_some() || !is_interval {
+            continue;
+        }
+        let mut affine = Affine::of(site.root.children[0]);
+        affine.scale = Some(affine.term.push(uniform(Scalar::new(Activation::SIXTH), channels)));
+        affine.shift = Some(affine.term.push(uniform(Scalar::new(0.5), channels)));
+        let [low, high] = [low, high].map(|bound| Scalar::new(Activation::HardSigmoid.apply(bound)));
+        let activation = Some(super::activation::named(Activation::Clip { low, high }));
+        let clamped = sum.with_epilogue(Epilogue { activation, ..*epilogue });
+        let folded = scaled(&clamped, &mut affine, channels);
+        found.equal(&[sum, site.root], affine.term, folded);
     }
 }
 
@@ -73,8 +115,9 @@ fn fold_scale_before(site: &Site<'_>, found: &mut Found<'_>) {
     for node in site.inside(operand) {
         let Some(affine) = affine(site, operand, node) else { continue };
         // What could take it in itself does: a chain of n such layers has one form, not 2^n.
+        let takes_rescale = is_rescale(node) || node.kind() == Kind::BatchNorm;
         let takes = |before: &ENode| {
-            before.epilogue().is_some_and(Epilogue::is_linear) || is_rescale(before) && is_rescale(node)
+            before.epilogue().is_some_and(Epilogue::is_linear) || is_rescale(before) && takes_rescale
         };
         let is_padded = affine.shift.is_some() && padding != Padding::default();
         if is_padded || site.inside(affine.of).iter().any(takes) {
@@ -91,6 +134,7 @@ fn is_rescale(node: &ENode) -> bool {
 }
 
 /// A factor and a summand for each channel of a tensor, where there are any.
+#[derive(Clone)]
 struct Affine<'a> {
     of: Id,
     /// Holds the two.

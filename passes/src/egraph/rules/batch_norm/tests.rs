@@ -144,3 +144,51 @@ fn weights_that_nothing_folds_into_keep_their_name_and_values() {
     };
     assert!(std::sync::Arc::ptr_eq(before, after), "the values are shared, not copied");
 }
+
+proptest! {
+    #[test]
+    fn a_rescale_before_a_norm_changes_no_value(
+        factor in prop::sample::select(vec![0.5f32, -2.0, 0.25]),
+        offset in prop::sample::select(vec![0.0f32, 1.5, -1.0]),
+        (scale, center, padded, dense) in any::<(bool, bool, bool, bool)>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let x = if dense { net.input("x", &[3]) } else { net.input("x", &[5, 4, 3]) };
+        let rescale = Activation::Rescale { scale: Scalar::new(factor), offset: Scalar::new(offset) };
+        let y = net.activation("rescale", rescale, x);
+        let mut y = net.add("norm", norm(scale, center), &[y]);
+        // What takes in the norm takes its factors in their folded form.
+        if dense {
+            y = net.dense("dense", 2, y);
+        } else if padded {
+            y = net.conv("conv", Conv2d { padding: crate::testing::around(1), ..conv(4, 3) }, y);
+        }
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        prop_assert!(rewriting.firings.contains_key("fold-rescale-before-norm"));
+        prop_assert_eq!(ops(&graph).len(), 1 + usize::from(padded && !dense));
+        if dense {
+            prop_assert_eq!(rewriting.firings["fold-scale-before-dense"], 1);
+        }
+    }
+}
+
+#[test]
+fn a_rescale_to_nothing_and_one_that_a_layer_takes_in_stay_out_of_the_norm() {
+    for factor in [0.0, 0.5] {
+        let mut net = Net::new(9);
+        let mut y = net.input("x", &[5, 4, 3]);
+        if factor != 0.0 {
+            y = net.conv("conv", conv(4, 3), y);
+        }
+        let rescale = Activation::Rescale { scale: Scalar::new(factor), offset: Scalar::new(1.0) };
+        let y = net.activation("rescale", rescale, y);
+        let y = net.batch_norm("norm", y);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        assert!(!rewriting.firings.contains_key("fold-rescale-before-norm"));
+    }
+}

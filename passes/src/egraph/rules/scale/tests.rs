@@ -2,7 +2,7 @@ use frit_ir::Op;
 use frit_ir::ops::{Activation, Binary, Conv2d, Dense, Epilogue, Scalar};
 use proptest::prelude::*;
 
-use crate::testing::{Net, around, assert_equal, conv, ops, optimised};
+use crate::testing::{Net, around, assert_equal, conv, difference, ops, optimised};
 
 fn rescale(scale: f32, offset: f32) -> Activation {
     Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(offset) }
@@ -204,6 +204,57 @@ proptest! {
         assert_equal(&source, &graph);
         prop_assert!(rewriting.firings.contains_key("fold-scale-before-dense"));
         prop_assert!(ops(&graph).len() == 1, "{:?}", ops(&graph));
+    }
+}
+
+/// What a sixth that is rounded may move a value by.
+const ROUNDED: f64 = 1e-6;
+
+proptest! {
+    #[test]
+    fn a_hard_sigmoid_behind_a_clamp_changes_no_value(
+        (groups, inputs, filters) in channels(),
+        clamp in prop::sample::select(vec![(0.0, f32::INFINITY), (0.0, 6.0), (-1.0, 1.0), (-4.0, 2.0), (4.0, 5.0)]),
+        (bias, dense) in any::<(bool, bool)>(),
+        seed in any::<u64>(),
+    ) {
+        let mut net = Net::new(seed);
+        let epilogue = Epilogue::with_bias(bias);
+        let y = if dense {
+            let x = net.input("x", &[inputs]);
+            net.add("sum", Op::Dense(Dense { units: filters, epilogue }), &[x])
+        } else {
+            let x = net.input("x", &[4, 5, inputs]);
+            net.conv("sum", Conv2d { groups, epilogue, ..conv(filters, 2) }, x)
+        };
+        let (low, high) = (Scalar::new(clamp.0), Scalar::new(clamp.1));
+        let y = net.activation("clamp", Activation::Clip { low, high }, y);
+        let y = net.activation("gate", Activation::HardSigmoid, y);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        prop_assert!(difference(&source, &graph) <= ROUNDED);
+        prop_assert!(rewriting.firings.contains_key("fold-hard-sigmoid"));
+        prop_assert!(ops(&graph).len() == 1, "{:?}", ops(&graph));
+    }
+}
+
+#[test]
+fn a_hard_sigmoid_behind_a_residual_or_what_is_no_clamp_stays() {
+    for residual in [false, true] {
+        let mut net = Net::new(8);
+        let x = net.input("x", &[3, 3, 2]);
+        let mut y = net.conv("conv", conv(2, 1), x);
+        if residual {
+            y = net.activation("relu", Activation::Relu, y);
+            y = net.sum("add", y, x);
+        } else {
+            y = net.activation("tanh", Activation::Tanh, y);
+        }
+        let y = net.activation("gate", Activation::HardSigmoid, y);
+        let source = net.finish(&[y]);
+        let (graph, rewriting) = optimised(&source);
+        assert_equal(&source, &graph);
+        assert!(!rewriting.firings.contains_key("fold-hard-sigmoid"));
     }
 }
 
