@@ -27,7 +27,7 @@ const CRATES: [(&str, &[&str]); 6] = [
 const ROOMS: [(&str, &[&str]); 22] = [
     ("onnx", &[]),
     ("import", &["onnx"]),
-    ("export", &["import"]),
+    ("export", &["import", "onnx"]),
     ("zoo", &["import"]),
     ("vector", &[]),
     ("machine", &["vector"]),

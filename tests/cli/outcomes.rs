@@ -187,3 +187,32 @@ fn a_golden_of_another_shape_is_refused() {
     let stderr = folder.frit("verify tiny.json --against golden.npz").fails(1);
     assert!(stderr.starts_with("error[FR0031]: "), "{stderr}");
 }
+
+#[test]
+fn convert_writes_by_the_ending_and_reports_nothing() {
+    let folder = Folder::with_tiny();
+    for options in ["tiny.json -o a.onnx", "tiny.json -o b.onnx --optimized", "tiny.json -o c.json"] {
+        let outcome = folder.frit(&format!("convert {options}"));
+        assert_eq!(outcome.stderr, "", "{options}");
+        assert_eq!(outcome.ok(), "", "{options}");
+    }
+    // The ten layers of batch norms and activations are gone into the others.
+    assert!(folder.read("b.onnx").len() < folder.read("a.onnx").len());
+    let summary = |model: &str| folder.frit(&format!("check {model}")).ok();
+    assert_eq!(summary("c.json"), summary("tiny.json"));
+    assert_eq!(folder.read("a.onnx"), {
+        folder.frit("convert tiny.json -o again.onnx").ok();
+        folder.read("again.onnx")
+    });
+}
+
+#[test]
+fn convert_refuses_other_endings_and_leaves_nothing_of_what_a_format_can_not_hold() {
+    let folder = Folder::with_tiny();
+    let before = folder.names();
+    let stderr = folder.frit("convert tiny.json -o a.tflite").fails(2);
+    assert!(stderr.contains(".onnx or .json"), "{stderr}");
+    let stderr = folder.frit("convert tiny.json -o a.json --optimized").fails(1);
+    assert!(stderr.contains("FR0303"), "{stderr}");
+    assert_eq!(folder.names(), before);
+}

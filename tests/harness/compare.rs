@@ -161,7 +161,10 @@ pub fn values(tensors: &[Tensor<f32>]) -> Vec<Vec<f32>> {
 
 /// How much of each output's largest magnitude is lost to rounding, whoever computes it in f32: several times what the
 /// interpreter loses in that arithmetic. Where random values cancel each other, that is more than any fixed tolerance.
-fn rounding(graph: &Graph, inputs: &[Tensor<f32>], exact: &[Vec<f64>]) -> Result<Vec<f64>, String> {
+///
+/// # Errors
+/// The faults of the graph, in words.
+pub fn rounding(graph: &Graph, inputs: &[Tensor<f32>], exact: &[Vec<f64>]) -> Result<Vec<f64>, String> {
     let outputs = interpret::run(graph, inputs).map_err(|faults| format!("{faults:?}"))?;
     let lost = |(exact, output): (&Vec<f64>, Tensor<f32>)| {
         let finite = exact.iter().zip(output).filter(|(exact, found)| exact.is_finite() && found.is_finite());

@@ -8,7 +8,6 @@ mod layer;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use frit_ir::diagnostic::codes;
 use frit_ir::ops::Input;
 use frit_ir::weights::Data;
 use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Preprocess, Shape};
@@ -16,6 +15,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Serialize;
 
+use super::not_expressible;
 use crate::import::limits;
 
 /// The names of the files beside the description, as it will spell them; both lie in its folder.
@@ -74,11 +74,6 @@ pub fn write(graph: &Graph, beside: &Beside<'_>) -> Result<Written, Faults> {
 /// `value` in JSON.
 fn spelled<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("strings and numbers always serialise")
-}
-
-/// The fault that a description can't hold something.
-fn not_expressible(message: impl Into<String>) -> Diagnostic {
-    Diagnostic::error(codes::NOT_EXPRESSIBLE, message)
 }
 
 fn outputs(graph: &Graph) -> Vec<&str> {

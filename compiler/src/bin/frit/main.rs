@@ -7,7 +7,9 @@ mod check;
 mod compile;
 mod completions;
 mod console;
+mod convert;
 mod cost;
+mod description;
 mod explain;
 mod failure;
 mod images;
@@ -45,6 +47,7 @@ Examples:
   frit check model.json
   frit run model.json photo.jpg --top 5
   frit compile model.json -o model.frit
+  frit convert model.json -o model.onnx
   frit run model.frit photo.jpg --top 5
   frit bench model.json --compare fused,unfused --threads 1,2";
 
@@ -54,6 +57,7 @@ enum Command {
     Inspect(inspect::Args),
     Cost(cost::Args),
     Compile(compile::Args),
+    Convert(convert::Args),
     Run(run::Args),
     Bench(bench::Args),
     Verify(verify::Args),
@@ -71,6 +75,7 @@ impl Command {
             Command::Inspect(args) => (args.json(), Some(&mut args.model)),
             Command::Cost(args) => (args.format.json(), Some(&mut args.model)),
             Command::Compile(args) => (args.format.json(), Some(&mut args.model)),
+            Command::Convert(args) => (false, Some(&mut args.model)),
             Command::Run(args) => (args.format.json(), Some(&mut args.model)),
             Command::Bench(args) => (args.format.json(), Some(&mut args.model)),
             Command::Verify(args) => (args.format.json(), Some(&mut args.model)),
@@ -94,6 +99,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args, &console),
         Command::Cost(args) => cost::run(args, &console),
         Command::Compile(args) => compile::run(args, &console),
+        Command::Convert(args) => convert::run(args, &console),
         Command::Run(args) => run::run(args, &console),
         Command::Bench(args) => bench::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),

@@ -1,0 +1,152 @@
+//! Networks written as ONNX: ONNX's own checker accepts them, and ONNX Runtime computes what the interpreter computes.
+//!
+//! `FRIT_PYTHON` names a Python that has the packages of `tests/requirements.txt`. Where `CI` is set it must be there.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+use std::{env, iter};
+
+use frit_compiler::export::onnx;
+use frit_compiler::import::{Source, json};
+use frit_compiler::{Options, optimise, zoo};
+use frit_ir::{Graph, Shape, Tensor, random};
+use frit_tests::{compare, networks, root};
+use ndarray::{ArrayD, Axis, arr0};
+use ndarray_npy::NpzWriter;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, TestRunner};
+
+/// Images in the batch.
+const BATCH: u64 = 2;
+
+/// Random networks of each kind.
+const RANDOM: usize = 150;
+
+/// The Python that checks; none where it is not set, which is said. In CI nothing is left out.
+fn python() -> Option<OsString> {
+    let python = env::var_os("FRIT_PYTHON");
+    assert!(
+        python.is_some() || env::var_os("CI").is_none(),
+        "FRIT_PYTHON is not set: in CI nothing is left out"
+    );
+    if python.is_none() {
+        eprintln!("FRIT_PYTHON is not set: what is written as ONNX is compared with nothing");
+    }
+    python
+}
+
+/// Writes `graph` to `folder` with a batch of inputs and what the interpreter makes of each.
+fn write(folder: &Path, name: &str, graph: &Graph) -> Result<(), String> {
+    let bytes = onnx::write(graph).map_err(|faults| format!("{name}: {faults}\n{graph:?}"))?;
+    fs::write(folder.join(name).with_extension("onnx"), bytes).map_err(|error| error.to_string())?;
+    fs::write(folder.join(name).with_extension("txt"), format!("{graph:?}"))
+        .map_err(|error| error.to_string())?;
+    let images: Vec<Vec<Tensor>> = (0..BATCH).map(|seed| networks::inputs(graph, seed)).collect();
+    let shapes = graph.shapes().map_err(|faults| faults.to_string())?;
+    let file = File::create(folder.join(name).with_extension("npz")).map_err(|error| error.to_string())?;
+    let mut arrays = NpzWriter::new(file);
+    let mut add = |name: String, array: &ArrayD<f32>| {
+        arrays.add_array(name, array).map(drop).map_err(|error| error.to_string())
+    };
+    for (index, id) in graph.inputs().into_iter().enumerate() {
+        let values: Vec<ArrayD<f32>> = images.iter().map(|image| image[index].clone()).collect();
+        add(format!("in.{}", graph.node(id).name), &stacked(&values))?;
+    }
+    let exact: Vec<Vec<Vec<f64>>> =
+        images.iter().map(|image| compare::interpreted(graph, image)).collect::<Result<_, _>>()?;
+    let rounding: Vec<Vec<f64>> = images
+        .iter()
+        .zip(&exact)
+        .map(|(image, exact)| compare::rounding(graph, image, exact))
+        .collect::<Result<_, _>>()?;
+    for (index, &id) in graph.outputs().iter().enumerate() {
+        let name = &graph.node(id).name;
+        let tensor = |output: &Vec<Vec<f64>>| shaped(&shapes[&id], &output[index]);
+        add(format!("out.{name}"), &stacked(&exact.iter().map(tensor).collect::<Vec<_>>()))?;
+        let lost = rounding.iter().map(|lost| lost[index]).fold(0.0, f64::max);
+        add(format!("rounding.{name}"), &arr0(lost as f32).into_dyn())?;
+    }
+    arrays.finish().map(drop).map_err(|error| error.to_string())
+}
+
+fn shaped(shape: &Shape, values: &[f64]) -> ArrayD<f32> {
+    let values = values.iter().map(|&value| value as f32).collect();
+    ArrayD::from_shape_vec(shape.axes(), values).expect("an output has its shape")
+}
+
+fn stacked(images: &[ArrayD<f32>]) -> ArrayD<f32> {
+    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
+    ndarray::stack(Axis(0), &views).expect("images are alike")
+}
+
+/// Hands the folder to ONNX Runtime.
+fn judge(python: &OsString, folder: &Path) {
+    let script = root().join("tests/exports.py");
+    let output = Command::new(python).arg(script).arg(folder).output().expect("FRIT_PYTHON runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A network of the zoo, made small.
+fn small(name: &str) -> Graph {
+    let resolution = if ["xception", "inception_resnet_v2"].contains(&name) { 96 } else { 64 };
+    let options = zoo::ZooOptions { width: 0.25, resolution: Some(resolution), ..zoo::ZooOptions::default() };
+    let text = zoo::description(name, &options).unwrap_or_else(|faults| panic!("{faults}"));
+    let source = Source { file: format!("{name}.json"), ..Source::default() };
+    json::read(&text, &source).unwrap_or_else(|faults| panic!("{faults}")).0
+}
+
+#[test]
+fn random_networks_of_every_op_are_what_the_interpreter_computes() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    let mut faults = Vec::new();
+    for index in 0..RANDOM {
+        for (kind, strategy) in
+            [("plain", random::graphs().boxed()), ("fused", random::fused_graphs().boxed())]
+        {
+            let graph = strategy.new_tree(&mut runner).expect("any bytes make a graph").current();
+            seen.extend(graph.ids().map(|id| graph.node(id).op.name()));
+            faults.extend(write(folder.path(), &format!("{kind}{index}"), &graph).err());
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(seen.len() > 40, "few ops: {seen:?}");
+    judge(&python, folder.path());
+}
+
+#[test]
+fn networks_of_the_zoo_are_what_the_interpreter_computes_as_they_are_and_optimised() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in zoo::names() {
+        let graph = small(name);
+        write(folder.path(), name, &graph).unwrap_or_else(|fault| panic!("{fault}"));
+        let optimised = optimise(graph, &Options::native()).unwrap_or_else(|faults| panic!("{faults}")).graph;
+        write(folder.path(), &format!("{name}_optimised"), &optimised)
+            .unwrap_or_else(|fault| panic!("{fault}"));
+    }
+    judge(&python, folder.path());
+}
+
+/// The nodes of an exported network by operator.
+fn operators(graph: &Graph, operator: &str) -> usize {
+    let bytes = onnx::write(graph).unwrap_or_else(|faults| panic!("{faults}"));
+    let needle: Vec<u8> = iter::once(operator.len() as u8).chain(operator.bytes()).collect();
+    bytes.windows(needle.len()).filter(|window| *window == needle).count()
+}
+
+#[test]
+fn a_map_is_turned_once_at_the_input_and_nowhere_inside() {
+    for name in zoo::names() {
+        let graph = small(name);
+        assert_eq!(operators(&graph, "Transpose"), 1, "{name}");
+    }
+}
