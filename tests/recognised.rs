@@ -1,0 +1,76 @@
+//! What frameworks spell out is recognised: their files give the kernels that frit's own networks have.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use frit_compiler::import::{self, Request, Source, json};
+use frit_compiler::zoo::{self, ZooOptions};
+use frit_compiler::{Options, optimise};
+use frit_ir::{Graph, Op};
+use frit_tests::manifest;
+
+/// Files below the folder of models, and the network of the zoo that each is at another width.
+const NETWORKS: [(&str, &str); 10] = [
+    ("onnx/efficientnet_b0_narrow.dynamo.opset20.dynamic.onnx", "efficientnet_b0"),
+    ("onnx/efficientnet_b0_narrow.legacy.opset17.onnx", "efficientnet_b0"),
+    ("onnx/mnasnet0_5.legacy.opset17.onnx", "mnasnet_b1"),
+    ("onnx/mobilenet_v2_035.dynamo.opset20.onnx", "mobilenet_v2"),
+    ("onnx/mobilenet_v2_035.legacy.opset17.onnx", "mobilenet_v2"),
+    ("onnx/mobilenet_v3_small.dynamo.opset20.onnx", "mobilenet_v3_small"),
+    ("onnx/mobilenet_v3_small.legacy.opset17.dynamic.onnx", "mobilenet_v3_small"),
+    ("onnx/mobilenet_v3_small_torchvision.legacy.opset17.onnx", "mobilenet_v3_small"),
+    ("pretrained/mobilenet_v2_imagenet.onnx", "mobilenet_v2"),
+    ("seeds/s3_efficientnet_b0.onnx", "efficientnet_b0"),
+];
+
+/// Files of networks that spell out what they do, and how many kernels of each kind are left.
+const SPELLED: [(&str, &[(&str, usize)]); 3] = [
+    // Squeeze and excite of dense layers that are turned, and batch normalisations as arithmetic.
+    ("seeds/s0_relu6.onnx", &[("avg_pool", 1), ("conv2d", 49), ("squeeze_excite", 8)]),
+    // Grouped convolutions of slices.
+    ("seeds/s4_slices.onnx", &[("conv2d", 24), ("global_avg_pool", 1), ("max_pool", 1)]),
+    // Convolutions that all read one slice.
+    ("seeds/s4_lambda.onnx", &[("conv2d", 24), ("global_avg_pool", 1), ("max_pool", 1), ("slice", 6)]),
+];
+
+/// The kernels of a network by kind, fused. A dense layer is a convolution of one pixel; where elements lie, and a softmax
+/// at the end, is not the network's.
+fn kernels(graph: Graph) -> BTreeMap<&'static str, usize> {
+    let optimised = optimise(graph, &Options::native()).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let mut count = BTreeMap::new();
+    for id in optimised.graph.ids() {
+        match &optimised.graph.node(id).op {
+            Op::Input(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Concat(_) | Op::Softmax(_) => {}
+            Op::Dense(_) => *count.entry("conv2d").or_default() += 1,
+            op => *count.entry(op.name()).or_default() += 1,
+        }
+    }
+    count
+}
+
+fn read(path: &Path) -> Graph {
+    let (graph, _) = import::load(path, &Request::default())
+        .unwrap_or_else(|faults| panic!("{}: {faults:?}", path.display()));
+    graph
+}
+
+fn zoo(name: &str) -> Graph {
+    let text = zoo::description(name, &ZooOptions::default()).unwrap_or_else(|faults| panic!("{faults:?}"));
+    json::read(&text, &Source::default()).unwrap_or_else(|faults| panic!("{faults:?}")).0
+}
+
+#[test]
+fn networks_of_frameworks_have_the_kernels_of_the_zoo() {
+    let Some(models) = manifest::models() else { return };
+    for (file, name) in NETWORKS {
+        assert_eq!(kernels(read(&models.join(file))), kernels(zoo(name)), "{file}");
+    }
+}
+
+#[test]
+fn nothing_that_is_spelled_out_stays_alone() {
+    let Some(models) = manifest::models() else { return };
+    for (file, expected) in SPELLED {
+        assert_eq!(kernels(read(&models.join(file))), expected.iter().copied().collect(), "{file}");
+    }
+}
