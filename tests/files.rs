@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use frit_compiler::import::{Request, Source, json, onnx};
+use frit_compiler::import::{GivenShape, Request, Source, json, keras, onnx};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
 use frit_ir::{Faults, Graph, Op, Tensor, text};
@@ -48,9 +48,25 @@ fn descriptions() {
 #[test]
 fn nodes_of_onnx_files() {
     run("onnx", |case| {
-        let shapes = case.directives.get("shape").map(|shape| shape.parse().expect("a shape"));
-        let request = Request { shapes: shapes.into_iter().collect(), ..Request::default() };
+        let request = Request { shapes: shapes(case), ..Request::default() };
         let (graph, warnings) = onnx::read(nodes::file(&case.body).into(), None, &request)?;
+        Ok(rendered(&warnings) + &text::print(&graph))
+    });
+}
+
+/// The shapes of `// shape:`.
+fn shapes(case: &Case) -> Vec<GivenShape> {
+    let words = case.directive("shape").split_whitespace();
+    words
+        .map(|word| word.parse().unwrap_or_else(|error| panic!("{}: {error}", case.path.display())))
+        .collect()
+}
+
+#[test]
+fn descriptions_of_keras() {
+    run("keras", |case| {
+        let request = Request { shapes: shapes(case), ..Request::default() };
+        let (graph, warnings) = keras::described(&case.body, "model.json", &request)?;
         Ok(rendered(&warnings) + &text::print(&graph))
     });
 }

@@ -12,9 +12,6 @@ use frit_tests::root;
 use ndarray::{ArrayD, Axis};
 use ndarray_npy::NpzReader;
 
-/// The kinds of files that frit reads.
-const READ: &[&str] = &["onnx"];
-
 /// What a compiled network may differ from its framework by, relative to the largest magnitude of the output.
 const TOLERANCE: f64 = 1e-4;
 
@@ -34,9 +31,10 @@ fn walk(folder: &str) {
 
 fn walk_files(folder: &Path) {
     let files = manifest::files(folder);
-    let files = files.into_iter().filter(|file| READ.contains(&file.kind.as_str()));
-    let faults: Vec<String> =
-        files.filter_map(|file| meets(&file).err().map(|fault| format!("{}: {fault}", file.name))).collect();
+    let faults: Vec<String> = files
+        .iter()
+        .filter_map(|file| meets(file).err().map(|fault| format!("{}: {fault}", file.name)))
+        .collect();
     assert_none(&faults);
 }
 
@@ -102,6 +100,11 @@ fn names_what_is_wrong(faults: &Faults, file: &ModelFile) -> Result<(), String> 
     }
 }
 
+/// Whether a network of Keras stands beside one of another framework, whose golden it shares.
+fn turned(file: &ModelFile) -> bool {
+    file.kind != "onnx" && file.entry["layout"] == "NCHW"
+}
+
 /// The inputs of a golden, image by image, and the outputs by name, image by image.
 struct Golden {
     images: Vec<Tensor<f32>>,
@@ -109,7 +112,8 @@ struct Golden {
 }
 
 impl Golden {
-    fn read(path: &Path) -> Golden {
+    /// Reads a golden; `turned` where the network takes channels last and the golden has them first.
+    fn read(path: &Path, turned: bool) -> Golden {
         let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut arrays = NpzReader::new(file).expect("a golden is an .npz");
         let input: ArrayD<f32> = arrays.by_name("input").expect("a golden has an input");
@@ -119,7 +123,11 @@ impl Golden {
             (name.strip_prefix("out.").unwrap_or(name).to_owned(), array)
         });
         let outputs = outputs.collect();
-        let images = input.axis_iter(Axis(0)).take(IMAGES).map(|image| image.to_owned()).collect();
+        let image = |image: ndarray::ArrayViewD<'_, f32>| {
+            let image = if turned { image.permuted_axes(vec![1, 2, 0]) } else { image };
+            image.as_standard_layout().into_owned()
+        };
+        let images = input.axis_iter(Axis(0)).take(IMAGES).map(image).collect();
         Golden { images, outputs }
     }
 
@@ -137,7 +145,7 @@ impl Golden {
 /// Interpreter and compiled code, fused and unfused, give the golden's outputs.
 fn agrees(graph: &Graph, file: &ModelFile) -> Result<(), String> {
     let path = file.golden.as_ref().ok_or("the manifest names no golden")?;
-    let golden = Golden::read(path);
+    let golden = Golden::read(path, turned(file));
     let models =
         compare::ways().into_iter().filter(|way| *way == Way { fuse: way.fuse, ..compare::ways()[0] });
     let models: Vec<_> = models

@@ -15,10 +15,12 @@
 
 pub mod array;
 pub mod json;
+pub mod keras;
 mod labels;
 pub mod limits;
 mod nearest;
 pub mod onnx;
+mod order;
 pub mod picture;
 
 pub use labels::load as labels;
@@ -96,10 +98,11 @@ pub fn load(model: &Path, request: &Request) -> Result<(Graph, Faults), Faults> 
             let text = open(model).and_then(|file| limits::text(file, limits::DESCRIPTION_BYTES));
             described(text, &Source { file, folder: Some(folder(model).to_owned()), weights }, request)
         }
+        Some("keras") => keras::archive(model, request),
+        Some("h5" | "hdf5") => keras::whole(model, request),
         Some("onnx") => onnx::load(model, request),
         _ => {
-            let message =
-                "a model is a file that ends in .json or .onnx, or - for a description on the standard input";
+            let message = "a model is a file that ends in .json, .keras, .h5 or .onnx, or - for a description on the standard input";
             Err(Diagnostic::error(codes::FILE_UNREADABLE, message).in_file(place(&file)).into())
         }
     }
@@ -110,19 +113,24 @@ fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The graph of a description, which says the shape of its input itself.
+/// The graph of a description: Keras', or one of frit's own, which says the shape of its input itself.
 fn described(
     text: Result<String, Diagnostic>,
     source: &Source,
     request: &Request,
 ) -> Result<(Graph, Faults), Faults> {
     let in_file = |fault: Diagnostic| Faults::from(fault.in_file(place(&source.file)));
+    let text = text.map_err(in_file)?;
+    let parsed = json::document::Document::parse(&text, &source.file)?;
+    if keras::is_description(&parsed.root()) {
+        return keras::described(&text, &source.file, request);
+    }
     if !request.shapes.is_empty() {
         let message = "a description says the shape of its input itself";
         let fault = Diagnostic::error(codes::BAD_VALUE, message);
         return Err(in_file(fault.help("leave --shape out: it is for files that leave a size open")));
     }
-    json::read(&text.map_err(in_file)?, source)
+    json::read(&text, source)
 }
 
 /// The file, open for reading.

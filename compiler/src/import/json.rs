@@ -3,9 +3,9 @@
 mod attributes;
 mod build;
 pub(crate) mod document;
-mod fields;
+pub(super) mod fields;
 mod header;
-mod kinds;
+pub(super) mod kinds;
 mod layers;
 mod ops;
 mod order;
@@ -14,7 +14,7 @@ mod section;
 pub(crate) mod squeeze;
 mod stages;
 mod weights;
-mod window;
+pub(super) mod window;
 
 use std::path::PathBuf;
 

@@ -31,6 +31,12 @@ pub const ATTRIBUTE: u64 = 1 << 31;
 pub const SEEDED_VALUES: usize = 1 << 30;
 /// Values of all constants that a description says.
 pub const CONSTANT_VALUES: usize = 1 << 24;
+/// Levels of lists and objects in the JSON of a network of Keras: six for each model inside another.
+pub const KERAS_DEPTH: usize = 256;
+/// Bytes that may be read of an HDF5 file at a time, other than weights.
+pub const HDF5_READ_BYTES: usize = 64 << 20;
+/// How many times as large as it is packed what a file holds may be.
+pub const UNPACKED: u64 = 16;
 /// Faults that are told of one file.
 pub const FAULTS: usize = 200;
 

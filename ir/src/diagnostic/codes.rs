@@ -83,6 +83,24 @@ codes! {
     ONNX_TYPE = 48;
     /// A layer mixes the images of a batch.
     ONNX_BATCH = 49;
+    /// The file is no network of Keras, or only a part of one.
+    NOT_KERAS = 50;
+    /// The archive is damaged, or says of itself what is not so.
+    ARCHIVE_DAMAGED = 51;
+    /// The HDF5 file is damaged, or is none.
+    HDF5_DAMAGED = 52;
+    /// A class, operation or function of Keras that frit does not read.
+    KERAS_CLASS = 53;
+    /// A layer is Python code.
+    KERAS_LAMBDA = 54;
+    /// Layers made in a loop share the variable that should tell them apart.
+    LATE_BINDING = 55;
+    /// A layer computes in another type than float32.
+    KERAS_DTYPE = 56;
+    /// The file leaves a size of an input open.
+    OPEN_SIZE = 57;
+    /// A layer is used in a way that frit does not read.
+    KERAS_ARGUMENT = 58;
     /// An attribute makes no sense: stride 0, groups that do not divide.
     BAD_ATTRIBUTE = 101;
     /// A tensor with no elements, or with more than 2^40.

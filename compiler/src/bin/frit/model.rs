@@ -50,9 +50,9 @@ pub(crate) enum Schedule {
 /// MODEL and how it is compiled.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// The model's description (.json), or - for standard input
+    /// A model (.json, .keras, .h5), or - for a description on standard input
     pub(crate) model: PathBuf,
-    /// Take the weights from this file instead of the one that the description names
+    /// Take the weights from this file instead of those that the model holds or names
     #[arg(long, value_name = "FILE", help_heading = COMPILATION)]
     weights: Option<PathBuf>,
     /// The shape of an input that the file leaves open, the batch included (may be given several times)

@@ -10,24 +10,24 @@ use crate::import::limits;
 use crate::import::nearest::nearest;
 
 /// The faults of a document so far.
-pub(super) struct Findings<'a> {
+pub(in crate::import) struct Findings<'a> {
     document: &'a Document<'a>,
     faults: Faults,
     errors: usize,
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(document: &'a Document<'a>) -> Findings<'a> {
+    pub(in crate::import) fn new(document: &'a Document<'a>) -> Findings<'a> {
         Findings { document, faults: Faults::new(), errors: 0 }
     }
 
     /// Adds a fault at `value`; past the limit they are counted only.
-    pub(super) fn add(&mut self, value: &Value<'a>, diagnostic: Diagnostic) {
+    pub(in crate::import) fn add(&mut self, value: &Value<'a>, diagnostic: Diagnostic) {
         self.push(diagnostic.in_file(self.document.place(value)));
     }
 
     /// Adds faults that name their layers, and are at no value.
-    pub(super) fn extend(&mut self, faults: Faults) {
+    pub(in crate::import) fn extend(&mut self, faults: Faults) {
         for fault in faults.iter() {
             self.push(fault.clone().in_file(self.document.file_alone()));
         }
@@ -43,12 +43,12 @@ impl<'a> Findings<'a> {
     }
 
     /// Whether there is an error.
-    pub(super) fn has_errors(&self) -> bool {
+    pub(in crate::import) fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
     /// Everything found.
-    pub(super) fn finish(mut self) -> Faults {
+    pub(in crate::import) fn finish(mut self) -> Faults {
         if let Some(left_out) = self.errors.checked_sub(limits::FAULTS).filter(|&left_out| left_out > 0) {
             let message = format!("{left_out} more errors are left out");
             self.faults.push(Diagnostic::error(codes::LIMIT, message));
@@ -58,7 +58,7 @@ impl<'a> Findings<'a> {
 }
 
 /// An object that is being read.
-pub(super) struct Reader<'r, 'a> {
+pub(in crate::import) struct Reader<'r, 'a> {
     owner: Value<'a>,
     /// The layer that faults name, empty where there is none.
     layer: String,
@@ -66,12 +66,15 @@ pub(super) struct Reader<'r, 'a> {
     /// What was read, under the first name of each field.
     given: Vec<(&'static str, Value<'a>)>,
     known: Vec<&'static str>,
-    pub(super) findings: &'r mut Findings<'a>,
+    pub(in crate::import) findings: &'r mut Findings<'a>,
 }
 
 impl<'r, 'a> Reader<'r, 'a> {
     /// The object `value`; a field that stands twice is a fault, the first counts.
-    pub(super) fn open(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Option<Reader<'r, 'a>> {
+    pub(in crate::import) fn open(
+        value: &Value<'a>,
+        findings: &'r mut Findings<'a>,
+    ) -> Option<Reader<'r, 'a>> {
         let content = value.content().map_err(|fault| findings.add(value, fault)).ok()?;
         let Content::Object(found) = content else {
             findings.add(value, wrong(&format!("this must be an object, not {}", content.kind())));
@@ -90,34 +93,39 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// A thing without fields, for which `value` stands.
-    pub(super) fn of_nothing(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Reader<'r, 'a> {
+    pub(in crate::import) fn of_nothing(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Reader<'r, 'a> {
         let (owner, layer) = (value.clone(), String::new());
         Reader { owner, layer, members: Vec::new(), given: Vec::new(), known: Vec::new(), findings }
     }
 
     /// The object that is read.
-    pub(super) fn owner(&self) -> &Value<'a> {
+    pub(in crate::import) fn owner(&self) -> &Value<'a> {
         &self.owner
     }
 
-    /// Whether there is a field of this name that was not read yet.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|member| member.name == name)
+    /// The fields that were not taken.
+    pub(in crate::import) fn members(&self) -> impl Iterator<Item = &Member<'a>> {
+        self.members.iter()
+    }
+
+    /// The value of a field that was not taken.
+    pub(in crate::import) fn member(&self, name: &str) -> Option<Value<'a>> {
+        self.members.iter().find(|member| member.name == name).map(|member| member.value.clone())
     }
 
     /// Faults from now on name this layer.
-    pub(super) fn of_layer(&mut self, layer: String) {
+    pub(in crate::import) fn of_layer(&mut self, layer: String) {
         self.layer = layer;
     }
 
     /// Adds a fault at `value`, or at the whole object.
-    pub(super) fn fault(&mut self, value: Option<&Value<'a>>, diagnostic: Diagnostic) {
+    pub(in crate::import) fn fault(&mut self, value: Option<&Value<'a>>, diagnostic: Diagnostic) {
         let value = value.unwrap_or(&self.owner).clone();
         self.findings.add(&value, diagnostic.at(self.layer.clone()));
     }
 
     /// The field under any of its names, where it is there; under two of them is a fault, the first counts.
-    pub(super) fn take(&mut self, field: &Field) -> Option<Member<'a>> {
+    pub(in crate::import::json) fn take(&mut self, field: &Field) -> Option<Member<'a>> {
         self.known.extend(field.names());
         let is_it = |member: &Member<'a>| field.names().any(|name| name == member.name);
         let mut found = Vec::new();
@@ -135,12 +143,12 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// The value of a field that was read, by the field's first name.
-    pub(super) fn given(&self, name: &str) -> Option<Value<'a>> {
+    pub(in crate::import) fn given(&self, name: &str) -> Option<Value<'a>> {
         self.given.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     }
 
     /// Every field that was not read is a fault.
-    pub(super) fn finish(mut self) {
+    pub(in crate::import) fn finish(mut self) {
         for member in std::mem::take(&mut self.members) {
             let fault =
                 Diagnostic::error(codes::UNKNOWN_FIELD, format!("there is no field {} here", member.name));
@@ -163,7 +171,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as true or false.
-    pub(super) fn as_flag(&mut self, value: &Value<'a>, name: &str) -> Option<bool> {
+    pub(in crate::import) fn as_flag(&mut self, value: &Value<'a>, name: &str) -> Option<bool> {
         match self.content(value)? {
             Content::Bool(flag) => Some(flag),
             other => self.refuse(value, name, "true or false", &other),
@@ -171,7 +179,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a string.
-    pub(super) fn as_text(&mut self, value: &Value<'a>, name: &str) -> Option<String> {
+    pub(in crate::import) fn as_text(&mut self, value: &Value<'a>, name: &str) -> Option<String> {
         match self.content(value)? {
             Content::Text(text) => Some(text),
             other => self.refuse(value, name, "a string", &other),
@@ -179,7 +187,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a name: not empty, not too long, without control characters.
-    pub(super) fn as_name(&mut self, value: &Value<'a>, field: &str) -> Option<String> {
+    pub(in crate::import) fn as_name(&mut self, value: &Value<'a>, field: &str) -> Option<String> {
         let name = self.as_text(value, field)?;
         let fault = if name.is_empty() {
             wrong(&format!("{field} is empty"))
@@ -196,7 +204,11 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a list of strings, or one string as a list of one; what is no string is left out.
-    pub(super) fn as_names(&mut self, value: &Value<'a>, field: &str) -> Option<Vec<(String, Value<'a>)>> {
+    pub(in crate::import) fn as_names(
+        &mut self,
+        value: &Value<'a>,
+        field: &str,
+    ) -> Option<Vec<(String, Value<'a>)>> {
         let elements = match self.content(value)? {
             Content::Text(name) => return Some(vec![(name, value.clone())]),
             Content::Array(elements) => elements,
@@ -207,7 +219,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a list.
-    pub(super) fn as_list(&mut self, value: &Value<'a>, name: &str) -> Option<Vec<Value<'a>>> {
+    pub(in crate::import) fn as_list(&mut self, value: &Value<'a>, name: &str) -> Option<Vec<Value<'a>>> {
         match self.content(value)? {
             Content::Array(elements) => Some(elements),
             other => self.refuse(value, name, "a list", &other),
@@ -215,7 +227,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a number that f32 can hold.
-    pub(super) fn as_number(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
+    pub(in crate::import) fn as_number(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
         match self.content(value)? {
             Content::Number(spelling) => {
                 let number = spelling.parse::<f32>().ok().filter(|number| number.is_finite());
@@ -229,7 +241,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a list whose elements `read` takes; every fault of an element is told.
-    pub(super) fn as_elements<T>(
+    pub(in crate::import) fn as_elements<T>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -241,7 +253,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// The same; one value means a list of one.
-    pub(super) fn as_list_or_one<T>(
+    pub(in crate::import) fn as_list_or_one<T>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -254,7 +266,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// A list with exactly `N` elements.
-    pub(super) fn as_array<T, const N: usize>(
+    pub(in crate::import) fn as_array<T, const N: usize>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -265,7 +277,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as any whole number of 64 bits.
-    pub(super) fn as_seed(&mut self, value: &Value<'a>) -> Option<u64> {
+    pub(in crate::import) fn as_seed(&mut self, value: &Value<'a>) -> Option<u64> {
         let number = value.spelling().parse::<u64>().ok();
         if number.is_none() {
             self.fault(Some(value), wrong("seed must be a whole number from 0 to 2^64 - 1"));
@@ -274,7 +286,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a whole number from 0 on.
-    pub(super) fn as_whole(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
+    pub(in crate::import) fn as_whole(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
         let spelling = match self.content(value)? {
             Content::Number(spelling) => spelling,
             other => return self.refuse(value, name, "a whole number", &other),
@@ -289,7 +301,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a whole number of either sign.
-    pub(super) fn as_integer(&mut self, value: &Value<'a>, name: &str) -> Option<i64> {
+    pub(in crate::import) fn as_integer(&mut self, value: &Value<'a>, name: &str) -> Option<i64> {
         let spelling = match self.content(value)? {
             Content::Number(spelling) => spelling,
             other => return self.refuse(value, name, "a whole number", &other),
@@ -304,7 +316,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a whole number from 1 on.
-    pub(super) fn as_count(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
+    pub(in crate::import) fn as_count(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
         let number = self.as_whole(value, name)?;
         if number == 0 {
             let message = format!("{name} 0 makes no sense: the least is 1");
@@ -315,7 +327,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as one of `choices`.
-    pub(super) fn as_choice<T: Copy>(
+    pub(in crate::import) fn as_choice<T: Copy>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -332,12 +344,12 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// A level of `value`.
-    pub(super) fn content(&mut self, value: &Value<'a>) -> Option<Content<'a>> {
+    pub(in crate::import) fn content(&mut self, value: &Value<'a>) -> Option<Content<'a>> {
         value.content().map_err(|fault| self.fault(Some(value), fault)).ok()
     }
 
     /// The fault that `value` is of another kind than `wanted`.
-    pub(super) fn refuse<T>(
+    pub(in crate::import) fn refuse<T>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -350,12 +362,12 @@ impl<'r, 'a> Reader<'r, 'a> {
 }
 
 /// The fault of a value that is wrong.
-pub(super) fn wrong(message: &str) -> Diagnostic {
+pub(in crate::import) fn wrong(message: &str) -> Diagnostic {
     Diagnostic::error(codes::BAD_VALUE, message)
 }
 
 /// The fault of a name that is none of `known`: `what` says what was looked for.
-pub(super) fn unknown<'k>(
+pub(in crate::import) fn unknown<'k>(
     code: Code,
     what: &str,
     name: &str,

@@ -71,15 +71,6 @@ pub(super) enum WeightSource<'a> {
 /// Reads what stands around the layers.
 pub(super) fn read<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) -> Option<Header<'a>> {
     let mut reader = Reader::open(root, findings)?;
-    if reader.has("class_name") && reader.has("config") {
-        let message = "this is a network as Keras writes it (to_json), which frit does not read";
-        let fault = Diagnostic::error(codes::FILE_UNREADABLE, message);
-        reader.fault(
-            None,
-            fault.help("describe it in frit's own JSON: `frit zoo mobilenet_v2` prints an example"),
-        );
-        return None;
-    }
     // Whatever follows another version is not looked at.
     reader.field::<Version>(&FRIT, None)?;
     let name = match reader.field::<Option<Name>>(&NAME, None) {

@@ -350,7 +350,7 @@ impl FieldKind for Padding {
 
 /// How the zeros around a map follow from its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PaddingRule {
+pub(in crate::import) enum PaddingRule {
     /// TensorFlow's: as many positions as `size / stride`, rounded up; an odd zero comes last.
     Same,
     /// None.

@@ -1,18 +1,13 @@
 //! Which layer reads which, and the order in which they can be built: a layer may be named before it is described.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
 use super::fields::{Findings, unknown};
 use super::layers::Layer;
-use crate::import::limits;
-
-/// Cycles that are told of one file.
-const CYCLES: usize = 16;
-/// Layers of a cycle that are named.
-const NAMED: usize = 8;
+use crate::import::{limits, order as sorting};
 
 /// What an operand is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,96 +110,12 @@ pub(super) fn order<'a>(
     operands: &[Vec<Target>],
     findings: &mut Findings<'a>,
 ) -> Vec<usize> {
-    let mut queue = Queue::new(operands);
-    let mut order = Vec::with_capacity(layers.len());
-    queue.drain(&mut order);
-    for _ in 0..CYCLES {
-        let Some(cycle) = queue.cycle(operands) else { break };
-        if let Some(first) = cycle.iter().min() {
-            findings.add(&layers[*first].value, fault(layers, &cycle, *first));
-        }
-        for &layer in &cycle {
-            queue.force(layer);
-        }
-        queue.drain(&mut order);
+    let reads: Vec<Vec<usize>> =
+        operands.iter().map(|targets| targets.iter().filter_map(Target::layer).collect()).collect();
+    let (order, cycles) = sorting::sorted(&reads);
+    for cycle in cycles {
+        let names: Vec<&str> = cycle.iter().map(|&layer| layers[layer].name.as_str()).collect();
+        findings.add(&layers[cycle[0]].value, sorting::cycle_fault(&names).at(names[0]));
     }
     order
-}
-
-/// The fault of a cycle, told from its first layer in the description on.
-fn fault(layers: &[Layer<'_>], cycle: &[usize], first: usize) -> Diagnostic {
-    let start = cycle.iter().position(|&layer| layer == first).unwrap_or(0);
-    let names: Vec<&str> = (0..cycle.len().min(NAMED))
-        .map(|step| layers[cycle[(start + step) % cycle.len()]].name.as_str())
-        .collect();
-    let more = cycle.len().saturating_sub(NAMED);
-    let tail = if more > 0 { format!(" ← {more} more") } else { String::new() };
-    let first = layers[first].name.as_str();
-    Diagnostic::error(codes::CYCLE, "the layers read each other in a cycle")
-        .at(first)
-        .note(format!("{}{tail} ← {first}", names.join(" ← ")))
-}
-
-/// Layers that wait for those that they read.
-struct Queue {
-    /// Operands that are not there yet; none for a layer that was passed on.
-    waiting: Vec<Option<usize>>,
-    users: Vec<Vec<usize>>,
-    ready: BTreeSet<usize>,
-    /// No layer before this one waits.
-    cursor: usize,
-}
-
-impl Queue {
-    fn new(operands: &[Vec<Target>]) -> Queue {
-        let mut users = vec![Vec::new(); operands.len()];
-        let mut waiting = Vec::with_capacity(operands.len());
-        for (layer, targets) in operands.iter().enumerate() {
-            let mut count = 0;
-            for target in targets.iter().filter_map(Target::layer) {
-                users[target].push(layer);
-                count += 1;
-            }
-            waiting.push(Some(count));
-        }
-        let ready = (0..waiting.len()).filter(|&layer| waiting[layer] == Some(0)).collect();
-        Queue { waiting, users, ready, cursor: 0 }
-    }
-
-    /// Passes on every layer whose operands are there.
-    fn drain(&mut self, order: &mut Vec<usize>) {
-        while let Some(layer) = self.ready.pop_first() {
-            self.waiting[layer] = None;
-            order.push(layer);
-            for user in std::mem::take(&mut self.users[layer]) {
-                if let Some(count) = self.waiting[user].as_mut() {
-                    *count = count.saturating_sub(1);
-                    if *count == 0 {
-                        self.ready.insert(user);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes a layer for ready, whatever it waits for.
-    fn force(&mut self, layer: usize) {
-        self.waiting[layer] = Some(0);
-        self.ready.insert(layer);
-    }
-
-    /// A cycle among the layers that wait, each followed by one that it reads.
-    fn cycle(&mut self, operands: &[Vec<Target>]) -> Option<Vec<usize>> {
-        self.cursor += self.waiting.get(self.cursor..)?.iter().position(Option::is_some)?;
-        let (mut path, mut places) = (Vec::new(), BTreeMap::new());
-        let mut at = self.cursor;
-        // A layer that waits reads a layer that waits, so the walk goes on until it comes back to itself.
-        while !places.contains_key(&at) {
-            places.insert(at, path.len());
-            path.push(at);
-            at = operands[at].iter().filter_map(Target::layer).find(|&read| self.waiting[read].is_some())?;
-        }
-        let start = *places.get(&at)?;
-        Some(path.split_off(start))
-    }
 }

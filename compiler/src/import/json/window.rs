@@ -7,20 +7,20 @@ use super::kinds::{PaddingRule, Pair};
 
 /// A window, with its padding perhaps still a rule.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) kernel: [usize; 2],
-    pub(super) stride: [usize; 2],
-    pub(super) dilation: [usize; 2],
-    pub(super) padding: PaddingRule,
+pub(in crate::import) struct Window {
+    pub(in crate::import) kernel: [usize; 2],
+    pub(in crate::import) stride: [usize; 2],
+    pub(in crate::import) dilation: [usize; 2],
+    pub(in crate::import) padding: PaddingRule,
 }
 
 impl Window {
     /// One pixel.
-    pub(super) const POINT: Window =
+    pub(in crate::import) const POINT: Window =
         Window { kernel: [1, 1], stride: [1, 1], dilation: [1, 1], padding: PaddingRule::Valid };
 
     /// The window of a layer, with the description's padding where it says none.
-    pub(super) fn new(
+    pub(in crate::import::json) fn new(
         [kernel, stride, dilation]: [Pair; 3],
         padding: Option<PaddingRule>,
         defaults: &Defaults,
@@ -32,12 +32,12 @@ impl Window {
     }
 
     /// Pixels from its first tap to its last along an axis; none where they can't be counted.
-    pub(super) fn reach(&self, axis: usize) -> Option<usize> {
+    pub(in crate::import) fn reach(&self, axis: usize) -> Option<usize> {
         (self.kernel[axis] - 1).checked_mul(self.dilation[axis])?.checked_add(1)
     }
 
     /// The zeros around a map of this height and width; none where no map can have so many.
-    pub(super) fn around(&self, map: [usize; 2]) -> Option<Padding> {
+    pub(in crate::import) fn around(&self, map: [usize; 2]) -> Option<Padding> {
         let sides = |axis: usize| -> Option<[usize; 2]> {
             let reach = self.reach(axis)?;
             match self.padding {

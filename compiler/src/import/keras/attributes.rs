@@ -1,0 +1,234 @@
+//! What a layer's configuration says, value by value: each is checked where it is read, every fault is told with its place.
+
+use frit_ir::Diagnostic;
+use frit_ir::diagnostic::codes;
+use frit_ir::ops::Scalar;
+
+use super::Version;
+use crate::import::json::document::{Content, Value};
+use crate::import::json::fields::{Findings, Reader, wrong};
+
+/// The configuration of a layer that is being read. A field that is null is one that is not there.
+pub(super) struct Attributes<'r, 'a> {
+    reader: Reader<'r, 'a>,
+    /// Which Keras wrote it.
+    pub(super) version: Version,
+}
+
+/// How the axes of a map lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Axes {
+    ChannelsLast,
+    ChannelsFirst,
+}
+
+/// The number of this spelling; infinite where it is too large, which no attribute may be.
+pub(super) fn float(spelling: &str) -> f64 {
+    spelling.parse().unwrap_or(f64::NAN)
+}
+
+impl<'r, 'a> Attributes<'r, 'a> {
+    /// The fields of the object `value`, of the layer `label`.
+    pub(super) fn open(
+        value: &Value<'a>,
+        label: &str,
+        version: Version,
+        findings: &'r mut Findings<'a>,
+    ) -> Option<Attributes<'r, 'a>> {
+        let mut reader = Reader::open(value, findings)?;
+        reader.of_layer(label.to_owned());
+        Some(Attributes { reader, version })
+    }
+
+    /// Something without fields, for which `value` stands.
+    pub(super) fn nothing(
+        value: &Value<'a>,
+        label: &str,
+        version: Version,
+        findings: &'r mut Findings<'a>,
+    ) -> Attributes<'r, 'a> {
+        let mut reader = Reader::of_nothing(value, findings);
+        reader.of_layer(label.to_owned());
+        Attributes { reader, version }
+    }
+
+    /// All faults so far.
+    pub(super) fn findings(&mut self) -> &mut Findings<'a> {
+        self.reader.findings
+    }
+
+    /// Tells a fault at `value`.
+    pub(super) fn fault(&mut self, value: &Value<'a>, fault: Diagnostic) {
+        self.reader.fault(Some(value), fault);
+    }
+
+    /// Tells a fault at the field `name`, or at the whole where it isn't there.
+    pub(super) fn fault_at(&mut self, name: &str, fault: Diagnostic) {
+        let at = self.value(name);
+        self.reader.fault(at.as_ref(), fault);
+    }
+
+    /// A level of `value`.
+    pub(super) fn content(&mut self, value: &Value<'a>) -> Option<Content<'a>> {
+        self.reader.content(value)
+    }
+
+    /// The field `name`, if it is there and says something.
+    pub(super) fn value(&self, name: &str) -> Option<Value<'a>> {
+        self.reader.member(name).filter(|value| value.spelling() != "null")
+    }
+
+    /// All fields, with their names.
+    pub(super) fn all(&self) -> Vec<(String, Value<'a>)> {
+        self.reader.members().map(|member| (member.name.clone(), member.value.clone())).collect()
+    }
+
+    /// The field `name`; that it is not there is a fault.
+    pub(super) fn needed(&mut self, name: &str) -> Option<Value<'a>> {
+        let found = self.value(name);
+        if found.is_none() {
+            let message = format!("the field {name} is missing");
+            self.reader.fault(None, Diagnostic::error(codes::MISSING_FIELD, message));
+        }
+        found
+    }
+
+    /// `value` as a text.
+    pub(super) fn text_of(&mut self, value: &Value<'a>, name: &str) -> Option<String> {
+        self.reader.as_text(value, name)
+    }
+
+    /// `value` as a name.
+    pub(super) fn name_of(&mut self, value: &Value<'a>) -> Option<String> {
+        self.reader.as_name(value, "name")
+    }
+
+    /// `value` as a whole number from 0 on.
+    pub(super) fn whole_of(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
+        self.reader.as_whole(value, name)
+    }
+
+    /// `value` as a whole number of either sign.
+    pub(super) fn integer_of(&mut self, value: &Value<'a>, name: &str) -> Option<i64> {
+        self.reader.as_integer(value, name)
+    }
+
+    /// `value` as a number from 1 on.
+    pub(super) fn count_of(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
+        self.reader.as_count(value, name)
+    }
+
+    /// `value` as a list.
+    pub(super) fn list_of(&mut self, value: &Value<'a>, name: &str) -> Option<Vec<Value<'a>>> {
+        self.reader.as_list(value, name)
+    }
+
+    /// `value` as a number that f32 can hold. What NumPy made of it may stand around it.
+    pub(super) fn number_of(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
+        let mut value = value.clone();
+        for wrapping in ["config", "value"] {
+            if let Content::Object(members) = self.content(&value)? {
+                value = members.into_iter().find(|member| member.name == wrapping).map_or(value, |m| m.value);
+            }
+        }
+        self.reader.as_number(&value, name)
+    }
+
+    /// The field `name` as a number from 1 on.
+    pub(super) fn count(&mut self, name: &str) -> Option<usize> {
+        let value = self.needed(name)?;
+        self.count_of(&value, name)
+    }
+
+    /// The same, `default` where it is not there.
+    pub(super) fn count_or(&mut self, name: &str, default: usize) -> Option<usize> {
+        self.value(name).map_or(Some(default), |value| self.count_of(&value, name))
+    }
+
+    /// The field `name` as height and width, each from 1 on; one number means both.
+    pub(super) fn pair(&mut self, name: &str) -> Option<[usize; 2]> {
+        let value = self.needed(name)?;
+        self.pair_of(&value, name, Attributes::count_of)
+    }
+
+    /// The same, `default` where it is not there.
+    pub(super) fn pair_or(&mut self, name: &str, default: [usize; 2]) -> Option<[usize; 2]> {
+        self.value(name).map_or(Some(default), |value| self.pair_of(&value, name, Attributes::count_of))
+    }
+
+    /// `value` as two values; one means both.
+    pub(super) fn pair_of<T: Copy>(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        read: impl Fn(&mut Self, &Value<'a>, &str) -> Option<T>,
+    ) -> Option<[T; 2]> {
+        let Content::Array(parts) = self.content(value)? else {
+            return read(self, value, name).map(|one| [one; 2]);
+        };
+        match parts.as_slice() {
+            [one] => read(self, one, name).map(|one| [one; 2]),
+            [first, second] => Some([read(self, first, name)?, read(self, second, name)?]),
+            _ => {
+                self.fault(value, wrong(&format!("{name} takes 2 values, not {}", parts.len())));
+                None
+            }
+        }
+    }
+
+    /// The field `name` as true or false.
+    pub(super) fn flag_or(&mut self, name: &str, default: bool) -> Option<bool> {
+        self.value(name).map_or(Some(default), |value| self.reader.as_flag(&value, name))
+    }
+
+    /// The field `name` as a number.
+    pub(super) fn number_or(&mut self, name: &str, default: f32) -> Option<f32> {
+        self.value(name).map_or(Some(default), |value| self.number_of(&value, name))
+    }
+
+    /// The same as an attribute of an op.
+    pub(super) fn scalar_or(&mut self, name: &str, default: f32) -> Option<Scalar> {
+        self.number_or(name, default).map(Scalar::new)
+    }
+
+    /// The field `name` as one of `choices`, the first where it is not there.
+    pub(super) fn choice<T: Copy>(&mut self, name: &str, choices: &[(&'static str, T)]) -> Option<T> {
+        match self.value(name) {
+            Some(value) => self.reader.as_choice(&value, name, choices),
+            None => choices.first().map(|&(_, choice)| choice),
+        }
+    }
+
+    /// The field `data_format`.
+    pub(super) fn data_format(&mut self) -> Option<Axes> {
+        self.choice(
+            "data_format",
+            &[("channels_last", Axes::ChannelsLast), ("channels_first", Axes::ChannelsFirst)],
+        )
+    }
+
+    /// The field `name` as whole numbers of either sign; one means a list of one, none where it is not there.
+    pub(super) fn integers(&mut self, name: &str) -> Option<Vec<i64>> {
+        let Some(value) = self.value(name) else { return Some(Vec::new()) };
+        self.reader.as_list_or_one(&value, name, Reader::as_integer)
+    }
+
+    /// The field `name` as numbers, lists of lists one behind the other; one means a list of one.
+    pub(super) fn numbers(&mut self, name: &str) -> Option<Option<Vec<f32>>> {
+        let Some(value) = self.value(name) else { return Some(None) };
+        let mut waiting = vec![value];
+        let mut found = Vec::new();
+        while let Some(value) = waiting.pop() {
+            match self.content(&value)? {
+                Content::Array(parts) => waiting.extend(parts.into_iter().rev()),
+                Content::Object(members) => {
+                    let mut inner = ["config", "value"].into_iter();
+                    let inner = inner.find_map(|name| members.iter().find(|member| member.name == name));
+                    waiting.push(inner?.value.clone());
+                }
+                _ => found.push(self.reader.as_number(&value, name)?),
+            }
+        }
+        Some(Some(found))
+    }
+}

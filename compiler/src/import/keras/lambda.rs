@@ -1,0 +1,92 @@
+//! Lambda layers: Python code, which is never run. Siblings that hold the same code and the same closure compute the same,
+//! which nobody means who writes a loop: Python reads a closure when the function is called, and by then the loop's variable
+//! has its last value.
+
+use frit_ir::Diagnostic;
+use frit_ir::diagnostic::codes;
+
+use super::attributes::Attributes;
+use super::model::{Definition, Reading};
+use super::refused::{grouped, listed};
+use crate::import::json::document::{Content, Value};
+use crate::import::json::fields::Findings;
+
+/// Groups of siblings that are told.
+const TOLD: usize = 8;
+
+/// A layer that is a function.
+pub(super) struct Lambda<'a> {
+    path: String,
+    value: Value<'a>,
+    /// Its code with all that belongs to it, as it is spelled.
+    function: &'a str,
+    /// The variables of the loop around it, as they are spelled; empty where there are none.
+    closure: &'a str,
+    /// What it reads, as it is spelled.
+    reads: &'a str,
+}
+
+/// Reads what is told of a Lambda.
+pub(super) fn read<'a>(
+    definition: &Definition<'a>,
+    config: &Value<'a>,
+    reading: &mut Reading<'_, 'a>,
+) -> Lambda<'a> {
+    let label = definition.label();
+    let mut field = |of: &Value<'a>, name: &str| {
+        Attributes::open(of, &label, reading.version, reading.findings)?.value(name)
+    };
+    let function = field(config, "function");
+    let reads = field(&definition.value, "inbound_nodes").map_or("", |nodes| nodes.spelling());
+    let closure = function.as_ref().and_then(|function| match function.content().ok()? {
+        // Keras 2: code, defaults, closure.
+        Content::Array(parts) => parts.get(2).cloned(),
+        Content::Object(_) => field(function, "config")
+            .filter(|config| config.spelling().starts_with('{'))
+            .and_then(|config| field(&config, "closure")),
+        _ => None,
+    });
+    let closure = closure.map_or("", |closure| closure.spelling());
+    Lambda {
+        path: definition.path.clone(),
+        value: definition.value.clone(),
+        function: function.map_or("", |function| function.spelling()),
+        closure: if closure == "null" { "" } else { closure },
+        reads,
+    }
+}
+
+/// Tells all Lambdas of a network in one fault, and siblings that compute the same in a warning each.
+pub(super) fn tell<'a>(lambdas: &[Lambda<'a>], findings: &mut Findings<'a>) {
+    let Some(first) = lambdas.first() else { return };
+    let names: Vec<&str> = lambdas.iter().map(|lambda| lambda.path.as_str()).collect();
+    let message = format!("{} Lambda layers hold serialised Python code, which is never run", names.len());
+    let message = if names.len() == 1 {
+        "a Lambda layer holds serialised Python code, which is never run"
+    } else {
+        &message
+    };
+    let fault = Diagnostic::error(codes::KERAS_LAMBDA, message)
+        .at(format!("{} (Lambda)", first.path))
+        .note(listed(&names))
+        .help("slice tensors themselves: x[..., a:b], or keras.ops.split(x, 8, axis=-1)")
+        .help("a grouped convolution is one layer: Conv2D(filters, kernel, groups=32)")
+        .help("other functions are layers (Rescaling, Activation, Add) or operators on tensors, which are saved with the network");
+    findings.add(&first.value, fault);
+    let siblings = grouped(lambdas, |lambda| (lambda.function, lambda.reads));
+    let late = siblings.iter().filter(|group| group.len() > 1 && !group[0].closure.is_empty());
+    for group in late.take(TOLD) {
+        let names: Vec<&str> = group.iter().map(|lambda| lambda.path.as_str()).collect();
+        let closure: String = group[0].closure.split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = format!(
+            "{} Lambda layers read the same tensor by the same code with the same closure {closure}",
+            names.len()
+        );
+        let warning = Diagnostic::warning(codes::LATE_BINDING, message)
+            .at(format!("{} (Lambda)", group[0].path))
+            .note(format!("all of them compute the same: {}", listed(&names)))
+            .note("Python reads a loop's variable when the function is called, and by then it has its last value")
+            .help("bind it where the function is written: lambda x, c=c: ...; or slice without a Lambda: x[..., a:b]");
+        findings.add(&group[0].value, warning);
+    }
+}

@@ -1,0 +1,191 @@
+//! Functions of each element, and layers that do nothing at inference.
+
+use frit_ir::diagnostic::codes;
+use frit_ir::ops::{Activation, Binary, Prelu, Scalar, Softmax};
+use frit_ir::{Diagnostic, Op, Shape};
+
+use super::Layer;
+use crate::import::keras::attributes::{Attributes, Axes};
+use crate::import::keras::build::{Site, Tensor};
+use crate::import::keras::functions::{self, Function, clip, rescale};
+use crate::import::keras::weights::{Stored, Variable};
+
+/// What is a function of each element.
+impl Layer for Function {
+    fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
+        let input = site.only()?;
+        Some(vec![self.apply(site, input)?])
+    }
+
+    fn variables(&self) -> Vec<Variable> {
+        Function::variables(self)
+    }
+}
+
+fn each(activations: Vec<Activation>) -> Option<Box<dyn Layer>> {
+    Some(Box::new(Function::Each(activations)))
+}
+
+/// Its operand.
+struct Identity;
+
+pub(super) fn identity(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    Some(Box::new(Identity))
+}
+
+impl Layer for Identity {
+    fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
+        let input = site.only()?;
+        let form = site.form(input);
+        let operand = site.map(input, form)?;
+        let node = site.add(Op::Identity, &[operand])?;
+        Some(vec![site.made(node, form)])
+    }
+}
+
+pub(super) fn activation(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    attributes.needed("activation")?;
+    Some(Box::new(Function::read("activation", attributes)?))
+}
+
+pub(super) fn leaky_relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    let name = if attributes.value("alpha").is_some() { "alpha" } else { "negative_slope" };
+    each(vec![functions::leaky(attributes.number_or(name, 0.3)?)])
+}
+
+pub(super) fn thresholded_relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    let threshold = attributes.scalar_or("theta", 1.0)?;
+    each(vec![Activation::LeakyRelu { slope: Scalar::new(0.0), threshold }])
+}
+
+pub(super) fn elu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    each(vec![functions::elu(attributes.number_or("alpha", 1.0)?)])
+}
+
+/// `x` from the threshold on, at most `most`; below it `slope * (x - threshold)`.
+struct Relu {
+    slope: f32,
+    threshold: f32,
+    most: f32,
+}
+
+pub(super) fn relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    let most = match attributes.value("max_value") {
+        Some(value) => attributes.number_of(&value, "max_value")?,
+        None => f32::INFINITY,
+    };
+    let slope = attributes.number_or("negative_slope", 0.0)?;
+    let threshold = attributes.number_or("threshold", 0.0)?;
+    if most < 0.0 || slope < 0.0 || threshold < 0.0 {
+        let message = format!(
+            "a ReLU with a max_value of {most}, a negative_slope of {slope} and a threshold of {threshold}; each is at least 0"
+        );
+        attributes.fault_at("max_value", Diagnostic::error(codes::BAD_ATTRIBUTE, message));
+        return None;
+    }
+    Some(Box::new(Relu { slope, threshold, most }))
+}
+
+impl Layer for Relu {
+    fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
+        let bent =
+            Activation::LeakyRelu { slope: Scalar::new(self.slope), threshold: Scalar::new(self.threshold) };
+        let chain = match (self.slope == 0.0 && self.threshold == 0.0, self.most) {
+            (true, f32::INFINITY) => vec![Activation::Relu],
+            (true, 6.0) => vec![Activation::Relu6],
+            (true, most) => vec![clip(0.0, most)],
+            (false, f32::INFINITY) => vec![bent],
+            // What is below the threshold is below 0, so that no maximum touches it.
+            (false, most) => vec![bent, clip(f32::NEG_INFINITY, most)],
+        };
+        Function::Each(chain).call(site)
+    }
+}
+
+/// A leaky ReLU with a slope for each element, repeated along some axes.
+struct ParametricRelu {
+    shared: Vec<i64>,
+}
+
+pub(super) fn prelu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    Some(Box::new(ParametricRelu { shared: attributes.integers("shared_axes")? }))
+}
+
+impl Layer for ParametricRelu {
+    fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
+        let input = site.only()?;
+        let mut axes = site.shape(input).axes().to_vec();
+        for &shared in &self.shared {
+            let axis = site.axis(input, shared)?;
+            axes[axis] = 1;
+        }
+        let form = site.form(input);
+        let operand = site.map(input, form)?;
+        let mut stored = Stored::new(0, ".alpha", Shape::new(&axes));
+        if form == Axes::ChannelsFirst {
+            stored.order = Some(&[1, 2, 0]);
+            axes.rotate_left(1);
+        }
+        let slope = Shape::new(&axes);
+        let node = site.add_with(Op::Prelu(Prelu { slope }), &[operand], &[stored])?;
+        Some(vec![site.made(node, form)])
+    }
+
+    fn variables(&self) -> Vec<Variable> {
+        vec![Variable::trained("alpha")]
+    }
+}
+
+/// Softmax along an axis.
+struct SoftmaxLayer {
+    axis: i64,
+}
+
+pub(super) fn softmax(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    match attributes.integers("axis")?.as_slice() {
+        [] => Some(Box::new(SoftmaxLayer { axis: -1 })),
+        [axis] => Some(Box::new(SoftmaxLayer { axis: *axis })),
+        several => {
+            let message = format!("a softmax over {} axes; frit reads those along one", several.len());
+            attributes.fault_at("axis", Diagnostic::error(codes::KERAS_ARGUMENT, message));
+            None
+        }
+    }
+}
+
+impl Layer for SoftmaxLayer {
+    fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
+        let input = site.only()?;
+        let axis = site.axis(input, self.axis)?;
+        let (operand, turned) = site.axis_last(input, axis)?;
+        let node = site.add(Op::Softmax(Softmax { log: false }), &[operand])?;
+        Some(vec![site.turned_back(node, turned)?])
+    }
+}
+
+/// `x * scale + offset`, each one number or one for each channel.
+struct Rescaling {
+    scale: Vec<f32>,
+    offset: Vec<f32>,
+}
+
+pub(super) fn rescaling(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    let scale = attributes.numbers("scale")?.unwrap_or(vec![1.0]);
+    let offset = attributes.numbers("offset")?.unwrap_or(vec![0.0]);
+    Some(Box::new(Rescaling { scale, offset }))
+}
+
+impl Layer for Rescaling {
+    fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
+        let input = site.only()?;
+        if let ([scale], [offset]) = (self.scale.as_slice(), self.offset.as_slice()) {
+            return Some(vec![site.each(rescale(*scale, *offset), input)?]);
+        }
+        let mut node = site.plain(input)?;
+        for (values, binary) in [(&self.scale, Binary::Mul), (&self.offset, Binary::Add)] {
+            let factor = site.constant(Shape::new(&[values.len()]), values.clone())?;
+            node = site.add(Op::Binary(binary), &[node, factor])?;
+        }
+        Some(vec![site.made(node, Axes::ChannelsLast)])
+    }
+}

@@ -1,0 +1,86 @@
+//! Pools.
+
+use frit_ir::Op;
+use frit_ir::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Reduce, ReduceKind};
+
+use super::Layer;
+use super::convolution::{padding, too_far};
+use crate::import::json::window::Window;
+use crate::import::keras::attributes::{Attributes, Axes};
+use crate::import::keras::build::{Site, Tensor};
+
+struct Pooling {
+    kind: PoolKind,
+    window: Window,
+    axes: Axes,
+}
+
+pub(super) fn max(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    pooling(PoolKind::Max, attributes)
+}
+
+/// TensorFlow's means never count the padding.
+pub(super) fn average(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    pooling(PoolKind::Average { counted: Padding::default() }, attributes)
+}
+
+fn pooling(kind: PoolKind, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    let kernel = attributes.pair_or("pool_size", [2, 2])?;
+    let stride = attributes.pair_or("strides", kernel);
+    let padding = padding(attributes);
+    let axes = attributes.data_format();
+    let window = Window { kernel, stride: stride?, dilation: [1, 1], padding: padding? };
+    Some(Box::new(Pooling { kind, window, axes: axes? }))
+}
+
+impl Layer for Pooling {
+    fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
+        let input = site.only()?;
+        let [height, width, _] = site.map_of(input, self.axes)?;
+        let Some(padding) = self.window.around([height, width]) else {
+            site.fault(too_far());
+            return None;
+        };
+        let Window { kernel, stride, dilation, .. } = self.window;
+        let operand = site.map(input, self.axes)?;
+        let node =
+            site.add(Op::Pool(Pool { kind: self.kind, kernel, stride, padding, dilation }), &[operand])?;
+        Some(vec![site.made(node, self.axes)])
+    }
+}
+
+/// The mean or the largest element of each channel.
+struct Global {
+    max: bool,
+    keep_dims: bool,
+    axes: Axes,
+}
+
+pub(super) fn global_average(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    global(false, attributes)
+}
+
+pub(super) fn global_max(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    global(true, attributes)
+}
+
+fn global(max: bool, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+    let keep_dims = attributes.flag_or("keepdims", false);
+    Some(Box::new(Global { max, keep_dims: keep_dims?, axes: attributes.data_format()? }))
+}
+
+impl Layer for Global {
+    fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
+        let input = site.only()?;
+        site.map_of(input, self.axes)?;
+        let operand = site.map(input, self.axes)?;
+        let keep_dims = self.keep_dims;
+        let op = if self.max {
+            Op::Reduce(Reduce { kind: ReduceKind::Max, axes: [0, 1].into_iter().collect(), keep_dims })
+        } else {
+            Op::GlobalAveragePool(GlobalAveragePool { keep_dims })
+        };
+        let node = site.add(op, &[operand])?;
+        Some(vec![site.made(node, self.axes)])
+    }
+}
