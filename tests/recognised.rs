@@ -10,7 +10,7 @@ use frit_ir::{Graph, Op};
 use frit_tests::manifest;
 
 /// Files below the folder of models, and the network of the zoo that each is at another width.
-const NETWORKS: [(&str, &str); 10] = [
+const NETWORKS: [(&str, &str); 12] = [
     ("onnx/efficientnet_b0_narrow.dynamo.opset20.dynamic.onnx", "efficientnet_b0"),
     ("onnx/efficientnet_b0_narrow.legacy.opset17.onnx", "efficientnet_b0"),
     ("onnx/mnasnet0_5.legacy.opset17.onnx", "mnasnet_b1"),
@@ -19,15 +19,24 @@ const NETWORKS: [(&str, &str); 10] = [
     ("onnx/mobilenet_v3_small.dynamo.opset20.onnx", "mobilenet_v3_small"),
     ("onnx/mobilenet_v3_small.legacy.opset17.dynamic.onnx", "mobilenet_v3_small"),
     ("onnx/mobilenet_v3_small_torchvision.legacy.opset17.onnx", "mobilenet_v3_small"),
+    ("pretrained/mobilenet_v2_imagenet.keras", "mobilenet_v2"),
     ("pretrained/mobilenet_v2_imagenet.onnx", "mobilenet_v2"),
+    ("seeds/s3_efficientnet_b0.keras", "efficientnet_b0"),
     ("seeds/s3_efficientnet_b0.onnx", "efficientnet_b0"),
 ];
 
 /// Files of networks that spell out what they do, and how many kernels of each kind are left.
-const SPELLED: [(&str, &[(&str, usize)]); 3] = [
+const SPELLED: [(&str, &[(&str, usize)]); 6] = [
     // Squeeze and excite of dense layers that are turned, and batch normalisations as arithmetic.
     ("seeds/s0_relu6.onnx", &[("avg_pool", 1), ("conv2d", 49), ("squeeze_excite", 8)]),
+    ("seeds/s0_relu6.keras", &[("avg_pool", 1), ("conv2d", 49), ("resize", 1), ("squeeze_excite", 8)]),
+    // Gates with two activations, behind the projection, so that sums of them stay.
+    (
+        "seeds/s3_mobilenet_v3_operators.keras",
+        &[("add", 5), ("conv2d", 50), ("global_avg_pool", 1), ("squeeze_excite", 8)],
+    ),
     // Grouped convolutions of slices.
+    ("seeds/s4_split.keras", &[("conv2d", 24), ("global_avg_pool", 1), ("max_pool", 1)]),
     ("seeds/s4_slices.onnx", &[("conv2d", 24), ("global_avg_pool", 1), ("max_pool", 1)]),
     // Convolutions that all read one slice.
     ("seeds/s4_lambda.onnx", &[("conv2d", 24), ("global_avg_pool", 1), ("max_pool", 1), ("slice", 6)]),
