@@ -12,6 +12,7 @@ use super::nodes::{int, ints, text};
 use super::tensors::Form;
 use super::{FLOAT, Writer};
 use crate::export::not_expressible;
+use crate::import::limits;
 
 impl Writer<'_> {
     /// Writes the layer `id`, whose operands are written.
@@ -38,7 +39,7 @@ impl Writer<'_> {
             Op::Prelu(prelu) => self.prelu(id, prelu)?,
             Op::Binary(binary) => self.binary(id, *binary)?,
             Op::Pad(pad) => self.pad(id, pad),
-            Op::Pool(pool) => self.pool(id, pool),
+            Op::Pool(pool) => self.pool(id, pool)?,
             Op::GlobalAveragePool(pool) => self.global_average_pool(id, *pool),
             Op::Reduce(reduce) => self.reduce(id, reduce),
             Op::Resize(resize) => self.resize(id, resize)?,
@@ -246,7 +247,7 @@ impl Writer<'_> {
     }
 
     /// Padding that ONNX can't say of a pool is a pad of its own: zeros that count in part, windows that lie wholly in it.
-    fn pool(&mut self, id: NodeId, pool: &Pool) {
+    fn pool(&mut self, id: NodeId, pool: &Pool) -> Result<(), Diagnostic> {
         let fits = |padding: &Padding| {
             (0..2).all(|axis| padding.along(axis).iter().all(|&side| side < pool.kernel[axis]))
         };
@@ -269,12 +270,18 @@ impl Writer<'_> {
         let mut attributes = window(pool.kernel, pool.stride, pool.dilation, &rest);
         attributes.extend(counts.map(|counts| int("count_include_pad", counts)));
         self.emit((id, Form::ChannelsFirst), operator, &[&x], attributes);
+        Ok(())
     }
 
     /// A mean over all of each window, zeros included, times what that has too many of.
-    fn mean_by_counts(&mut self, id: NodeId, pool: &Pool, counted: &Padding) {
+    fn mean_by_counts(&mut self, id: NodeId, pool: &Pool, counted: &Padding) -> Result<(), Diagnostic> {
         let map = self.tensors.shape(self.operand(id)).map().unwrap_or_default();
         let shape = self.tensors.shape(id).map().unwrap_or_default();
+        if shape[0].saturating_mul(shape[1]) > limits::CONSTANT_VALUES {
+            return Err(not_expressible(
+                "a mean over padding that reaches further than a window, of a map that large",
+            ));
+        }
         let counts = |axis: usize| {
             let count = |position| pool.counted(&pool.taps(axis, position), axis, map[axis], counted);
             (0..shape[axis]).map(count).collect::<Vec<usize>>()
@@ -289,6 +296,7 @@ impl Writer<'_> {
         let means = self.nodes.add("AveragePool", &format!("{layer}/of_all"), &[&x], attributes);
         let factors = self.nodes.weight(&format!("{layer}/factors"), &[down.len(), across.len()], &factors);
         self.emit((id, Form::ChannelsFirst), "Mul", &[&means, &factors], vec![]);
+        Ok(())
     }
 
     /// The operand of `id`, channels first, with `padding` around it where there is any.
