@@ -49,6 +49,11 @@ fn onnx_files_of_one_operator_or_one_trap_each() {
 }
 
 #[test]
+fn networks_of_keras_of_one_trap_each() {
+    walk_files(&root().join("tests/goldens/keras"));
+}
+
+#[test]
 fn networks_of_torchvision_and_timm() {
     walk("onnx");
 }
@@ -105,9 +110,10 @@ fn turned(file: &ModelFile) -> bool {
     file.kind != "onnx" && file.entry["layout"] == "NCHW"
 }
 
-/// The inputs of a golden, image by image, and the outputs by name, image by image.
+/// The inputs and outputs of a golden by name, the batch first; the one input of most has no name.
 struct Golden {
-    images: Vec<Tensor<f32>>,
+    inputs: BTreeMap<String, ArrayD<f32>>,
+    turned: bool,
     outputs: BTreeMap<String, ArrayD<f32>>,
 }
 
@@ -116,19 +122,35 @@ impl Golden {
     fn read(path: &Path, turned: bool) -> Golden {
         let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut arrays = NpzReader::new(file).expect("a golden is an .npz");
-        let input: ArrayD<f32> = arrays.by_name("input").expect("a golden has an input");
         let names: Vec<String> = arrays.names().expect("an .npz lists its arrays");
-        let outputs = names.iter().filter(|name| name.starts_with("out")).map(|name| {
-            let array = arrays.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-            (name.strip_prefix("out.").unwrap_or(name).to_owned(), array)
-        });
-        let outputs = outputs.collect();
-        let image = |image: ndarray::ArrayViewD<'_, f32>| {
-            let image = if turned { image.permuted_axes(vec![1, 2, 0]) } else { image };
-            image.as_standard_layout().into_owned()
+        let mut of = |kind: &str| -> BTreeMap<String, ArrayD<f32>> {
+            let named = names.iter().filter(|name| name.starts_with(kind)).map(|name| {
+                let array = arrays.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let prefix = format!("{kind}.");
+                (name.strip_prefix(&prefix).unwrap_or(name).to_owned(), array)
+            });
+            named.collect()
         };
-        let images = input.axis_iter(Axis(0)).take(IMAGES).map(image).collect();
-        Golden { images, outputs }
+        Golden { inputs: of("in"), outputs: of("out"), turned }
+    }
+
+    /// How many images are compared.
+    fn images(&self) -> usize {
+        self.inputs.values().next().map_or(0, |input| input.len_of(Axis(0)).min(IMAGES))
+    }
+
+    /// What the inputs of `graph` are for `image`: each the one of its name, or the only one.
+    fn image(&self, graph: &Graph, image: usize) -> Result<Vec<Tensor<f32>>, String> {
+        let inputs = graph.inputs().into_iter().map(|input| {
+            let name = &graph.node(input).name;
+            let only = self.inputs.get("input");
+            let array =
+                self.inputs.get(name).or(only).ok_or_else(|| format!("the golden has no input {name}"))?;
+            let image = array.index_axis(Axis(0), image);
+            let image = if self.turned { image.permuted_axes(vec![1, 2, 0]) } else { image };
+            Ok(image.as_standard_layout().into_owned())
+        });
+        inputs.collect()
     }
 
     /// The values of output `index` of `graph` for `image`: the one of its name, or the only one.
@@ -151,13 +173,17 @@ fn agrees(graph: &Graph, file: &ModelFile) -> Result<(), String> {
     let models: Vec<_> = models
         .map(|way| Ok((way, compare::model(graph, way).map_err(|error| format!("{way:?}: {error}"))?)))
         .collect::<Result<_, String>>()?;
-    for (index, image) in golden.images.iter().enumerate() {
-        let exact = compare::interpreted(graph, std::slice::from_ref(image))?;
+    if golden.outputs.len() != graph.outputs().len() {
+        return Err(format!("{} outputs, the golden has {}", graph.outputs().len(), golden.outputs.len()));
+    }
+    for index in 0..golden.images() {
+        let image = golden.image(graph, index)?;
+        let exact = compare::interpreted(graph, &image)?;
         let exact: Vec<Vec<f32>> =
             exact.iter().map(|output| output.iter().map(|&value| value as f32).collect()).collect();
         agree(&golden, graph, index, &exact).map_err(|error| format!("interpreter, {error}"))?;
         for (way, model) in &models {
-            let found = compare::run(model, 1, &compare::values(std::slice::from_ref(image)))?;
+            let found = compare::run(model, 1, &compare::values(&image))?;
             agree(&golden, graph, index, &found).map_err(|error| format!("{way:?}, {error}"))?;
         }
     }

@@ -167,7 +167,8 @@ impl<'b, 'a> Builder<'b, 'a> {
             }
             Kind::Layer(layer) => {
                 let inputs = call.tensors().into_iter().copied().collect();
-                let mut site = Site { builder: self, definition, name, inputs, call, added: Vec::new() };
+                let mut site =
+                    Site { builder: self, definition, name, inputs, call, added: Vec::new(), owner: "" };
                 let results = layer.call(&mut site);
                 let Site { added, name, .. } = site;
                 let results = results?;
@@ -358,6 +359,8 @@ pub(super) struct Site<'s, 'b, 'a> {
     /// What it hands over, as it is written.
     pub(super) call: Call<Tensor>,
     added: Vec<NodeId>,
+    /// The part of the layer that is called; empty for the layer itself.
+    pub(super) owner: &'static str,
 }
 
 impl Site<'_, '_, '_> {
@@ -531,6 +534,7 @@ impl Site<'_, '_, '_> {
                     layer: self.definition.path.clone(),
                     label: self.definition.label(),
                     value: self.definition.value.clone(),
+                    owner: self.owner,
                     stored: stored.clone(),
                 });
                 Some(name)

@@ -26,6 +26,9 @@ pub(super) enum Function {
     Layer(Box<dyn Layer>),
 }
 
+/// What Keras calls the part of a layer that is its activation.
+const OWNER: &str = "activation";
+
 /// The names of functions.
 const NAMES: [&str; 30] = [
     "linear",
@@ -148,7 +151,7 @@ impl Function {
     /// The variables of a layer that stands here.
     pub(super) fn variables(&self) -> Vec<Variable> {
         let Function::Layer(layer) = self else { return Vec::new() };
-        layer.variables().into_iter().map(|variable| Variable { owner: "activation", ..variable }).collect()
+        layer.variables().into_iter().map(|variable| Variable { owner: OWNER, ..variable }).collect()
     }
 
     /// What it makes of `tensor`.
@@ -173,8 +176,9 @@ impl Function {
             }
             Function::Layer(layer) => {
                 let inputs = std::mem::replace(&mut site.inputs, vec![tensor]);
+                let owner = std::mem::replace(&mut site.owner, OWNER);
                 let made = layer.call(site);
-                site.inputs = inputs;
+                (site.inputs, site.owner) = (inputs, owner);
                 made?.first().copied()
             }
         }

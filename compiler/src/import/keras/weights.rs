@@ -40,7 +40,7 @@ impl Variable {
 /// How a weight of an op lies in a file.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
-    /// Which of the layer's variables it is.
+    /// Which of the variables of the layer, or of the part of it that has it, it is.
     pub(super) variable: usize,
     /// What is put behind the layer's name.
     pub(super) name: &'static str,
@@ -79,6 +79,8 @@ pub(super) struct Needed<'a> {
     pub(super) layer: String,
     pub(super) label: String,
     pub(super) value: Value<'a>,
+    /// The part of the layer that has it; empty for the layer itself.
+    pub(super) owner: &'static str,
     pub(super) stored: Stored,
 }
 
@@ -146,7 +148,7 @@ pub(super) fn fill<'a>(
     };
     let mut misfits = BTreeMap::new();
     for weight in &needed {
-        let place = places.get(&(weight.layer.as_str(), weight.stored.variable));
+        let place = places.get(&(weight.layer.as_str(), weight.owner, weight.stored.variable));
         match shelf.data(weight, place) {
             Ok(data) => {
                 let shape = weight.shape.clone();
@@ -175,7 +177,8 @@ fn in_order(stored: &Shape, order: Option<&[usize]>) -> Shape {
     Shape::new(&order.iter().map(|&axis| axes[axis]).collect::<Vec<_>>())
 }
 
-type Places<'p> = BTreeMap<(&'p str, usize), Place>;
+/// By layer, the part of it, and the number among that part's variables.
+type Places<'p> = BTreeMap<(&'p str, &'static str, usize), Place>;
 
 impl Shelf {
     /// Where the variables of all layers lie, by layer and number.
@@ -283,19 +286,26 @@ fn numbered<'p>(root: &Group, model: &'p Model<'_>, places: &mut Places<'p>) -> 
                 }
             }
             Some(Kind::Layer(layer)) => {
-                let mut next: BTreeMap<&str, usize> = BTreeMap::new();
-                for (index, variable) in layer.variables().iter().enumerate() {
-                    let number = next.entry(variable.owner).or_default();
+                for (variable, number) in counted(layer.variables()) {
                     let folder = [name.as_str(), variable.owner, "vars"].join("/");
-                    let path = format!("{folder}/{number}");
-                    *number += 1;
-                    places.insert((definition.path.as_str(), index), Place { group: home.clone(), path });
+                    let place = Place { group: home.clone(), path: format!("{folder}/{number}") };
+                    places.insert((definition.path.as_str(), variable.owner, number), place);
                 }
             }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Variables, each with its number among those of its part of the layer.
+fn counted(variables: Vec<Variable>) -> impl Iterator<Item = (Variable, usize)> {
+    let mut next: BTreeMap<&str, usize> = BTreeMap::new();
+    variables.into_iter().map(move |variable| {
+        let number = next.entry(variable.owner).or_default();
+        *number += 1;
+        (variable, *number - 1)
+    })
 }
 
 /// The name of a class as Keras writes it in paths: words are split where a small letter or any one stands before a capital
@@ -383,7 +393,10 @@ fn assign<'p>(definition: &'p Definition<'_>, group: &Group, names: &[String], p
         let mut others = names.iter().filter(|name| suffix(name));
         let only = others.next().filter(|_| others.next().is_none());
         if let Some(path) = name.or(only).or(names.get(place).filter(|_| names.len() == all.len())) {
-            places.insert((inner.layer, inner.index), Place { group: group.clone(), path: path.clone() });
+            places.insert(
+                (inner.layer, inner.variable.owner, inner.index),
+                Place { group: group.clone(), path: path.clone() },
+            );
         }
     }
 }
@@ -407,15 +420,14 @@ fn variables<'p>(definition: &'p Definition<'_>) -> Vec<Inner<'p>> {
             all
         }
         Some(Kind::Layer(layer)) => {
-            let variables = layer.variables().into_iter().enumerate();
-            let inner = |(index, variable): (usize, Variable)| Inner {
+            let inner = |(variable, index): (Variable, usize)| Inner {
                 layer: definition.path.as_str(),
                 name: definition.name.as_str(),
                 index,
                 variable,
                 trained: variable.trained && definition.trainable,
             };
-            variables.map(inner).collect()
+            counted(layer.variables()).map(inner).collect()
         }
         _ => Vec::new(),
     }
