@@ -12,6 +12,8 @@ mod explain;
 mod hostile;
 #[path = "cli/networks.rs"]
 mod networks;
+#[path = "cli/onnx.rs"]
+mod onnx;
 #[path = "cli/outcomes.rs"]
 mod outcomes;
 #[path = "cli/repairs.rs"]

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use frit_ir::diagnostic::{Place, codes};
-use frit_ir::{Diagnostic, Faults, Graph};
+use frit_ir::{Diagnostic, Faults, Graph, Preprocess};
 
 /// Where a description comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,6 +106,23 @@ pub fn load(model: &Path, request: &Request) -> Result<(Graph, Faults), Faults> 
             Err(Diagnostic::error(codes::FILE_UNREADABLE, message).in_file(place(&file)).into())
         }
     }
+}
+
+/// How photographs become the inputs of networks that were trained on ImageNet, by the most common convention.
+const IMAGENET: &str = r#"{"crop": "center_square", "resize": "bicubic", "range": [0, 1],
+ "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}"#;
+
+/// How a picture becomes an input: `imagenet`, or a file with the object that a description has under `preprocess`.
+///
+/// # Errors
+/// The file can't be read; else as [`json::preprocess`].
+pub fn preprocess(of: &Path) -> Result<Preprocess, Faults> {
+    if of == Path::new("imagenet") {
+        return json::preprocess(IMAGENET, "imagenet");
+    }
+    let file = of.display().to_string();
+    let text = open(of).and_then(|file| limits::text(file, limits::DESCRIPTION_BYTES));
+    json::preprocess(&text.map_err(|fault| fault.in_file(place(&file)))?, &file)
 }
 
 /// The folder that a file lies in.

@@ -18,7 +18,7 @@ fn check_prints_one_line_and_nothing_else() {
 #[test]
 fn check_in_json_is_one_line_with_the_counts() {
     let value = Folder::with_tiny().frit("check tiny.json --format json").json();
-    assert_eq!(fields(&value), ["layers", "legal", "macs", "model", "parameters", "warnings"]);
+    assert_eq!(fields(&value), ["layers", "legal", "macs", "model", "parameters", "transposes", "warnings"]);
     assert_eq!((&value["legal"], &value["warnings"]), (&json!(true), &json!(0)));
 }
 

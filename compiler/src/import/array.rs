@@ -21,7 +21,7 @@ const HEADER_BRACKETS: usize = 16;
 /// The array of an archive of several that is the input.
 const INPUT: &str = "input";
 
-/// The images in a `.npy` or `.npz` file, as a dense tensor `[batch, axes of shape...]`. Of an archive with several arrays, the
+/// The images in a `.npy` or `.npz` file, or the one, as a dense tensor `[batch, axes of shape...]`. Of an archive with several arrays, the
 /// one called `input` is taken.
 ///
 /// # Errors
@@ -147,20 +147,26 @@ fn header(reader: &mut impl Read) -> Result<Header, Diagnostic> {
     Header::from_reader(&mut bytes.as_slice()).map_err(|error| unreadable(error.to_string()))
 }
 
-/// `array`, if it is a batch of `shape`.
+/// `array`, if it is a batch of `shape`, or one image of it.
 fn batch(array: Tensor, shape: &Shape) -> Result<Tensor, Diagnostic> {
     let axes = array.shape();
+    if axes == shape.axes() {
+        return Ok(array.insert_axis(ndarray::Axis(0)));
+    }
     if axes.len() == shape.rank() + 1 && axes[1..] == *shape.axes() && axes[0] > 0 {
         return Ok(array);
     }
     let fault = Diagnostic::error(codes::INPUT_SHAPE, "the input has another shape than the model takes")
         .operand("given", "", Shape::new(axes).to_string())
         .operand("needed", "", format!("batch x {shape}"));
-    let channels_first = shape.map().map(|[height, width, channels]| [channels, height, width]);
-    Err(if axes == shape.axes() {
-        fault.help("the batch comes first: write x[None]")
-    } else if axes.len() == 4 && channels_first.is_some_and(|axes_first| axes[1..] == axes_first) {
+    let turned = |order: [usize; 3]| {
+        let map = shape.map();
+        axes.len() == 4 && map.is_some_and(|map| axes[1..] == order.map(|axis| map[axis]))
+    };
+    Err(if turned([2, 0, 1]) {
         fault.help("channels come last: write x.transpose(0, 2, 3, 1)")
+    } else if turned([1, 2, 0]) {
+        fault.help("channels come first: write x.transpose(0, 3, 1, 2)")
     } else {
         fault
     })

@@ -19,7 +19,7 @@ pub(super) mod window;
 use std::path::PathBuf;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::{Diagnostic, Faults, Graph, Shape};
+use frit_ir::{Diagnostic, Faults, Graph, Preprocess, Shape};
 use frit_passes::legality::{self, multiplier};
 
 use super::{Source, inside, labels};
@@ -40,6 +40,19 @@ pub fn read(text: &str, source: &Source) -> Result<(Graph, Faults), Faults> {
     let mut findings = Findings::new(&document);
     let graph = describe(&document.root(), source, &mut findings);
     findings.finish().unless_errors(graph.unwrap_or_default())
+}
+
+/// How a picture becomes an input, as `text`, the object that a description has under `preprocess`, says it.
+///
+/// # Errors
+/// All faults of the text, each with line, column and path.
+pub fn preprocess(text: &str, file: &str) -> Result<Preprocess, Faults> {
+    let document = Document::parse(text, file)?;
+    let mut findings = Findings::new(&document);
+    let preprocess = header::preprocess(&document.root(), &mut findings);
+    let none =
+        || Diagnostic::error(codes::BAD_VALUE, "it does not say how a picture becomes an input").into();
+    findings.finish().unless_errors(preprocess)?.0.ok_or_else(none)
 }
 
 /// Reads the whole document; none where nothing could be made of it.

@@ -11,8 +11,9 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
 use super::{limits, open, place};
 
-/// The picture in the file `path` as an image for a model that takes `shape`: a tensor `[1, height, width, 3]`. Transparency is
-/// left out; a photograph that was taken sideways is turned upright.
+/// The picture in the file `path` as an image for a model that takes `shape`: a tensor `[1, height, width, 3]`, or `[1, 3, height,
+/// width]` where the model has its channels first. Transparency is left out; a photograph that was taken sideways is turned
+/// upright.
 ///
 /// # Errors
 /// The file can't be read, is no picture, or is too large; `shape` is no map of 3 channels.
@@ -43,12 +44,15 @@ fn decode(path: &Path) -> Result<DynamicImage, Diagnostic> {
 
 /// Crops, resizes and normalises, in this order.
 fn prepare(picture: RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Diagnostic> {
-    let map = shape.map().filter(|&[.., channels]| channels == 3);
-    let sides =
-        map.and_then(|[height, width, _]| Some((u32::try_from(height).ok()?, u32::try_from(width).ok()?)));
+    let sides = match shape.axes() {
+        [height, width, 3] | [3, height, width] => {
+            u32::try_from(*height).ok().zip(u32::try_from(*width).ok())
+        }
+        _ => None,
+    };
     let sides = sides.filter(|&(height, width)| height.max(width) <= limits::PICTURE_SIDE);
     let Some((height, width)) = sides else {
-        let message = "a picture becomes a map of height x width x 3, which this model does not take";
+        let message = "a picture becomes a map of 3 channels, which this model does not take";
         return Err(Diagnostic::error(codes::INPUT_SHAPE, message).note(format!("it takes {shape}")));
     };
     let square = if preprocess.crop_center_square { center_square(&picture) } else { picture };
@@ -64,8 +68,13 @@ fn prepare(picture: RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<
         .into_iter()
         .enumerate()
         .map(|(index, byte)| normal(f32::from(byte), index % 3, preprocess));
-    Tensor::from_shape_vec(axes.as_slice(), values.collect())
-        .map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()))
+    let tensor = Tensor::from_shape_vec(axes.as_slice(), values.collect())
+        .map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()))?;
+    if shape.channels() == 3 {
+        return Ok(tensor);
+    }
+    let channels_first = tensor.permuted_axes(vec![0, 3, 1, 2]);
+    Ok(channels_first.as_standard_layout().into_owned())
 }
 
 /// The largest square in the middle; where it can't be exact, it is half a pixel up or left.
@@ -128,6 +137,16 @@ mod tests {
         let tensor = prepare(picture, &plain(), &shape(&[4, 4, 3])).unwrap();
         assert!(tensor[[0, 3, 0, 0]] < 20.0 && tensor[[0, 0, 3, 0]] > 190.0, "{tensor}");
         assert!(tensor.iter().skip(1).step_by(3).all(|&green| green == 7.0));
+    }
+
+    #[test]
+    fn channels_come_first_where_the_model_has_them_so() {
+        let picture = RgbImage::from_fn(2, 4, |x, y| Rgb([x as u8, y as u8, 9]));
+        let plain = Preprocess { crop_center_square: false, ..plain() };
+        let last = prepare(picture.clone(), &plain, &shape(&[4, 2, 3])).unwrap();
+        let first = prepare(picture, &plain, &shape(&[3, 4, 2])).unwrap();
+        assert_eq!(first.shape(), [1, 3, 4, 2]);
+        assert!(first.indexed_iter().all(|(at, &value)| value == last[[0, at[2], at[3], at[1]]]));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What `check`, `run` and `bench` tell, as values.
 
-use frit_ir::Shape;
+use std::collections::BTreeSet;
+
+use frit_ir::{Graph, NodeId, Op, Shape};
 use serde::Serialize;
 
 use crate::bench::Bench;
@@ -17,8 +19,51 @@ pub struct Summary {
     pub layers: usize,
     /// What they cost together.
     pub totals: Sizes,
+    /// How often axes change their order.
+    pub transposes: Transposes,
     /// Warnings.
     pub warnings: usize,
+}
+
+/// Layers that give axes another order: where a file counts channels first, the graph's order meets the file's in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Transposes {
+    /// Between an input or output and the layers that compute.
+    pub border: usize,
+    /// All others.
+    pub inside: usize,
+}
+
+impl Transposes {
+    /// Those of `graph`.
+    pub fn of(graph: &Graph) -> Transposes {
+        let moves =
+            |id: &NodeId| matches!(graph.node(*id).op, Op::Transpose(_) | Op::Reshape(_) | Op::Identity);
+        let order = graph.topological();
+        let (mut before, mut behind): (BTreeSet<NodeId>, BTreeSet<NodeId>) = Default::default();
+        for &id in &order {
+            let is_input = matches!(graph.node(id).op, Op::Input(_));
+            if is_input || (moves(&id) && graph.operands(id).iter().all(|operand| before.contains(operand))) {
+                before.insert(id);
+            }
+        }
+        let outputs: BTreeSet<NodeId> = graph.outputs().iter().copied().collect();
+        for &id in order.iter().rev().filter(|id| moves(id)) {
+            let users = graph.users(id);
+            let is_last = if users.is_empty() {
+                outputs.contains(&id)
+            } else {
+                users.iter().all(|user| behind.contains(user))
+            };
+            if is_last {
+                behind.insert(id);
+            }
+        }
+        let transposes = order.iter().filter(|id| matches!(graph.node(**id).op, Op::Transpose(_)));
+        let (border, inside): (Vec<&NodeId>, Vec<&NodeId>) =
+            transposes.partition(|id| before.contains(id) || behind.contains(id));
+        Transposes { border: border.len(), inside: inside.len() }
+    }
 }
 
 /// One output of a run, of all images.

@@ -60,17 +60,7 @@ impl Table {
 /// `text` with control characters and marks of direction escaped, so that a name can't forge lines or order a terminal
 /// about.
 pub(super) fn printable(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || turns(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    frit_ir::diagnostic::render::escaped(text)
 }
 
 #[cfg(test)]

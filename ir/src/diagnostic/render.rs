@@ -133,13 +133,16 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
+/// Whether a terminal takes `c` for an order, or shows what follows in another direction.
+pub fn commands(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// `text` with control characters and marks of direction as escapes.
 pub fn escaped(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || turns(c) {
+        if commands(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::{MOST_VALUES, is_plain};
+use crate::diagnostic::render::commands;
 use crate::ops::squeeze_excite::Small;
 use crate::ops::{
     Activation, BatchNorm, Conv2d, Conv2dTranspose, Epilogue, Padding, Pool, PoolKind, Reshape, Resize, Span,
@@ -263,7 +264,7 @@ fn quoted(name: &str) -> String {
     for c in name.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            _ if c.is_control() => quoted.extend(c.escape_unicode()),
+            _ if commands(c) => quoted.extend(c.escape_unicode()),
             _ => quoted.push(c),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use frit_compiler::cost;
-use frit_compiler::report::results::Summary;
+use frit_compiler::report::results::{Summary, Transposes};
 use frit_compiler::report::{json, text};
 
 use crate::console::{Console, FormatArgs};
@@ -49,6 +49,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     if let Some(files) = &files {
         files.write(&legal)?;
     }
-    let summary = Summary { model: cost.model, layers: cost.layers.len(), totals: cost.totals, warnings };
+    let (layers, transposes) = (cost.layers.len(), Transposes::of(&legal));
+    let summary = Summary { model: cost.model, layers, totals: cost.totals, transposes, warnings };
     console.print(&if args.format.json() { json::summary(&summary) } else { text::summary(&summary) })
 }

@@ -120,8 +120,13 @@ fn no_preprocess(file: &Path) -> Diagnostic {
     let message =
         format!("{} is a picture, and the model does not say how one becomes its input", file.display());
     Diagnostic::error(codes::NO_PREPROCESS, message)
-        .help("add a `preprocess` to the description's `input`: crop, resize, range, mean, std")
-        .help("prepare the picture elsewhere and give it as .npy, height x width x channels, the batch first")
+        .help_flag(
+            "say how, in the words of a description: crop, resize, range, mean, std",
+            "--preprocess FILE",
+            "or imagenet, the most common way",
+        )
+        .help("add a `preprocess` to the description's `input`")
+        .help("prepare the picture elsewhere and give it as .npy, in the model's own order of axes")
 }
 
 fn named(file: &Path, batch: usize) -> Vec<String> {

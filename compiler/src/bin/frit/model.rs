@@ -58,6 +58,9 @@ pub(crate) struct ModelArgs {
     /// The shape of an input that the file leaves open, the batch included (may be given several times)
     #[arg(long = "shape", value_name = "NAME=1x224x224x3", help_heading = COMPILATION)]
     shapes: Vec<GivenShape>,
+    /// How pictures become inputs: imagenet, or a file with the object that a description has under preprocess
+    #[arg(long, value_name = "FILE", help_heading = COMPILATION)]
+    preprocess: Option<PathBuf>,
     /// Keep every source layer as a kernel of its own
     #[arg(long, help_heading = COMPILATION)]
     pub(crate) no_fuse: bool,
@@ -142,7 +145,11 @@ impl ModelArgs {
             return Err(artifact::no_source(&self.model));
         }
         let request = Request { weights: self.weights.clone(), shapes: self.shapes.clone() };
-        Ok(import::load(&self.model, &request)?)
+        let (mut graph, warnings) = import::load(&self.model, &request)?;
+        if let Some(preprocess) = &self.preprocess {
+            graph.preprocess = Some(import::preprocess(preprocess)?);
+        }
+        Ok((graph, warnings))
     }
 
     /// Whether the model is compiled already.

@@ -70,10 +70,18 @@ fn another_shape_or_type_is_told_with_the_way_to_the_right_one() {
         assert_eq!(fault.code, codes::INPUT_SHAPE);
         fault.help.first().map(|help| help.text.clone()).unwrap_or_default()
     };
-    assert!(fault(bytes(&counting(1).index_axis_move(ndarray::Axis(0), 0))).contains("x[None]"));
-    assert!(fault(bytes(&Array::<f32, _>::zeros((3, 4, 2, 3)))).contains("transpose"));
+    assert!(fault(bytes(&Array::<f32, _>::zeros((3, 4, 2, 3)))).contains("transpose(0, 2, 3, 1)"));
+    assert!(fault(bytes(&Array::<f32, _>::zeros((1, 3, 4, 2)))).contains("transpose(0, 3, 1, 2)"));
     assert!(fault(bytes(&Array::<f64, _>::zeros((1, 2, 3, 4)))).contains("float32"));
     assert_eq!(fault(bytes(&Array::<f32, _>::zeros((0, 2, 3, 4)))), "");
+}
+
+#[test]
+fn one_image_needs_no_axis_for_a_batch() {
+    let folder = Folder::new();
+    let image = counting(1).index_axis_move(ndarray::Axis(0), 0);
+    let read = load(&folder.file("a.npy", &bytes(&image)), &shape()).unwrap();
+    assert_eq!(read, counting(1).into_dyn());
 }
 
 #[test]

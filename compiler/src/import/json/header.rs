@@ -243,6 +243,14 @@ impl Preparation {
     }
 }
 
+/// How a picture becomes the input, from an object of its own.
+pub(super) fn preprocess<'a>(value: &Value<'a>, findings: &mut Findings<'a>) -> Option<Preprocess> {
+    let mut reader = Reader::open(value, findings)?;
+    let read = <Preparation as Section>::read(&mut reader);
+    reader.finish();
+    read.map(Preparation::finish)
+}
+
 /// Where weights come from, as it is written.
 enum Weights {
     Seed(u64),

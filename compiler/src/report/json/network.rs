@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Object, line};
 use crate::cost::{Cost, Sizes};
 use crate::plan::{Argument, Choice, Region, Way};
-use crate::report::results::Summary;
+use crate::report::results::{Summary, Transposes};
 use crate::report::{Call, Item, Listing};
 
 #[derive(Serialize)]
@@ -156,10 +156,11 @@ struct Legal<'a> {
     layers: usize,
     parameters: u64,
     macs: u64,
+    transposes: Transposes,
     warnings: usize,
 }
 
-/// `{"model", "legal", "layers", "parameters", "macs", "warnings"}` on one line; `legal` is true, an illegal network has
+/// `{"model", "legal", "layers", "parameters", "macs", "transposes", "warnings"}` on one line; `legal` is true, an illegal network has
 /// no summary.
 pub fn summary(summary: &Summary) -> String {
     let legal = Legal {
@@ -168,6 +169,7 @@ pub fn summary(summary: &Summary) -> String {
         layers: summary.layers,
         parameters: summary.totals.parameters,
         macs: summary.totals.macs,
+        transposes: summary.transposes,
         warnings: summary.warnings,
     };
     line(&legal) + "\n"

@@ -11,10 +11,14 @@ use crate::report::{Call, Item, Listing, Work};
 
 /// One line: `mobilenet_v2: legal, 156 layers, 3,504,872 parameters, 300,774,272 MACs`.
 pub fn summary(summary: &Summary) -> String {
-    let Summary { model, layers, totals, warnings } = summary;
+    let Summary { model, layers, totals, transposes, warnings } = summary;
+    let moved = match (transposes.border, transposes.inside) {
+        (0, 0) => String::new(),
+        (border, inside) => format!(", {} at the border and {inside} inside", counted(border, "transpose")),
+    };
     let warned = if *warnings == 0 { String::new() } else { format!(", {}", counted(*warnings, "warning")) };
     format!(
-        "{}: legal, {}, {} parameters, {} MACs{warned}\n",
+        "{}: legal, {}, {} parameters, {} MACs{moved}{warned}\n",
         printable(model),
         counted(*layers, "layer"),
         grouped(totals.parameters),

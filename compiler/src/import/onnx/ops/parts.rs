@@ -202,6 +202,9 @@ fn without(
         let count = span.count.checked_sub(before).and_then(|left| left.checked_sub(behind));
         let count =
             count.ok_or_else(|| wrong(format!("Pad cuts {before} and {behind} off {}", span.count)))?;
+        if count == 0 {
+            return Err(unsupported(format!("Pad that cuts off all {} elements of an axis", span.count)));
+        }
         *span = Span { start: before, count, step: 1 };
     }
     let node = network.ordered(view, order)?;

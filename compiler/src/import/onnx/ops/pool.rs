@@ -44,7 +44,11 @@ fn rounded_up(window: &Window, map: &Map) -> Padding {
         let [before, after] = window.padding.along(axis);
         let (reach, stride) = (window.reach(axis), window.stride[axis]);
         let padded = map.size[axis].saturating_add(before).saturating_add(after);
-        let Some(room) = padded.checked_sub(reach) else { return 0 };
+        let Some(room) = padded.checked_sub(reach) else {
+            // One window that begins inside, where a step would reach further than it lacks.
+            let lacking = reach - padded;
+            return if lacking < stride { lacking } else { 0 };
+        };
         let last = room.div_ceil(stride).saturating_mul(stride);
         if last >= map.size[axis].saturating_add(before) { 0 } else { last.saturating_sub(room) }
     };

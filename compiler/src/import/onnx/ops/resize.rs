@@ -35,7 +35,7 @@ pub(super) fn resize(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     let of_lengths = [down, across]
         .iter()
         .zip(map.size)
-        .all(|(asked, length)| f64::from(asked.scale) == asked.size as f64 / length as f64);
+        .all(|(asked, length)| asked.scale == (asked.size as f64 / length as f64) as f32);
     if call.flag("antialias", false)? && scales.iter().any(|&scale| scale < 1.0) {
         return Err(unsupported("Resize with antialias to a smaller size"));
     }
