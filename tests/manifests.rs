@@ -124,10 +124,13 @@ impl Golden {
         let mut arrays = NpzReader::new(file).expect("a golden is an .npz");
         let names: Vec<String> = arrays.names().expect("an .npz lists its arrays");
         let mut of = |kind: &str| -> BTreeMap<String, ArrayD<f32>> {
-            let named = names.iter().filter(|name| name.starts_with(kind)).map(|name| {
+            // The first of several stands in some once more, without a name.
+            let prefix = format!("{kind}.");
+            let several = names.iter().any(|name| name.starts_with(&prefix));
+            let prefix = if several { prefix } else { kind.to_owned() };
+            let named = names.iter().filter(|name| name.starts_with(&prefix)).map(|name| {
                 let array = arrays.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-                let prefix = format!("{kind}.");
-                (name.strip_prefix(&prefix).unwrap_or(name).to_owned(), array)
+                (name.strip_prefix(&prefix).filter(|_| several).unwrap_or(name).to_owned(), array)
             });
             named.collect()
         };
