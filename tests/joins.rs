@@ -183,6 +183,29 @@ proptest! {
     }
 
     #[test]
+    fn a_map_that_comes_channels_first_is_convolved_as_it_lies(
+        axes in [1usize..=20, 5..=20, 5..=20],
+        (kernel, stride) in (prop::sample::select(vec![1usize, 3, 5]), 1usize..=2),
+        others in 0usize..=3,
+        seed: u64,
+    ) {
+        let layer = Conv2d { stride: [stride; 2], ..conv(24, kernel) };
+        let mut network = Network::new(seed);
+        let image = network.input(&axes);
+        let map = network.layer("map", Op::Transpose(Transpose { axes: vec![1, 2, 0].into() }), &[image]);
+        let y = network.layer("stem", Op::Conv2d(layer), &[map]);
+        let y = network.layer("depthwise", Op::Conv2d(Conv2d { groups: 24, ..conv(24, 3) }), &[y]);
+        let mut outputs = vec![network.layer("pointwise", Op::Conv2d(conv(9, 1)), &[y])];
+        if others & 1 == 1 {
+            outputs.push(network.layer("beside", Op::Conv2d(conv(5, 1)), &[map]));
+        }
+        if others & 2 == 2 {
+            outputs.push(network.layer("of it", Op::Activation(Activation::Relu), &[map]));
+        }
+        check(&network.finish(&outputs), seed)?;
+    }
+
+    #[test]
     fn what_comes_before_a_convolution_agrees(
         axes in [3usize..=20, 3..=20, 2..=40],
         (kernel, zeros, stride, depthwise) in (prop::sample::select(vec![1usize, 3, 5, 7]), 0usize..=3, 1usize..=2, any::<bool>()),

@@ -50,6 +50,8 @@ pub struct Strides {
     pub pixel: usize,
     /// From one block of `lanes` channels to the next.
     pub block: usize,
+    /// From one channel to the next inside a block: a value, but in what lies channels first, which convolutions alone read.
+    pub channel: usize,
 }
 
 /// The place `offset` bytes behind `base`.

@@ -309,7 +309,7 @@ impl<'a> Emitter<'a> {
         let weight = |index: usize| at(weights, (channel * vectors + index) as i64 * vector);
         let value = |pixel: usize| {
             let stride = (pixel * self.conv.columns.stride * self.conv.input.pixel) as i64;
-            at(input, stride + (channel * F32) as i64)
+            at(input, stride + (channel * self.conv.input.channel) as i64)
         };
         if let [pixel] = *pixels {
             let broadcast = b.register();

@@ -2,7 +2,7 @@
 
 use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::ops::{Concat, Reduce, ReduceKind, Slice, Transpose};
-use frit_ir::{NodeId, Shape};
+use frit_ir::{NodeId, Op, Shape};
 
 use super::placement::{Home, Placed};
 use super::{Draft, Reach, Scheduler};
@@ -73,8 +73,35 @@ impl Scheduler<'_> {
         if moved.is_sorted() {
             return self.reshape(id);
         }
+        if transpose.axes[..] == [1, 2, 0] && self.is_read_by_convolutions_alone(id) {
+            return self.view_channels_first(id);
+        }
         let strides = strides(&from);
         self.rearranged(id, 0, transpose.axes.iter().map(|&axis| strides[axis]).collect())
+    }
+
+    /// A picture that comes channels first is convolved as it lies.
+    fn view_channels_first(&mut self, id: NodeId) -> Result<(), Diagnostic> {
+        let from = self.tensor_dense(self.graph.operands(id)[0])?;
+        let map = self.shapes[&id].map().unwrap_or_default();
+        self.placed.insert(id, Placed::channels_first(&from, map, self.width.lanes));
+        Ok(())
+    }
+
+    /// Whether all readers of `id` are convolutions over all of its few channels, whose kernel takes any distance of channels.
+    fn is_read_by_convolutions_alone(&self, id: NodeId) -> bool {
+        let reads = |reader: NodeId| match &self.graph.node(reader).op {
+            Op::Conv2d(conv) => {
+                let once = self.graph.operands(reader).iter().filter(|&&operand| operand == id).count() == 1;
+                once && self.graph.operands(reader)[0] == id
+                    && conv.groups == 1
+                    && !conv.gate
+                    && conv.prologue.is_none()
+            }
+            _ => false,
+        };
+        let is_picture = self.shapes[&id].channels() < self.width.lanes;
+        is_picture && !self.graph.outputs().contains(&id) && self.graph.users(id).into_iter().all(reads)
     }
 
     pub(super) fn slice_by_copy(&mut self, id: NodeId, slice: &Slice) -> Result<(), Diagnostic> {

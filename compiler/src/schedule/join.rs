@@ -109,7 +109,7 @@ impl Scheduler<'_> {
 /// strides.
 fn side(placed: Placed, own: &Shape, shape: &Shape) -> Option<Side> {
     let unless_one = |length: usize, bytes: usize| if length == 1 { 0 } else { bytes };
-    let Strides { row, pixel, block } = placed.strides;
+    let Strides { row, pixel, block, channel } = placed.strides;
     let [row, pixel] = if shape.rank() <= 3 {
         [unless_one(placed.rows, row), unless_one(placed.columns, pixel)]
     } else if placed.pixels() == 1 {
@@ -122,7 +122,7 @@ fn side(placed: Placed, own: &Shape, shape: &Shape) -> Option<Side> {
     };
     let spreads = placed.channels == 1 && shape.channels() > 1;
     let block = if spreads { 0 } else { block };
-    Some(Side { strides: Strides { row, pixel, block }, spreads })
+    Some(Side { strides: Strides { row, pixel, block, channel }, spreads })
 }
 
 /// `values` of the shape `from` repeated to the shape `to`.

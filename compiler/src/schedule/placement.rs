@@ -35,7 +35,7 @@ impl Placed {
     pub(super) fn dense(shape: &Shape, lanes: usize, home: Home) -> Placed {
         let [rows, columns, channels] = extent(shape);
         let pixel = channels * F32;
-        let strides = Strides { row: columns * pixel, pixel, block: lanes * F32 };
+        let strides = Strides { row: columns * pixel, pixel, block: lanes * F32, channel: F32 };
         Placed { home, offset: 0, rows, columns, channels, strides, is_dense: true }
     }
 
@@ -64,8 +64,19 @@ impl Placed {
         let block = rows * row + behind;
         let aliases = blocks > 1 && block.is_multiple_of(PAGE);
         let block = block + if aliases { LINE } else { 0 };
-        let strides = Strides { row, pixel, block };
+        let strides = Strides { row, pixel, block, channel: F32 };
         (Placed { home, offset: 0, rows, columns, channels, strides, is_dense: false }, blocks * block)
+    }
+
+    /// The map of `[rows, columns, channels]` that lies dense at `from` with its channels first.
+    pub(super) fn channels_first(
+        from: &Placed,
+        [rows, columns, channels]: [usize; 3],
+        lanes: usize,
+    ) -> Placed {
+        let channel = rows * columns * F32;
+        let strides = Strides { row: columns * F32, pixel: F32, block: lanes * channel, channel };
+        Placed { rows, columns, channels, strides, is_dense: false, ..*from }
     }
 
     /// Whether the tensor lies in blocks of `lanes` and when it is dense in the same way: one pixel of whole blocks, one behind

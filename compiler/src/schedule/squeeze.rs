@@ -174,7 +174,7 @@ impl Scheduler<'_> {
         } else {
             self.place(id)
         };
-        let one_pixel = Strides { row: 0, pixel: 0, block: gate.strides.block };
+        let one_pixel = Strides { row: 0, pixel: 0, ..gate.strides };
         let side = |strides: Strides| Side { strides, spreads: false };
         let product = Join {
             function: Function::Binary(Binary::Mul),

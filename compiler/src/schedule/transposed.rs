@@ -88,11 +88,11 @@ impl Operands {
             ..placed
         };
         let outputs = |placed: Placed| {
-            let Strides { row, pixel, block } = placed.strides;
+            let Strides { row, pixel, .. } = placed.strides;
             Placed {
                 rows: down.axis.output,
                 columns: across.axis.output,
-                strides: Strides { row: stride[0] * row, pixel: stride[1] * pixel, block },
+                strides: Strides { row: stride[0] * row, pixel: stride[1] * pixel, ..placed.strides },
                 ..moved(placed, [down.first, across.first])
             }
         };
