@@ -92,7 +92,7 @@ pub(super) fn whole(path: &Path, request: &Request) -> Result<(Graph, Faults), F
 /// The network of a description that `to_json` wrote, with warnings.
 ///
 /// # Errors
-/// As [`archive`].
+/// All faults of the description, and of the weights that `request` names.
 pub fn described(text: &str, file: &str, request: &Request) -> Result<(Graph, Faults), Faults> {
     let shelf = request.weights.as_deref().map(shelf).transpose()?;
     network(text, file, shelf, (stated(text), request))
