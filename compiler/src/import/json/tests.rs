@@ -177,8 +177,6 @@ fn what_is_no_description_is_refused_in_its_own_words() {
     assert_fault("\n[]", codes::BAD_VALUE, "[]", "");
     assert_fault("{\"name\": \"a\"}", codes::MISSING_FIELD, "{", "");
     assert_fault("{\"frit\": 2, \"new\": true}", codes::BAD_VALUE, "2", "/frit");
-    let keras = "{\"class_name\": \"Functional\", \"config\": {}, \"keras_version\": \"3.15.1\"}";
-    assert_fault(keras, codes::FILE_UNREADABLE, "{", "");
 }
 
 #[test]
