@@ -228,10 +228,18 @@ fn read<'a>(
     let inputs = inputs(&model, request, &mut builder);
     let results = builder.model(&model, &inputs, "");
     let outputs = builder.outputs(&model, &results);
-    for ((name, _), tensor) in model.outputs.iter().zip(outputs) {
-        if let Some(tensor) = tensor {
-            builder.output(tensor, name);
+    for ((name, source), tensor) in model.outputs.iter().zip(outputs) {
+        match tensor {
+            Some(tensor) => _ = builder.output(tensor, name),
+            None if builder.findings.has_errors() => {}
+            None => {
+                let message = format!("the output {name} reads an input that the model does not list");
+                builder.findings.add(&source.at, Diagnostic::error(codes::UNKNOWN_LAYER, message));
+            }
         }
+    }
+    if !model.complete && !builder.findings.has_errors() {
+        builder.findings.add(root, Diagnostic::error(codes::MISSING_FIELD, "the model has no output"));
     }
     weights::fill(&mut builder, &model, shelf, root);
     let Builder { graph, findings, .. } = builder;

@@ -76,7 +76,9 @@ impl<'a> Document<'a> {
         let offset = self.offset(value);
         let line = self.lines.partition_point(|&start| start <= offset).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
-        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
+        let begins = |byte: &u8| byte & 0xc0 != 0x80;
+        let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
+        let column = before.iter().filter(|byte| begins(byte)).count() + 1;
         Place { line: Some(line), column: Some(column), path: value.path.clone(), ..self.file_alone() }
     }
 

@@ -23,7 +23,9 @@ impl<'a> Findings<'a> {
 
     /// Adds a fault at `value`; past the limit they are counted only.
     pub(in crate::import) fn add(&mut self, value: &Value<'a>, diagnostic: Diagnostic) {
-        self.push(diagnostic.in_file(self.document.place(value)));
+        // Counting columns takes its time where all stands in one line, and nobody reads what is past the limit.
+        let place = if self.is_full() { self.document.file_alone() } else { self.document.place(value) };
+        self.push(diagnostic.in_file(place));
     }
 
     /// Adds faults that name their layers, and are at no value.
@@ -45,6 +47,11 @@ impl<'a> Findings<'a> {
     /// Whether there is an error.
     pub(in crate::import) fn has_errors(&self) -> bool {
         self.errors > 0
+    }
+
+    /// Whether further errors are counted only.
+    pub(in crate::import) fn is_full(&self) -> bool {
+        self.errors >= limits::FAULTS
     }
 
     /// Everything found.

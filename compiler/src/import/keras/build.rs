@@ -41,6 +41,8 @@ pub(super) struct Builder<'b, 'a> {
     /// Where weights stand among those that are needed.
     known: BTreeMap<String, usize>,
     names: BTreeSet<String>,
+    /// How often a name was asked for that was taken.
+    counts: BTreeMap<String, usize>,
     tensors: Vec<Made>,
     branches: Branches,
     /// Layers and what was told of them: a layer that is called twice has its faults once.
@@ -62,6 +64,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             findings,
             known: BTreeMap::new(),
             names: BTreeSet::new(),
+            counts: BTreeMap::new(),
             tensors: Vec::new(),
             branches: Branches::default(),
             told: BTreeSet::new(),
@@ -163,7 +166,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             Kind::Model(model) => {
                 let inputs = self.inputs_of(definition, model, &call)?;
                 let results = self.model(model, &inputs, &format!("{name}/"));
-                self.outputs(model, &results).into_iter().collect()
+                self.outputs(model, &results).into_iter().collect::<Results>().filter(|_| model.complete)
             }
             Kind::Layer(layer) => {
                 let inputs = call.tensors().into_iter().copied().collect();
@@ -232,6 +235,7 @@ impl<'b, 'a> Builder<'b, 'a> {
         let same = self.graph.node(node).name == name;
         let is_input = matches!(self.graph.node(node).op, Op::Input(_));
         if self.graph.outputs().contains(&node) || (is_input && !same) {
+            self.make_room(name);
             let name = self.unique(name);
             let shape = self.shapes[&node].clone();
             let sources = Provenance::source(&name);
@@ -264,13 +268,17 @@ impl<'b, 'a> Builder<'b, 'a> {
 
     /// `name`, or the first of it with a number that is not taken; it is taken now.
     fn unique(&mut self, name: &str) -> String {
-        let mut found = name.to_owned();
-        let mut count = 1;
-        while !self.names.insert(found.clone()) {
-            count += 1;
-            found = format!("{name}_{count}");
+        if self.names.insert(name.to_owned()) {
+            return name.to_owned();
         }
-        found
+        let count = self.counts.entry(name.to_owned()).or_insert(1);
+        loop {
+            *count += 1;
+            let found = format!("{name}_{count}");
+            if self.names.insert(found.clone()) {
+                return found;
+            }
+        }
     }
 
     /// Tells a fault of a layer, once.

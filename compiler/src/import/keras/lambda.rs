@@ -6,7 +6,7 @@ use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
 use super::attributes::Attributes;
-use super::model::{Definition, Reading};
+use super::model::{Definition, Reading, Written};
 use super::refused::{grouped, listed};
 use crate::import::json::document::{Content, Value};
 use crate::import::json::fields::Findings;
@@ -29,15 +29,15 @@ pub(super) struct Lambda<'a> {
 /// Reads what is told of a Lambda.
 pub(super) fn read<'a>(
     definition: &Definition<'a>,
-    config: &Value<'a>,
+    written: &Written<'a>,
     reading: &mut Reading<'_, 'a>,
 ) -> Lambda<'a> {
     let label = definition.label();
     let mut field = |of: &Value<'a>, name: &str| {
         Attributes::open(of, &label, reading.version, reading.findings)?.value(name)
     };
-    let function = field(config, "function");
-    let reads = field(&definition.value, "inbound_nodes").map_or("", |nodes| nodes.spelling());
+    let function = field(&written.config, "function");
+    let reads = written.nodes.as_ref().map_or("", |nodes| nodes.spelling());
     let closure = function.as_ref().and_then(|function| match function.content().ok()? {
         // Keras 2: code, defaults, closure.
         Content::Array(parts) => parts.get(2).cloned(),

@@ -10,10 +10,9 @@ mod resize;
 
 use super::attributes::Attributes;
 use super::build::{Site, Tensor};
-use super::model::{Definition, Reading};
+use super::model::{Definition, Reading, Written};
 use super::operations;
 use super::weights::Variable;
-use crate::import::json::document::{Content, Value};
 
 /// A layer whose inputs are not known yet.
 pub(super) trait Layer {
@@ -146,13 +145,11 @@ pub(super) fn find(class: &str) -> Option<Read> {
 /// Reads a layer or an operation.
 pub(super) fn read<'a>(
     definition: &Definition<'a>,
-    config: &Value<'a>,
+    written: &Written<'a>,
     reading: &mut Reading<'_, 'a>,
 ) -> Option<Box<dyn Layer>> {
     let label = definition.label();
-    // Both are told: a wrong type and what else is wrong.
-    let typed = has_right_type(definition, config, reading);
-    let mut attributes = Attributes::open(config, &label, reading.version, reading.findings)?;
+    let mut attributes = Attributes::open(&written.config, &label, reading.version, reading.findings)?;
     if definition.operation {
         if let Some(operation) = operations::find(&definition.class) {
             return operation(&mut attributes);
@@ -166,69 +163,40 @@ pub(super) fn read<'a>(
         reading.refused.function(definition, &function);
         return None;
     } else if let Some(read) = find(&definition.class) {
-        return read(&mut attributes).filter(|_| typed);
+        return read(&mut attributes);
     }
     reading.refused.unknown(definition);
     None
 }
 
-/// Whether the object is an operation on tensors, which Keras 3 keeps among the layers.
-pub(super) fn is_operation<'a>(value: &Value<'a>, config: &Value<'a>, reading: &mut Reading<'_, 'a>) -> bool {
-    let Some(module) = field(value, "module", reading) else {
-        // Without a module it is told by its class, and where a layer has the same by its fields: every layer has a type.
-        let class = field(value, "class_name", reading).unwrap_or_default();
-        let class = class.trim_matches('"');
-        let mut typed = |name| field(config, name, reading).is_some();
-        return operations::find(class).is_some()
-            && (find(class).is_none() || !["dtype", "trainable"].into_iter().any(&mut typed));
-    };
-    ["keras.src.ops", "keras.ops", "keras.src.backend"].iter().any(|known| module.contains(known))
+/// Whether the layer is an operation on tensors, which Keras 3 keeps among the layers. Without a module it is told by its
+/// class, and where a layer has the same by its fields: every layer has a type.
+pub(super) fn is_operation(written: &Written<'_>) -> bool {
+    match &written.module {
+        Some(module) => ["keras.src.ops", "keras.ops"].iter().any(|known| module.starts_with(known)),
+        None => {
+            operations::find(&written.class).is_some() && (find(&written.class).is_none() || !written.typed)
+        }
+    }
+}
+
+/// Classes that Keras registers as a user would.
+const REGISTERED: [&str; 3] = ["CustomScaleLayer", "LayerScale", "StochasticDepth"];
+
+/// Whether Keras registers a class of its own by this name.
+pub(super) fn is_registered(class: &str) -> bool {
+    REGISTERED.contains(&class)
 }
 
 /// Whether a layer's class is none of Keras' own.
-pub(super) fn is_custom<'a>(value: &Value<'a>, reading: &mut Reading<'_, 'a>) -> bool {
-    const OWN: [&str; 5] = ["keras", "tf_keras", "tensorflow", "builtins", "keras_preprocessing"];
-    let module = field(value, "module", reading);
-    let registered = field(value, "registered_name", reading);
-    let class = field(value, "class_name", reading);
-    let foreign = |module: String| {
-        let root = module.trim_matches('"').split('.').next().unwrap_or_default().to_owned();
-        !OWN.contains(&root.as_str())
+pub(super) fn is_custom(written: &Written<'_>) -> bool {
+    const OWN: [&str; 4] = ["keras", "tf_keras", "tensorflow", "builtins"];
+    let root = written.module.as_ref().map(|module| module.split('.').next().unwrap_or_default());
+    let packaged = |name: &String| {
+        name.rsplit_once('>')
+            .is_some_and(|(package, class)| package != "Custom" || !REGISTERED.contains(&class))
     };
-    let packaged = |name: Option<String>| name.is_some_and(|name| name.contains('>'));
-    module.is_some_and(foreign) || packaged(registered) || packaged(class)
-}
-
-/// A field as it is spelled.
-fn field<'a>(of: &Value<'a>, name: &str, reading: &mut Reading<'_, 'a>) -> Option<String> {
-    let attributes = Attributes::open(of, "", reading.version, reading.findings)?;
-    attributes.value(name).map(|value| value.spelling().to_owned())
-}
-
-/// Whether a layer computes in float32; where it doesn't, that is told with all others.
-pub(super) fn has_right_type<'a>(
-    definition: &Definition<'a>,
-    config: &Value<'a>,
-    reading: &mut Reading<'_, 'a>,
-) -> bool {
-    let name = dtype(config, reading).unwrap_or_else(|| "float32".to_owned());
-    if name != "float32" {
-        reading.refused.dtype(definition, &name);
-    }
-    name == "float32"
-}
-
-/// The name of a layer's type, or of its policy; none where it says none.
-fn dtype<'a>(config: &Value<'a>, reading: &mut Reading<'_, 'a>) -> Option<String> {
-    let mut field = |of: &Value<'a>, name: &str| {
-        let content = of.content().ok()?;
-        if !matches!(content, Content::Object(_)) {
-            return None;
-        }
-        Attributes::open(of, "", reading.version, reading.findings)?.value(name)
-    };
-    let value = field(config, "dtype")?;
-    let policy = field(&value, "config").and_then(|config| field(&config, "name"));
-    let named = policy.or_else(|| field(&value, "class_name")).unwrap_or(value);
-    Some(named.spelling().trim_matches('"').to_owned())
+    root.is_some_and(|root| !OWN.contains(&root))
+        || written.registered.as_ref().is_some_and(packaged)
+        || written.packaged
 }

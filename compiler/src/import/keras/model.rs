@@ -25,6 +25,8 @@ pub(super) struct Model<'a> {
     pub(super) inputs: Vec<(Option<String>, usize)>,
     /// Its outputs, each with its name.
     pub(super) outputs: Vec<(String, Source<'a>)>,
+    /// Whether these are all: none was at fault.
+    pub(super) complete: bool,
     /// Calls, each behind those that it reads: definition and place.
     pub(super) order: Vec<(usize, usize)>,
 }
@@ -159,62 +161,103 @@ impl<'r, 'a> Reading<'r, 'a> {
         depth: usize,
         sequential: bool,
     ) -> Option<Unresolved<'a>> {
-        let mut attributes = self.attributes(value, "")?;
-        let class = attributes.needed("class_name")?;
-        let class = attributes.text_of(&class, "class_name")?;
-        let config = attributes.needed("config")?;
-        let (named, nodes) = (attributes.value("name"), attributes.value("inbound_nodes"));
-        let inner = config.spelling().starts_with('{').then(|| self.attributes(&config, &class)).flatten();
-        let named = named.or_else(|| inner.as_ref()?.value("name"));
-        let trainable = inner.and_then(|mut inner| inner.flag_or("trainable", true)).unwrap_or(true);
-        let mut attributes = Attributes::nothing(value, &class, self.version, self.findings);
-        let name = match named {
-            Some(name) => attributes.name_of(&name)?,
-            None => class.to_lowercase(),
-        };
-        let path = format!("{prefix}{name}");
-        let label = format!("{path} ({class})");
-        let mut attributes = Attributes::nothing(value, &label, self.version, self.findings);
-        let calls = match nodes.filter(|_| !sequential) {
-            Some(nodes) => calls::read(&nodes, &mut attributes),
-            None => Vec::new(),
-        };
-        let operation = layers::is_operation(value, &config, self);
+        let written = self.written(value)?;
+        let path = format!("{prefix}{}", written.name);
         let mut definition = Definition {
-            name,
+            name: written.name.clone(),
             path,
-            class,
+            class: written.class.clone(),
             value: value.clone(),
             kind: None,
             calls: Vec::new(),
-            trainable,
-            operation,
+            trainable: written.trainable,
+            operation: layers::is_operation(&written),
         };
-        definition.kind = self.kind(&definition, &config, depth);
+        let mut attributes = Attributes::nothing(value, &definition.label(), self.version, self.findings);
+        let calls = match written.nodes.as_ref().filter(|_| !sequential) {
+            Some(nodes) => calls::read(nodes, &mut attributes),
+            None => Vec::new(),
+        };
+        // All are told: a wrong type, and what else is wrong.
+        let kind = self.kind(&definition, &written, depth);
+        let typed = written.dtype.as_ref().filter(|dtype| *dtype != "float32");
+        if let Some(dtype) = typed {
+            self.refused.dtype(&definition, dtype);
+        }
+        definition.kind = kind.filter(|_| typed.is_none());
         Some(Unresolved { definition, calls })
     }
 
-    fn kind(&mut self, definition: &Definition<'a>, config: &Value<'a>, depth: usize) -> Option<Kind<'a>> {
-        let (value, label) = (&definition.value, definition.label());
-        if layers::is_custom(value, self) {
+    /// Reads what a layer says of itself before its class is looked at.
+    fn written(&mut self, value: &Value<'a>) -> Option<Written<'a>> {
+        let mut outer = self.attributes(value, "")?;
+        let class = outer.needed("class_name")?;
+        let class = outer.text_of(&class, "class_name")?;
+        let config = outer.needed("config")?;
+        let name = outer.value("name");
+        let nodes = outer.value("inbound_nodes");
+        let [module, registered] = ["module", "registered_name"].map(|name| outer.value(name).map(spelled));
+        let (packaged, class) =
+            match class.strip_prefix("Custom>").filter(|class| layers::is_registered(class)) {
+                Some(class) => (false, class.to_owned()),
+                None => (class.contains('>'), class),
+            };
+        let mut written = Written {
+            name: String::new(),
+            class,
+            config,
+            nodes,
+            module,
+            registered,
+            packaged,
+            trainable: true,
+            typed: false,
+            dtype: None,
+        };
+        let mut inner_name = None;
+        if written.config.spelling().starts_with('{') {
+            let mut inner = self.attributes(&written.config, &written.class)?;
+            inner_name = inner.value("name");
+            written.trainable = inner.flag_or("trainable", true).unwrap_or(true);
+            let dtype = inner.value("dtype");
+            written.typed = dtype.is_some() || inner.value("trainable").is_some();
+            written.dtype = dtype.map(|dtype| self.dtype(dtype));
+        }
+        let mut outer = Attributes::nothing(value, &written.class, self.version, self.findings);
+        written.name = match name.or(inner_name) {
+            Some(name) => outer.name_of(&name)?,
+            None => written.class.to_lowercase(),
+        };
+        Some(written)
+    }
+
+    /// The name of a layer's type, or of its policy.
+    fn dtype(&mut self, dtype: Value<'a>) -> String {
+        let mut field = |of: &Value<'a>, name: &str| {
+            let object = of.spelling().starts_with('{');
+            object.then(|| self.attributes(of, "")).flatten()?.value(name)
+        };
+        let policy = field(&dtype, "config").and_then(|config| field(&config, "name"));
+        spelled(policy.or_else(|| field(&dtype, "class_name")).unwrap_or(dtype))
+    }
+
+    fn kind(&mut self, definition: &Definition<'a>, written: &Written<'a>, depth: usize) -> Option<Kind<'a>> {
+        if layers::is_custom(written) {
             self.refused.class(definition);
             return None;
         }
         match definition.class.as_str() {
-            "InputLayer" => {
-                let typed = layers::has_right_type(definition, config, self);
-                self.input(config, &label).filter(|_| typed).map(Kind::Input)
-            }
+            "InputLayer" => self.input(&written.config, &definition.label()).map(Kind::Input),
             "Functional" | "Model" | "Sequential" => {
                 let prefix = format!("{}/", definition.path);
-                self.model(value, &definition.class, &prefix, depth + 1).map(Kind::Model)
+                self.model(&definition.value, &definition.class, &prefix, depth + 1).map(Kind::Model)
             }
             "Lambda" => {
-                let lambda = lambda::read(definition, config, self);
+                let lambda = lambda::read(definition, written, self);
                 self.refused.lambda(lambda);
                 None
             }
-            _ => layers::read(definition, config, self).map(Kind::Layer),
+            _ => layers::read(definition, written, self).map(Kind::Layer),
         }
     }
 
@@ -270,7 +313,7 @@ impl<'r, 'a> Reading<'r, 'a> {
         let last = definitions.len() - 1;
         let outputs = vec![(definitions[last].name.clone(), source(last, &definitions))];
         let order = (0..definitions.len()).map(|place| (place, 0)).collect();
-        Some(Model { name, definitions, inputs: vec![(None, 0)], outputs, order })
+        Some(Model { name, definitions, inputs: vec![(None, 0)], outputs, complete: true, order })
     }
 
     /// The axes of what a chain without an input layer takes.
@@ -333,25 +376,28 @@ impl<'r, 'a> Reading<'r, 'a> {
         let source = |reference: &Reference<'a>, reading: &mut Self| {
             reading.source(reference, &index, &definitions, (true, ""))
         };
-        let inputs: Option<Vec<_>> = inputs.map(|inputs| {
-            inputs
-                .iter()
-                .filter_map(|(key, r)| {
-                    Some((key.clone().or(Some(r.layer.clone())), source(r, self)?.definition))
-                })
-                .collect()
+        let (inputs, outputs) = (inputs?, outputs?);
+        let all = outputs.len();
+        let inputs = inputs.iter().filter_map(|(key, reference)| {
+            let input = source(reference, self)?.definition;
+            if definitions[input].class != "InputLayer" {
+                let fault =
+                    Diagnostic::error(codes::UNKNOWN_LAYER, "an input of the model is no input layer");
+                self.findings.add(&reference.at, fault.at(definitions[input].label()));
+            }
+            Some((key.clone().or(Some(reference.layer.clone())), input))
         });
-        let outputs: Option<Vec<_>> = outputs.map(|outputs| {
-            outputs
-                .iter()
-                .filter_map(|(key, r)| Some((key.clone().unwrap_or(r.layer.clone()), source(r, self)?)))
-                .collect()
+        let inputs: Vec<_> = inputs.collect();
+        let outputs = outputs.iter().filter_map(|(key, reference)| {
+            Some((key.clone().unwrap_or(reference.layer.clone()), source(reference, self)?))
         });
+        let outputs: Vec<_> = outputs.collect();
         for (definition, calls) in definitions.iter_mut().zip(resolved) {
             definition.calls = calls;
         }
         let order = self.order(&definitions);
-        Some(Model { name, definitions, inputs: inputs?, outputs: outputs?, order })
+        let complete = outputs.len() == all && all > 0;
+        Some(Model { name, definitions, inputs, outputs, complete, order })
     }
 
     /// The call with what its references mean.
@@ -383,7 +429,9 @@ impl<'r, 'a> Reading<'r, 'a> {
         (ends, label): (bool, &str),
     ) -> Option<Source<'a>> {
         let Some(&definition) = index.places.get(&reference.layer) else {
-            let names = definitions.iter().map(|definition| definition.name.as_str());
+            // Nobody reads what is past the limit of faults, and the nearest name takes its time.
+            let few = if self.findings.is_full() { 0 } else { definitions.len() };
+            let names = definitions.iter().take(few).map(|definition| definition.name.as_str());
             let fault = unknown(codes::UNKNOWN_LAYER, "there is no layer", &reference.layer, names);
             self.findings.add(&reference.at, fault.at(label));
             return None;
@@ -446,6 +494,29 @@ impl<'r, 'a> Reading<'r, 'a> {
         }
         order.into_iter().map(|call| calls[call]).collect()
     }
+}
+
+/// A text without its quotation marks.
+fn spelled(value: Value<'_>) -> String {
+    value.spelling().trim_matches('"').to_owned()
+}
+
+/// What a layer says of itself.
+pub(super) struct Written<'a> {
+    name: String,
+    pub(super) class: String,
+    pub(super) config: Value<'a>,
+    pub(super) nodes: Option<Value<'a>>,
+    /// Where Python finds the class.
+    pub(super) module: Option<String>,
+    /// Under which name a user's class is registered.
+    pub(super) registered: Option<String>,
+    /// Whether the class's name says that it is of a user's package.
+    pub(super) packaged: bool,
+    trainable: bool,
+    /// Whether it has the fields that every layer has.
+    pub(super) typed: bool,
+    dtype: Option<String>,
 }
 
 /// A layer whose calls name others.

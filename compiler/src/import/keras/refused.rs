@@ -18,6 +18,8 @@ const NAMED: usize = 100;
 #[derive(Default)]
 pub(super) struct Refused<'a> {
     classes: Vec<Class<'a>>,
+    /// Where a class, or a type, stands among them.
+    places: BTreeMap<(String, Reason), usize>,
     lambdas: Vec<Lambda<'a>>,
 }
 
@@ -32,7 +34,7 @@ struct Class<'a> {
 }
 
 /// Why a layer can't be read.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     /// Its class is the user's own.
     Custom,
@@ -64,8 +66,8 @@ impl<'a> Refused<'a> {
     }
 
     fn add(&mut self, definition: &Definition<'a>, word: &str, reason: Reason) {
-        let known = self.classes.iter_mut().find(|known| known.word == word && known.reason == reason);
-        match known {
+        let place = *self.places.entry((word.to_owned(), reason)).or_insert(self.classes.len());
+        match self.classes.get_mut(place) {
             Some(known) => known.layers.push(definition.path.clone()),
             None => self.classes.push(Class {
                 word: word.to_owned(),
@@ -85,13 +87,20 @@ impl<'a> Refused<'a> {
     /// Tells them all.
     pub(super) fn tell(&self, findings: &mut Findings<'a>) {
         for class in &self.classes {
-            findings.add(&class.value, class.fault());
+            // Nobody reads what is past the limit of faults, and the nearest name takes its time.
+            let fault = if findings.is_full() { class.plain() } else { class.fault() };
+            findings.add(&class.value, fault);
         }
         super::lambda::tell(&self.lambdas, findings);
     }
 }
 
 impl Class<'_> {
+    /// The fault in short.
+    fn plain(&self) -> Diagnostic {
+        Diagnostic::error(codes::KERAS_CLASS, format!("{} is not read", self.word))
+    }
+
     fn fault(&self) -> Diagnostic {
         let names: Vec<&str> = self.layers.iter().map(String::as_str).collect();
         let word = &self.word;

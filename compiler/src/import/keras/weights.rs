@@ -2,6 +2,7 @@
 //! file lists (Keras 1 to 3).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
@@ -346,10 +347,16 @@ fn named<'p>(
     model: &'p Model<'_>,
     places: &mut Places<'p>,
 ) -> Result<Vec<String>, Diagnostic> {
-    let mut listed: Vec<(&str, Group, Vec<String>)> = Vec::new();
+    let mut listed: Vec<(&str, Group, Rc<Vec<String>>)> = Vec::new();
+    // Several names may stand for one group: its lists are read once.
+    let mut lists: BTreeMap<u64, Rc<Vec<String>>> = BTreeMap::new();
     for layer in layers {
         let Some(group) = hdf5::group(home, layer)? else { continue };
-        let weights = hdf5::texts(&group, "weight_names")?.unwrap_or_default();
+        let weights = match lists.get(&group.address()) {
+            Some(weights) => Rc::clone(weights),
+            None => Rc::new(hdf5::texts(&group, "weight_names")?.unwrap_or_default()),
+        };
+        lists.insert(group.address(), Rc::clone(&weights));
         if !weights.is_empty() {
             listed.push((layer, group, weights));
         }

@@ -76,6 +76,7 @@ impl Batch {
 }
 
 struct LayerNorm {
+    axis: i64,
     epsilon: Scalar,
     scale: bool,
     center: bool,
@@ -86,20 +87,30 @@ pub(super) fn layer(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer
     let epsilon = attributes.scalar_or("epsilon", 1e-3);
     let scale = attributes.flag_or("scale", true);
     let center = attributes.flag_or("center", true);
-    if attributes.flag_or("rms_scaling", false)? || !matches!(axes.as_slice(), [] | [-1] | [3]) {
-        let message = "a layer normalisation over other axes than the last, or by its root mean square";
+    let axis = match axes.as_slice() {
+        [] => -1,
+        [axis] => *axis,
+        _ => 0,
+    };
+    if attributes.flag_or("rms_scaling", false)? || axis == 0 {
+        let message = "a layer normalisation over several axes, or by its root mean square";
         attributes.fault_at("axis", Diagnostic::error(codes::KERAS_ARGUMENT, message));
         return None;
     }
-    Some(Box::new(LayerNorm { epsilon: epsilon?, scale: scale?, center: center? }))
+    Some(Box::new(LayerNorm { axis, epsilon: epsilon?, scale: scale?, center: center? }))
 }
 
 impl Layer for LayerNorm {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let shape = site.shape(input);
-        let x = site.plain(input)?;
         let last = shape.rank().saturating_sub(1);
+        if site.axis(input, self.axis)? != last {
+            let message = "a layer normalisation over another axis than the last";
+            site.fault(Diagnostic::error(codes::KERAS_ARGUMENT, message));
+            return None;
+        }
+        let x = site.plain(input)?;
         let mean = |site: &mut Site<'_, '_, '_>, of| {
             let axes = std::iter::once(last).collect();
             site.add(Op::Reduce(Reduce { kind: ReduceKind::Mean, axes, keep_dims: true }), &[of])
