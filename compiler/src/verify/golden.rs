@@ -63,7 +63,9 @@ pub fn for_signature(
     let mut fitted = Vec::new();
     for Border { name, shape } in outputs {
         let only = if outputs.len() == 1 { arrays.get("output") } else { None };
-        let array = only.or_else(|| arrays.get(&format!("out.{name}")));
+        // Names of files hold neither of these.
+        let plain = || arrays.get(&format!("out.{}", name.replace(['/', ':'], "_")));
+        let array = only.or_else(|| arrays.get(&format!("out.{name}"))).or_else(plain);
         match fit(name, &Shape::new(shape), array) {
             Ok(output) => fitted.push((name, output)),
             Err(fault) => faults.push(fault),

@@ -400,6 +400,21 @@ def upsample(n):
     return [n.op("Upsample", "x", np.array([1, 1, 2, 3], np.float32), out="y")]
 
 
+@case(9, ["N", 2, 3, 4], runtime=True)
+def upsample_between(n):
+    return [n.op("Upsample", "x", np.array([1, 1, 2, 3], np.float32), mode="linear", out="y")]
+
+
+@case(7, ["N", 2, 3, 4], exact=lambda x: [x.repeat(2, 2).repeat(2, 3)])
+def upsample_by_attributes(n):
+    return [n.op("Upsample", "x", scales=[1.0, 1.0, 2.0, 2.0], out="y")]
+
+
+@case(10, ["N", 2, 4, 8], runtime=True)
+def resize_down_of_version_10(n):
+    return [n.op("Resize", "x", np.array([1, 1, 0.5, 0.25], np.float32), out="y")]
+
+
 @case(10, ["N", 2, 3, 4], exact=lambda x: [x.repeat(2, 2).repeat(2, 3)])
 def resize_of_version_10(n):
     return [n.op("Resize", "x", np.array([1, 1, 2, 2], np.float32), out="y")]

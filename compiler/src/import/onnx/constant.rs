@@ -21,9 +21,9 @@ pub(super) struct Constant {
 
 #[derive(Debug, Clone)]
 enum Values {
-    /// Little-endian f32, in another order of axes perhaps.
-    Floats { bytes: Bytes, stored: Vec<usize>, order: Vec<usize> },
-    /// Anything else, row-major.
+    /// As they lie in a file, little-endian, in another order of axes perhaps.
+    Raw { bytes: Bytes, stored: Vec<usize>, order: Vec<usize> },
+    /// Row-major.
     Symbols(Arc<[Symbol]>),
 }
 
@@ -42,10 +42,10 @@ pub(super) fn strides(dims: &[usize]) -> Vec<usize> {
 }
 
 impl Constant {
-    /// A tensor whose f32 values lie in `bytes`, row-major.
-    pub(super) fn lent(dims: Vec<usize>, bytes: Bytes) -> Constant {
+    /// A tensor whose values lie in `bytes`, row-major.
+    pub(super) fn lent(kind: Kind, dims: Vec<usize>, bytes: Bytes) -> Constant {
         let order = (0..dims.len()).collect();
-        Constant { kind: Kind::F32, values: Values::Floats { bytes, stored: dims.clone(), order }, dims }
+        Constant { kind, values: Values::Raw { bytes, stored: dims.clone(), order }, dims }
     }
 
     /// A tensor of `kind` with these values, row-major.
@@ -62,7 +62,7 @@ impl Constant {
             }
         }
         match symbols.is_empty() {
-            true => Constant::lent(dims, Bytes::from(bytes)),
+            true => Constant::lent(kind, dims, Bytes::from(bytes)),
             // What depends on the batch is no number; none of such a tensor is of use.
             false => {
                 let length = symbols.len() + bytes.len() / 4;
@@ -84,7 +84,7 @@ impl Constant {
     /// The element at `index`, row-major.
     pub(super) fn at(&self, index: usize) -> Symbol {
         match &self.values {
-            Values::Floats { order, .. } if !order.is_sorted() => {
+            Values::Raw { order, .. } if !order.is_sorted() => {
                 self.stored(place(index, &self.dims, &strides(&self.dims), &self.steps()))
             }
             _ => self.stored(index),
@@ -100,7 +100,7 @@ impl Constant {
     fn steps(&self) -> Vec<usize> {
         match &self.values {
             Values::Symbols(_) => strides(&self.dims),
-            Values::Floats { stored, order, .. } => {
+            Values::Raw { stored, order, .. } => {
                 let strides = strides(stored);
                 order.iter().map(|&axis| strides[axis]).collect()
             }
@@ -111,9 +111,10 @@ impl Constant {
     fn stored(&self, place: usize) -> Symbol {
         match &self.values {
             Values::Symbols(symbols) => symbols.get(place).copied().unwrap_or(Symbol::Unknown),
-            Values::Floats { bytes, .. } => {
-                let value = bytes.get(place * 4..place * 4 + 4).and_then(|bytes| bytes.try_into().ok());
-                value.map_or(Symbol::Unknown, |value| Symbol::Float(f64::from(f32::from_le_bytes(value))))
+            Values::Raw { bytes, .. } => {
+                let size = self.kind.bytes().unwrap_or(0);
+                let value = bytes.get(place * size..(place + 1) * size);
+                value.map_or(Symbol::Unknown, |value| Symbol::read(self.kind, value))
             }
         }
     }
@@ -136,8 +137,8 @@ impl Constant {
     /// The same elements with other axes, which are as many.
     pub(super) fn reshaped(&self, dims: Vec<usize>) -> Constant {
         match &self.values {
-            Values::Floats { order, .. } if !order.is_sorted() => Constant::new(self.kind, dims, self.iter()),
-            Values::Floats { bytes, .. } => Constant::lent(dims, bytes.clone()),
+            Values::Raw { order, .. } if !order.is_sorted() => Constant::new(self.kind, dims, self.iter()),
+            Values::Raw { bytes, .. } => Constant::lent(self.kind, dims, bytes.clone()),
             Values::Symbols(_) => Constant { dims, ..self.clone() },
         }
     }
@@ -146,9 +147,9 @@ impl Constant {
     pub(super) fn permuted(&self, axes: &[usize]) -> Constant {
         let dims: Vec<usize> = axes.iter().map(|&axis| self.dims[axis]).collect();
         match &self.values {
-            Values::Floats { bytes, stored, order } => {
+            Values::Raw { bytes, stored, order } => {
                 let order = axes.iter().map(|&axis| order[axis]).collect();
-                let values = Values::Floats { bytes: bytes.clone(), stored: stored.clone(), order };
+                let values = Values::Raw { bytes: bytes.clone(), stored: stored.clone(), order };
                 Constant { kind: self.kind, dims, values }
             }
             Values::Symbols(_) => {
@@ -162,8 +163,11 @@ impl Constant {
     /// The values as a weight of `shape`, which has as many: those of a tensor with the axes `stored`, of which `axes` names
     /// the one that comes first, second, and so on. None where a value is not known or of another type than f32.
     pub(super) fn weight(&self, stored: &[usize], axes: &[usize], shape: Shape) -> Option<Weight> {
+        if self.kind != Kind::F32 {
+            return None;
+        }
         let flat = self.reshaped(stored.to_vec()).permuted(axes);
-        let Values::Floats { bytes, stored, order } = flat.values else { return None };
+        let Values::Raw { bytes, stored, order } = flat.values else { return None };
         let length = bytes.len();
         let lent = Lent::new(Arc::new(bytes), 0..length)?;
         let data = if order.is_sorted() { lent } else { lent.permuted(&Shape::new(&stored), &order)? };
@@ -174,7 +178,11 @@ impl Constant {
 /// The places of the elements of a tensor with the axes `dims`, row-major, where one step along each axis is one of `steps`.
 pub(super) fn places(dims: Vec<usize>, steps: Vec<usize>) -> impl ExactSizeIterator<Item = usize> {
     let strides = strides(&dims);
-    (0..count(&dims).unwrap_or(0)).map(move |index| place(index, &dims, &strides, &steps))
+    let plain = steps == strides;
+    (0..count(&dims).unwrap_or(0)).map(move |index| match plain {
+        true => index,
+        false => place(index, &dims, &strides, &steps),
+    })
 }
 
 /// The place of the element `index` of a tensor with the axes `dims` and these strides.

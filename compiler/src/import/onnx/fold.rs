@@ -7,6 +7,9 @@ use super::network::Network;
 use super::shapes::{self, Kept};
 use super::symbol::{Pair, Symbol, Unary};
 
+/// Operators that copy as many values as they read, beside those that compute each.
+const COPIES: [&str; 3] = ["Cast", "Slice", "Split"];
+
 /// The result of `call`, where it is one of these operators and all that it computes with is known.
 pub(super) fn fold(network: &mut Network, call: &Call<'_>) -> Option<Outcome<Vec<Value>>> {
     if let Some(result) = of_shape(network, call) {
@@ -16,6 +19,11 @@ pub(super) fn fold(network: &mut Network, call: &Call<'_>) -> Option<Outcome<Vec
     let operands = operands?;
     let first = operands.first().copied().flatten();
     let Some(first) = first else { return made(network, call, &operands).map(|result| result.map(one)) };
+    if (COPIES.contains(&call.op()) || Unary::of(call.op()).is_some())
+        && let Err(fault) = network.count(count(&first.dims))
+    {
+        return Some(Err(fault));
+    }
     if call.op() == "Split" {
         return Some(split(call, first));
     }
@@ -340,20 +348,16 @@ fn choose(network: &mut Network, operands: &[Option<&Constant>]) -> Outcome<Cons
     };
     let dims = broadcast(&broadcast(&condition.dims, &yes.dims)?, &no.dims)?;
     network.count(count(&dims))?;
-    let value = |index: usize| {
-        let at = |constant: &Constant| {
-            let steps = steps(&constant.dims, &dims);
-            let strides = strides(&dims);
-            let places = strides.iter().zip(&dims).zip(&steps);
-            constant.at(places.map(|((&stride, &length), &step)| index / stride % length.max(1) * step).sum())
-        };
-        match at(condition) {
-            Symbol::Int(0) => at(no),
-            Symbol::Int(_) => at(yes),
+    let of = |constant: &Constant| places(dims.clone(), steps(&constant.dims, &dims));
+    let places = of(condition).zip(of(yes)).zip(of(no));
+    let values: Vec<Symbol> = places
+        .map(|((which, yes_at), no_at)| match condition.at(which) {
+            Symbol::Int(0) => no.at(no_at),
+            Symbol::Int(_) => yes.at(yes_at),
             _ => Symbol::Unknown,
-        }
-    };
-    Ok(Constant::new(yes.kind, dims.clone(), (0..count(&dims).unwrap_or(0)).map(value)))
+        })
+        .collect();
+    Ok(Constant::new(yes.kind, dims, values.into_iter()))
 }
 
 fn reduce(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {

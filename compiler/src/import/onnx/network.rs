@@ -117,14 +117,14 @@ impl Network {
     /// Counts `values` computed values against the limit.
     pub(super) fn count(&mut self, values: Option<usize>) -> Outcome<usize> {
         let total = values.and_then(|values| values.checked_add(self.computed));
-        match (values, total.filter(|&total| total <= limits::CONSTANT_VALUES)) {
+        match (values, total.filter(|&total| total <= limits::COMPUTED_VALUES)) {
             (Some(values), Some(total)) => {
                 self.computed = total;
                 Ok(values)
             }
             _ => {
                 let message =
-                    format!("constants of more than {} values would be computed", limits::CONSTANT_VALUES);
+                    format!("constants of more than {} values would be computed", limits::COMPUTED_VALUES);
                 Err(Box::new(Diagnostic::error(codes::LIMIT, message)))
             }
         }

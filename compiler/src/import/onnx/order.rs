@@ -7,7 +7,7 @@ use frit_ir::{Diagnostic, Faults};
 
 use super::functions::Item;
 use crate::import::limits;
-use crate::onnx::{Graph, Node};
+use crate::onnx::{Graph, Node, Tensor};
 
 /// Where a tensor comes from, by its index there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,10 @@ pub(super) fn order<'a>(graph: &'a Graph, items: &'a [Item<'_>]) -> Result<Order
             match sources.get(input.as_str()) {
                 Some(Source::Node(maker)) => makers.push(*maker),
                 Some(_) => {}
+                None if is_sparse(graph, input) => {
+                    let message = format!("the weight {input:?} is in a sparse form; frit takes dense ones");
+                    faults.push(Diagnostic::error(codes::ONNX_FORM, message).at(label(&item.node)));
+                }
                 None if faults.iter().count() < limits::FAULTS => {
                     let message = format!("{} reads {input:?}, which nothing makes", name(&item.node));
                     faults.push(Diagnostic::error(codes::ONNX_GRAPH, message).at(label(&item.node)));
@@ -83,6 +87,12 @@ pub(super) fn order<'a>(graph: &'a Graph, items: &'a [Item<'_>]) -> Result<Order
     let (nodes, _) = faults.unless_errors(nodes)?;
     let needed = needed(&operands, outputs);
     Ok(Order { sources, nodes: nodes.into_iter().filter(|node| needed.contains(node)).collect() })
+}
+
+fn is_sparse(graph: &Graph, name: &str) -> bool {
+    let mut names =
+        graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref()).map(Tensor::name);
+    names.any(|sparse| sparse == name)
 }
 
 fn sources<'a>(graph: &'a Graph, items: &'a [Item<'_>], faults: &mut Faults) -> BTreeMap<&'a str, Source> {

@@ -255,23 +255,24 @@ fn output(
     value: &Value,
     made: &BTreeMap<NodeId, &str>,
 ) -> Outcome<NodeId> {
-    let value = match value {
+    let (value, kind) = match value {
         Value::Constant(constant) if constant.kind != Kind::F32 => {
             let values = constant.iter();
-            &Value::Constant(super::constant::Constant::new(Kind::F32, constant.dims.clone(), values))
+            let plain = super::constant::Constant::new(Kind::F32, constant.dims.clone(), values);
+            (&Value::Constant(plain), constant.kind)
         }
-        other => other,
+        Value::Tensor(view) => (value, view.kind),
+        Value::Constant(_) | Value::Unknown => (value, Kind::F32),
     };
+    if kind != Kind::F32 {
+        let message = format!("the output {name} is of {kind}; frit gives it as float32");
+        network.faults.push(Diagnostic::warning(codes::ONNX_TYPE, message));
+    }
     let view = network.tensor(value, name)?;
     if view.batch().is_some_and(|batch| batch != 0) {
         return Err(mixes(format!(
             "the output {name} has the images of a batch along another axis than the first"
         )));
-    }
-    if view.kind != Kind::F32 {
-        let message =
-            format!("the output {name} is of whole numbers ({}); frit gives them as float32", view.kind);
-        network.faults.push(Diagnostic::warning(codes::ONNX_TYPE, message));
     }
     let before = network.graph.len();
     let node = network.row_major(&view)?;

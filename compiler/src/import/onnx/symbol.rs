@@ -18,6 +18,23 @@ pub(super) enum Symbol {
 }
 
 impl Symbol {
+    /// A value of `kind` from its bytes, of which there are as many as it has.
+    pub(super) fn read(kind: Kind, bytes: &[u8]) -> Symbol {
+        let mut wide = [0; 8];
+        wide[..bytes.len()].copy_from_slice(bytes);
+        let bits = u64::from_le_bytes(wide);
+        match kind {
+            Kind::F32 => Symbol::Float(f64::from(f32::from_bits(bits as u32))),
+            Kind::F64 => Symbol::Float(f64::from_bits(bits)),
+            Kind::F16 => Symbol::Float(half(bits as u16)),
+            Kind::BF16 => Symbol::Float(f64::from(f32::from_bits((bits as u32) << 16))),
+            Kind::I8 => Symbol::Int(i64::from(bits as i8)),
+            Kind::I16 => Symbol::Int(i64::from(bits as i16)),
+            Kind::I32 => Symbol::Int(i64::from(bits as i32)),
+            _ => Symbol::Int(bits as i64),
+        }
+    }
+
     /// The number as a float, where it is known.
     pub(super) fn float(self) -> Option<f64> {
         match self {
@@ -47,6 +64,18 @@ impl Symbol {
             other => other,
         }
     }
+}
+
+/// A number of IEEE 754 half precision.
+fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    let magnitude = match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 impl fmt::Display for Symbol {

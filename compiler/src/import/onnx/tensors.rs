@@ -11,7 +11,6 @@ use frit_runtime::map::MappedFile;
 
 use super::constant::Constant;
 use super::kind::Kind;
-use super::symbol::Symbol;
 use crate::import::inside;
 use crate::onnx::Tensor;
 
@@ -56,29 +55,15 @@ impl Store {
         let count = dims.iter().product::<usize>();
         let needed = count * bytes;
         let data = if tensor.data_location() == EXTERNAL || !tensor.external_data.is_empty() {
-            Some(self.external(tensor, needed).map_err(fault)?)
+            self.external(tensor, needed).map_err(fault)?
         } else {
-            tensor.raw_data.clone()
+            tensor.raw_data.clone().unwrap_or_else(|| typed(tensor, kind))
         };
-        let found = match &data {
-            Some(data) => data.len(),
-            None if kind == Kind::F32 => tensor.float_data.iter().map(Bytes::len).sum(),
-            None => typed(tensor, kind).map_or(0, |values| values.len() * bytes),
-        };
-        if found != needed {
-            return Err(fault(format!(
-                "there are {found} bytes of data, its shape {} needs {needed}",
-                spelled(tensor)
-            )));
+        if data.len() != needed {
+            let (found, shape) = (data.len(), spelled(tensor));
+            return Err(fault(format!("there are {found} bytes of data, its shape {shape} needs {needed}")));
         }
-        Ok(match data {
-            Some(data) if kind == Kind::F32 => Constant::lent(dims, data),
-            None if kind == Kind::F32 => Constant::lent(dims, joined(&tensor.float_data)),
-            Some(data) => {
-                Constant::new(kind, dims, data.chunks_exact(bytes).map(|value| number(kind, value)))
-            }
-            None => Constant::new(kind, dims, typed(tensor, kind).into_iter().flatten()),
-        })
+        Ok(Constant::lent(kind, dims, data))
     }
 
     /// The bytes of a tensor that lie in another file.
@@ -136,7 +121,11 @@ enum Axes {
 }
 
 fn dims(tensor: &Tensor) -> Result<Vec<usize>, Axes> {
-    let length = |&length: &i64| usize::try_from(length).map_err(|_| Axes::Negative(length));
+    let length = |&length: &i64| match usize::try_from(length) {
+        Ok(length) if length as u64 <= MAX_ELEMENTS => Ok(length),
+        Ok(_) => Err(Axes::TooLarge),
+        Err(_) => Err(Axes::Negative(length)),
+    };
     let dims = tensor.dims.iter().map(length).collect::<Result<Vec<usize>, Axes>>()?;
     let product = dims.iter().try_fold(1u64, |product, &length| product.checked_mul(length as u64));
     product.filter(|&product| product <= MAX_ELEMENTS).ok_or(Axes::TooLarge)?;
@@ -157,47 +146,23 @@ fn joined(parts: &[Bytes]) -> Bytes {
     }
 }
 
-/// A value of `kind` from its bytes, of which there are as many as it has.
-fn number(kind: Kind, bytes: &[u8]) -> Symbol {
-    let mut wide = [0; 8];
-    wide[..bytes.len()].copy_from_slice(bytes);
-    let bits = u64::from_le_bytes(wide);
-    match kind {
-        Kind::F64 => Symbol::Float(f64::from_bits(bits)),
-        Kind::F16 => Symbol::Float(half(bits as u16)),
-        Kind::BF16 => Symbol::Float(f64::from(f32::from_bits((bits as u32) << 16))),
-        Kind::I8 => Symbol::Int(i64::from(bits as i8)),
-        Kind::I16 => Symbol::Int(i64::from(bits as i16)),
-        Kind::I32 => Symbol::Int(i64::from(bits as i32)),
-        _ => Symbol::Int(bits as i64),
-    }
-}
-
-/// A number of IEEE 754 half precision.
-fn half(bits: u16) -> f64 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    let magnitude = match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1024.0 + fraction) * 2f64.powi(exponent - 25),
+/// The values in the field that is meant for `kind`, as if they lay in the file.
+fn typed(tensor: &Tensor, kind: Kind) -> Bytes {
+    let narrow = |size: usize| {
+        let values = tensor.int32_data.iter().map(|value| value.to_le_bytes());
+        values.flat_map(|value| value.into_iter().take(size)).collect()
     };
-    if bits >> 15 == 1 { -magnitude } else { magnitude }
-}
-
-/// The values in the field that is meant for `kind`.
-fn typed(tensor: &Tensor, kind: Kind) -> Option<Vec<Symbol>> {
-    let of_bits = |&value: &i32| number(kind, &(value as u16).to_le_bytes());
-    Some(match kind {
-        Kind::I64 => tensor.int64_data.iter().copied().map(Symbol::Int).collect(),
-        Kind::F64 => tensor.double_data.iter().copied().map(Symbol::Float).collect(),
-        Kind::U32 | Kind::U64 => tensor.uint64_data.iter().map(|&value| Symbol::Int(value as i64)).collect(),
-        Kind::F16 | Kind::BF16 => tensor.int32_data.iter().map(of_bits).collect(),
-        Kind::I32 | Kind::I16 | Kind::I8 | Kind::U16 | Kind::U8 | Kind::BOOL => {
-            tensor.int32_data.iter().map(|&value| Symbol::Int(i64::from(value))).collect()
+    match kind {
+        Kind::F32 => joined(&tensor.float_data),
+        Kind::I64 => tensor.int64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Kind::F64 => tensor.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Kind::U64 => tensor.uint64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        Kind::U32 => {
+            let values = tensor.uint64_data.iter().map(|value| value.to_le_bytes());
+            values.flat_map(|value| value.into_iter().take(4)).collect()
         }
-        _ => return None,
-    })
+        _ => narrow(kind.bytes().unwrap_or(0)),
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,11 @@ use frit_ir::Op;
 use frit_ir::ops::{Activation, Binary, Scalar};
 
 use crate::import::onnx::call::{Call, Outcome, Value, f32_only, wrong};
+use crate::import::onnx::constant::Constant;
+use crate::import::onnx::kind::Kind;
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
+use crate::import::onnx::symbol::Symbol;
 
 /// `Add`, `Sub`, `Mul`, `Div` and `Pow`.
 pub(super) fn binary(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
@@ -55,9 +58,6 @@ pub(super) fn variadic(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Va
 
 /// `Reciprocal`: one, divided.
 pub(super) fn reciprocal(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    use crate::import::onnx::constant::Constant;
-    use crate::import::onnx::kind::Kind;
-    use crate::import::onnx::symbol::Symbol;
     let one = Constant::new(Kind::F32, Vec::new(), std::iter::once(Symbol::Float(1.0)));
     let operand = call.operand(0, "input")?;
     Ok(vec![Value::Tensor(pair(network, &call.name, Binary::Div, [&Value::Constant(one), operand])?)])

@@ -1,1 +1,0 @@
-//! Files as they are and as they should not be.
