@@ -21,8 +21,8 @@ pub const PICTURE_BYTES: u64 = 1 << 30;
 pub const LAYERS: usize = 100_000;
 /// Blocks of one stage.
 pub const REPEAT: u64 = 10_000;
-/// Values of all constants that are computed when a file is read.
-pub const COMPUTED_VALUES: usize = 1 << 26;
+/// Bytes of all constants that are computed when a file is read.
+pub const COMPUTED_BYTES: usize = 256 << 20;
 /// Bytes of memory that the messages of a binary file may take, without the weights that stay where they are.
 pub const MESSAGE_BYTES: u64 = 256 << 20;
 /// Bytes of a name.

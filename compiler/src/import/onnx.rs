@@ -229,7 +229,7 @@ impl<'a> Importer<'a> {
         for result in &results {
             let Value::Tensor(view) = result else { continue };
             let node = network.row_major(view)?;
-            self.network.count(network.shape(node).elements())?;
+            self.network.count(view.kind, network.shape(node).elements())?;
             network.graph.add_output(node);
             views.push(view);
         }

@@ -49,26 +49,19 @@ impl Constant {
     }
 
     /// A tensor of `kind` with these values, row-major.
-    pub(super) fn new(kind: Kind, dims: Vec<usize>, values: impl Iterator<Item = Symbol>) -> Constant {
-        if kind != Kind::F32 {
-            return Constant { kind, dims, values: Values::Symbols(values.collect()) };
+    pub(super) fn new(kind: Kind, dims: Vec<usize>, mut values: impl Iterator<Item = Symbol>) -> Constant {
+        let size = kind.bytes().unwrap_or(0);
+        let mut bytes = Vec::with_capacity(values.size_hint().0.saturating_mul(size));
+        while let Some(symbol) = values.next() {
+            let Some(written) = symbol.written(kind) else {
+                // A number that is not known, or of a type that is only read.
+                let before = bytes.chunks_exact(size.max(1)).map(|value| Symbol::read(kind, value));
+                let symbols = before.chain([symbol]).chain(values).collect();
+                return Constant { kind, dims, values: Values::Symbols(symbols) };
+            };
+            bytes.extend_from_slice(&written[..size]);
         }
-        let mut bytes = Vec::new();
-        let mut symbols = Vec::new();
-        for symbol in values {
-            match symbol.float() {
-                Some(value) => bytes.extend((value as f32).to_le_bytes()),
-                None => symbols.push(symbol),
-            }
-        }
-        match symbols.is_empty() {
-            true => Constant::lent(kind, dims, Bytes::from(bytes)),
-            // What depends on the batch is no number; none of such a tensor is of use.
-            false => {
-                let length = symbols.len() + bytes.len() / 4;
-                Constant { kind, dims, values: Values::Symbols(vec![Symbol::Unknown; length].into()) }
-            }
-        }
+        Constant::lent(kind, dims, Bytes::from(bytes))
     }
 
     /// Whole numbers along one axis.
@@ -111,6 +104,11 @@ impl Constant {
     fn stored(&self, place: usize) -> Symbol {
         match &self.values {
             Values::Symbols(symbols) => symbols.get(place).copied().unwrap_or(Symbol::Unknown),
+            // Weights are many and of this type.
+            Values::Raw { bytes, .. } if self.kind == Kind::F32 => {
+                let value = bytes.get(place * 4..place * 4 + 4).and_then(|value| value.try_into().ok());
+                value.map_or(Symbol::Unknown, |value| Symbol::Float(f64::from(f32::from_le_bytes(value))))
+            }
             Values::Raw { bytes, .. } => {
                 let size = self.kind.bytes().unwrap_or(0);
                 let value = bytes.get(place * size..(place + 1) * size);
@@ -178,7 +176,11 @@ impl Constant {
 /// The places of the elements of a tensor with the axes `dims`, row-major, where one step along each axis is one of `steps`.
 pub(super) fn places(dims: Vec<usize>, steps: Vec<usize>) -> impl ExactSizeIterator<Item = usize> {
     let strides = strides(&dims);
-    let plain = steps == strides;
+    // The step along an axis of one element is never taken.
+    let plain = dims
+        .iter()
+        .zip(steps.iter().zip(&strides))
+        .all(|(&length, (step, stride))| length == 1 || step == stride);
     (0..count(&dims).unwrap_or(0)).map(move |index| match plain {
         true => index,
         false => place(index, &dims, &strides, &steps),

@@ -1,5 +1,7 @@
 //! Operators on values that are known when the file is read: what exporters compute shapes, paddings and parameters with.
 
+use std::cell::Cell;
+
 use super::call::{Call, Outcome, Value, axes, axis, unsupported, wrong};
 use super::constant::{Constant, count, places, strides};
 use super::kind::Kind;
@@ -20,7 +22,7 @@ pub(super) fn fold(network: &mut Network, call: &Call<'_>) -> Option<Outcome<Vec
     let first = operands.first().copied().flatten();
     let Some(first) = first else { return made(network, call, &operands).map(|result| result.map(one)) };
     if (COPIES.contains(&call.op()) || Unary::of(call.op()).is_some())
-        && let Err(fault) = network.count(count(&first.dims))
+        && let Err(fault) = network.count(written(call, first), count(&first.dims))
     {
         return Some(Err(fault));
     }
@@ -30,6 +32,12 @@ pub(super) fn fold(network: &mut Network, call: &Call<'_>) -> Option<Outcome<Vec
     moved(network, call, first)
         .or_else(|| computed(network, call, &operands, first))
         .map(|result| result.map(one))
+}
+
+/// The type of the values that an operator makes of `first`.
+fn written(call: &Call<'_>, first: &Constant) -> Kind {
+    let to = if call.op() == "Cast" { call.int("to", 0).ok() } else { None };
+    to.and_then(|kind| i32::try_from(kind).ok()).map_or(first.kind, Kind)
 }
 
 fn known(input: &Option<Value>) -> Option<Option<&Constant>> {
@@ -181,7 +189,7 @@ fn expand(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<C
     if count(&dims) == Some(first.len()) {
         return Ok(first.reshaped(dims));
     }
-    network.count(count(&dims))?;
+    network.count(first.kind, count(&dims))?;
     let steps = steps(&first.dims, &dims);
     Ok(Constant::new(first.kind, dims.clone(), places(dims, steps).map(|place| first.at(place))))
 }
@@ -191,7 +199,6 @@ fn constant_of_shape(network: &mut Network, call: &Call<'_>, shape: &Constant) -
         0 => Vec::new(),
         _ => lengths(call, 0)?,
     };
-    let length = network.count(count(&dims))?;
     let value = match call.tensor("value")? {
         Some(tensor) => network.file.read(tensor, &call.name).map_err(Box::new)?,
         None => Constant::new(Kind::F32, vec![1], std::iter::once(Symbol::Float(0.0))),
@@ -199,6 +206,7 @@ fn constant_of_shape(network: &mut Network, call: &Call<'_>, shape: &Constant) -
     if value.len() != 1 {
         return Err(wrong(format!("ConstantOfShape of {} values; it takes one", value.len())));
     }
+    let length = network.count(value.kind, count(&dims))?;
     Ok(Constant::new(value.kind, dims, std::iter::repeat_n(value.at(0), length)))
 }
 
@@ -217,7 +225,7 @@ fn range(network: &mut Network, call: &Call<'_>) -> Outcome<Constant> {
     let length = ((limit - start) / delta).ceil().max(0.0);
     // A range of 0 steps has no length either; the cast saturates.
     let length = if length.is_nan() { usize::MAX } else { length as usize };
-    let length = network.count(Some(length))?;
+    let length = network.count(kind, Some(length))?;
     let value = |index: usize| Symbol::Float(start + delta * index as f64).cast(kind);
     Ok(Constant::new(kind, vec![length], (0..length).map(value)))
 }
@@ -230,17 +238,14 @@ fn tile(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<Con
     let dims: Option<Vec<usize>> =
         first.dims.iter().zip(&repeats).map(|(&length, &times)| length.checked_mul(times)).collect();
     let dims = dims.unwrap_or_else(|| vec![usize::MAX; 2]);
-    network.count(count(&dims))?;
-    let own = strides(&first.dims);
+    network.count(first.kind, count(&dims))?;
+    let (own, long) = (strides(&first.dims), strides(&dims));
     let of = |index: usize| {
-        let axes = strides(&dims).into_iter().zip(&first.dims).zip(&own).zip(&dims);
-        axes.map(|(((stride, &length), &own), &long)| index / stride % long % length * own).sum()
+        let axes = long.iter().zip(&dims).zip(own.iter().zip(&first.dims));
+        axes.map(|((stride, long), (own, length))| index / stride % long % length * own).sum()
     };
-    Ok(Constant::new(
-        first.kind,
-        dims.clone(),
-        (0..count(&dims).unwrap_or(0)).map(|index| first.at(of(index))),
-    ))
+    let values = (0..count(&dims).unwrap_or(0)).map(|index| first.at(of(index)));
+    Ok(Constant::new(first.kind, dims.clone(), values))
 }
 
 fn gather(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
@@ -254,7 +259,7 @@ fn gather(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<C
     let chosen = indices.iter().map(index).collect::<Outcome<Vec<usize>>>()?;
     let (before, behind) = (&first.dims[..along], &first.dims[along + 1..]);
     let dims = [before, &indices.dims, behind].concat();
-    network.count(count(&dims))?;
+    network.count(first.kind, count(&dims))?;
     let inner = count(behind).unwrap_or(0);
     let outer = count(before).unwrap_or(0);
     let places = (0..outer).flat_map(|outer| {
@@ -280,7 +285,7 @@ fn concat(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<C
     }
     let mut dims = first.dims.clone();
     dims[along] = parts.iter().map(|part| part.dims[along]).sum();
-    network.count(count(&dims))?;
+    network.count(first.kind, count(&dims))?;
     let outer = count(&dims[..along]).unwrap_or(0);
     let rows = (0..outer).flat_map(|row| {
         parts.iter().flat_map(move |part| {
@@ -331,15 +336,20 @@ fn computed(
 
 fn pairs(network: &mut Network, function: Pair, a: &Constant, b: &Constant) -> Outcome<Constant> {
     let dims = broadcast(&a.dims, &b.dims)?;
-    network.count(count(&dims))?;
-    let (from_a, from_b) =
-        (places(dims.clone(), steps(&a.dims, &dims)), places(dims.clone(), steps(&b.dims, &dims)));
-    let values = from_a.zip(from_b).map(|(x, y)| function.apply(a.at(x), b.at(y)));
-    let values: Option<Vec<Symbol>> = values.collect();
     let kind = if function.compares() { Kind::BOOL } else { a.kind };
-    let values =
-        values.ok_or_else(|| wrong("whole numbers that are divided by zero, or grow past all numbers"))?;
-    Ok(Constant::new(kind, dims, values.into_iter()))
+    network.count(kind, count(&dims))?;
+    let of = |constant: &Constant| places(dims.clone(), steps(&constant.dims, &dims));
+    let fails = Cell::new(false);
+    let values = of(a).zip(of(b)).map(|(x, y)| {
+        let value = function.apply(a.at(x), b.at(y));
+        fails.set(fails.get() || value.is_none());
+        value.unwrap_or(Symbol::Unknown)
+    });
+    let joined = Constant::new(kind, dims.clone(), values);
+    match fails.get() {
+        true => Err(wrong("whole numbers that are divided by zero, or grow past all numbers")),
+        false => Ok(joined),
+    }
 }
 
 fn choose(network: &mut Network, operands: &[Option<&Constant>]) -> Outcome<Constant> {
@@ -347,17 +357,15 @@ fn choose(network: &mut Network, operands: &[Option<&Constant>]) -> Outcome<Cons
         return Err(wrong("Where needs three operands"));
     };
     let dims = broadcast(&broadcast(&condition.dims, &yes.dims)?, &no.dims)?;
-    network.count(count(&dims))?;
+    network.count(yes.kind, count(&dims))?;
     let of = |constant: &Constant| places(dims.clone(), steps(&constant.dims, &dims));
-    let places = of(condition).zip(of(yes)).zip(of(no));
-    let values: Vec<Symbol> = places
-        .map(|((which, yes_at), no_at)| match condition.at(which) {
+    let values =
+        of(condition).zip(of(yes)).zip(of(no)).map(|((which, yes_at), no_at)| match condition.at(which) {
             Symbol::Int(0) => no.at(no_at),
             Symbol::Int(_) => yes.at(yes_at),
             _ => Symbol::Unknown,
-        })
-        .collect();
-    Ok(Constant::new(yes.kind, dims, values.into_iter()))
+        });
+    Ok(Constant::new(yes.kind, dims.clone(), values))
 }
 
 fn reduce(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {

@@ -119,19 +119,32 @@ impl View {
         (0..self.rank()).filter(|&axis| Some(axis) != batch).collect()
     }
 
+    /// The axes within an image as the graph has them where nothing else is known: those of a map rows first.
+    pub(super) fn usual(&self) -> Vec<usize> {
+        match self.within()[..] {
+            [channels, height, width] => vec![height, width, channels],
+            ref within => within.to_vec(),
+        }
+    }
+
     /// The axes within an image in the order in which they lie in the graph's tensor; none where one of them is not in one
-    /// piece. Those of length 1 stand where that makes it the order of a map, else that of the file.
+    /// piece. Those of length 1 stand where that makes it the usual order or that of the file, else behind the one that they
+    /// follow in the file, with which they may be joined once they have grown.
     pub(super) fn order(&self) -> Option<Vec<usize>> {
-        let within = self.within();
-        let map = match within[..] {
-            [channels, height, width] => Some(vec![height, width, channels]),
-            _ => None,
-        };
-        let mut by_place = within.clone();
-        by_place.sort_by_key(|&axis| {
-            std::cmp::Reverse(self.axes[axis].factors().first().map_or(0, |factor| factor.stride))
-        });
-        map.into_iter().chain([within, by_place]).find(|order| self.lies(order))
+        [self.usual(), self.within(), self.by_place()].into_iter().find(|order| self.lies(order))
+    }
+
+    fn by_place(&self) -> Vec<usize> {
+        let stride = |axis: usize| self.axes[axis].factors().first().map(|factor| factor.stride);
+        let (mut order, ones): (Vec<usize>, Vec<usize>) =
+            self.within().into_iter().partition(|&axis| stride(axis).is_some());
+        order.sort_by_key(|&axis| std::cmp::Reverse(stride(axis)));
+        for axis in ones {
+            let before =
+                axis.checked_sub(1).and_then(|before| order.iter().position(|&other| other == before));
+            order.insert(before.map_or(0, |place| place + 1), axis);
+        }
+        order
     }
 
     /// Whether these axes, which are all within an image, follow one another in the graph's tensor in this order.

@@ -31,7 +31,7 @@ pub(super) struct Network {
     /// Tensors in another order of axes or another shape, and back.
     arranged: BTreeMap<(NodeId, Op), NodeId>,
     branches: Branches,
-    /// Values of all constants that were computed.
+    /// Bytes of all constants that were computed.
     computed: usize,
 }
 
@@ -114,17 +114,18 @@ impl Network {
         Ok(view.with(self.add(name, op, &[view.node], Vec::new())?))
     }
 
-    /// Counts `values` computed values against the limit.
-    pub(super) fn count(&mut self, values: Option<usize>) -> Outcome<usize> {
-        let total = values.and_then(|values| values.checked_add(self.computed));
-        match (values, total.filter(|&total| total <= limits::COMPUTED_VALUES)) {
+    /// Counts `values` computed values of `kind` against the limit; returns how many they are.
+    pub(super) fn count(&mut self, kind: Kind, values: Option<usize>) -> Outcome<usize> {
+        let bytes = values.and_then(|values| values.checked_mul(kind.bytes().unwrap_or(size_of::<f64>())));
+        let total = bytes.and_then(|bytes| bytes.checked_add(self.computed));
+        match (values, total.filter(|&total| total <= limits::COMPUTED_BYTES)) {
             (Some(values), Some(total)) => {
                 self.computed = total;
                 Ok(values)
             }
             _ => {
                 let message =
-                    format!("constants of more than {} values would be computed", limits::COMPUTED_VALUES);
+                    format!("constants of more than {} bytes would be computed", limits::COMPUTED_BYTES);
                 Err(Box::new(Diagnostic::error(codes::LIMIT, message)))
             }
         }
@@ -194,9 +195,9 @@ impl Network {
     }
 
     /// The tensor of `view` with an axis of the graph for each of the file's, in the order in which they lie where each is in
-    /// one piece, else in that of the file; and that order.
+    /// one piece, else in the usual one; and that order.
     pub(super) fn natural(&mut self, view: &View) -> Outcome<(NodeId, Vec<usize>)> {
-        let order = view.order().unwrap_or_else(|| view.within());
+        let order = view.order().unwrap_or_else(|| view.usual());
         self.ordered(view, &order).map(|node| (node, order))
     }
 
@@ -310,7 +311,7 @@ impl Network {
             .filter(|view| (0..rank).all(|axis| view.axes[axis].length() == like.axes[axis].length()))
             .find_map(View::order)
             .or_else(|| views.iter().flatten().find_map(|view| view.order().filter(|_| rank == 4)))
-            .unwrap_or_else(|| like.within());
+            .unwrap_or_else(|| like.usual());
         let order = complete(order, &like.within());
         let mut nodes = Vec::with_capacity(2);
         for (view, side) in views.iter().zip(sides) {

@@ -147,7 +147,7 @@ const OPERATORS: &[Operator] = &[
 ];
 
 /// Operators that compute element by element, or with what is near: their result has its axes where the operand has them.
-const ALIKE: [&str; 30] = [
+const ALIKE: [&str; 33] = [
     "Relu",
     "Sigmoid",
     "Tanh",
@@ -178,6 +178,9 @@ const ALIKE: [&str; 30] = [
     "Dropout",
     "Cast",
     "Pad",
+    "Split",
+    "Slice",
+    "Concat",
 ];
 
 /// Operators that take maps with rows first.
@@ -199,7 +202,7 @@ pub(super) fn demands<'a>(items: &'a [Item<'_>], order: &Order<'_>) -> BTreeMap<
     let mut demands: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for &index in order.nodes.iter().rev() {
         let node = items[index].node.as_ref();
-        let behind = node.output.first().and_then(|output| demands.get(output.as_str())).copied();
+        let behind = node.output.iter().find_map(|output| demands.get(output.as_str())).copied();
         let demand = match node.op_type() {
             op if MAPS.contains(&op) => Some([2, 3, 1]),
             op if ALIKE.contains(&op) => behind,

@@ -35,6 +35,18 @@ impl Symbol {
         }
     }
 
+    /// Its bytes as a value of `kind`, as many as that has in front; none where it is not known, or is no such value.
+    pub(super) fn written(self, kind: Kind) -> Option<[u8; 8]> {
+        let bits = match (kind, self) {
+            (Kind::F16 | Kind::BF16, _) => return None,
+            (Kind::F32, _) => u64::from((self.float()? as f32).to_bits()),
+            (Kind::F64, _) => self.float()?.to_bits(),
+            (_, Symbol::Int(value)) if kind.bytes().is_some() => value as u64,
+            _ => return None,
+        };
+        Some(bits.to_le_bytes())
+    }
+
     /// The number as a float, where it is known.
     pub(super) fn float(self) -> Option<f64> {
         match self {

@@ -163,7 +163,7 @@ pub(super) fn expand(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     if !grows {
         return renamed(network, call, &view);
     }
-    let length = network.count(count(&ones))?;
+    let length = network.count(Kind::F32, count(&ones))?;
     let ones = Constant::new(Kind::F32, ones, std::iter::repeat_n(Symbol::Float(1.0), length));
     let sides = [&Value::Tensor(view), &Value::Constant(ones)];
     Ok(vec![Value::Tensor(network.join(&call.name, Binary::Mul, sides)?)])

@@ -108,7 +108,7 @@ fn scaled(network: &mut Network, values: &Constant, factor: f32) -> Outcome<Cons
     if factor == 1.0 {
         return Ok(values.clone());
     }
-    network.count(count(&values.dims))?;
+    network.count(values.kind, count(&values.dims))?;
     let product = |value: Symbol| match value {
         Symbol::Float(value) => Symbol::Float(value * f64::from(factor)),
         other => other,

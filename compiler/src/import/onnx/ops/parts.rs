@@ -29,7 +29,7 @@ pub(super) fn concat(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     if let Some(other) = views.iter().find(|view| view.rank() != like.rank()) {
         return Err(wrong(format!("Concat of tensors of {} and {} axes", like.rank(), other.rank())));
     }
-    let order = views.iter().find_map(View::order).unwrap_or_else(|| like.within());
+    let order = views.iter().find_map(View::order).unwrap_or_else(|| like.usual());
     let Some(place) = order.iter().position(|&other| other == along) else {
         return Err(mixes(format!("Concat along axis {along} joins the images of a batch")));
     };
@@ -225,7 +225,7 @@ fn extended(
         }
         let mut dims = view.lengths();
         dims[axis] = count_of;
-        let length = network.count(count(&dims))?;
+        let length = network.count(Kind::F32, count(&dims))?;
         let values = std::iter::repeat_n(Symbol::Float(f64::from(value)), length);
         let constant = Constant::new(Kind::F32, dims, values);
         let name = network.name(&format!("{name}/constant"));
