@@ -372,7 +372,7 @@ impl<'a> Scheduler<'a> {
 
     /// Decides for each block which way it takes.
     fn choose(&mut self, ways: Ways) -> Result<(), Faults> {
-        for block in block::find(self.graph) {
+        for block in block::find(self.graph, &self.shapes) {
             let Op::Conv2d(depthwise) = &self.graph.node(block.depthwise).op else { continue };
             let axes = self.axes(block.depthwise, depthwise);
             let [rows, _] = axes.map_err(|fault| fault.at(self.graph.node(block.depthwise).name.clone()))?;

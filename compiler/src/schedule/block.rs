@@ -7,7 +7,7 @@
 //! that rows which two bands need are expanded once; only where a worker begins, it expands what the band before would
 //! have left it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use frit_ir::diagnostic::Diagnostic;
@@ -55,11 +55,14 @@ impl Block {
 ///
 /// The pointwise convolution of one block may stand before the depthwise one of the next, as in MobileNet: the earlier
 /// block has it.
-pub(super) fn find(graph: &Graph) -> Vec<Block> {
+pub(super) fn find(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Vec<Block> {
     let mut taken = BTreeSet::new();
     let mut blocks = Vec::new();
     for depthwise in graph.topological() {
-        if !convolution(graph, depthwise).is_some_and(is_depthwise) {
+        let Some(conv) = convolution(graph, depthwise) else { continue };
+        let channels = shapes[&graph.operands(depthwise)[0]].channels();
+        // In a block it adds nothing to its sum.
+        if !prologue::has_depthwise_kernel(conv, channels) || conv.epilogue.residual {
             continue;
         }
         let expand = expansion(graph, depthwise).filter(|expand| !taken.contains(expand));
@@ -72,17 +75,10 @@ pub(super) fn find(graph: &Graph) -> Vec<Block> {
     blocks
 }
 
-/// A depthwise convolution that adds nothing to its sum.
-fn is_depthwise(conv: &Conv2d) -> bool {
-    let free = prologue::is_free(conv);
-    conv.groups == conv.filters && conv.groups > 1 && !conv.epilogue.residual && free
-}
-
 fn expansion(graph: &Graph, depthwise: NodeId) -> Option<NodeId> {
     let input = graph.operands(depthwise)[0];
-    let (conv, next) = (convolution(graph, input)?, convolution(graph, depthwise)?);
-    let is_plain = conv.groups == 1 && conv.prologue.is_none() && !conv.gate;
-    let fits = is_plain && conv.filters == next.groups && !conv.epilogue.residual;
+    let conv = convolution(graph, input)?;
+    let fits = conv.groups == 1 && conv.prologue.is_none() && !conv.gate && !conv.epilogue.residual;
     (fits && only_reader(graph, input) == Some(depthwise)).then_some(input)
 }
 
@@ -470,7 +466,7 @@ mod tests {
     fn blocks(text: &str) -> Vec<Vec<String>> {
         let graph = parse(text).unwrap();
         let names = |block: Block| block.layers().iter().map(|&id| graph.node(id).name.clone()).collect();
-        find(&graph).into_iter().map(names).collect()
+        find(&graph, &graph.shapes().unwrap()).into_iter().map(names).collect()
     }
 
     const POINTWISE: &str = "1x1x8x8 {filters=8, kernel=1x1}";

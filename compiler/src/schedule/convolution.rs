@@ -57,7 +57,7 @@ impl Scheduler<'_> {
     pub(super) fn conv2d(&mut self, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
         let axes = self.axes(id, conv)?;
         let channels = self.shapes[&self.graph.operands(id)[0]].channels();
-        if conv.is_depthwise(channels) && conv.filters == channels && prologue::is_free(conv) {
+        if prologue::has_depthwise_kernel(conv, channels) {
             return self.depthwise(id, axes, conv);
         }
         let source = self.source_of(id, conv, channels)?;

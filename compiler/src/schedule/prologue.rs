@@ -7,10 +7,10 @@ use frit_ir::ops::{Activation, Conv2d};
 use super::Scheduler;
 use super::placement::Placed;
 
-/// Whether what comes before `conv` costs its kernel nothing, were it depthwise: nothing, or a clamp, whose lower bound
-/// comes with the load.
-pub(super) fn is_free(conv: &Conv2d) -> bool {
-    conv.prologue.is_none_or(|prologue| prologue.bounds().is_some())
+/// Whether the kernel of depthwise convolutions computes `conv` over so many input channels: it is depthwise, and what comes
+/// before it is nothing or a clamp, whose lower bound comes with the load.
+pub(super) fn has_depthwise_kernel(conv: &Conv2d, input_channels: usize) -> bool {
+    conv.is_depthwise(input_channels) && conv.prologue.is_none_or(|prologue| prologue.bounds().is_some())
 }
 
 impl Scheduler<'_> {

@@ -12,7 +12,7 @@ use frit_ir::{NodeId, Op, Shape};
 
 use super::placement::{Home, Placed};
 use super::predict::Predictor;
-use super::{Draft, Reach, Scheduler};
+use super::{Draft, Reach, Scheduler, prologue};
 use crate::kernels::binary::{self, Function, Join, Side};
 use crate::kernels::conv::Panels;
 use crate::kernels::depthwise::RowSums;
@@ -34,8 +34,7 @@ impl Scheduler<'_> {
     pub(super) fn leaves_row_sums(&self, id: NodeId) -> bool {
         let Op::Conv2d(conv) = &self.graph.node(id).op else { return false };
         let channels = self.shapes[&self.graph.operands(id)[0]].channels();
-        let is_depthwise = conv.is_depthwise(channels) && conv.filters == channels;
-        is_depthwise
+        prologue::has_depthwise_kernel(conv, channels)
             && self.graph.users(id).iter().any(|&user| {
                 matches!(self.graph.node(user).op, Op::SqueezeExcite(_))
                     && self.graph.operands(user).first() == Some(&id)

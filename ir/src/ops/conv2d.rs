@@ -30,8 +30,8 @@ impl Padding {
     }
 }
 
-/// Attributes of a convolution. The kernel is `[kernel height, kernel width, in / groups, filters]` (HWIO); a depthwise
-/// convolution has as many groups as input channels.
+/// Attributes of a convolution. The kernel is `[kernel height, kernel width, in / groups, filters]` (HWIO); what is
+/// depthwise, [`Conv2d::is_depthwise`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Conv2d {
     /// Output channels.
@@ -56,9 +56,16 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Whether every input channel is a group of its own.
+    /// Whether every channel is a group of its own on both sides: groups, input channels and filters are one number above 1.
+    /// One filter a group is not enough, and neither is one input channel a group.
     pub fn is_depthwise(&self, input_channels: usize) -> bool {
-        self.groups == input_channels && self.groups > 1
+        self.channel_multiplier(input_channels) == Some(1)
+    }
+
+    /// How many filters each input channel has, where every input channel is a group of its own: the depth multiplier of
+    /// Keras. None for any other convolution, and for one of a single channel, which has no groups to tell.
+    pub fn channel_multiplier(&self, input_channels: usize) -> Option<usize> {
+        (self.groups == input_channels && self.groups > 1).then(|| self.filters / self.groups)
     }
 
     /// Multiply-accumulates of one image.

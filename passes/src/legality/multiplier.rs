@@ -23,7 +23,7 @@ pub fn faults(
         let operand = graph.operands(id).first().and_then(|operand| shapes.get(operand));
         let (Some(from), Some(to)) = (operand, shapes.get(&id)) else { continue };
         let channels = from.channels();
-        if !conv.is_depthwise(channels) || conv.filters == channels {
+        if conv.channel_multiplier(channels).is_none_or(|multiplier| multiplier == 1) {
             continue;
         }
         let search = Search { graph, shapes, weight, channels };

@@ -74,7 +74,7 @@ fn block(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, project: NodeId) -> Op
     let depthwise = before(graph, graph.operands(project)[0])?;
     let middle = convolution(graph, depthwise)?;
     let expanded = shapes.get(&graph.operands(depthwise)[0])?.channels();
-    if !middle.is_depthwise(expanded) || middle.filters != expanded {
+    if !middle.is_depthwise(expanded) {
         return None;
     }
     let expand = expansion(graph, shapes, depthwise);

@@ -20,7 +20,7 @@ fn fuse_prologue(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Conv2d(conv)) = site.root.op() else { return };
     let operand = site.root.children[0];
     let channels = site.shape(operand).map_or(0, frit_ir::Shape::channels);
-    if !conv.is_depthwise(channels) || conv.filters != channels || conv.prologue.is_some() {
+    if !conv.is_depthwise(channels) || conv.prologue.is_some() {
         return;
     }
     for node in site.inside(operand) {
