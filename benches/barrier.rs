@@ -9,6 +9,7 @@ use frit_compiler::execute::{self, Execution, Variant};
 use frit_compiler::machine::Machine;
 use frit_compiler::pack::Packing;
 use frit_compiler::plan::{Plan, Step, Work};
+use frit_compiler::prove::prove;
 use frit_compiler::{Options, emit};
 use frit_runtime::{Model, Session};
 
@@ -56,10 +57,12 @@ fn empty() -> Model {
         kernels: Vec::new(),
         steps: vec![step; STEPS],
         choices: Vec::new(),
+        tensors: Vec::new(),
         weights: Packing::default(),
         arena_bytes: 0,
         scratch_bytes: 0,
     };
+    let plan = prove(plan).expect("nothing touches no memory");
     let weights = plan.weights.pack().expect("nothing fits into memory");
     Model::new(emit::jit::emit(&plan, weights, &Machine::native()).expect("nothing can be compiled"))
         .expect("native code runs here")

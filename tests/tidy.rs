@@ -24,7 +24,7 @@ const CRATES: [(&str, &[&str]); 6] = [
 
 /// What each room of the compiler may use of the others. Code flows from `import` down to `emit`; the rooms at the end
 /// look at all that came before them, and nothing looks at them.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("onnx", &[]),
     ("import", &["onnx"]),
     ("export", &["import", "onnx"]),
@@ -35,10 +35,11 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("pack", &["kernels", "vector"]),
     ("plan", &["kernels", "pack", "vector"]),
     ("schedule", &["kernels", "machine", "pack", "plan", "vector"]),
+    ("prove", &["kernels", "plan", "vector"]),
     ("lower", &["machine", "vector"]),
     ("driver", &["plan"]),
-    ("emit", &["driver", "lower", "machine", "pack", "plan", "vector"]),
-    ("(root)", &["classify", "cost", "emit", "machine", "plan", "schedule"]),
+    ("emit", &["driver", "lower", "machine", "pack", "plan", "prove", "vector"]),
+    ("(root)", &["classify", "cost", "emit", "machine", "plan", "prove", "schedule"]),
     ("execute", &["(root)", "machine", "plan", "schedule"]),
     ("probe", &["emit", "execute", "machine", "vector"]),
     ("cost", &[]),

@@ -50,7 +50,8 @@ pub fn table(plan: &Plan) -> Vec<u8> {
             before += call.items;
             for argument in &call.arguments {
                 let region = WORD * region(plan, argument.region);
-                words.extend([region, argument.offset, argument.stride].map(|bytes| bytes as u64));
+                let offset = plan.begin(argument.region) + argument.offset;
+                words.extend([region, offset, argument.stride].map(|bytes| bytes as u64));
             }
             words.extend(std::iter::repeat_n(0, 3 * (POINTERS - call.arguments.len())));
         }
@@ -62,7 +63,7 @@ pub fn table(plan: &Plan) -> Vec<u8> {
 pub fn region(plan: &Plan, region: Region) -> usize {
     match region {
         Region::Weights => WEIGHTS,
-        Region::Arena => ARENA,
+        Region::Tensor(_) => ARENA,
         Region::Scratch => SCRATCH,
         Region::Input(index) => TENSORS + index,
         Region::Output(index) => TENSORS + plan.inputs.len() + index,

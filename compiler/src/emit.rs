@@ -12,7 +12,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, Linkage, Module, ModuleError};
 
 use crate::lower::{clif, x64};
-use crate::plan::Plan;
+use crate::prove::Proved;
 use crate::vector::Program;
 use crate::{driver, machine};
 
@@ -65,7 +65,7 @@ pub struct Defined {
 ///
 /// # Errors
 /// A kernel that no lowering takes, or that the module refuses.
-pub fn define<M: Module>(module: &mut M, plan: &Plan) -> Result<Defined, EmitError> {
+pub fn define<M: Module>(module: &mut M, plan: &Proved) -> Result<Defined, EmitError> {
     let mut definer = Definer { module, frontend: FunctionBuilderContext::new() };
     let kernels = plan
         .kernels
@@ -100,7 +100,7 @@ impl<M: Module> Definer<'_, M> {
         self.bytes(&name, &signature, &bytes)
     }
 
-    fn entry(&mut self, plan: &Plan, kernels: &[FuncId]) -> Result<FuncId, EmitError> {
+    fn entry(&mut self, plan: &Proved, kernels: &[FuncId]) -> Result<FuncId, EmitError> {
         let call_conv = self.module.isa().default_call_conv();
         let table = self.bytes("table", &ir::Signature::new(call_conv), &driver::table(plan))?;
         let items = driver::items_signature(call_conv);

@@ -21,6 +21,7 @@ pub mod onnx;
 pub mod pack;
 pub mod plan;
 pub mod probe;
+pub mod prove;
 pub mod report;
 pub mod schedule;
 pub mod vector;
@@ -40,7 +41,8 @@ use frit_runtime::program::Metadata;
 
 use emit::link::Image;
 use machine::Machine;
-use plan::{Plan, Way};
+use plan::Way;
+use prove::Proved;
 use schedule::Ways;
 
 /// How to compile.
@@ -61,6 +63,11 @@ impl Options {
     pub fn native() -> Options {
         Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new(), ways: Ways::Auto }
     }
+
+    /// Layer by layer where nothing is fused.
+    fn ways(&self) -> Ways {
+        if self.fuse { self.ways } else { Ways::All(Way::Whole) }
+    }
 }
 
 /// A part of the way and how long it took.
@@ -79,8 +86,8 @@ pub struct Compiled {
     pub legal: Legal<Graph>,
     /// The graph that was scheduled.
     pub optimised: Graph,
-    /// What runs, in which order.
-    pub plan: Plan,
+    /// What runs, in which order, and stays inside its memory.
+    pub plan: Proved,
     /// The code, ready for the runtime.
     pub program: frit_runtime::Program,
     /// What is odd but allowed.
@@ -96,8 +103,8 @@ pub struct Compiled {
 pub struct Built {
     /// The graph as it came, found legal.
     pub legal: Legal<Graph>,
-    /// What runs, in which order.
-    pub plan: Plan,
+    /// What runs, in which order, and stays inside its memory.
+    pub plan: Proved,
     /// What is known of the program.
     pub metadata: Metadata,
     /// The code.
@@ -162,9 +169,11 @@ fn prepare(
     graph: Graph,
     options: &Options,
     phases: &mut Vec<Phase>,
-) -> Result<(Optimised, Plan, Memory), Faults> {
+) -> Result<(Optimised, Proved, Memory), Faults> {
     let optimised = timed(phases, "legality and e-graph", || optimise(graph, options))?;
-    let plan = timed(phases, "schedule", || schedule(&optimised.graph, options))?;
+    let ways = options.ways();
+    let plan = timed(phases, "schedule", || schedule::schedule(&optimised.graph, &options.machine, ways))?;
+    let plan = timed(phases, "proof", || prove::prove(plan))?;
     let weights = timed(phases, "packing", || plan.weights.pack()).map_err(internal)?;
     Ok((optimised, plan, weights))
 }
@@ -190,13 +199,12 @@ pub fn optimise(graph: Graph, options: &Options) -> Result<Optimised, Faults> {
     })
 }
 
-/// The plan of an optimised graph.
+/// The plan of an optimised graph, proved to keep to its memory.
 ///
 /// # Errors
-/// A tensor or window that is too large for the kernels.
-pub fn schedule(graph: &Graph, options: &Options) -> Result<Plan, Faults> {
-    let ways = if options.fuse { options.ways } else { Ways::All(Way::Whole) };
-    schedule::schedule(graph, &options.machine, ways)
+/// A tensor or window that is too large for the kernels; FR0901 for a plan that can't be proved.
+pub fn schedule(graph: &Graph, options: &Options) -> Result<Proved, Faults> {
+    Ok(prove::prove(schedule::schedule(graph, &options.machine, options.ways())?)?)
 }
 
 fn timed<T>(phases: &mut Vec<Phase>, name: &'static str, run: impl FnOnce() -> T) -> T {

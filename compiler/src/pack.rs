@@ -169,6 +169,11 @@ impl Packing {
         begin * F32
     }
 
+    /// Where each part begins and how many bytes it has.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.parts.iter().map(|(begin, source)| (begin * F32, source.len() * F32))
+    }
+
     /// Bytes of all.
     pub fn bytes(&self) -> usize {
         self.end * F32

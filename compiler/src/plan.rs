@@ -12,8 +12,8 @@ pub enum Region {
     Input(usize),
     /// The caller's output `index`, dense NHWC without the batch.
     Output(usize),
-    /// The session's arena of intermediate tensors.
-    Arena,
+    /// The tensor `index` of [`Plan::tensors`], in the session's arena.
+    Tensor(usize),
     /// Memory that only the worker itself uses, and only within a step.
     Scratch,
     /// The packed weights.
@@ -42,32 +42,32 @@ pub struct Call {
     pub items: usize,
 }
 
-/// What a step runs, and how the workers share it. Worker `w` of `n` takes `count * w / n .. count * (w + 1) / n`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Work<C = Call> {
-    /// The items of all calls form one list that is shared out. Arguments step from item to item.
-    Items(Vec<C>),
-    /// The bands of all sections form one list that is shared out; a worker runs its bands in order. Arguments step from
-    /// band to band, and each call takes all of its items.
-    Bands(Vec<Section<C>>),
+/// A tensor between the steps: its place in the arena, which it has to itself while it is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tensor {
+    /// Bytes from the arena's begin to the tensor's, a multiple of 64.
+    pub offset: usize,
+    /// Its bytes.
+    pub bytes: usize,
+    /// The first step that touches it.
+    pub first: usize,
+    /// The last step that does.
+    pub last: usize,
 }
 
-impl<C> Work<C> {
-    /// The same work with `change` made to each call.
-    pub fn map<D>(self, mut change: impl FnMut(C) -> D) -> Work<D> {
-        let mut all = |calls: Vec<C>| calls.into_iter().map(&mut change).collect();
-        match self {
-            Work::Items(calls) => Work::Items(all(calls)),
-            Work::Bands(sections) => {
-                let section =
-                    |Section { bands, halo, calls }| Section { bands, halo: all(halo), calls: all(calls) };
-                Work::Bands(sections.into_iter().map(section).collect())
-            }
-        }
-    }
+/// What a step runs, and how the workers share it. Worker `w` of `n` takes `count * w / n .. count * (w + 1) / n`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// The items of all calls form one list that is shared out. Arguments step from item to item.
+    Items(Vec<Call>),
+    /// The bands of all sections form one list that is shared out; a worker runs its bands in order. Arguments step from
+    /// band to band, and each call takes all of its items.
+    Bands(Vec<Section>),
+}
 
+impl Work {
     /// All calls, in order.
-    pub fn calls(&self) -> impl Iterator<Item = &C> {
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
         let (items, sections) = match self {
             Work::Items(calls) => (calls.as_slice(), &[][..]),
             Work::Bands(sections) => (&[][..], sections.as_slice()),
@@ -78,13 +78,13 @@ impl<C> Work<C> {
 
 /// Bands of rows that run the same kernels.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Section<C = Call> {
+pub struct Section {
     /// How many bands; at least 1.
     pub bands: usize,
     /// What a worker runs before the first of its bands: it computes what the band before it would have left behind.
-    pub halo: Vec<C>,
+    pub halo: Vec<Call>,
     /// What it runs for each band.
-    pub calls: Vec<C>,
+    pub calls: Vec<Call>,
 }
 
 /// What the workers do between two barriers: nothing in it reads what another worker writes in it.
@@ -193,10 +193,22 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What was decided for each block, in order.
     pub choices: Vec<Choice>,
+    /// Tensors between the steps.
+    pub tensors: Vec<Tensor>,
     /// The weights, and where they are to lie.
     pub weights: Packing,
     /// Bytes of the arena, a multiple of 64.
     pub arena_bytes: usize,
     /// Bytes of each worker's scratch memory, a multiple of 64.
     pub scratch_bytes: usize,
+}
+
+impl Plan {
+    /// Bytes from the begin of the memory that `region` lies in to where it begins: 0 but for a tensor in the arena.
+    pub fn begin(&self, region: Region) -> usize {
+        match region {
+            Region::Tensor(index) => self.tensors[index].offset,
+            Region::Input(_) | Region::Output(_) | Region::Scratch | Region::Weights => 0,
+        }
+    }
 }

@@ -31,12 +31,12 @@ use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 use crate::kernels::copy;
 use crate::machine::Machine;
 use crate::pack::Packing;
-use crate::plan::{Argument, Border, Call, Choice, Plan, Region, Step, Way, Work};
+use crate::plan::{Border, Call, Choice, Plan, Region, Step, Tensor, Way, Work};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::{Program, Width};
 use block::Block;
 use choice::Blueprint;
-use placement::{Home, Placed};
+use placement::Placed;
 use predict::Predictor;
 
 /// The largest tensor in bytes, and the largest distance inside one: 1 GiB, so that distances fit 32 bits.
@@ -71,21 +71,6 @@ pub fn schedule(graph: &Graph, machine: &Machine, ways: Ways) -> Result<Plan, Fa
     Ok(scheduler.finish())
 }
 
-/// A call whose tensors have no addresses yet.
-struct Draft {
-    kernel: usize,
-    arguments: Vec<Reach>,
-    items: usize,
-}
-
-/// A pointer argument whose tensor has no address yet.
-#[derive(Clone, Copy)]
-struct Reach {
-    home: Home,
-    offset: usize,
-    stride: usize,
-}
-
 struct Scheduler<'a> {
     graph: &'a Graph,
     machine: &'a Machine,
@@ -100,8 +85,8 @@ struct Scheduler<'a> {
     wholes: BTreeMap<NodeId, Placed>,
     kernels: Vec<Program>,
     by_name: BTreeMap<String, Vec<usize>>,
-    steps: Vec<(Step, Work<Draft>)>,
-    slots: Vec<buffers::Slot>,
+    steps: Vec<Step>,
+    tensors: Vec<Tensor>,
     weights: Packing,
     inputs: Vec<Border>,
     scratch_bytes: usize,
@@ -141,7 +126,7 @@ impl<'a> Scheduler<'a> {
             kernels: Vec::new(),
             by_name: BTreeMap::new(),
             steps: Vec::new(),
-            slots: Vec::new(),
+            tensors: Vec::new(),
             weights: Packing::default(),
             inputs: Vec::new(),
             scratch_bytes: 0,
@@ -204,7 +189,7 @@ impl<'a> Scheduler<'a> {
         let index = self.inputs.len();
         let shape = self.shapes[&id].clone();
         self.inputs.push(Border { name: self.graph.node(id).name.clone(), shape: shape.axes().to_vec() });
-        let placed = Placed::dense(&shape, self.width.lanes, Home::Region(Region::Input(index)));
+        let placed = Placed::dense(&shape, self.width.lanes, Region::Input(index));
         self.placed.insert(id, placed);
     }
 
@@ -217,14 +202,13 @@ impl<'a> Scheduler<'a> {
         // Row sums need room behind the tensor, which one inside another has not.
         let leaves_row_sums = self.leaves_row_sums(id);
         let joined = if leaves_row_sums { None } else { self.place_joined(id) };
-        let dense =
-            |output: usize| Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output)));
+        let dense = |output: usize| Placed::dense(&shape, self.width.lanes, Region::Output(output));
         let placed = match (joined, &outputs[..]) {
             (Some(joined), _) => joined,
             _ if leaves_row_sums => {
-                let home = Home::Slot(self.slots.len());
-                let (placed, bytes) = Placed::with_row_sums(&shape, self.width.lanes, home);
-                self.new_slot(bytes);
+                let region = Region::Tensor(self.tensors.len());
+                let (placed, bytes) = Placed::with_row_sums(&shape, self.width.lanes, region);
+                self.new_tensor(bytes);
                 placed
             }
             (None, &[output]) if dense(output).lies_both_ways(self.width.lanes) => dense(output),
@@ -235,14 +219,14 @@ impl<'a> Scheduler<'a> {
     }
 
     fn place_in_blocks(&mut self, shape: &Shape) -> Placed {
-        let (placed, bytes) = Placed::in_blocks(shape, self.width.lanes, Home::Slot(self.slots.len()));
-        self.new_slot(bytes);
+        let (placed, bytes) = Placed::in_blocks(shape, self.width.lanes, Region::Tensor(self.tensors.len()));
+        self.new_tensor(bytes);
         placed
     }
 
-    fn new_slot(&mut self, bytes: usize) {
+    fn new_tensor(&mut self, bytes: usize) {
         let step = self.steps.len();
-        self.slots.push(buffers::Slot { bytes, first: step, last: step });
+        self.tensors.push(Tensor { offset: 0, bytes, first: step, last: step });
     }
 
     /// The tensor of `id` as it lies.
@@ -278,16 +262,16 @@ impl<'a> Scheduler<'a> {
     fn copy(&mut self, id: NodeId, from: Placed, to: Placed) -> Result<(), Diagnostic> {
         let program = copy::build(self.width, from.channels, from.strides, to.strides);
         let arguments = vec![from.reach(from.strides.pixel), to.reach(to.strides.pixel)];
-        let call = Draft { kernel: self.kernel(program)?, arguments, items: from.pixels() };
+        let call = Call { kernel: self.kernel(program)?, arguments, items: from.pixels() };
         self.step(id, vec![call]);
         Ok(())
     }
 
     fn copy_to_outputs(&mut self, id: NodeId) -> Result<(), Diagnostic> {
         for (index, &output) in self.graph.outputs().iter().enumerate() {
-            let home = Home::Region(Region::Output(index));
-            if output == id && self.placed[&id].home != home {
-                let to = Placed::dense(&self.shapes[&id], self.width.lanes, home);
+            let region = Region::Output(index);
+            if output == id && self.placed[&id].region != region {
+                let to = Placed::dense(&self.shapes[&id], self.width.lanes, region);
                 self.copy(id, self.placed[&id], to)?;
             }
         }
@@ -315,26 +299,26 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Adds a step of `id` whose items are shared out.
-    fn step(&mut self, id: NodeId, calls: Vec<Draft>) {
+    fn step(&mut self, id: NodeId, calls: Vec<Call>) {
         self.step_of(&[id], Work::Items(calls));
     }
 
     /// Adds a step of `id` beside the one that computes it: a pass over so many `bytes`.
-    fn pass(&mut self, id: NodeId, calls: Vec<Draft>, bytes: usize) {
+    fn pass(&mut self, id: NodeId, calls: Vec<Call>, bytes: usize) {
         self.step(id, calls);
         let predicted_ms =
             choice::WORKERS.map(|workers| Predictor { machine: self.machine, workers }.far(bytes / workers));
-        if let Some((step, _)) = self.steps.last_mut() {
-            *step = Step { macs: 0, bytes: bytes as u64, predicted_ms, ..step.clone() };
+        if let Some(step) = self.steps.last_mut() {
+            (step.macs, step.bytes, step.predicted_ms) = (0, bytes as u64, predicted_ms);
         }
     }
 
     /// Adds a step that computes `nodes`; tensors that it touches stay alive until its end.
-    fn step_of(&mut self, nodes: &[NodeId], work: Work<Draft>) {
+    fn step_of(&mut self, nodes: &[NodeId], work: Work) {
         let index = self.steps.len();
-        for reach in work.calls().flat_map(|call| &call.arguments) {
-            if let Home::Slot(slot) = reach.home {
-                self.slots[slot].last = index;
+        for argument in work.calls().flat_map(|call| &call.arguments) {
+            if let Region::Tensor(tensor) = argument.region {
+                self.tensors[tensor].last = index;
             }
         }
         let name = |&id: &NodeId| self.graph.node(id).name.clone();
@@ -349,9 +333,9 @@ impl<'a> Scheduler<'a> {
             macs: layers.iter().map(|layer| layer.macs).sum(),
             bytes: bytes(&layers) as u64,
             predicted_ms: self.predicted(*last, &layers),
-            work: Work::Items(Vec::new()),
+            work,
         };
-        self.steps.push((step, work));
+        self.steps.push(step);
     }
 
     /// Predicted milliseconds, with 1 and with 2 workers, of a step that computes `layers`, the last of which is `last`.
@@ -419,21 +403,8 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    fn finish(self) -> Plan {
-        let (offsets, arena_bytes) = buffers::place(&self.slots);
-        let resolve = |reach: Reach| {
-            let (region, base) = match reach.home {
-                Home::Region(region) => (region, 0),
-                Home::Slot(slot) => (Region::Arena, offsets[slot]),
-            };
-            Argument { region, offset: base + reach.offset, stride: reach.stride }
-        };
-        let call = |draft: Draft| Call {
-            kernel: draft.kernel,
-            arguments: draft.arguments.into_iter().map(resolve).collect(),
-            items: draft.items,
-        };
-        let steps = self.steps.into_iter().map(|(step, work)| Step { work: work.map(call), ..step });
+    fn finish(mut self) -> Plan {
+        let arena_bytes = buffers::place(&mut self.tensors);
         let output = |&id: &NodeId| Border {
             name: self.graph.node(id).name.clone(),
             shape: self.shapes[&id].axes().to_vec(),
@@ -443,7 +414,8 @@ impl<'a> Scheduler<'a> {
             inputs: self.inputs,
             outputs: self.graph.outputs().iter().map(output).collect(),
             kernels: self.kernels,
-            steps: steps.collect(),
+            steps: self.steps,
+            tensors: self.tensors,
             weights: self.weights,
             arena_bytes,
             scratch_bytes: self.scratch_bytes.next_multiple_of(64),

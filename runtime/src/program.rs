@@ -115,7 +115,7 @@ pub struct Metadata {
     pub arena_bytes: usize,
     /// Bytes of memory of each worker, within a step.
     pub scratch_bytes: usize,
-    /// Up to which byte the addresses that the entry hands to kernels reach into each region of [`crate::abi::Context`].
+    /// The byte behind the last that the program touches of each region of [`crate::abi::Context`], by the compiler's proof.
     pub reach: Vec<usize>,
 }
 

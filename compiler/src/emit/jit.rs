@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::default_libcall_names;
+use frit_ir::Diagnostic;
 use frit_runtime::code::Code;
 use frit_runtime::memory::Memory;
 use frit_runtime::{Program, call};
@@ -14,17 +15,18 @@ use super::{EmitError, define, isa};
 use crate::machine::Machine;
 use crate::pack::Packing;
 use crate::plan::Plan;
+use crate::prove::{Proved, prove};
 use crate::vector;
 
 /// Compiles `plan` for `machine` into this process; `weights` are the plan's, packed.
 ///
 /// # Errors
 /// See [`EmitError`]; none depends on the model's values.
-pub fn emit(plan: &Plan, weights: Memory, machine: &Machine) -> Result<Program, EmitError> {
+pub fn emit(plan: &Proved, weights: Memory, machine: &Machine) -> Result<Program, EmitError> {
     Ok(Program { metadata: metadata(plan, machine), weights: weights.into(), code: code(plan, machine)? })
 }
 
-fn code(plan: &Plan, machine: &Machine) -> Result<Code, EmitError> {
+fn code(plan: &Proved, machine: &Machine) -> Result<Code, EmitError> {
     let builder = JITBuilder::with_isa(isa(machine)?, default_libcall_names());
     let mut module = JITModule::new(builder);
     let defined = define(&mut module, plan)?;
@@ -33,8 +35,7 @@ fn code(plan: &Plan, machine: &Machine) -> Result<Code, EmitError> {
     let entry = module.get_finalized_function(defined.entry);
     let owner = Arc::new(Owner(Some(module)));
     // SAFETY: `entry` was finalised with the signature of the driver, which is the runtime's `Entry`. The owner keeps the
-    // code until the last clone is gone. The plan's kernels stay inside the regions that the plan states, which
-    // `plan::interpret` checks access by access in tests.
+    // code until the last clone is gone. The plan's kernels stay inside the regions that the plan states: it is proved.
     Ok(unsafe { Code::new(transmute::<*const u8, frit_runtime::abi::Entry>(entry), kernels, owner) })
 }
 
@@ -87,6 +88,7 @@ impl Prepared {
             kernels: vec![kernel.clone()],
             steps: Vec::new(),
             choices: Vec::new(),
+            tensors: Vec::new(),
             weights: Packing::default(),
             arena_bytes: 0,
             scratch_bytes: 0,
@@ -99,6 +101,7 @@ impl Prepared {
         if kernel.width.lanes != machine.width().lanes {
             return Err(PrepareError::Lanes(kernel.width.lanes));
         }
+        let plan = prove(plan).map_err(|fault| PrepareError::Unproved(Box::new(fault)))?;
         let code = code(&plan, machine).map_err(PrepareError::Emit)?;
         Ok(Prepared { code, memory, arguments: arguments.to_vec(), items })
     }
@@ -121,6 +124,8 @@ impl Prepared {
 pub enum PrepareError {
     /// It reaches outside its memory.
     Outside(vector::interpret::Fault),
+    /// It is no well-formed program.
+    Unproved(Box<Diagnostic>),
     /// It can't be compiled.
     Emit(EmitError),
     /// It is written for so many lanes, which the machine's lowering has not.

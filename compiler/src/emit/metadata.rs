@@ -3,15 +3,14 @@
 use frit_ir::Graph;
 use frit_ir::graph::Preprocess;
 use frit_ir::weights::Data;
-use frit_runtime::abi::TENSORS;
 use frit_runtime::program::{self, Block, Metadata, Target};
 
-use crate::driver;
 use crate::machine::Machine;
-use crate::plan::{Argument, Border, Call, Plan, Step, Work};
+use crate::plan::{Border, Plan, Region, Step};
+use crate::prove::Proved;
 
 /// What a program made of `plan` for `machine` says, all but [`Metadata::source`] and what was fused.
-pub fn metadata(plan: &Plan, machine: &Machine) -> Metadata {
+pub fn metadata(plan: &Proved, machine: &Machine) -> Metadata {
     let border = |border: &Border| program::Border { name: border.name.clone(), shape: border.shape.clone() };
     let block = |layers: &[String], way: &str| Block { layers: layers.to_vec(), way: way.to_owned() };
     Metadata {
@@ -54,27 +53,11 @@ fn told(plan: &Plan, step: &Step) -> program::Step {
     }
 }
 
-/// The end of the first value behind the largest address that the entry makes, for each region.
-fn reach(plan: &Plan) -> Vec<usize> {
-    let mut reach = vec![0; TENSORS + plan.inputs.len() + plan.outputs.len()];
-    let mut see = |call: &Call, count: usize| {
-        for &Argument { region: of, offset, stride } in &call.arguments {
-            let end = offset + stride * count.saturating_sub(1) + size_of::<f32>();
-            let known = &mut reach[driver::region(plan, of)];
-            *known = end.max(*known);
-        }
-    };
-    for step in &plan.steps {
-        match &step.work {
-            Work::Items(calls) => calls.iter().for_each(|call| see(call, call.items)),
-            Work::Bands(sections) => {
-                for section in sections {
-                    section.halo.iter().chain(&section.calls).for_each(|call| see(call, section.bands));
-                }
-            }
-        }
-    }
-    reach
+/// The byte behind the last that is touched of each region, in the order of the runtime's regions.
+fn reach(plan: &Proved) -> Vec<usize> {
+    let tensors = (0..plan.inputs.len()).map(Region::Input).chain((0..plan.outputs.len()).map(Region::Output));
+    let of = |region| plan.reach(region);
+    [of(Region::Weights), plan.arena_reach(), of(Region::Scratch)].into_iter().chain(tensors.map(of)).collect()
 }
 
 /// What the source says beyond what is computed: `graph` as it came.

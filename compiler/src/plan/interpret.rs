@@ -115,11 +115,12 @@ fn arguments(plan: &Plan, call: &Call, worker: usize, index: usize) -> Vec<(usiz
     let buffer = |region: Region| match region {
         Region::Input(index) => index,
         Region::Output(index) => plan.inputs.len() + index,
-        Region::Arena => arena,
+        Region::Tensor(_) => arena,
         Region::Weights => arena + 1,
         Region::Scratch => arena + 2 + worker,
     };
-    let place =
-        |argument: &super::Argument| (buffer(argument.region), argument.offset + index * argument.stride);
+    let place = |&super::Argument { region, offset, stride }: &super::Argument| {
+        (buffer(region), plan.begin(region) + offset + index * stride)
+    };
     call.arguments.iter().map(place).collect()
 }

@@ -4,12 +4,12 @@ use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::ops::{Concat, Reduce, ReduceKind, Slice, Transpose};
 use frit_ir::{NodeId, Op, Shape};
 
-use super::placement::{Home, Placed};
-use super::{Draft, Reach, Scheduler};
+use super::Scheduler;
+use super::placement::Placed;
 use crate::kernels::nest::Loop;
 use crate::kernels::reduce::{self, Reduction};
 use crate::kernels::{F32, rearrange};
-use crate::plan::Region;
+use crate::plan::{Argument, Call, Region};
 
 /// The most axes of a loop nest, after those that lie one in the other became one.
 const MOST_AXES: usize = 8;
@@ -42,7 +42,7 @@ impl Scheduler<'_> {
         let shape = self.shapes[&id].clone();
         let output = self.graph.outputs().iter().position(|&output| output == id);
         let placed = match output {
-            Some(output) => Placed::dense(&shape, self.width.lanes, Home::Region(Region::Output(output))),
+            Some(output) => Placed::dense(&shape, self.width.lanes, Region::Output(output)),
             None => self.dense_slot(&shape),
         };
         self.placed.insert(id, placed);
@@ -50,8 +50,8 @@ impl Scheduler<'_> {
     }
 
     fn dense_slot(&mut self, shape: &Shape) -> Placed {
-        let placed = Placed::dense(shape, self.width.lanes, Home::Slot(self.slots.len()));
-        self.new_slot(placed.pixels() * placed.channels * F32);
+        let placed = Placed::dense(shape, self.width.lanes, Region::Tensor(self.tensors.len()));
+        self.new_tensor(placed.pixels() * placed.channels * F32);
         placed
     }
 
@@ -171,15 +171,16 @@ impl Scheduler<'_> {
     }
 
     /// The call that moves the elements of `axes` from one place to another; its items are the outermost axis.
-    fn rearrangement(&mut self, axes: Vec<Axis>, from: Reach, to: Reach) -> Result<Draft, Diagnostic> {
+    fn rearrangement(&mut self, axes: Vec<Axis>, from: Argument, to: Argument) -> Result<Call, Diagnostic> {
         let mut axes = joined(axes)?;
         // A single axis is one run.
         let item = if axes.len() > 1 { axes.remove(0) } else { Axis { count: 1, bytes: [0; 2] } };
         let loops: Vec<Loop<2>> =
             axes.iter().map(|axis| Loop { count: axis.count, bytes: axis.bytes }).collect();
         let kernel = self.kernel(rearrange::build(self.width, item.bytes, &loops))?;
-        let arguments = vec![Reach { stride: item.bytes[0], ..from }, Reach { stride: item.bytes[1], ..to }];
-        Ok(Draft { kernel, arguments, items: item.count })
+        let arguments =
+            vec![Argument { stride: item.bytes[0], ..from }, Argument { stride: item.bytes[1], ..to }];
+        Ok(Call { kernel, arguments, items: item.count })
     }
 
     pub(super) fn reduce(&mut self, id: NodeId, op: &Reduce) -> Result<(), Diagnostic> {
@@ -212,7 +213,7 @@ impl Scheduler<'_> {
         };
         let kernel = self.kernel(reduce::build(self.width, &spec))?;
         let arguments = vec![input.reach(item.bytes[0]), output.reach(item.bytes[1])];
-        self.step(id, vec![Draft { kernel, arguments, items: item.count }]);
+        self.step(id, vec![Call { kernel, arguments, items: item.count }]);
         Ok(())
     }
 }

@@ -14,18 +14,18 @@ use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::Conv2d;
 use frit_ir::{Graph, NodeId, Op, Shape};
 
+use super::Scheduler;
 use super::convolution::{Base, is_pointwise};
-use super::placement::{Home, Placed};
+use super::placement::Placed;
 use super::prologue;
 use super::ring::Turns;
 use super::tiles::{self, Columns};
-use super::{Draft, Reach, Scheduler};
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
 use crate::kernels::depthwise::{self, Depthwise, Ring, RowSums};
 use crate::kernels::pair::{self, Pair, Third};
 use crate::kernels::window::Axis;
 use crate::kernels::{F32, Strides};
-use crate::plan::{Region, Section, Work};
+use crate::plan::{Argument, Call, Region, Section, Work};
 
 /// The layers of a block, by node: at least two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,26 +159,26 @@ impl Prepared {
         self.turns.advance() * rows * self.input.strides.row
     }
 
-    fn ring(&self, rows: &Range<usize>) -> Reach {
+    fn ring(&self, rows: &Range<usize>) -> Argument {
         let place = if rows.is_empty() { 0 } else { self.turns.ring.place(rows.start) };
         scratch(self.ring_offset + place * self.ring.row)
     }
 }
 
-fn scratch(offset: usize) -> Reach {
-    Reach { home: Home::Region(Region::Scratch), offset, stride: 0 }
+fn scratch(offset: usize) -> Argument {
+    Argument { region: Region::Scratch, offset, stride: 0 }
 }
 
-fn weights(offset: usize) -> Reach {
-    Reach { home: Home::Region(Region::Weights), offset, stride: 0 }
+fn weights(offset: usize) -> Argument {
+    Argument { region: Region::Weights, offset, stride: 0 }
 }
 
 /// Where the tensors of a pair begin.
 struct Bases {
     /// Input, weights of the expansion and of the depthwise convolution, ring, output.
-    tensors: [Reach; 5],
+    tensors: [Argument; 5],
     /// The row sums, where they lie elsewhere than behind the output.
-    row_sums: Option<Reach>,
+    row_sums: Option<Argument>,
 }
 
 /// Whether the arguments of a pair step from panel to panel, or all panels are computed by one call.
@@ -280,7 +280,7 @@ impl Scheduler<'_> {
     }
 
     /// What a worker runs before `turn` where it begins there.
-    fn halo(&mut self, prepared: &Prepared, turn: usize) -> Result<Vec<Draft>, Diagnostic> {
+    fn halo(&mut self, prepared: &Prepared, turn: usize) -> Result<Vec<Call>, Diagnostic> {
         let rows = prepared.turns.halo(turn);
         match &prepared.expand {
             Some(expand) if !rows.is_empty() => {
@@ -293,7 +293,7 @@ impl Scheduler<'_> {
     }
 
     /// The calls of a band of output rows.
-    fn band(&mut self, prepared: &Prepared, span: &Range<usize>) -> Result<Vec<Draft>, Diagnostic> {
+    fn band(&mut self, prepared: &Prepared, span: &Range<usize>) -> Result<Vec<Call>, Diagnostic> {
         let turns = &prepared.turns;
         let depthwise = Depthwise { span: span.clone(), ..prepared.depthwise.clone() };
         let input = prepared.input.reach(prepared.input_advance());
@@ -320,7 +320,7 @@ impl Scheduler<'_> {
                 let kernel = self.kernel(depthwise::build(self.width, &depthwise, pixels))?;
                 let items = prepared.input.channels.div_ceil(self.width.lanes);
                 let arguments = [input, own, band, band].into_iter().chain(row_sums).collect();
-                vec![Draft { kernel, arguments, items }]
+                vec![Call { kernel, arguments, items }]
             }
         };
         if let Some(project) = &prepared.project {
@@ -338,7 +338,7 @@ impl Scheduler<'_> {
         (depthwise, expand_offset): (&Depthwise, usize),
         Bases { tensors: mut bases, mut row_sums }: Bases,
         split: Split,
-    ) -> Result<Vec<Draft>, Diagnostic> {
+    ) -> Result<Vec<Call>, Diagnostic> {
         let lanes = self.width.lanes;
         let pixels = tiles::depthwise(self.width, depthwise);
         let taps = depthwise.rows.kernel * depthwise.columns.kernel;
@@ -372,7 +372,7 @@ impl Scheduler<'_> {
                 third,
             };
             let kernel = self.kernel(pair::build(self.width, &pair))?;
-            calls.push(Draft { kernel, arguments, items: count });
+            calls.push(Call { kernel, arguments, items: count });
             bases.iter_mut().zip(steps).for_each(|(base, bytes)| base.offset += bytes * count);
         }
         Ok(calls)
@@ -383,16 +383,16 @@ impl Scheduler<'_> {
         &mut self,
         layer: &Layer,
         span: &Range<usize>,
-        [input, output, residual]: [Reach; 3],
-    ) -> Result<Vec<Draft>, Diagnostic> {
+        [input, output, residual]: [Argument; 3],
+    ) -> Result<Vec<Call>, Diagnostic> {
         let mut base = Base { input, weights: weights(layer.weights), output, residual };
         let mut calls = Vec::new();
         for columns in &layer.columns {
             let (conv, nest, begin) = layer.nest(span, columns);
-            let input = Reach { offset: base.input.offset + begin, ..base.input };
+            let input = Argument { offset: base.input.offset + begin, ..base.input };
             let arguments = vec![input, base.weights, base.output, base.residual];
             let kernel = self.kernel(conv::build(self.width, &conv, &nest))?;
-            calls.push(Draft { kernel, arguments, items: columns.panels.count });
+            calls.push(Call { kernel, arguments, items: columns.panels.count });
             base.pass(&conv, columns.panels, self.width.lanes);
         }
         Ok(calls)
@@ -450,8 +450,7 @@ impl Scheduler<'_> {
 
     /// How a map lies in blocks of channels in scratch memory, and its bytes.
     fn in_scratch(&self, map: [usize; 3]) -> (Strides, usize) {
-        let (placed, bytes) =
-            Placed::in_blocks(&Shape::new(&map), self.width.lanes, Home::Region(Region::Scratch));
+        let (placed, bytes) = Placed::in_blocks(&Shape::new(&map), self.width.lanes, Region::Scratch);
         (placed.strides, bytes)
     }
 }

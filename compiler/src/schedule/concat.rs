@@ -10,12 +10,13 @@ use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Concat, Slice, Span};
 use frit_ir::{Graph, NodeId, Op, Shape};
 
+use super::Scheduler;
 use super::placement::Placed;
-use super::{Draft, Scheduler};
 use crate::kernels::join::{self, Shift};
 use crate::kernels::window::Axis;
 use crate::kernels::window_pool::{Reduction, WindowPool};
 use crate::kernels::{Strides, copy};
+use crate::plan::Call;
 
 /// Where a tensor lies inside a concatenation that is in no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,12 +80,13 @@ impl Scheduler<'_> {
         let whole = self.place(id);
         let lanes = self.width.lanes;
         let (mut channel, mut calls) = (0, Vec::new());
-        for operand in self.graph.operands(id) {
+        let operands = self.graph.operands(id);
+        for (index, &operand) in operands.iter().enumerate() {
             let from = self.tensor(operand);
             let to = whole.channels_from(channel / lanes, from.channels);
             let shift = channel % lanes;
-            if shift != 0 || (from.home, from.offset) != (to.home, to.offset) {
-                calls.push(self.copy_channels([from, to], Shift::Output(shift))?);
+            if shift != 0 || (from.region, from.offset) != (to.region, to.offset) {
+                calls.push(self.copy_channels([from, to], Shift::Output(shift), index + 1 == operands.len())?);
             }
             channel += from.channels;
         }
@@ -94,17 +96,23 @@ impl Scheduler<'_> {
         Ok(())
     }
 
-    /// The copy of all channels of `from` to as many of `to`, one of which begins `shift` lanes further on.
-    fn copy_channels(&mut self, [from, to]: [Placed; 2], shift: Shift) -> Result<Draft, Diagnostic> {
+    /// The copy of all channels of `from` to as many of `to`, one of which begins `shift` lanes further on. With `fills`, what
+    /// will stand behind them in their last block, if anything, is written later.
+    fn copy_channels(
+        &mut self,
+        [from, to]: [Placed; 2],
+        shift: Shift,
+        fills: bool,
+    ) -> Result<Call, Diagnostic> {
         let strides = [from.strides, to.strides];
         let program = match shift {
             Shift::Input(0) | Shift::Output(0) => {
                 copy::build(self.width, to.channels, strides[0], strides[1])
             }
-            _ => join::build(self.width, to.channels, shift, strides),
+            _ => join::build(self.width, to.channels, shift, strides, fills),
         };
         let arguments = vec![from.reach(from.strides.pixel), to.reach(to.strides.pixel)];
-        Ok(Draft { kernel: self.kernel(program)?, arguments, items: from.pixels() })
+        Ok(Call { kernel: self.kernel(program)?, arguments, items: from.pixels() })
     }
 
     /// A view where the kept elements lie as a tensor of their own would, else a copy.
@@ -121,7 +129,7 @@ impl Scheduler<'_> {
             let shape = Shape::new(&[from.rows, from.columns, channels.count]);
             let is_all = [rows, columns] == [Span::all(from.rows), Span::all(from.columns)];
             let to = if is_all { self.place(id) } else { self.place_in_blocks(&shape) };
-            let call = self.copy_channels([from, to], Shift::Input(shift))?;
+            let call = self.copy_channels([from, to], Shift::Input(shift), true)?;
             self.step(id, vec![call]);
             from = to;
         }

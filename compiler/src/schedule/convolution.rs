@@ -4,14 +4,14 @@ use frit_ir::NodeId;
 use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::ops::{Conv2d, Dense, Epilogue, Padding};
 
-use super::placement::{Home, Placed};
-use super::{Draft, LARGEST, Reach, Scheduler, prologue, tiles};
+use super::placement::Placed;
+use super::{LARGEST, Scheduler, prologue, tiles};
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
 use crate::kernels::depthwise::{self, Depthwise, Ring};
 use crate::kernels::window::Axis;
 use crate::kernels::{F32, Strides};
 use crate::pack::{self, Source};
-use crate::plan::Region;
+use crate::plan::{Argument, Call, Region};
 
 /// Fewer rows than this are not worth splitting over workers.
 const FEW_ROWS: usize = 8;
@@ -204,11 +204,11 @@ impl Scheduler<'_> {
         };
         let program = depthwise::build(self.width, &spec, tiles::depthwise(self.width, &spec));
         let taps = rows.kernel * columns.kernel;
-        let weights = Reach { home: Home::Region(Region::Weights), offset, stride: (1 + taps) * lanes * F32 };
+        let weights = Argument { region: Region::Weights, offset, stride: (1 + taps) * lanes * F32 };
         let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
         let mut arguments = vec![by_block(&input), weights, by_block(&output), by_block(&residual)];
         arguments.extend(row_sums.map(|(sums, begin)| output.reach_from(begin, sums.block)));
-        let call = Draft { kernel: self.kernel(program)?, arguments, items: input.channels.div_ceil(lanes) };
+        let call = Call { kernel: self.kernel(program)?, arguments, items: input.channels.div_ceil(lanes) };
         self.step(id, vec![call]);
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Scheduler<'_> {
         operands: &Operands,
         work: Weighted,
         source: &pack::Conv,
-    ) -> Result<Vec<Draft>, Diagnostic> {
+    ) -> Result<Vec<Call>, Diagnostic> {
         let lanes = self.width.lanes;
         let filters_per_group = source.filters / source.groups;
         let whole = |merged: usize| {
@@ -244,7 +244,7 @@ impl Scheduler<'_> {
         operands: &Operands,
         Weighted { id, axes: [rows, columns], epilogue }: Weighted,
         part: &pack::Conv,
-    ) -> Result<Vec<Draft>, Diagnostic> {
+    ) -> Result<Vec<Call>, Diagnostic> {
         let lanes = self.width.lanes;
         let pixels = operands.output.pixels();
         let tiles = tiles::conv(self.width, pixels, part.outputs.len().div_ceil(lanes));
@@ -260,7 +260,7 @@ impl Scheduler<'_> {
             epilogue,
         };
         let offset = self.pack(part, &tiles);
-        let mut weights = Reach { home: Home::Region(Region::Weights), offset, stride: 0 };
+        let mut weights = Argument { region: Region::Weights, offset, stride: 0 };
         if let Some(gate) = operands.gate {
             let panels = tiles.iter().map(|columns| columns.panels).collect();
             weights = self.gated(id, gate, &pack::Conv { panels, ..part.clone() }, weights)?;
@@ -287,7 +287,7 @@ impl Scheduler<'_> {
         tile: &tiles::Columns,
         is_flat: bool,
         base: Base,
-    ) -> Result<Vec<Draft>, Diagnostic> {
+    ) -> Result<Vec<Call>, Diagnostic> {
         let (rows, columns) = (conv.rows.runs(1), tile.across(&conv.columns, is_flat));
         let nest = |walk: Walk| Nest {
             walk,
@@ -329,20 +329,20 @@ impl Scheduler<'_> {
         &mut self,
         conv: &Conv,
         nest: &Nest,
-        arguments: Vec<Reach>,
+        arguments: Vec<Argument>,
         items: usize,
-    ) -> Result<Draft, Diagnostic> {
-        Ok(Draft { kernel: self.kernel(conv::build(self.width, conv, nest))?, arguments, items })
+    ) -> Result<Call, Diagnostic> {
+        Ok(Call { kernel: self.kernel(conv::build(self.width, conv, nest))?, arguments, items })
     }
 }
 
 /// Where the tensors of a convolution begin, as far as its panels are not yet computed.
 #[derive(Clone, Copy)]
 pub(super) struct Base {
-    pub(super) input: Reach,
-    pub(super) weights: Reach,
-    pub(super) output: Reach,
-    pub(super) residual: Reach,
+    pub(super) input: Argument,
+    pub(super) weights: Argument,
+    pub(super) output: Argument,
+    pub(super) residual: Argument,
 }
 
 impl Base {
@@ -361,8 +361,8 @@ impl Base {
         weights_stride: usize,
         output: (usize, usize),
         residual: (usize, usize),
-    ) -> Vec<Reach> {
-        let moved = |reach: Reach, (offset, stride): (usize, usize)| Reach {
+    ) -> Vec<Argument> {
+        let moved = |reach: Argument, (offset, stride): (usize, usize)| Argument {
             offset: reach.offset + offset,
             stride,
             ..reach

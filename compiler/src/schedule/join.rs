@@ -6,12 +6,12 @@ use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Binary, Prelu};
 use frit_ir::{NodeId, Op, Shape};
 
-use super::placement::{Home, Placed};
-use super::{Draft, Scheduler};
+use super::Scheduler;
+use super::placement::Placed;
 use crate::kernels::Strides;
 use crate::kernels::binary::{self, Function, Join, Side};
 use crate::pack::Source;
-use crate::plan::Region;
+use crate::plan::{Call, Region};
 
 impl Scheduler<'_> {
     pub(super) fn binary(&mut self, id: NodeId, binary: Binary) -> Result<(), Diagnostic> {
@@ -74,7 +74,7 @@ impl Scheduler<'_> {
         let [a, b] = sides.map(|(placed, side)| placed.reach(side.strides.block));
         let arguments = vec![a, b, output.reach(output.strides.block)];
         let items = output.channels.div_ceil(self.width.lanes);
-        self.step(id, vec![Draft { kernel, arguments, items }]);
+        self.step(id, vec![Call { kernel, arguments, items }]);
         Ok(())
     }
 
@@ -82,8 +82,8 @@ impl Scheduler<'_> {
     pub(super) fn constant(&mut self, id: NodeId) -> Result<(), Diagnostic> {
         let values = self.graph.weights.values(&self.graph.node(id).weights[0])?;
         let offset = self.weights.add(Source::Values(values));
-        let home = Home::Region(Region::Weights);
-        let placed = Placed { offset, ..Placed::dense(&self.shapes[&id], self.width.lanes, home) };
+        let region = Region::Weights;
+        let placed = Placed { offset, ..Placed::dense(&self.shapes[&id], self.width.lanes, region) };
         self.placed.insert(id, placed);
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Scheduler<'_> {
     /// `values`, a dense tensor of `shape`, in blocks of channels among the packed weights.
     pub(super) fn packed_in_blocks(&mut self, values: &[f32], shape: &Shape) -> Placed {
         let lanes = self.width.lanes;
-        let (placed, bytes) = Placed::in_blocks(shape, lanes, Home::Region(Region::Weights));
+        let (placed, bytes) = Placed::in_blocks(shape, lanes, Region::Weights);
         let mut packed = vec![0.0; bytes / crate::kernels::F32];
         let Strides { pixel, block, .. } = placed.strides;
         for (index, vector) in values.chunks_exact(placed.channels).enumerate() {

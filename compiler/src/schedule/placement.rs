@@ -3,24 +3,15 @@
 use frit_ir::Shape;
 use frit_ir::diagnostic::{Diagnostic, codes};
 
-use super::{LARGEST, Reach};
+use super::LARGEST;
 use crate::kernels::depthwise::RowSums;
 use crate::kernels::{F32, Strides};
-use crate::plan::Region;
-
-/// The memory that a tensor is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Home {
-    /// The caller's memory, or the packed weights.
-    Region(Region),
-    /// A part of the arena, placed when all lifetimes are known.
-    Slot(usize),
-}
+use crate::plan::{Argument, Region};
 
 /// A tensor in memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed {
-    pub(super) home: Home,
+    pub(super) region: Region,
     /// Bytes from the begin of that memory to the tensor's.
     pub(super) offset: usize,
     pub(super) rows: usize,
@@ -32,29 +23,29 @@ pub(super) struct Placed {
 
 impl Placed {
     /// Channels last, nothing between.
-    pub(super) fn dense(shape: &Shape, lanes: usize, home: Home) -> Placed {
+    pub(super) fn dense(shape: &Shape, lanes: usize, region: Region) -> Placed {
         let [rows, columns, channels] = extent(shape);
         let pixel = channels * F32;
         let strides = Strides { row: columns * pixel, pixel, block: lanes * F32, channel: F32 };
-        Placed { home, offset: 0, rows, columns, channels, strides, is_dense: true }
+        Placed { region, offset: 0, rows, columns, channels, strides, is_dense: true }
     }
 
     /// `[channels / lanes][rows][columns][lanes]`, and its bytes.
     ///
     /// Blocks are kept from lying a multiple of a page apart, where all blocks of one pixel would compete for the same
     /// lines of the first-level cache.
-    pub(super) fn in_blocks(shape: &Shape, lanes: usize, home: Home) -> (Placed, usize) {
-        Placed::blocks(shape, lanes, home, 0)
+    pub(super) fn in_blocks(shape: &Shape, lanes: usize, region: Region) -> (Placed, usize) {
+        Placed::blocks(shape, lanes, region, 0)
     }
 
     /// The same, and behind the pixels of each block a vector for each row, where its sum is left.
-    pub(super) fn with_row_sums(shape: &Shape, lanes: usize, home: Home) -> (Placed, usize) {
+    pub(super) fn with_row_sums(shape: &Shape, lanes: usize, region: Region) -> (Placed, usize) {
         let [rows, ..] = extent(shape);
-        Placed::blocks(shape, lanes, home, rows * lanes * F32)
+        Placed::blocks(shape, lanes, region, rows * lanes * F32)
     }
 
     /// In blocks with so many bytes `behind` the pixels of each.
-    fn blocks(shape: &Shape, lanes: usize, home: Home, behind: usize) -> (Placed, usize) {
+    fn blocks(shape: &Shape, lanes: usize, region: Region, behind: usize) -> (Placed, usize) {
         const PAGE: usize = 4096;
         const LINE: usize = 64;
         let [rows, columns, channels] = extent(shape);
@@ -65,7 +56,7 @@ impl Placed {
         let aliases = blocks > 1 && block.is_multiple_of(PAGE);
         let block = block + if aliases { LINE } else { 0 };
         let strides = Strides { row, pixel, block, channel: F32 };
-        (Placed { home, offset: 0, rows, columns, channels, strides, is_dense: false }, blocks * block)
+        (Placed { region, offset: 0, rows, columns, channels, strides, is_dense: false }, blocks * block)
     }
 
     /// The map of `[rows, columns, channels]` that lies dense at `from` with its channels first.
@@ -101,13 +92,13 @@ impl Placed {
     }
 
     /// The argument that begins at the tensor and steps by `stride` bytes an item.
-    pub(super) fn reach(&self, stride: usize) -> Reach {
+    pub(super) fn reach(&self, stride: usize) -> Argument {
         self.reach_from(0, stride)
     }
 
     /// The argument that begins `offset` bytes behind the tensor's begin and steps by `stride` bytes an item.
-    pub(super) fn reach_from(&self, offset: usize, stride: usize) -> Reach {
-        Reach { home: self.home, offset: self.offset + offset, stride }
+    pub(super) fn reach_from(&self, offset: usize, stride: usize) -> Argument {
+        Argument { region: self.region, offset: self.offset + offset, stride }
     }
 }
 

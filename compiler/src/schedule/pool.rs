@@ -6,9 +6,10 @@ use frit_ir::ops::{Padding, Pool, PoolKind};
 
 use super::convolution::Window;
 use super::placement::Placed;
-use super::{Draft, Scheduler, tiles};
+use super::{Scheduler, tiles};
 use crate::kernels::window::Axis;
 use crate::kernels::window_pool::{self, Reduction, WindowPool};
+use crate::plan::Call;
 
 impl Scheduler<'_> {
     pub(super) fn pool(&mut self, id: NodeId, pool: &Pool) -> Result<(), Diagnostic> {
@@ -38,7 +39,7 @@ impl Scheduler<'_> {
         let program = window_pool::build(self.width, pool, tiles::pool(self.width));
         let arguments = vec![input.reach(input.strides.block), output.reach(output.strides.block)];
         let items = input.channels.div_ceil(self.width.lanes);
-        let call = Draft { kernel: self.kernel(program)?, arguments, items };
+        let call = Call { kernel: self.kernel(program)?, arguments, items };
         self.step(id, vec![call]);
         Ok(())
     }

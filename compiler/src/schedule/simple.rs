@@ -5,14 +5,14 @@ use frit_ir::ops::resize::Tap;
 use frit_ir::ops::{Activation, ArgMax, BatchNorm, Pad, Resize, Softmax};
 use frit_ir::{NodeId, Shape};
 
-use super::placement::{Home, Placed};
-use super::{Draft, Reach, Scheduler};
+use super::Scheduler;
+use super::placement::Placed;
 use crate::kernels::elementwise::{self, Elementwise};
 use crate::kernels::nest::Loop;
 use crate::kernels::resize::{self, Resizing};
 use crate::kernels::{F32, arg_max, pad, pool, softmax};
 use crate::pack::Source;
-use crate::plan::Region;
+use crate::plan::{Argument, Call, Region};
 
 impl Scheduler<'_> {
     pub(super) fn batch_norm(&mut self, id: NodeId, norm: &BatchNorm) -> Result<(), Diagnostic> {
@@ -54,10 +54,10 @@ impl Scheduler<'_> {
         };
         let tensors = [input, output].map(|tensor| tensor.reach(tensor.strides.block));
         let stride = 2 * self.width.lanes * F32;
-        let weights = affine.map(|offset| Reach { home: Home::Region(Region::Weights), offset, stride });
+        let weights = affine.map(|offset| Argument { region: Region::Weights, offset, stride });
         let arguments = tensors.into_iter().chain(weights).collect();
         let kernel = self.kernel(elementwise::build(self.width, &spec))?;
-        let call = Draft { kernel, arguments, items: input.channels.div_ceil(self.width.lanes) };
+        let call = Call { kernel, arguments, items: input.channels.div_ceil(self.width.lanes) };
         self.step(id, vec![call]);
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Scheduler<'_> {
     ) -> Result<(), Diagnostic> {
         let arguments = vec![input.reach(input.strides.block), output.reach(output.strides.block)];
         let items = input.channels.div_ceil(self.width.lanes);
-        let call = Draft { kernel: self.kernel(program)?, arguments, items };
+        let call = Call { kernel: self.kernel(program)?, arguments, items };
         self.step(id, vec![call]);
         Ok(())
     }
@@ -119,7 +119,7 @@ impl Scheduler<'_> {
         let shape = (input.channels, softmax.log);
         let program = softmax::build(self.width, shape, input.strides, output.strides);
         let arguments = vec![input.reach(input.strides.pixel), output.reach(output.strides.pixel)];
-        let call = Draft { kernel: self.kernel(program)?, arguments, items: input.pixels() };
+        let call = Call { kernel: self.kernel(program)?, arguments, items: input.pixels() };
         self.step(id, vec![call]);
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Scheduler<'_> {
         let output = self.place_dense(id);
         let program = arg_max::build(self.width, input.channels, op.last, input.strides);
         let arguments = vec![input.reach(input.strides.pixel), output.reach(F32)];
-        let call = Draft { kernel: self.kernel(program)?, arguments, items: input.pixels() };
+        let call = Call { kernel: self.kernel(program)?, arguments, items: input.pixels() };
         self.step(id, vec![call]);
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Scheduler<'_> {
         let operand = self.graph.operands(id)[0];
         let from = self.tensor(operand);
         let shape = self.shapes[&id].clone();
-        let target = Placed { offset: from.offset, ..Placed::dense(&shape, self.width.lanes, from.home) };
+        let target = Placed { offset: from.offset, ..Placed::dense(&shape, self.width.lanes, from.region) };
         if from.channels == target.channels && from.pixels() == target.pixels() {
             let Placed { rows, columns, .. } = target;
             let row = columns * from.strides.pixel;
@@ -204,7 +204,7 @@ impl Scheduler<'_> {
             return Ok(());
         }
         let dense = self.tensor_dense(operand)?;
-        self.placed.insert(id, Placed { home: dense.home, offset: dense.offset, ..target });
+        self.placed.insert(id, Placed { region: dense.region, offset: dense.offset, ..target });
         Ok(())
     }
 }

@@ -10,9 +10,9 @@ use frit_ir::ops::squeeze_excite::Small;
 use frit_ir::ops::{Binary, SqueezeExcite};
 use frit_ir::{NodeId, Op, Shape};
 
-use super::placement::{Home, Placed};
+use super::placement::Placed;
 use super::predict::Predictor;
-use super::{Draft, Reach, Scheduler, prologue};
+use super::{Scheduler, prologue};
 use crate::kernels::binary::{self, Function, Join, Side};
 use crate::kernels::conv::Panels;
 use crate::kernels::depthwise::RowSums;
@@ -20,13 +20,13 @@ use crate::kernels::gate::{self, Gate};
 use crate::kernels::squeeze::{self, Part, Squeeze};
 use crate::kernels::{F32, Strides, pool};
 use crate::pack::{self, Source};
-use crate::plan::Region;
+use crate::plan::{Argument, Call, Region};
 
 /// What a gate is made of: the sums of rows, and the packed weights of the two layers.
 struct Sources {
-    sums: Reach,
-    reduce: Reach,
-    expand: Reach,
+    sums: Argument,
+    reduce: Argument,
+    expand: Argument,
 }
 
 impl Scheduler<'_> {
@@ -64,7 +64,13 @@ impl Scheduler<'_> {
         Ok(())
     }
 
-    fn spec(&self, map: &Placed, sums: RowSums, layers: &SqueezeExcite, begin: Reach) -> (Squeeze, Reach) {
+    fn spec(
+        &self,
+        map: &Placed,
+        sums: RowSums,
+        layers: &SqueezeExcite,
+        begin: Argument,
+    ) -> (Squeeze, Argument) {
         let spec =
             Squeeze { channels: map.channels, rows: map.rows, pixels: map.pixels(), sums, layers: *layers };
         (spec, begin)
@@ -76,7 +82,7 @@ impl Scheduler<'_> {
         let program = pool::build(self.width, map.pixels(), map.strides, pooled.strides);
         let arguments = vec![map.reach(map.strides.block), pooled.reach(pooled.strides.block)];
         let items = map.channels.div_ceil(self.width.lanes);
-        let call = Draft { kernel: self.kernel(program)?, arguments, items };
+        let call = Call { kernel: self.kernel(program)?, arguments, items };
         self.pass(id, vec![call], map.pixels() * items * self.width.lanes * F32);
         Ok(pooled)
     }
@@ -86,7 +92,7 @@ impl Scheduler<'_> {
         id: NodeId,
         layers: &SqueezeExcite,
         channels: usize,
-    ) -> Result<[Reach; 2], Diagnostic> {
+    ) -> Result<[Argument; 2], Diagnostic> {
         let names = &self.graph.node(id).weights;
         let [reduce, expand] = layers.split(names);
         let reduce = self.pack_layer(&layers.reduce, reduce, [channels, layers.squeezed])?;
@@ -100,7 +106,7 @@ impl Scheduler<'_> {
         layer: &Small,
         names: &[String],
         [inputs, filters]: [usize; 2],
-    ) -> Result<Reach, Diagnostic> {
+    ) -> Result<Argument, Diagnostic> {
         let lanes = self.width.lanes;
         let kernel = self.graph.weights.values(&names[0])?;
         let bias = if layer.bias { Some(self.graph.weights.values(&names[1])?) } else { None };
@@ -117,7 +123,7 @@ impl Scheduler<'_> {
             lanes,
         }));
         let stride = (1 + inputs) * lanes * F32;
-        Ok(Reach { home: Home::Region(Region::Weights), offset, stride })
+        Ok(Argument { region: Region::Weights, offset, stride })
     }
 
     /// The step or the two steps that make `gate` of the row sums.
@@ -130,25 +136,25 @@ impl Scheduler<'_> {
     ) -> Result<(), Diagnostic> {
         let lanes = self.width.lanes;
         let [first, last] = [spec.layers.squeezed, spec.channels].map(|channels| channels.div_ceil(lanes));
-        let whole = |reach: Reach| Reach { stride: 0, ..reach };
-        let scratch = Reach { home: Home::Region(Region::Scratch), offset: 0, stride: 0 };
+        let whole = |reach: Argument| Argument { stride: 0, ..reach };
+        let scratch = Argument { region: Region::Scratch, offset: 0, stride: 0 };
         let gate = gate.reach(gate.strides.block);
         self.scratch_bytes = self.scratch_bytes.max(spec.scratch_bytes(lanes));
         if self.is_cheaper_twice(spec) {
             let arguments = vec![sums, whole(reduce), expand, gate, scratch];
             let kernel = self.kernel(squeeze::build(self.width, spec, Part::Whole))?;
-            self.step(id, vec![Draft { kernel, arguments, items: last }]);
+            self.step(id, vec![Call { kernel, arguments, items: last }]);
             return Ok(());
         }
         let reduced = self.place_in_blocks(&Shape::new(&[1, 1, spec.layers.squeezed]));
         let arguments = vec![sums, reduce, reduced.reach(reduced.strides.block), scratch];
         let kernel = self.kernel(squeeze::build(self.width, spec, Part::Reduce))?;
-        self.step(id, vec![Draft { kernel, arguments, items: first }]);
+        self.step(id, vec![Call { kernel, arguments, items: first }]);
         let arguments = vec![reduced.reach(0), expand, gate];
         let kernel = self.kernel(squeeze::build(self.width, spec, Part::Expand))?;
-        self.step(id, vec![Draft { kernel, arguments, items: last }]);
+        self.step(id, vec![Call { kernel, arguments, items: last }]);
         // Each layer multiplies as often as the other.
-        self.steps.iter_mut().rev().take(2).for_each(|(step, _)| step.macs /= 2);
+        self.steps.iter_mut().rev().take(2).for_each(|step| step.macs /= 2);
         Ok(())
     }
 
@@ -166,7 +172,7 @@ impl Scheduler<'_> {
     fn scale(&mut self, id: NodeId, operand: NodeId, map: Placed, gate: Placed) -> Result<(), Diagnostic> {
         let is_output = |id: &NodeId| self.graph.outputs().contains(id);
         let is_read = self.graph.users(operand) != [id] || is_output(&operand) || is_output(&id);
-        let owns = matches!((map.home, &self.graph.node(operand).op), (Home::Slot(_), Op::Conv2d(_)));
+        let owns = matches!((map.region, &self.graph.node(operand).op), (Region::Tensor(_), Op::Conv2d(_)));
         let output = if owns && !is_read {
             self.placed.insert(id, map);
             map
@@ -186,7 +192,7 @@ impl Scheduler<'_> {
         let kernel = self.kernel(binary::build(self.width, &product))?;
         let items = map.channels.div_ceil(self.width.lanes);
         let bytes = 2 * map.pixels() * items * self.width.lanes * F32;
-        self.pass(id, vec![Draft { kernel, arguments, items }], bytes);
+        self.pass(id, vec![Call { kernel, arguments, items }], bytes);
         Ok(())
     }
 
@@ -197,23 +203,23 @@ impl Scheduler<'_> {
         id: NodeId,
         gate: Placed,
         part: &pack::Conv,
-        weights: Reach,
-    ) -> Result<Reach, Diagnostic> {
+        weights: Argument,
+    ) -> Result<Argument, Diagnostic> {
         let lanes = self.width.lanes;
         let rows = 1 + part.taps * part.inputs.len();
         let vectors: usize = part.panels.iter().map(|panels| panels.vectors * panels.count).sum();
-        let scaled = Reach { home: Home::Slot(self.slots.len()), offset: 0, stride: 0 };
-        self.new_slot(rows * vectors * lanes * F32);
+        let scaled = Argument { region: Region::Tensor(self.tensors.len()), offset: 0, stride: 0 };
+        self.new_tensor(rows * vectors * lanes * F32);
         let mut calls = Vec::new();
         let mut done = 0;
         for Panels { vectors, count } in part.panels.iter().copied() {
             let spec =
                 Gate { vectors, taps: part.taps, channels: part.inputs.len(), block: gate.strides.block };
             let stride = rows * vectors * lanes * F32;
-            let at = |base: Reach| Reach { offset: base.offset + done, stride, ..base };
+            let at = |base: Argument| Argument { offset: base.offset + done, stride, ..base };
             let arguments = vec![at(weights), gate.reach(0), at(scaled)];
             let kernel = self.kernel(gate::build(self.width, &spec))?;
-            calls.push(Draft { kernel, arguments, items: count });
+            calls.push(Call { kernel, arguments, items: count });
             done += count * stride;
         }
         self.pass(id, calls, 2 * done);

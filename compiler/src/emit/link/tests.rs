@@ -170,7 +170,7 @@ fn an_object_without_an_entry_or_that_is_none_is_refused() {
 }
 
 /// A network with every kind of call that the entry makes.
-fn plan(machine: &Machine) -> crate::plan::Plan {
+fn plan(machine: &Machine) -> crate::prove::Proved {
     let options = crate::zoo::ZooOptions { width: 0.25, resolution: Some(32), ..Default::default() };
     let text = crate::zoo::description("mobilenet_v2", &options).unwrap();
     let graph = crate::import::json::read(&text, &Default::default()).unwrap().0;

@@ -117,7 +117,7 @@ fn place(argument: &Argument) -> Place {
     let (region, index) = match argument.region {
         Region::Input(index) => ("input", Some(index)),
         Region::Output(index) => ("output", Some(index)),
-        Region::Arena => ("arena", None),
+        Region::Tensor(_) => ("arena", None),
         Region::Scratch => ("scratch", None),
         Region::Weights => ("weights", None),
     };

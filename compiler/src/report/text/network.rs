@@ -200,7 +200,7 @@ fn place(argument: &Argument) -> String {
     let region = match argument.region {
         Region::Input(index) => format!("input{index}"),
         Region::Output(index) => format!("output{index}"),
-        Region::Arena => "arena".to_owned(),
+        Region::Tensor(_) => "arena".to_owned(),
         Region::Scratch => "scratch".to_owned(),
         Region::Weights => "weights".to_owned(),
     };
