@@ -6,7 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg loom" RUST_BACKTRACE="${RUST_BACKTRACE:-0}" CARGO_TARGET_DIR=target/loom
-# Loom is used nowhere else, and there is more to build of it than to gain by optimising it further.
-export CARGO_PROFILE_TEST_OPT_LEVEL=1
 [ $# -gt 0 ] || set -- interleavings
-cargo test --quiet --locked -p frit-runtime --lib -- --nocapture --test-threads 1 "$@"
+# What loom is made of takes longer to optimise than it saves.
+profile=profile.dev.package
+cargo test --quiet --locked --config "$profile.'*'.opt-level=0" --config "$profile.loom.opt-level=2" \
+    --config "$profile.generator.opt-level=2" -p frit-runtime --lib -- --nocapture --test-threads 1 "$@"
