@@ -1,7 +1,7 @@
 //! Networks against what other frameworks computed.
 //!
 //! `tests/goldens` holds what the tests need, with how it was made. A folder named by `FRIT_MODELS` is read besides, where
-//! there is one: what it has must agree too. Where `CI` is set it must be there.
+//! there is one: what it has must agree too.
 
 use std::path::{Path, PathBuf};
 

@@ -7,8 +7,8 @@ use frit_ir::ops::{
     Transpose,
 };
 use frit_ir::{Graph, NodeId, Op, Shape};
-use frit_tests::compare::{agree, agree_for_all_targets, ways};
 use frit_tests::cases;
+use frit_tests::compare::{agree, agree_for_all_targets, ways};
 use frit_tests::networks::{Network, inputs};
 use proptest::prelude::*;
 

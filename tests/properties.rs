@@ -10,8 +10,8 @@ use frit_ir::ops::{
 };
 use frit_ir::random::{self, BlockSizes};
 use frit_ir::{Graph, Op, Shape};
-use frit_tests::compare::{agree, agree_for_all_targets, ways};
 use frit_tests::cases;
+use frit_tests::compare::{agree, agree_for_all_targets, ways};
 use frit_tests::networks::{Network, inputs};
 use proptest::prelude::*;
 
