@@ -33,6 +33,11 @@ mod manifest;
 #[allow(unreachable_pub, reason = "in the crate of tests it is public")]
 mod nodes;
 
+/// The part of the harness that reads and writes archives of arrays, for the same reason.
+#[path = "harness/npz.rs"]
+#[allow(unreachable_pub, reason = "in the crate of tests it is public")]
+mod npz;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

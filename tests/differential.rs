@@ -4,7 +4,7 @@ use frit_compiler::import::{Source, json};
 use frit_compiler::zoo;
 use frit_ir::{Graph, Op, random};
 use frit_tests::compare::{self, Way, agree, ways};
-use frit_tests::{file, networks};
+use frit_tests::{cases, file, networks};
 use proptest::prelude::*;
 
 /// In process as the interpreter computes it, in every way of this CPU; out of a file the same bits, fused and unfused.
@@ -24,7 +24,7 @@ fn agrees_in_process_and_from_a_file(graph: &Graph, seed: u64) -> Result<(), Str
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn a_random_network_computes_what_the_interpreter_computes(graph in random::graphs(), seed: u64) {
@@ -33,7 +33,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn so_does_one_whose_layers_carry_epilogues_already(graph in random::fused_graphs(), seed: u64) {

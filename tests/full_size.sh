@@ -11,7 +11,10 @@ folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
-[ $# -gt 0 ] || set -- $("$frit" zoo)
+if [ $# -eq 0 ]; then
+    mapfile -t names < <("$frit" zoo)
+    set -- "${names[@]}"
+fi
 for name in "$@"; do
     "$frit" zoo "$name" > model.json
     "$frit" check - < model.json > /dev/null

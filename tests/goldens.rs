@@ -1,15 +1,14 @@
 //! Networks against what other frameworks computed.
 //!
 //! `tests/goldens` holds what the tests need, with how it was made. A folder named by `FRIT_MODELS` is read besides, where
-//! there is one: what it has must agree too. Where `CI` is set it must be there.
+//! there is one: what it has must agree too.
 
 use std::path::{Path, PathBuf};
 
 use frit_compiler::{classify, import};
 use frit_ir::{Graph, Shape, Tensor};
-use frit_tests::{compare, manifest, root};
-use ndarray::{ArrayD, Axis};
-use ndarray_npy::NpzReader;
+use frit_tests::{compare, manifest, npz, root};
+use ndarray::Axis;
 
 fn network() -> Graph {
     let path = root().join("examples/mobilenet_v2/model.json");
@@ -27,10 +26,8 @@ fn goldens(name: &str) -> Vec<PathBuf> {
 
 /// Images (rows, columns, channels) and the logits that PyTorch computed for each.
 fn read(path: &Path) -> Vec<(Tensor<f32>, Vec<f64>)> {
-    let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut arrays = NpzReader::new(file).expect("a golden is an .npz");
-    let input: ArrayD<f32> = arrays.by_name("input").expect("a golden has an input");
-    let output: ArrayD<f32> = arrays.by_name("output").expect("a golden has an output");
+    let arrays = npz::read(path);
+    let (input, output) = (&arrays["input"], &arrays["output"]);
     let images = input.axis_iter(Axis(0)).map(|image| {
         let image = image.permuted_axes(vec![1, 2, 0]);
         Tensor::from_shape_vec(image.shape().to_vec(), image.iter().copied().collect())

@@ -9,7 +9,7 @@ use frit_compiler::zoo::{self, ZooOptions};
 use frit_ir::text;
 use frit_passes::legality;
 use frit_runtime::artifact;
-use frit_tests::{case, nodes, root, source};
+use frit_tests::{case, cases, nodes, root, source};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -168,7 +168,7 @@ fn changed(text: &str, changes: &[Change]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_000))]
 
     #[test]
     fn a_damaged_description_never_panics(

@@ -7,6 +7,7 @@ use frit_ir::ops::{
     Transpose,
 };
 use frit_ir::{Graph, NodeId, Op, Shape};
+use frit_tests::cases;
 use frit_tests::compare::{agree, agree_for_all_targets, ways};
 use frit_tests::networks::{Network, inputs};
 use proptest::prelude::*;
@@ -119,7 +120,7 @@ fn joined(axes: [usize; 3], branches: &[Branch], seed: u64) -> Graph {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(32))]
 
     #[test]
     fn a_pool_agrees_with_the_interpreter(axes in [1usize..=20, 1..=20, 1..=40], pool in pool(), seed: u64) {

@@ -1,16 +1,14 @@
 //! Model files of other frameworks: each is refused as its manifest says, or gives what its framework computed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use frit_compiler::import::{self, Request};
 use frit_ir::{Faults, Graph, Tensor};
 use frit_tests::compare::{self, Way};
 use frit_tests::manifest::{self, ModelFile};
-use frit_tests::root;
+use frit_tests::{npz, root};
 use ndarray::{ArrayD, Axis};
-use ndarray_npy::NpzReader;
 
 /// What a compiled network may differ from its framework by, relative to the largest magnitude of the output.
 const TOLERANCE: f64 = 1e-4;
@@ -25,8 +23,7 @@ fn assert_none(faults: &[String]) {
 
 /// Holds `folder` of the models against its manifest.
 fn walk(folder: &str) {
-    let Some(models) = manifest::models() else { return };
-    walk_files(&models.join(folder));
+    walk_files(&manifest::folder(folder));
 }
 
 fn walk_files(folder: &Path) {
@@ -39,6 +36,7 @@ fn walk_files(folder: &Path) {
 }
 
 #[test]
+#[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]
 fn the_networks_that_frit_was_conceived_for() {
     walk("seeds");
 }
@@ -49,21 +47,31 @@ fn onnx_files_of_one_operator_or_one_trap_each() {
 }
 
 #[test]
+fn small_ones_of_each_kind_that_the_folder_of_models_has() {
+    for folder in ["reports", "seeds"] {
+        walk_files(&root().join("tests/goldens").join(folder));
+    }
+}
+
+#[test]
 fn networks_of_keras_of_one_trap_each() {
     walk_files(&root().join("tests/goldens/keras"));
 }
 
 #[test]
+#[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]
 fn networks_of_torchvision_and_timm() {
     walk("onnx");
 }
 
 #[test]
+#[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]
 fn trained_networks() {
     walk("pretrained");
 }
 
 #[test]
+#[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]
 fn networks_on_which_other_importers_broke() {
     walk("reports");
 }
@@ -120,17 +128,14 @@ struct Golden {
 impl Golden {
     /// Reads a golden; `turned` where the network takes channels last and the golden has them first.
     fn read(path: &Path, turned: bool) -> Golden {
-        let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut arrays = NpzReader::new(file).expect("a golden is an .npz");
-        let names: Vec<String> = arrays.names().expect("an .npz lists its arrays");
-        let mut of = |kind: &str| -> BTreeMap<String, ArrayD<f32>> {
+        let arrays = npz::read(path);
+        let of = |kind: &str| -> BTreeMap<String, ArrayD<f32>> {
             // The first of several stands in some once more, without a name.
             let prefix = format!("{kind}.");
-            let several = names.iter().any(|name| name.starts_with(&prefix));
+            let several = arrays.keys().any(|name| name.starts_with(&prefix));
             let prefix = if several { prefix } else { kind.to_owned() };
-            let named = names.iter().filter(|name| name.starts_with(&prefix)).map(|name| {
-                let array = arrays.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-                (name.strip_prefix(&prefix).filter(|_| several).unwrap_or(name).to_owned(), array)
+            let named = arrays.iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(name, array)| {
+                (name.strip_prefix(&prefix).filter(|_| several).unwrap_or(name).to_owned(), array.clone())
             });
             named.collect()
         };

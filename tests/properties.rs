@@ -10,6 +10,7 @@ use frit_ir::ops::{
 };
 use frit_ir::random::{self, BlockSizes};
 use frit_ir::{Graph, Op, Shape};
+use frit_tests::cases;
 use frit_tests::compare::{agree, agree_for_all_targets, ways};
 use frit_tests::networks::{Network, inputs};
 use proptest::prelude::*;
@@ -125,7 +126,7 @@ fn check(graph: &Graph, seed: u64) -> Result<(), TestCaseError> {
 const BLOCKS: BlockSizes = BlockSizes { size: 40, channels: 100 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn a_convolution_agrees_with_the_interpreter((height, width, channels, conv) in convolution(), seed: u64) {
@@ -295,7 +296,7 @@ proptest! {
 
 proptest! {
     // Blocks are large, and all targets take their time.
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn a_block_agrees_in_whatever_way_it_goes_through_the_caches(

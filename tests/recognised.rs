@@ -7,7 +7,7 @@ use frit_compiler::import::{self, Request, Source, json};
 use frit_compiler::zoo::{self, ZooOptions};
 use frit_compiler::{Options, optimise};
 use frit_ir::{Graph, Op};
-use frit_tests::manifest;
+use frit_tests::{manifest, root};
 
 /// Files below the folder of models, and the network of the zoo that each is at another width.
 const NETWORKS: [(&str, &str); 12] = [
@@ -69,17 +69,28 @@ fn zoo(name: &str) -> Graph {
 }
 
 #[test]
+#[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]
 fn networks_of_frameworks_have_the_kernels_of_the_zoo() {
-    let Some(models) = manifest::models() else { return };
     for (file, name) in NETWORKS {
-        assert_eq!(kernels(read(&models.join(file))), kernels(zoo(name)), "{file}");
+        assert_eq!(kernels(read(&manifest::folder(file))), kernels(zoo(name)), "{file}");
     }
 }
 
 #[test]
+#[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]
 fn nothing_that_is_spelled_out_stays_alone() {
-    let Some(models) = manifest::models() else { return };
     for (file, expected) in SPELLED {
-        assert_eq!(kernels(read(&models.join(file))), expected.iter().copied().collect(), "{file}");
+        assert_eq!(kernels(read(&manifest::folder(file))), expected.iter().copied().collect(), "{file}");
     }
+}
+
+/// What needs no folder of models: a description of which every layer is written down, and a bottleneck whose batch
+/// normalisations are arithmetic.
+#[test]
+fn small_networks_have_the_kernels_that_they_should() {
+    let network = read(&root().join("examples/mobilenet_v2/model.json"));
+    assert_eq!(kernels(network), kernels(zoo("mobilenet_v2")));
+    let bottleneck = read(&root().join("tests/goldens/seeds/s3_mobilenet_v3_bottleneck.onnx"));
+    let expected = [("conv2d", 6), ("global_avg_pool", 1), ("hard_sigmoid", 1), ("mul", 2), ("relu", 2)];
+    assert_eq!(kernels(bottleneck), BTreeMap::from(expected));
 }

@@ -284,6 +284,29 @@ fn only_the_command_prints_exits_and_reads_the_environment() {
 }
 
 #[test]
+fn tests_say_when_they_do_not_run_and_keep_what_failed() {
+    let wrong = [
+        (
+            "models() else { return",
+            "ignore the test where FRIT_MODELS is not set: #[cfg_attr(not(frit_models), ignore = ...)]",
+        ),
+        (
+            "failure_persistence: None",
+            "a seed that failed is lost: take frit_tests::cases, or ProptestConfig::with_cases",
+        ),
+    ];
+    let mut faults = Vec::new();
+    for file in source::all(&root()).iter().filter(|file| file.path != "tests/tidy.rs") {
+        for (index, line) in file.text.lines().enumerate() {
+            for (_, repair) in wrong.iter().filter(|(text, _)| line.contains(text)) {
+                faults.push(format!("{}:{}: {repair}", file.path, index + 1));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
 fn every_diagnostic_code_is_shown_by_a_test() {
     let root = root();
     let sources = source::all(&root);

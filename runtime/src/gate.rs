@@ -1,8 +1,9 @@
 //! Waiting: first spinning, since a step takes microseconds, then yielding, then parked, since a core may be taken.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
+
+use crate::sync::{AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
 
 /// How long a waiter spins before it yields: about what parking and waking would cost. It is a time, since CPUs differ
 /// tenfold in how long one turn of the spin loop takes.
@@ -14,37 +15,45 @@ const TURNS: u32 = 32;
 /// Times that a waiter yields before it parks.
 const YIELDS: u32 = 16;
 
-/// A counter whose changes can be waited for.
+/// A counter whose changes can be waited for; it begins again after 2^31 of them.
 #[derive(Debug, Default)]
 pub struct Gate {
-    count: AtomicU32,
-    parked: AtomicU32,
+    /// Twice the count, and [`PARKED`]. That both are one word orders them: who parks sees the new count, or who counts
+    /// sees that somebody parks.
+    state: AtomicU32,
+    /// Held by who parks from before it marks until it waits, and by who takes the mark away.
     lock: Mutex<()>,
     changed: Condvar,
 }
 
+/// The mark that a waiter may be parked.
+const PARKED: u32 = 1;
+/// What the state grows by when the count grows by one.
+const ONE: u32 = 2;
+
 impl Gate {
     /// The count now.
     pub fn count(&self) -> u32 {
-        self.count.load(Ordering::SeqCst)
+        self.state.load(Ordering::Acquire) / ONE
     }
 
     /// Adds one and wakes all who wait. What was written before is visible to whoever sees the new count.
     pub fn open(&self) {
-        self.count.fetch_add(1, Ordering::SeqCst);
-        // A waiter counts itself as parked before it looks at the count for the last time, so that one of the two sees
-        // what the other did.
-        if self.parked.load(Ordering::SeqCst) > 0 {
-            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.state.fetch_add(ONE, Ordering::Release) & PARKED != 0 {
+            let guard = self.locked();
+            // Whoever parks for a later count marks again when it is woken.
+            self.state.fetch_and(!PARKED, Ordering::Relaxed);
+            drop(guard);
             self.changed.notify_all();
         }
     }
 
-    /// Returns as soon as the count is not `old`.
-    pub fn wait(&self, old: u32) {
+    /// Returns the count as soon as it is not `old`.
+    pub fn wait(&self, old: u32) -> u32 {
         if !self.spin(old) {
             self.park(old);
         }
+        self.count()
     }
 
     /// Whether the count changed while spinning and yielding.
@@ -57,6 +66,10 @@ impl Gate {
         };
         if self.count() != old {
             return true;
+        }
+        // There one look stands for all: loom tries whatever it may see.
+        if cfg!(loom) {
+            return false;
         }
         let begin = Instant::now();
         while begin.elapsed() < SPIN {
@@ -71,13 +84,15 @@ impl Gate {
     }
 
     fn park(&self, old: u32) {
-        self.parked.fetch_add(1, Ordering::SeqCst);
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.count() == old {
+        let mark = |state: u32| (state / ONE == old).then_some(state | PARKED);
+        let mut guard = self.locked();
+        while self.state.fetch_update(Ordering::Acquire, Ordering::Acquire, mark).is_ok() {
             guard = self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
-        drop(guard);
-        self.parked.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, ()> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,8 +124,9 @@ impl Meeting {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::atomic::AtomicUsize;
+
+    use super::*;
 
     #[test]
     fn nobody_leaves_a_meeting_before_all_have_come() {
@@ -137,12 +153,19 @@ mod tests {
         let gate = Gate::default();
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| gate.wait(0));
-            while gate.parked.load(Ordering::SeqCst) == 0 {
+            while gate.state.load(Ordering::Relaxed) & PARKED == 0 {
                 std::thread::yield_now();
             }
             gate.open();
-            waiter.join().expect("the waiter returns");
+            assert_eq!(waiter.join().expect("the waiter returns"), 1);
         });
-        assert_eq!(gate.count(), 1);
+        assert_eq!(gate.state.into_inner(), ONE, "nobody is parked any more");
+    }
+
+    #[test]
+    fn the_count_begins_again() {
+        let gate = Gate { state: AtomicU32::new(u32::MAX - PARKED), ..Gate::default() };
+        gate.open();
+        assert_eq!(gate.wait(u32::MAX / ONE), 0);
     }
 }

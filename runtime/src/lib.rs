@@ -13,6 +13,8 @@ pub mod code;
 pub mod cpu;
 pub mod error;
 pub mod gate;
+#[cfg(all(test, loom))]
+mod interleavings;
 #[allow(unsafe_code)]
 pub mod load;
 #[allow(unsafe_code)]
@@ -24,6 +26,7 @@ pub mod pool;
 pub mod profile;
 pub mod program;
 pub mod session;
+mod sync;
 pub mod weights;
 
 pub use error::{LoadError, RunError};

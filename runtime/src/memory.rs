@@ -1,14 +1,20 @@
 //! Zeroed f32 memory on huge pages where the system gives them.
 
-use memmap2::MmapMut;
+/// What holds the values.
+#[cfg(not(feature = "heap"))]
+type Block = memmap2::MmapMut;
+/// What holds the values: a block of the heap, of as many 32 bytes as they need, since valgrind sees where such a block ends.
+#[cfg(feature = "heap")]
+type Block = Vec<std::arch::x86_64::__m256>;
 
 /// A huge page of x86-64; memory smaller than this is left on ordinary pages.
+#[cfg(not(feature = "heap"))]
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Owned f32 values, aligned to a page, or to a huge page where they fill one.
 #[derive(Debug)]
 pub struct Memory {
-    map: MmapMut,
+    block: Block,
     /// Bytes before the first value.
     skip: usize,
     len: usize,
@@ -21,31 +27,47 @@ impl Memory {
     /// The system has not that much memory.
     pub fn zeroed(len: usize) -> std::io::Result<Memory> {
         let bytes = len.checked_mul(4).ok_or(std::io::ErrorKind::OutOfMemory)?;
-        let is_huge = bytes >= HUGE_PAGE;
-        let room = if is_huge { bytes.next_multiple_of(HUGE_PAGE) + HUGE_PAGE } else { bytes.max(1) };
-        let map = MmapMut::map_anon(room)?;
-        let mut skip = 0;
-        if is_huge {
-            skip = map.as_ptr().align_offset(HUGE_PAGE);
-            // Without huge pages everything works, a little slower.
-            #[cfg(target_os = "linux")]
-            let _ = map.advise(memmap2::Advice::HugePage);
-        }
-        Ok(Memory { map, skip, len })
+        let (block, skip) = block(bytes)?;
+        Ok(Memory { block, skip, len })
     }
 
     /// The values.
     pub fn values(&self) -> &[f32] {
-        bytemuck::cast_slice(&self.map[self.skip..self.skip + 4 * self.len])
+        let bytes: &[u8] = bytemuck::cast_slice(&self.block[..]);
+        bytemuck::cast_slice(&bytes[self.skip..self.skip + 4 * self.len])
     }
 
     /// The values, to be changed.
     pub fn values_mut(&mut self) -> &mut [f32] {
-        bytemuck::cast_slice_mut(&mut self.map[self.skip..self.skip + 4 * self.len])
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.block[..]);
+        bytemuck::cast_slice_mut(&mut bytes[self.skip..self.skip + 4 * self.len])
     }
 }
 
-#[cfg(test)]
+/// A block with room for so many bytes, and how many of it to skip.
+#[cfg(not(feature = "heap"))]
+fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
+    let is_huge = bytes >= HUGE_PAGE;
+    let room = if is_huge { bytes.next_multiple_of(HUGE_PAGE) + HUGE_PAGE } else { bytes.max(1) };
+    let map = Block::map_anon(room)?;
+    let mut skip = 0;
+    if is_huge {
+        skip = map.as_ptr().align_offset(HUGE_PAGE);
+        // Without huge pages everything works, a little slower.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
+    }
+    Ok((map, skip))
+}
+
+#[cfg(feature = "heap")]
+fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
+    let lines = bytes.div_ceil(size_of::<std::arch::x86_64::__m256>());
+    let block = bytemuck::allocation::try_zeroed_vec(lines).map_err(|()| std::io::ErrorKind::OutOfMemory)?;
+    Ok((block, 0))
+}
+
+#[cfg(all(test, not(feature = "heap")))]
 mod tests {
     use super::*;
 

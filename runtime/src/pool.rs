@@ -1,12 +1,9 @@
 //! A persistent pool of threads that all run the same function.
 
-use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::JoinHandle;
 
 use crate::gate::Gate;
+use crate::sync::{Arc, AtomicBool, AtomicU32, Builder, JoinHandle, Ordering, UnsafeCell};
 
 /// A function that every worker runs with its own number.
 type Job = *const (dyn Fn(u32) + Sync);
@@ -52,7 +49,7 @@ impl Pool {
         let mut pool = Pool { shared, threads: Vec::new() };
         for worker in 1..workers {
             let shared = Arc::clone(&pool.shared);
-            let thread = std::thread::Builder::new().name(format!("frit-{worker}"));
+            let thread = Builder::new().name(format!("frit-{worker}"));
             pool.threads.push(thread.spawn(move || work(&shared, worker as u32))?);
         }
         Ok(pool)
@@ -74,9 +71,9 @@ impl Pool {
         let shared = &*self.shared;
         // SAFETY: only the lifetime is changed: this function does not return, or unwind, before every worker is done
         // with the job. `&mut self` means that no other job runs, so no worker reads the cell now.
-        unsafe {
-            *shared.job.get() = Some(std::mem::transmute::<*const (dyn Fn(u32) + Sync + '_), Job>(job));
-        }
+        shared.job.with_mut(|cell| unsafe {
+            *cell = Some(std::mem::transmute::<*const (dyn Fn(u32) + Sync + '_), Job>(job));
+        });
         shared.busy.store(self.threads.len() as u32, Ordering::Release);
         shared.start.open();
         let mine = catch_unwind(AssertUnwindSafe(|| job(0)));
@@ -97,14 +94,13 @@ impl Pool {
 fn work(shared: &Shared, worker: u32) {
     let mut seen = 0;
     loop {
-        shared.start.wait(seen);
-        seen = seen.wrapping_add(1);
+        seen = shared.start.wait(seen);
         if shared.stop.load(Ordering::Acquire) {
             return;
         }
         // SAFETY: `start` was opened after the job was stored, and `Pool::run` keeps job and cell untouched until this
         // worker has decremented `busy`.
-        let job = unsafe { (*shared.job.get()).map(|job| &*job) };
+        let job = shared.job.with(|cell| unsafe { (*cell).map(|job| &*job) });
         let result = catch_unwind(AssertUnwindSafe(|| {
             if let Some(job) = job {
                 job(worker);
@@ -137,8 +133,9 @@ impl std::fmt::Debug for Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::sync::atomic::AtomicUsize;
+
+    use super::*;
 
     #[test]
     fn every_worker_runs_every_job_once() {

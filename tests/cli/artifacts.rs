@@ -2,11 +2,10 @@
 
 use frit_compiler::machine::Machine;
 use ndarray::{ArrayD, IxDyn};
-use ndarray_npy::{NpzReader, NpzWriter};
 use serde_json::{Value, json};
 
 use super::runs::with_pictures;
-use super::{Folder, TINY, fields, list};
+use super::{Folder, TINY, fields, list, npz};
 
 /// A folder with `tiny.json`, and `tiny.frit` compiled from it with `options`.
 fn compiled(options: &str) -> Folder {
@@ -285,13 +284,10 @@ fn verify_compares_an_artifact_with_a_golden_file() {
     let input = ArrayD::<f32>::from_elem(IxDyn(&[1, 16, 16, 3]), 0.25);
     ndarray_npy::write_npy(folder.path("x.npy"), &input).unwrap();
     folder.frit("run tiny.json x.npy -o y.npz").ok();
-    let file = std::fs::File::open(folder.path("y.npz")).unwrap();
-    let output: ArrayD<f32> = NpzReader::new(file).unwrap().by_name("logits_softmax").unwrap();
+    let output = npz::read(&folder.path("y.npz"))["logits_softmax"].clone();
     for (off, code) in [(0.0, 0), (0.1, 1)] {
-        let mut archive = NpzWriter::new(std::fs::File::create(folder.path("golden.npz")).unwrap());
-        archive.add_array("input", &input).unwrap();
-        archive.add_array("output", &(&output + off)).unwrap();
-        archive.finish().unwrap();
+        let arrays = [("input", input.clone()), ("output", &output + off)];
+        npz::write(&folder.path("golden.npz"), &arrays);
         let outcome = folder.frit("verify tiny.frit --against golden.npz");
         assert_eq!(outcome.code, Some(code), "{}", outcome.stderr);
     }

@@ -134,11 +134,20 @@ const KILOBYTES: usize = 512 << 10;
 const LONGEST: Duration = Duration::from_secs(2);
 
 #[test]
+#[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]
 fn bad_files_are_refused_for_what_is_wrong_with_them() {
-    let Some(models) = manifest::models() else { return };
-    let folder = models.join("bad");
-    let entries = manifest::entries(&folder);
-    let faults: Vec<String> = entries.iter().filter_map(|entry| treat(&folder, entry).err()).collect();
+    treat_all(&manifest::folder("bad"));
+}
+
+#[test]
+fn small_bad_files_are_refused_for_what_is_wrong_with_them() {
+    treat_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/bad"));
+}
+
+/// Checks every file of the manifest in `folder`.
+fn treat_all(folder: &Path) {
+    let entries = manifest::entries(folder);
+    let faults: Vec<String> = entries.iter().filter_map(|entry| treat(folder, entry).err()).collect();
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 

@@ -1,10 +1,9 @@
 //! `bench` and `verify`.
 
 use ndarray::{ArrayD, IxDyn};
-use ndarray_npy::{NpzReader, NpzWriter};
 use serde_json::{Value, json};
 
-use super::{Folder, TINY, fields, list};
+use super::{Folder, TINY, fields, list, npz};
 
 #[test]
 fn bench_has_the_promised_fields() {
@@ -145,13 +144,9 @@ fn golden(folder: &Folder, change: impl Fn(ArrayD<f32>, ArrayD<f32>) -> (ArrayD<
     });
     ndarray_npy::write_npy(folder.path("x.npy"), &input).unwrap();
     folder.frit("run tiny.json x.npy -o y.npz").ok();
-    let file = std::fs::File::open(folder.path("y.npz")).unwrap();
-    let output: ArrayD<f32> = NpzReader::new(file).unwrap().by_name("logits_softmax").unwrap();
+    let output = npz::read(&folder.path("y.npz"))["logits_softmax"].clone();
     let (input, output) = change(input, output);
-    let mut archive = NpzWriter::new(std::fs::File::create(folder.path("golden.npz")).unwrap());
-    archive.add_array("input", &input).unwrap();
-    archive.add_array("output", &output).unwrap();
-    archive.finish().unwrap();
+    npz::write(&folder.path("golden.npz"), &[("input", input), ("output", output)]);
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! `run`: inputs, outputs, classes.
 
-use std::io::Cursor;
-
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
-use ndarray_npy::{NpzReader, NpzWriter, write_npy};
+use ndarray_npy::write_npy;
 use serde_json::{Value, json};
 
-use super::{Folder, TINY, fields, list};
+use super::{Folder, TINY, fields, list, npz};
 
 /// TINY for pictures, with labels.
 pub(super) fn with_pictures() -> Folder {
@@ -35,8 +33,8 @@ fn images(batch: usize) -> ArrayD<f32> {
     })
 }
 
-fn output(bytes: Vec<u8>, name: &str) -> ArrayD<f32> {
-    NpzReader::new(Cursor::new(bytes)).unwrap().by_name(name).unwrap()
+fn output(folder: &Folder, archive: &str) -> ArrayD<f32> {
+    npz::read(&folder.path(archive))["logits_softmax"].clone()
 }
 
 #[test]
@@ -52,11 +50,11 @@ fn arrays_of_several_images_give_an_array_of_several_results() {
     let folder = Folder::with_tiny();
     write_npy(folder.path("x.npy"), &images(3)).unwrap();
     folder.frit("run tiny.json x.npy -o y.npz").ok();
-    let together = output(folder.read("y.npz"), "logits_softmax");
+    let together = output(&folder, "y.npz");
     assert_eq!(together.shape(), [3, 10]);
     write_npy(folder.path("one.npy"), &images(3).slice_axis(Axis(0), Slice::from(1..2)).to_owned()).unwrap();
     folder.frit("run tiny.json one.npy -o one.npz").ok();
-    let alone = output(folder.read("one.npz"), "logits_softmax");
+    let alone = output(&folder, "one.npz");
     assert_eq!(together.index_axis(Axis(0), 1), alone.index_axis(Axis(0), 0));
 }
 
@@ -64,9 +62,7 @@ fn arrays_of_several_images_give_an_array_of_several_results() {
 fn an_archive_is_an_input_too() {
     let folder = Folder::with_tiny();
     write_npy(folder.path("x.npy"), &images(1)).unwrap();
-    let mut archive = NpzWriter::new(std::fs::File::create(folder.path("x.npz")).unwrap());
-    archive.add_array("input", &images(1)).unwrap();
-    archive.finish().unwrap();
+    npz::write(&folder.path("x.npz"), &[("input", images(1))]);
     let run = |input: &str| folder.frit(&format!("run tiny.json {input} --format json")).ok();
     assert_eq!(run("x.npy"), run("x.npz"));
 }

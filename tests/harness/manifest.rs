@@ -44,19 +44,18 @@ impl ModelFile {
     }
 }
 
-/// The folder; none where it is not set, which is said. In CI nothing is left out.
+/// The folder of models; none where it is not set. Tests that can do nothing without it are ignored then, by
+/// `#[cfg_attr(not(frit_models), ignore = "...")]`, and take [`folder`].
+pub fn models() -> Option<PathBuf> {
+    env::var_os("FRIT_MODELS").map(PathBuf::from)
+}
+
+/// The folder `name` of the models.
 ///
 /// # Panics
-/// `CI` is set and `FRIT_MODELS` is not.
-pub fn models() -> Option<PathBuf> {
-    match env::var_os("FRIT_MODELS") {
-        Some(folder) => Some(PathBuf::from(folder)),
-        None if env::var_os("CI").is_some() => panic!("FRIT_MODELS is not set: in CI nothing is left out"),
-        None => {
-            eprintln!("FRIT_MODELS is not set: only what lies in tests/goldens is compared");
-            None
-        }
-    }
+/// The folder of models is not set.
+pub fn folder(name: &str) -> PathBuf {
+    models().expect("FRIT_MODELS is set, as it was when this test was built").join(name)
 }
 
 /// All model files of the manifest in `folder`, those in the manifest's `files` by kind.

@@ -5,7 +5,12 @@ use std::io::{Seek, Write};
 
 use frit_ir::Shape;
 use ndarray::ArrayViewD;
-use ndarray_npy::NpzWriter;
+use ndarray_npy::WriteNpyExt;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+/// Bytes past which a member needs the fields of 64 bits; below 4 GiB, by more than a header is long.
+const LARGE: usize = (u32::MAX as usize) - (1 << 20);
 
 /// An output of all images.
 #[derive(Debug, Clone, Copy)]
@@ -23,16 +28,23 @@ pub struct Array<'a> {
 /// # Errors
 /// The writer's. An array whose values are not as many as its shape says is `InvalidInput`.
 pub fn write<W: Write + Seek>(writer: W, arrays: &[Array<'_>]) -> std::io::Result<()> {
-    let mut npz = NpzWriter::new(writer);
+    let mut npz = ZipWriter::new(writer);
     let mut taken = BTreeSet::new();
     for array in arrays {
         let view = ArrayViewD::from_shape(array.shape.axes(), array.values)
             .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
         let name = unique(file_name(array.name), &mut taken);
-        npz.add_array(name, &view).map_err(std::io::Error::other)?;
+        npz.start_file(format!("{name}.npy"), member(array.values))?;
+        view.write_npy(&mut npz).map_err(std::io::Error::other)?;
     }
-    npz.finish().map_err(std::io::Error::other)?;
+    npz.finish()?;
     Ok(())
+}
+
+/// How the archive holds `values`: not packed, since floats hardly shrink.
+fn member(values: &[f32]) -> SimpleFileOptions {
+    let large = size_of_val(values) > LARGE;
+    SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large)
 }
 
 /// `name` as a flat name, never a path: `/`, `\`, `:` and control characters become `_`, and so does a name of dots.
@@ -58,7 +70,8 @@ mod tests {
     use std::io::Cursor;
 
     use ndarray::ArrayD;
-    use ndarray_npy::NpzReader;
+    use ndarray_npy::ReadNpyExt;
+    use zip::ZipArchive;
 
     use super::*;
 
@@ -73,9 +86,9 @@ mod tests {
         let shape = Shape::new(&[1, 2]);
         let array = |name| Array { name, shape: &shape, values: &[1.0, 2.0] };
         let bytes = written(&[array("a/b:0"), array("a_b_0"), array("..")]);
-        let mut reader = NpzReader::new(Cursor::new(bytes)).unwrap();
-        assert_eq!(reader.names().unwrap(), ["a_b_0", "a_b_0_2", "__"]);
-        let values: ArrayD<f32> = reader.by_name("a_b_0_2").unwrap();
+        let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
+        assert_eq!(archive.file_names().collect::<Vec<_>>(), ["a_b_0.npy", "a_b_0_2.npy", "__.npy"]);
+        let values = ArrayD::<f32>::read_npy(archive.by_name("a_b_0_2.npy").unwrap()).unwrap();
         assert_eq!(values.shape(), [1, 2]);
     }
 

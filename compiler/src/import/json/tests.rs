@@ -462,7 +462,7 @@ const BREAKERS: [&str; 12] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn a_broken_description_is_a_graph_or_faults_but_never_a_panic(

@@ -100,7 +100,8 @@ fn weights(map: &Arc<MappedFile>, zip: &mut Zip<'_>) -> Result<(Owner, Range<usi
         let length = bytes.len();
         return Ok((Arc::new(bytes), 0..length));
     }
-    let range = usize::try_from(entry.data_start()).ok().zip(usize::try_from(entry.size()).ok());
+    let begin = entry.data_start().and_then(|begin| usize::try_from(begin).ok());
+    let range = begin.zip(usize::try_from(entry.size()).ok());
     let range = range.and_then(|(begin, size)| Some(begin..begin.checked_add(size)?));
     let part = range.clone().and_then(|range| map.get(range));
     let (Some(range), Some(part)) = (range, part) else {

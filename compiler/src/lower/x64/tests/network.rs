@@ -248,7 +248,7 @@ fn computes_for_avx512(name: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn random_blocks_compute_what_their_vector_programs_mean(
