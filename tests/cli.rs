@@ -8,6 +8,8 @@ mod artifacts;
 mod bad;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/foreseen.rs"]
+mod foreseen;
 #[path = "cli/hostile.rs"]
 mod hostile;
 #[path = "cli/networks.rs"]

@@ -8,7 +8,7 @@ use frit_ir::{Faults, Graph, NodeId, Shape};
 const BYTES: u64 = 4;
 
 /// The weights that training changes; a batch normalisation's mean and variance are followed, not trained.
-const TRAINABLE: [&str; 4] = ["kernel", "bias", "gamma", "beta"];
+const TRAINABLE: [&str; 5] = ["kernel", "bias", "gamma", "beta", "slope"];
 
 /// Costs that add up. A weight that two layers share counts for the first alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -120,11 +120,16 @@ fn layer<'a>(
             continue;
         }
         let count = elements(&role.shape);
-        let kind = if TRAINABLE.contains(&role.role) { &mut sizes.parameters } else { &mut sizes.statistics };
+        let kind = if is_trained(role.role) { &mut sizes.parameters } else { &mut sizes.statistics };
         *kind = kind.saturating_add(count);
         sizes.weight_bytes = sizes.weight_bytes.saturating_add(BYTES.saturating_mul(count));
     }
     Layer { name: node.name.clone(), op: node.op.name(), shape, block: block(&node.name).to_owned(), sizes }
+}
+
+/// Whether training changes what plays the part `role`; where an op has several of a kind, its last part says which.
+fn is_trained(role: &str) -> bool {
+    TRAINABLE.contains(&role.rsplit('.').next().unwrap_or(role))
 }
 
 fn elements(shape: &Shape) -> u64 {
@@ -213,6 +218,14 @@ mod tests {
         assert_eq!(cost.totals.weight_bytes, 4 * (9 + 3 + 6));
         assert_eq!(cost.totals.macs, 2 * 16 * 9);
         assert_eq!(cost.totals.activation_bytes, 5 * 4 * 48);
+    }
+
+    #[test]
+    fn slopes_are_trained_and_so_are_both_layers_of_squeeze_and_excite() {
+        for role in ["slope", "kernel", "reduce.kernel", "expand.bias", "gamma"] {
+            assert!(is_trained(role), "{role}");
+        }
+        assert!(!is_trained("mean") && !is_trained("variance"));
     }
 
     #[test]

@@ -76,6 +76,7 @@ const TEXTS: &[(u16, &str)] = &[
     (23, include_str!("explain/FR0023.md")),
     (24, include_str!("explain/FR0024.md")),
     (25, include_str!("explain/FR0025.md")),
+    (26, include_str!("explain/FR0026.md")),
     (30, include_str!("explain/FR0030.md")),
     (31, include_str!("explain/FR0031.md")),
     (32, include_str!("explain/FR0032.md")),

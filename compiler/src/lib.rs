@@ -28,12 +28,15 @@ pub mod vector;
 pub mod verify;
 pub mod zoo;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::time::Instant;
 
-use frit_ir::diagnostic::{Diagnostic, codes};
-use frit_ir::{Faults, Graph};
-use frit_passes::legality::Legal;
+use frit_ir::diagnostic::{Diagnostic, Severity, codes};
+use frit_ir::weights::Data;
+use frit_ir::{Faults, Graph, Weight};
+use frit_passes::egraph;
+use frit_passes::legality::{self, Legal};
 use frit_passes::pipeline::{self, Optimised, Refusal};
 use frit_runtime::artifact::{self, Contents};
 use frit_runtime::memory::Memory;
@@ -191,12 +194,68 @@ fn describe(metadata: &mut Metadata, legal: &Legal<Graph>, options: &Options) ->
 /// # Errors
 /// As [`compile`].
 pub fn optimise(graph: Graph, options: &Options) -> Result<Optimised, Faults> {
-    let mut passes = pipeline::Options { fuse: options.fuse, ..pipeline::Options::default() };
-    passes.limits.disabled = options.disabled_rules.iter().cloned().collect();
-    pipeline::run(graph, &passes).map_err(|refusal| match refusal {
+    pipeline::run(graph, &passes(options)).map_err(|refusal| match refusal {
         Refusal::Illegal(faults) => faults,
         Refusal::Fault(fault) => Diagnostic::from(fault).into(),
     })
+}
+
+/// What [`compile`] says of a legal network beyond its warnings, found without making code: the faults of the network as
+/// `options` compile it, and as warnings those of the other of fused and unfused, which [`verify`] compares it with. Weights
+/// of which only the digest is known are no fault here.
+///
+/// # Errors
+/// As [`compile`].
+pub fn foresee(legal: &Legal<Graph>, options: &Options) -> Result<Faults, Faults> {
+    let Some(legal) = with_values(legal)? else { return Ok(Faults::new()) };
+    planned(&legal, options)?;
+    let other = Options { fuse: !options.fuse, ..options.clone() };
+    let mut warnings = Faults::new();
+    for fault in planned(&legal, &other).err().iter().flat_map(Faults::iter) {
+        let told = match other.fuse {
+            true => "it is refused where layers are fused, as they are without --no-fuse",
+            false => {
+                "it is refused where layers are not fused: with --no-fuse, and in `verify` and `bench --compare unfused`"
+            }
+        };
+        warnings.push(Diagnostic { severity: Severity::Warning, ..fault.clone() }.note(told));
+    }
+    Ok(warnings)
+}
+
+/// The most values that are drawn for weights that have none.
+const MOST_DRAWN: usize = 1 << 26;
+
+/// The network with any values for the weights that have none: itself where all have some, nothing where too many have none.
+fn with_values(legal: &Legal<Graph>) -> Result<Option<Cow<'_, Legal<Graph>>>, Faults> {
+    let empty = || legal.weights.iter().filter(|(_, weight)| matches!(weight.data, Data::Digest(_)));
+    let values = empty().map(|(_, weight)| weight.shape.elements().unwrap_or(usize::MAX));
+    match values.fold(0, usize::saturating_add) {
+        0 => return Ok(Some(Cow::Borrowed(legal))),
+        1..=MOST_DRAWN => {}
+        _ => return Ok(None),
+    }
+    let mut graph = legal.graph().clone();
+    for (name, weight) in empty() {
+        graph.weights.insert(name, Weight { data: Data::Seeded(0), ..weight.clone() });
+    }
+    legality::check(graph).map(|(legal, _)| Some(Cow::Owned(legal)))
+}
+
+/// The plan of a legal network, or why it has none.
+fn planned(legal: &Legal<Graph>, options: &Options) -> Result<Proved, Faults> {
+    if !options.fuse {
+        return schedule(legal, options);
+    }
+    let passes = passes(options);
+    let (graph, _) = egraph::optimise(legal, &passes.model, &passes.limits).map_err(Diagnostic::from)?;
+    schedule(&graph, options)
+}
+
+fn passes(options: &Options) -> pipeline::Options {
+    let mut passes = pipeline::Options { fuse: options.fuse, ..pipeline::Options::default() };
+    passes.limits.disabled = options.disabled_rules.iter().cloned().collect();
+    passes
 }
 
 /// The plan of an optimised graph, proved to keep to its memory.

@@ -5,8 +5,10 @@
 //! has more lanes than there are channels, the rest are zeros.
 //!
 //! The schedule only says where what will lie ([`Packing`]); the values are copied once, into the memory that the program
-//! keeps.
+//! keeps. What several layers read, as one head on maps of several sizes does, lies there once.
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -83,6 +85,41 @@ impl Source {
         }
     }
 
+    /// A hash of all but the panels, of a few of the values: equal sources have equal ones.
+    fn sample(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        let values = match self {
+            Source::Conv(Conv { kernel, taps, filters, groups, inputs, outputs, lanes, .. }) => {
+                (taps, filters, groups, inputs, outputs, lanes).hash(&mut hash);
+                kernel
+            }
+            Source::Depthwise(Depthwise { kernel, channels, lanes, .. }) => {
+                (channels, lanes).hash(&mut hash);
+                kernel
+            }
+            Source::Values(values) => values,
+        };
+        values.len().hash(&mut hash);
+        for value in values.iter().step_by(values.len().div_ceil(SAMPLED).max(1)) {
+            value.to_bits().hash(&mut hash);
+        }
+        hash.finish()
+    }
+
+    /// Whether `other` packs the same values in the same order, bit by bit.
+    fn is_same(&self, other: &Source) -> bool {
+        match (self, other) {
+            (Source::Conv(a), Source::Conv(b)) => a.panels == b.panels && a.has_values_of(b),
+            (Source::Depthwise(a), Source::Depthwise(b)) => {
+                (a.channels, a.lanes) == (b.channels, b.lanes)
+                    && same_bits(&a.kernel, &b.kernel)
+                    && same_biases(a.bias.as_ref(), b.bias.as_ref())
+            }
+            (Source::Values(a), Source::Values(b)) => same_bits(a, b),
+            _ => false,
+        }
+    }
+
     /// Fills `into`, which is all zeros.
     fn fill(&self, into: &mut [f32]) {
         match self {
@@ -93,7 +130,34 @@ impl Source {
     }
 }
 
+/// So many values of a source tell it from most others.
+const SAMPLED: usize = 64;
+
+/// Whether all values are alike to the bit, which tells zeros apart and takes a NaN for itself.
+fn same_bits(a: &Values, b: &Values) -> bool {
+    Arc::ptr_eq(a, b) || (a.len() == b.len() && a.iter().zip(&**b).all(|(a, b)| a.to_bits() == b.to_bits()))
+}
+
+fn same_biases(a: Option<&Values>, b: Option<&Values>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => same_bits(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
 impl Conv {
+    /// Whether `other` is the same but for its panels.
+    fn has_values_of(&self, other: &Conv) -> bool {
+        let layout = |conv: &Conv| {
+            let Conv { taps, inputs_per_group, filters, groups, lanes, .. } = *conv;
+            [taps, inputs_per_group, filters, groups, lanes]
+        };
+        layout(self) == layout(other)
+            && (&self.inputs, &self.outputs) == (&other.inputs, &other.outputs)
+            && same_bits(&self.kernel, &other.kernel)
+            && same_biases(self.bias.as_ref(), other.bias.as_ref())
+    }
+
     fn fill(&self, mut into: &mut [f32]) {
         let mut first = self.outputs.start;
         for panels in &self.panels {
@@ -154,6 +218,8 @@ impl Depthwise {
 pub struct Packing {
     /// What lies where, in values from the begin.
     parts: Vec<(usize, Source)>,
+    /// The last of the parts of each sample.
+    sampled: BTreeMap<u64, usize>,
     end: usize,
 }
 
@@ -161,10 +227,15 @@ pub struct Packing {
 const LINE: usize = 64 / F32;
 
 impl Packing {
-    /// Puts `source` behind what is there and returns its offset in bytes.
+    /// Puts `source` behind what is there, unless it lies there already, and returns its offset in bytes.
     pub fn add(&mut self, source: Source) -> usize {
+        let sample = source.sample();
+        if let Some((begin, _)) = self.alike(sample).filter(|(_, other)| other.is_same(&source)) {
+            return begin * F32;
+        }
         let begin = self.end.next_multiple_of(LINE);
         self.end = begin + source.len();
+        self.sampled.insert(sample, self.parts.len());
         self.parts.push((begin, source));
         begin * F32
     }
@@ -172,6 +243,21 @@ impl Packing {
     /// Where each part begins and how many bytes it has.
     pub fn parts(&self) -> impl Iterator<Item = (usize, usize)> {
         self.parts.iter().map(|(begin, source)| (begin * F32, source.len() * F32))
+    }
+
+    /// The panels in which the values of `source` lie already, whatever its own are.
+    pub fn panels(&self, source: &Conv) -> Option<&[Panels]> {
+        let (_, other) = self.alike(Source::Conv(source.clone()).sample())?;
+        match other {
+            Source::Conv(other) if other.has_values_of(source) => Some(&other.panels),
+            _ => None,
+        }
+    }
+
+    /// The part that may be the same as one of this sample.
+    fn alike(&self, sample: u64) -> Option<(usize, &Source)> {
+        let (begin, source) = &self.parts[*self.sampled.get(&sample)?];
+        Some((*begin, source))
     }
 
     /// Bytes of all.
@@ -253,6 +339,33 @@ mod tests {
         let bias = Some([7., 8., 9.].as_slice().into());
         let source = Source::Depthwise(Depthwise { kernel, bias, channels: 3, lanes: 2 });
         assert_eq!(packed(source), [7., 8., 1., 2., 4., 5., 9., 0., 3., 0., 6., 0.]);
+    }
+
+    #[test]
+    fn what_is_packed_twice_lies_once_and_what_differs_in_a_bit_twice() {
+        let values = |last: f32| -> Values { (0..1000).map(|v| v as f32).chain([last]).collect() };
+        let mut packing = Packing::default();
+        let first = packing.add(Source::Values(values(f32::NAN)));
+        assert_eq!(packing.add(Source::Values(values(f32::NAN))), first);
+        let zero = packing.add(Source::Values(values(0.0)));
+        assert_ne!(zero, first);
+        assert_ne!(packing.add(Source::Values(values(-0.0))), zero);
+        assert_eq!(packing.pack().unwrap().values().len(), 2 * 1008 + 1001);
+    }
+
+    #[test]
+    fn one_kernel_with_other_biases_groups_or_panels_is_another() {
+        let kernel: Vec<f32> = (0..16).map(|v| v as f32).collect();
+        let plain = conv(&kernel, 1);
+        let mut packing = Packing::default();
+        let first = packing.add(Source::Conv(plain.clone()));
+        assert_eq!(packing.add(Source::Conv(plain.clone())), first);
+        assert_eq!(packing.panels(&Conv { panels: Vec::new(), ..plain.clone() }), Some(&plain.panels[..]));
+        let biased = Conv { bias: Some(Arc::from(&kernel[..8])), ..plain.clone() };
+        let wide = Conv { panels: vec![Panels { vectors: 2, count: 1 }], ..plain.clone() };
+        for other in [biased, wide, Conv { outputs: 0..4, ..plain }, conv(&kernel, 2)] {
+            assert_ne!(packing.add(Source::Conv(other)), first);
+        }
     }
 
     #[test]

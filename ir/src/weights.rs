@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::noise::Noise;
 use crate::tensor::Shape;
 
-pub use lent::{Lent, Owner};
+pub use lent::{Lent, Owner, Spot};
 
 /// One weight tensor, dense and row-major.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,7 @@
 //! What makes a network legal: known shapes, the right weights, and joins of equal shapes.
 
 pub mod multiplier;
+mod numbers;
 pub mod residual;
 pub mod training;
 
@@ -47,7 +48,7 @@ impl<T> Deref for Legal<T> {
 /// Checks shapes, weights and joins of the whole network; what is legal comes back with the warnings.
 ///
 /// # Errors
-/// Every fault in one go: those of inference (FR01xx), of weights (FR02x) and of joins (FR02xx). Layers
+/// Every fault in one go: those of inference (FR01xx), of weights (FR002x) and of joins (FR02xx). Layers
 /// behind a layer whose shape can't be known are passed over; behind a residual that is at fault the network is
 /// checked as its main path alone would go on.
 pub fn check(graph: Graph) -> Result<(Legal<Graph>, Faults), Faults> {
@@ -55,6 +56,7 @@ pub fn check(graph: Graph) -> Result<(Legal<Graph>, Faults), Faults> {
     let settled = repair::without_shortcuts(&graph, &joins.broken);
     let (shapes, mut faults) = infer::known(&settled);
     infer::check_weights(&settled, &shapes, &mut faults);
+    faults.extend(numbers::faults(&settled, &shapes));
     faults.extend(joins.faults);
     let given = |name: &str| graph.weights.get(name).map(|weight| weight.shape.clone());
     faults.extend(multiplier::faults(&graph, &joins.shapes, &given));

@@ -117,3 +117,43 @@ fn names_that_hurt_are_escaped_wherever_they_are_printed() {
         );
     }
 }
+
+/// One head on maps of five sizes, and on the first alone.
+fn heads(levels: usize) -> Vec<u8> {
+    let mut text = "version 17\ninput x 1x32x32x32\nweight w 48x32x3x3 = seeded\nweight b 48 = seeded\n\
+                    weight s 48 = seeded\nweight m 48 = 0.25\nweight v 48 = 0.5\nweight p 48x1x1 = 0.1\n"
+        .to_owned();
+    for level in 0..levels {
+        let from = if level == 0 { "x".to_owned() } else { format!("x{level}") };
+        text += &format!(
+            "c{level} = Conv({from}, w, b) {{pads=[1, 1, 1, 1]}} as c{level}\n\
+             n{level} = BatchNormalization(c{level}, s, b, m, v) as n{level}\n\
+             y{level} = PRelu(n{level}, p) as y{level}\noutput y{level}\n\
+             x{} = MaxPool({from}) {{kernel_shape=[2, 2], strides=[2, 2]}} as pool{level}\n",
+            level + 1
+        );
+    }
+    nodes::file(&text)
+}
+
+#[test]
+fn weights_that_several_nodes_read_are_one_in_every_count() {
+    let folder = Folder::new();
+    folder.write("one.onnx", heads(1));
+    folder.write("five.onnx", heads(5));
+    for options in ["", " --no-fuse", " --target x86-64-v2"] {
+        let bytes = |name: &str| {
+            let command = format!("compile {name}.onnx{options} -o {name}.frit --format json");
+            folder.frit(&command).json()["weight_bytes"].as_u64().unwrap()
+        };
+        assert_eq!(bytes("five"), bytes("one"), "{options}");
+    }
+    let parameters = |name: &str| {
+        let totals = folder.frit(&format!("cost {name}.onnx --format json")).json()["totals"].clone();
+        (totals["parameters"].clone(), totals["statistics"].clone())
+    };
+    // The kernel, its bias which is beta too, gamma and the slopes of PRelu; mean and variance.
+    assert_eq!(parameters("one"), ((48 * 32 * 9 + 3 * 48).into(), (2 * 48).into()));
+    assert_eq!(parameters("five"), parameters("one"));
+    folder.frit("verify five.onnx").ok();
+}

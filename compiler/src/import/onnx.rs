@@ -95,6 +95,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         values: BTreeMap::new(),
         read: read_by(nodes, &items, &order),
         missing: BTreeMap::new(),
+        unread: BTreeMap::new(),
         network: Network::new(Store::new(folder)),
     };
     signature::inputs(&mut importer, request);
@@ -102,6 +103,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         importer.node(&items[index]);
     }
     importer.tell_missing();
+    importer.tell_unread();
     signature::outputs(&mut importer);
     finish(importer.network)
 }
@@ -154,6 +156,8 @@ struct Importer<'a> {
     read: BTreeSet<&'a str>,
     /// The nodes of operators that frit has not.
     missing: BTreeMap<String, Vec<String>>,
+    /// The nodes with attributes that were not read, by operator and attribute.
+    unread: BTreeMap<(&'a str, &'a str), Vec<String>>,
     network: Network,
 }
 
@@ -173,7 +177,7 @@ impl<'a> Importer<'a> {
             return self.unknown(node);
         };
         let inputs: Outcome<Vec<Option<Value>>> = node.input.iter().map(|input| self.value(input)).collect();
-        let mut call = Call { name, node, version: item.version, inputs: Vec::new() };
+        let mut call = Call::new(name, node, item.version);
         let results = inputs.and_then(|inputs| {
             if inputs.iter().any(|input| matches!(input, Some(Value::Unknown))) {
                 return Ok(Vec::new());
@@ -183,7 +187,13 @@ impl<'a> Importer<'a> {
         });
         match results {
             Ok(results) if results.is_empty() => self.unknown(node),
-            Ok(results) => self.keep(&call, results),
+            Ok(results) => {
+                for attribute in call.unread() {
+                    let layers = self.unread.entry((call.op(), attribute)).or_default();
+                    layers.push(call.name.clone());
+                }
+                self.keep(&call, results);
+            }
             Err(fault) => {
                 if self.network.faults.iter().count() < limits::FAULTS {
                     self.network.fault(&call, *fault);
@@ -291,16 +301,23 @@ impl<'a> Importer<'a> {
         Ok(Some(value))
     }
 
+    /// Tells the attributes that have no effect, with the layers that have them.
+    fn tell_unread(&mut self) {
+        for ((operator, attribute), layers) in
+            std::mem::take(&mut self.unread).into_iter().take(limits::FAULTS)
+        {
+            let message = format!("the attribute {attribute} of {operator} is not read");
+            let warning = Diagnostic::warning(codes::ONNX_NODE, message).at(named(&layers, operator));
+            self.network.faults.push(warning.note("frit knows no meaning of it here"));
+        }
+    }
+
     /// Tells the operators that frit has not, with the layers that need them.
     fn tell_missing(&mut self) {
-        const NAMED: usize = 8;
         for (operator, layers) in std::mem::take(&mut self.missing) {
-            let more = layers.len().saturating_sub(NAMED);
-            let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let named = layers.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
             let fault =
                 Diagnostic::error(codes::ONNX_OPERATOR, format!("the operator {operator} is not supported"));
-            let fault = fault.at(format!("{named}{tail} ({operator})"));
+            let fault = fault.at(named(&layers, &operator));
             self.network.faults.push(match operator.as_str() {
                 "If" | "Loop" | "Scan" => fault
                     .note("control flow: frit compiles networks whose layers are the same for every input")
@@ -312,4 +329,13 @@ impl<'a> Importer<'a> {
             });
         }
     }
+}
+
+/// Some of the `layers` of `operator` by name, and how many more there are.
+fn named(layers: &[String], operator: &str) -> String {
+    const NAMED: usize = 8;
+    let more = layers.len().saturating_sub(NAMED);
+    let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let named = layers.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    format!("{named}{tail} ({operator})")
 }

@@ -48,8 +48,8 @@ pub enum Third {
     },
     /// The row sums; the weights of the depthwise convolution lie so many bytes behind those of the first one.
     RowSums {
-        /// Bytes.
-        weights: usize,
+        /// Bytes; below zero where the weights were packed for an earlier layer.
+        weights: i64,
     },
 }
 
@@ -68,7 +68,7 @@ pub fn build(width: Width, pair: &Pair) -> Result<Program, TooManyRegisters> {
             (third, b.pointer(output, row_sums as i64))
         }
         Third::Weights { .. } => (third, output),
-        Third::RowSums { weights } => (b.pointer(expand_weights, weights as i64), third),
+        Third::RowSums { weights } => (b.pointer(expand_weights, weights), third),
     };
     let bases = [input, expand_weights, ring, ring];
     let expand = conv::Emitter::new(b, &pair.expand, &pair.nest, bases);

@@ -355,7 +355,7 @@ impl Scheduler<'_> {
             arguments[0].offset += begin;
             let mut third = Third::Weights { row_sums: depthwise.rows.output * depthwise.output.row };
             if let (Some(reach), Some(sums)) = (&mut row_sums, depthwise.row_sums) {
-                third = Third::RowSums { weights: bases[2].offset - bases[1].offset };
+                third = Third::RowSums { weights: bases[2].offset as i64 - bases[1].offset as i64 };
                 arguments[2] = *reach;
                 reach.offset += vectors * count * sums.block;
             }

@@ -247,7 +247,11 @@ impl Scheduler<'_> {
     ) -> Result<Vec<Call>, Diagnostic> {
         let lanes = self.width.lanes;
         let pixels = operands.output.pixels();
-        let tiles = tiles::conv(self.width, pixels, part.outputs.len().div_ceil(lanes));
+        // Weights that several layers read lie in the panels of the first.
+        let tiles = match self.weights.panels(part) {
+            Some(panels) => tiles::down(self.width, pixels, panels),
+            None => tiles::conv(self.width, pixels, part.outputs.len().div_ceil(lanes)),
+        };
         let is_flat = is_pointwise(&rows) && is_pointwise(&columns) && operands.lie_as_one_row();
         let (rows, columns) = if is_flat { (Axis::plain(1), Axis::plain(pixels)) } else { (rows, columns) };
         let conv = Conv {

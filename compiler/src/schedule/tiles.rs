@@ -44,6 +44,15 @@ pub(super) fn conv(width: Width, pixels: usize, vectors: usize) -> Vec<Columns> 
         .collect()
 }
 
+/// Tiles that go down panels which are there already, in a map of `pixels` outputs.
+pub(super) fn down(width: Width, pixels: usize, panels: &[Panels]) -> Vec<Columns> {
+    let fitting = |vectors: usize| {
+        let highest = highest(width, vectors).min(pixels);
+        (1..=highest).rev().find(|&pixels| fits(width, pixels, vectors)).unwrap_or(1)
+    };
+    panels.iter().map(|&panels| Columns { panels, pixels: fitting(panels.vectors) }).collect()
+}
+
 /// Sums that a kernel keeps in registers.
 ///
 /// At 128 bits 8: Cranelift copies a multiplicand for every fused multiply-add and spills beyond that. Wider vectors
@@ -104,13 +113,15 @@ fn highest(width: Width, vectors: usize) -> usize {
     (sums(width) / vectors).clamp(1, HIGHEST)
 }
 
-/// The most blocks of a tile of `pixels` pixels: its sums and what [`conv::registers_beside`] them must fit.
+/// The most blocks of a tile of `pixels` pixels.
 fn widest(width: Width, pixels: usize) -> usize {
-    let fits = |vectors: &usize| {
-        pixels * vectors <= sums(width)
-            && pixels * vectors + conv::registers_beside(width, pixels, *vectors) <= width.registers
-    };
-    (1..=sums(width)).rev().find(fits).unwrap_or(1)
+    (1..=sums(width)).rev().find(|&vectors| fits(width, pixels, vectors)).unwrap_or(1)
+}
+
+/// Whether the sums of a tile and what [`conv::registers_beside`] them are few enough.
+fn fits(width: Width, pixels: usize, vectors: usize) -> bool {
+    let sums_here = pixels * vectors;
+    sums_here <= sums(width) && sums_here + conv::registers_beside(width, pixels, vectors) <= width.registers
 }
 
 /// The most outputs of a tile whose window passes over each of its columns once.
@@ -142,6 +153,23 @@ mod tests {
     fn tiles(width: Width, pixels: usize, vectors: usize) -> Vec<(usize, usize, usize)> {
         let tile = |c: &Columns| (c.pixels, c.panels.vectors, c.panels.count);
         conv(width, pixels, vectors).iter().map(tile).collect()
+    }
+
+    #[test]
+    fn panels_of_any_map_fit_the_tiles_of_any_other() {
+        for width in [PORTABLE, AVX2, AVX512] {
+            for (first, vectors) in (1..=70).flat_map(|first| (1..=40).map(move |vectors| (first, vectors))) {
+                let panels: Vec<Panels> = conv(width, first, vectors).iter().map(|c| c.panels).collect();
+                for pixels in [1, 2, 5, 49, 196] {
+                    for tile in down(width, pixels, &panels) {
+                        let wanted = (tile.pixels, tile.panels.vectors);
+                        assert!((1..=pixels).contains(&tile.pixels), "{wanted:?} of {pixels}");
+                        assert!(fits(width, tile.pixels, tile.panels.vectors), "{wanted:?} of {width:?}");
+                    }
+                }
+                assert_eq!(down(width, first, &panels), conv(width, first, vectors), "its own");
+            }
+        }
     }
 
     #[test]

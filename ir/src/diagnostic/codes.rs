@@ -55,6 +55,8 @@ codes! {
     WEIGHT_NOT_FINITE = 24;
     /// The weights file holds a tensor that no layer uses.
     WEIGHT_UNUSED = 25;
+    /// The variance of a batch normalisation is negative, or 0 without an epsilon.
+    VARIANCE = 26;
     /// A picture or array given as input can't be read.
     INPUT_UNREADABLE = 30;
     /// An input has another shape or type than the model takes.

@@ -24,8 +24,16 @@ pub struct Lent {
     order: Option<Order>,
 }
 
+/// Where values lie, and in which order they are read: the same for two that are lent means the same values.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    address: usize,
+    bytes: usize,
+    order: Option<Order>,
+}
+
 /// How the axes lie in the file.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Order {
     /// The axes as they lie, slowest first.
     stored: Shape,
@@ -60,6 +68,12 @@ impl Lent {
         }
         let order = Order { stored: stored.clone(), axes: axes.iter().copied().collect() };
         Some(Lent { order: Some(order), ..self })
+    }
+
+    /// Where they lie. Another that is lent at the same time has the same only where it has the same values.
+    pub fn spot(&self) -> Spot {
+        let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
+        Spot { address: bytes.as_ptr().addr(), bytes: bytes.len(), order: self.order.clone() }
     }
 
     /// Number of values.
@@ -120,6 +134,18 @@ mod tests {
         let owner: Arc<Vec<u8>> =
             Arc::new([1.0f32, 2.0, 3.0].iter().flat_map(|value| value.to_le_bytes()).collect());
         assert_eq!(*Lent::part(owner.clone(), &owner[4..12]).unwrap().values(), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn the_same_bytes_in_the_same_order_are_one_spot() {
+        let owner = file(&[1.0, 2.0, 3.0, 4.0]);
+        let lent = |range: Range<usize>| Lent::new(Arc::clone(&owner), range).unwrap();
+        assert_eq!(lent(1..17).spot(), lent(1..17).spot());
+        assert_ne!(lent(1..17).spot(), lent(1..13).spot());
+        assert_ne!(lent(5..9).spot(), lent(1..5).spot());
+        let turned = lent(1..17).permuted(&Shape::new(&[2, 2]), &[1, 0]).unwrap();
+        assert_ne!(turned.spot(), lent(1..17).spot());
+        assert_ne!(Lent::new(file(&[1.0]), 1..5).unwrap().spot(), lent(1..5).spot(), "of another file");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct Folder<'a> {
     encoding: &'a Encoding,
     /// Values of the expressions of one number a channel, by class.
     vectors: BTreeMap<Id, Values>,
+    /// The names of the expressions that were evaluated: what several layers read is one weight.
+    folded: BTreeMap<Id, String>,
     weights: Weights,
 }
 
@@ -30,7 +32,8 @@ enum Values {
 
 impl<'a> Folder<'a> {
     pub(crate) fn new(source: &'a Graph, encoding: &'a Encoding) -> Folder<'a> {
-        Folder { source, encoding, vectors: BTreeMap::new(), weights: Weights::default() }
+        let (vectors, folded) = (BTreeMap::new(), BTreeMap::new());
+        Folder { source, encoding, vectors, folded, weights: Weights::default() }
     }
 
     /// The weights so far.
@@ -48,8 +51,12 @@ impl<'a> Folder<'a> {
         Some(name)
     }
 
-    /// Evaluates an expression as the weight `ROLE` of `node`; its name, `NODE.ROLE` unless that is taken.
+    /// Evaluates an expression as the weight `ROLE` of `node`, unless it was evaluated before; its name, `NODE.ROLE` unless that
+    /// is taken.
     pub(crate) fn fold(&mut self, class: Id, node: &str, role: &str) -> Result<String, Fault> {
+        if let Some(name) = self.folded.get(&class) {
+            return Ok(name.clone());
+        }
         let shape = self.encoding.egraph[class].data.shape.clone().unwrap_or_default();
         let data = self.evaluate(class)?;
         let mut name = format!("{node}.{role}");
@@ -57,6 +64,7 @@ impl<'a> Folder<'a> {
             name.insert(node.len(), '\'');
         }
         self.weights.insert(name.clone(), Weight { shape, data });
+        self.folded.insert(class, name.clone());
         Ok(name)
     }
 

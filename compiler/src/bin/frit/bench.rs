@@ -37,9 +37,9 @@ pub(crate) struct Args {
     /// Numbers of threads, separated by commas
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = value_parser!(u16).range(1..=256))]
     threads: Vec<u16>,
-    /// Images of one run
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=1024))]
-    batch: u16,
+    /// Images of one run [default: the batch that --shape gives, else 1]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
+    batch: Option<u16>,
     /// Timed runs of each variant
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u32).range(1..=1_000_000))]
     runs: u32,
@@ -54,7 +54,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let (entrants, machine) = if args.model.is_artifact() { loaded(args)? } else { compiled(args, console)? };
     let metadata = entrants[0].model.metadata();
-    let images = Input::of_program(metadata)?.seeded(usize::from(args.batch))?;
+    let input = Input::of_program(metadata)?.in_batch_of(&args.model);
+    let images = input.seeded(args.batch.map_or(input.batch().unwrap_or(1), usize::from))?;
     let threads = distinct(args.threads.iter().copied().map(usize::from));
     let request = Request { threads, runs: args.runs as usize, profile: args.profile };
     let mut progress = console.progress("timing");

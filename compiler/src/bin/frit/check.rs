@@ -11,7 +11,7 @@ use crate::description::Files;
 use crate::failure::Failure;
 use crate::model::ModelArgs;
 
-/// Find every fault of a model; one line of summary where there is none
+/// Find every fault for which a model is refused; one line of summary where there is none
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 With --fix the model as --residual repairs it is written to FILE.json, layer by layer; weights that are not all drawn from
@@ -38,13 +38,16 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
-    args.model.options()?;
+    let options = args.model.options()?;
     if args.fix && args.model.repair.policy()?.is_none() {
         let message = "--fix writes what --residual repairs: add --residual drop, project or insert";
         return Err(Failure::Usage(message.to_owned()));
     }
     let files = args.output.as_deref().map(Files::new).transpose()?;
     let (legal, warnings) = args.model.read_legal(console)?;
+    let foreseen = frit_compiler::foresee(&legal, &options)?;
+    console.diagnose(&foreseen);
+    let warnings = warnings + foreseen.iter().count();
     let cost = cost::cost(&legal)?;
     if let Some(files) = &files {
         files.write(&legal)?;

@@ -12,6 +12,7 @@ use ndarray::Axis;
 
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::model::ModelArgs;
 
 /// The seed of images that nobody gave.
 pub(crate) const SEED: u64 = 1;
@@ -40,8 +41,11 @@ impl Images {
 /// What a model takes: its only input.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
+    name: String,
     shape: Shape,
     preprocess: Option<Preprocess>,
+    /// Images of a run, where the caller says how many.
+    batch: Option<usize>,
 }
 
 impl Input {
@@ -49,19 +53,27 @@ impl Input {
     pub(crate) fn of_graph(graph: &Graph) -> Result<Input, Failure> {
         let inputs = graph.inputs();
         let [only] = inputs.as_slice() else { return Err(several(inputs.len())) };
-        match &graph.node(*only).op {
-            Op::Input(input) => {
-                Ok(Input { shape: input.shape.clone(), preprocess: graph.preprocess.clone() })
-            }
-            _ => unreachable!("inputs are input nodes"),
-        }
+        let node = graph.node(*only);
+        let Op::Input(input) = &node.op else { unreachable!("inputs are input nodes") };
+        let preprocess = graph.preprocess.clone();
+        Ok(Input { name: node.name.clone(), shape: input.shape.clone(), preprocess, batch: None })
     }
 
     /// That of a model that is compiled.
     pub(crate) fn of_program(metadata: &Metadata) -> Result<Input, Failure> {
         let [only] = metadata.inputs.as_slice() else { return Err(several(metadata.inputs.len())) };
         let preprocess = metadata.source.preprocess.as_ref().map(metadata::preprocess);
-        Ok(Input { shape: Shape::new(&only.shape), preprocess })
+        Ok(Input { name: only.name.clone(), shape: Shape::new(&only.shape), preprocess, batch: None })
+    }
+
+    /// The same for runs of the batch that --shape gives it, if it gives one.
+    pub(crate) fn in_batch_of(self, model: &ModelArgs) -> Input {
+        Input { batch: model.batch(&self.name, &self.shape), ..self }
+    }
+
+    /// Images of a run, where the caller says how many.
+    pub(crate) fn batch(&self) -> Option<usize> {
+        self.batch
     }
 
     /// A batch of random images that are the same each time.
@@ -75,11 +87,14 @@ fn several(inputs: usize) -> Failure {
     Diagnostic::error(codes::INPUT_SHAPE, message).into()
 }
 
-/// All files as one batch, in their order; without any, one seeded random image, and a note that says so.
+/// All files as one batch, in their order; without any, seeded random images, one unless the caller says how many, and a note
+/// that says so.
 pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Result<Images, Failure> {
     if files.is_empty() {
-        console.note(&format!("no input was given: taking a random image of {} (seed {SEED})", input.shape));
-        return Ok(Images { values: input.seeded(1)?, names: vec![format!("seed {SEED}")] });
+        let batch = input.batch.unwrap_or(1);
+        let what = if batch == 1 { "a random image".to_owned() } else { format!("{batch} random images") };
+        console.note(&format!("no input was given: taking {what} of {} (seed {SEED})", input.shape));
+        return Ok(Images { values: input.seeded(batch)?, names: numbered(&format!("seed {SEED}"), batch) });
     }
     let mut parts = Vec::new();
     let mut names = Vec::new();
@@ -87,7 +102,7 @@ pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Resul
     for file in files {
         match read_one(file, input) {
             Ok(part) => {
-                names.extend(named(file, part.len_of(Axis(0))));
+                names.extend(numbered(&file.display().to_string(), part.len_of(Axis(0))));
                 parts.push(part);
             }
             Err(found) => faults.extend(found),
@@ -99,7 +114,17 @@ pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Resul
     let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
     let values =
         ndarray::concatenate(Axis(0), &views).expect("all files were read to the shape of the input");
-    Ok(Images { values, names })
+    let images = Images { values, names };
+    match input.batch.filter(|&batch| batch != images.batch()) {
+        Some(batch) => Err(other_batch(batch, images.batch()).into()),
+        None => Ok(images),
+    }
+}
+
+fn other_batch(wanted: usize, given: usize) -> Diagnostic {
+    let message = format!("--shape gives a batch of {wanted} images, the inputs hold {given}");
+    Diagnostic::error(codes::INPUT_SHAPE, message)
+        .help("give 1 as the first axis of --shape: a run takes as many images as its inputs hold")
 }
 
 fn read_one(file: &Path, input: &Input) -> Result<Tensor, Faults> {
@@ -129,10 +154,10 @@ fn no_preprocess(file: &Path) -> Diagnostic {
         .help("prepare the picture elsewhere and give it as .npy, in the model's own order of axes")
 }
 
-fn named(file: &Path, batch: usize) -> Vec<String> {
-    let file = file.display();
+/// The names of the images of `source`.
+fn numbered(source: &str, batch: usize) -> Vec<String> {
     match batch {
-        1 => vec![file.to_string()],
-        _ => (0..batch).map(|index| format!("{file}[{index}]")).collect(),
+        1 => vec![source.to_owned()],
+        _ => (0..batch).map(|index| format!("{source}[{index}]")).collect(),
     }
 }

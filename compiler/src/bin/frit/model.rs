@@ -10,7 +10,7 @@ use frit_compiler::machine::{self, Lowering, Machine};
 use frit_compiler::plan::Way;
 use frit_compiler::schedule::Ways;
 use frit_compiler::{Options, import};
-use frit_ir::{Faults, Graph};
+use frit_ir::{Faults, Graph, Op, Shape};
 use frit_passes::egraph::rules;
 use frit_passes::legality::{self, Legal};
 use frit_passes::{Report, repair};
@@ -97,7 +97,7 @@ pub(crate) struct Reading {
 impl ModelArgs {
     /// Reads the model as it is; warnings go to stderr.
     pub(crate) fn import(&self, console: &Console) -> Result<Graph, Failure> {
-        let (graph, warnings) = self.load()?;
+        let (graph, warnings) = self.load(console)?;
         console.diagnose(&warnings);
         Ok(graph)
     }
@@ -110,7 +110,7 @@ impl ModelArgs {
     /// The same, with a report where it was to be repaired.
     pub(crate) fn read_and_repair(&self, console: &Console) -> Result<Reading, Failure> {
         let policy = self.repair.policy()?;
-        let (graph, mut warnings) = self.load()?;
+        let (graph, mut warnings) = self.load(console)?;
         let (graph, report) = match policy {
             None => (graph, None),
             Some(policy) => {
@@ -140,12 +140,36 @@ impl ModelArgs {
         ModelArgs { model: model.to_owned(), ..self.clone() }
     }
 
-    fn load(&self) -> Result<(Graph, Faults), Failure> {
+    /// Images of the batch that --shape gives the input `name` of `shape`, where it gives one.
+    pub(crate) fn batch(&self, name: &str, shape: &Shape) -> Option<usize> {
+        let of_input = |given: &&GivenShape| given.input.as_deref().is_none_or(|input| input == name);
+        match self.shapes.iter().find(of_input)?.axes.as_slice() {
+            [batch, axes @ ..] if axes.len() == shape.rank() && *batch > 1 => Some(*batch),
+            _ => None,
+        }
+    }
+
+    /// Says what becomes of a batch that --shape gives.
+    fn note_batch(&self, graph: &Graph, console: &Console) {
+        for id in graph.inputs() {
+            let node = graph.node(id);
+            let Op::Input(input) = &node.op else { continue };
+            if let Some(batch) = self.batch(&node.name, &input.shape) {
+                console.note(&format!(
+                    "--shape gives {} a batch of {batch} images: the network is compiled for one, and takes any number at once",
+                    node.name
+                ));
+            }
+        }
+    }
+
+    fn load(&self, console: &Console) -> Result<(Graph, Faults), Failure> {
         if self.is_artifact() {
             return Err(artifact::no_source(&self.model));
         }
         let request = Request { weights: self.weights.clone(), shapes: self.shapes.clone() };
         let (mut graph, warnings) = import::load(&self.model, &request)?;
+        self.note_batch(&graph, console);
         if let Some(preprocess) = &self.preprocess {
             graph.preprocess = Some(import::preprocess(preprocess)?);
         }

@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
 fn compiled(args: &Args, phases: &mut Vec<Phase>, console: &Console) -> Result<(Model, Images), Failure> {
     let options = args.model.options_to_run()?;
     let graph = timed(phases, "read", || args.model.read(console))?;
-    let input = Input::of_graph(&graph)?;
+    let input = Input::of_graph(&graph)?.in_batch_of(&args.model);
     let images = timed(phases, "input", || images::read(&args.inputs, &input, console))?;
     let Compiled { program, warnings, phases: compiling, .. } = frit_compiler::compile(graph, &options)?;
     console.diagnose(&warnings);

@@ -1,5 +1,7 @@
 //! A node of the file at the moment of its translation: what it reads, and its attributes with their types.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use frit_ir::Diagnostic;
@@ -34,7 +36,29 @@ pub(super) struct Call<'a> {
     pub(super) version: i64,
     /// Its operands; none where one is left out.
     pub(super) inputs: Vec<Option<Value>>,
+    /// The attributes that were asked for so far.
+    asked: RefCell<BTreeSet<&'a str>>,
 }
+
+/// Attributes that mean nothing at inference, or nothing in a form that frit has, by operator.
+const MEANINGLESS: [(&str, &str); 13] = [
+    ("BatchNormalization", "momentum"),
+    ("Cast", "round_mode"),
+    ("Cast", "saturate"),
+    ("CastLike", "round_mode"),
+    ("CastLike", "saturate"),
+    ("Dropout", "ratio"),
+    ("Dropout", "seed"),
+    // The order in which the second result counts elements, which is refused where it is read.
+    ("MaxPool", "storage_order"),
+    // Of cubic interpolation and of crops, which are refused.
+    ("Resize", "cubic_coeff_a"),
+    ("Resize", "exclude_outside"),
+    ("Resize", "extrapolation_value"),
+    // A bound for the sizes, where they are given as scales.
+    ("Resize", "keep_aspect_ratio_policy"),
+    ("Upsample", "cubic_coeff_a"),
+];
 
 /// The fault that an operator comes in a form that frit does not have.
 pub(super) fn unsupported(what: impl fmt::Display) -> Box<Diagnostic> {
@@ -82,6 +106,22 @@ fn type_of(attribute: &Attribute) -> i32 {
 }
 
 impl<'a> Call<'a> {
+    /// A node with the name that it has in the graph, before its operands are known.
+    pub(super) fn new(name: String, node: &'a Node, version: i64) -> Call<'a> {
+        Call { name, node, version, inputs: Vec::new(), asked: RefCell::default() }
+    }
+
+    /// The attributes that nobody asked for, of those that may mean something.
+    pub(super) fn unread(&self) -> impl Iterator<Item = &'a str> {
+        let (op, asked) = (self.op(), self.asked.borrow().clone());
+        let names = self.node.attribute.iter().map(Attribute::name);
+        names.filter(move |name| {
+            let says_nothing = MEANINGLESS.contains(&(op, *name))
+                || (op.starts_with("Reduce") && *name == "noop_with_empty_axes");
+            !says_nothing && !asked.contains(name)
+        })
+    }
+
     /// The operator.
     pub(super) fn op(&self) -> &'a str {
         self.node.op_type()
@@ -130,9 +170,7 @@ impl<'a> Call<'a> {
     }
 
     fn attribute(&self, name: &str, expected: i32) -> Outcome<Option<&'a Attribute>> {
-        let Some(found) = self.node.attribute.iter().find(|attribute| attribute.name() == name) else {
-            return Ok(None);
-        };
+        let Some(found) = self.find(name) else { return Ok(None) };
         let given = type_of(found);
         if given == expected {
             return Ok(Some(found));
@@ -151,7 +189,13 @@ impl<'a> Call<'a> {
 
     /// Whether there is an attribute of this name.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.node.attribute.iter().any(|attribute| attribute.name() == name)
+        self.find(name).is_some()
+    }
+
+    fn find(&self, name: &str) -> Option<&'a Attribute> {
+        let found = self.node.attribute.iter().find(|attribute| attribute.name() == name)?;
+        self.asked.borrow_mut().insert(found.name());
+        Some(found)
     }
 
     /// A whole number.

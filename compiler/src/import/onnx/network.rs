@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{self, Binary, Reshape, Transpose};
+use frit_ir::weights::{Data, Spot};
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
 use frit_passes::legality::residual::Branches;
 
@@ -31,6 +32,8 @@ pub(super) struct Network {
     /// Tensors in another order of axes or another shape, and back.
     arranged: BTreeMap<(NodeId, Op), NodeId>,
     branches: Branches,
+    /// The names of weights by where they lie in the file: what several nodes read is one weight.
+    lent: BTreeMap<(Spot, Shape), String>,
     /// Bytes of all constants that were computed.
     computed: usize,
 }
@@ -85,11 +88,23 @@ impl Network {
                     .operand("needed", weight_name.as_str(), role.shape.to_string());
                 return Err(Box::new(fault));
             }
-            self.graph.weights.insert(weight_name.clone(), weight);
-            names.push(weight_name);
+            names.push(self.keep(weight_name, weight));
         }
         let node = Node { name: name.to_owned(), op, weights: names, sources: Provenance::source(name) };
         Ok(self.insert(node, shape, inputs))
+    }
+
+    /// Gives the graph `weight` as `name`, unless it has it under another name; returns that which it has it under.
+    fn keep(&mut self, name: String, weight: Weight) -> String {
+        if let Data::Lent(lent) = &weight.data {
+            let key = (lent.spot(), weight.shape.clone());
+            if let Some(other) = self.lent.get(&key) {
+                return other.clone();
+            }
+            self.lent.insert(key, name.clone());
+        }
+        self.graph.weights.insert(name.clone(), weight);
+        name
     }
 
     /// Adds `node`, whose result is of `shape`. Behind a residual that is at fault the network goes on with the shape of its

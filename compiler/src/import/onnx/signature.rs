@@ -108,7 +108,7 @@ fn add(network: &mut Network, input: &ValueInfo, given: Option<&GivenShape>) -> 
         (None, Some(given)) => given.axes.iter().copied().map(Axis::Length).collect(),
         (Some(shape), given) => agreed(name, shape.dim.iter().map(axis).collect(), given)?,
     };
-    let batch = batch(&axes, given.is_some());
+    let batch = batch(&axes);
     if let (Some(()), Some(Axis::Length(images))) = (batch, axes.first()) {
         network.batch = Some(*images);
     }
@@ -157,8 +157,7 @@ fn agreed(name: &str, axes: Vec<Axis>, given: Option<&GivenShape>) -> Result<Vec
     let Some(given) = given else { return Ok(axes) };
     let fits = axes.len() == given.axes.len()
         && axes.iter().zip(&given.axes).enumerate().all(|(index, (axis, given))| match axis {
-            // How many images a batch has is a matter of each run.
-            Axis::Length(length) => length == given || index == 0,
+            Axis::Length(length) => length == given || (index == 0 && counts_images(&axes)),
             Axis::Open(_) => true,
         });
     if !fits {
@@ -168,8 +167,9 @@ fn agreed(name: &str, axes: Vec<Axis>, given: Option<&GivenShape>) -> Result<Vec
             .operand("file", name, spelled(&axes));
         return Err(fault);
     }
-    let axis = |(index, (axis, &given)): (usize, (&Axis, &usize))| match axis {
-        Axis::Open(_) if index == 0 && axes.len() > 1 => axis.clone(),
+    // How many images a batch has is a matter of each run.
+    let axis = |(index, (axis, &given)): (usize, (&Axis, &usize))| match index {
+        0 if counts_images(&axes) => axis.clone(),
         _ => Axis::Length(given),
     };
     Ok(axes.iter().zip(&given.axes).enumerate().map(axis).collect())
@@ -184,12 +184,17 @@ fn spelled(axes: &[Axis]) -> String {
 }
 
 /// Whether the first axis is that of a batch: an open one, or in front of a map or vector another number than 1.
-fn batch(axes: &[Axis], given: bool) -> Option<()> {
+fn batch(axes: &[Axis]) -> Option<()> {
     let is_batch = match axes.first()? {
         Axis::Open(_) => axes.len() > 1,
-        Axis::Length(length) => *length > 1 && matches!(axes.len(), 2 | 4) && !(given && *length == 1),
+        Axis::Length(length) => *length > 1 && matches!(axes.len(), 2 | 4),
     };
     is_batch.then_some(())
+}
+
+/// Whether the first axis says of how many images a tensor is: that of a batch, or of one image.
+fn counts_images(axes: &[Axis]) -> bool {
+    batch(axes).is_some() || (axes.len() > 1 && axes[0] == Axis::Length(1))
 }
 
 fn no_shape(name: &str) -> Diagnostic {

@@ -99,13 +99,15 @@ fn with_second(binary: Binary, number: f32) -> Option<Op> {
         Op::Activation(Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) })
     };
     Some(match binary {
+        Binary::Min if !number.is_nan() => clip(f32::NEG_INFINITY, number),
+        Binary::Max if !number.is_nan() => clip(number, f32::INFINITY),
+        // A constant that is not finite stays one, of which a warning tells.
+        _ if !number.is_finite() => return None,
         Binary::Add => rescale(1.0, number),
         Binary::Sub => rescale(1.0, -number),
         Binary::Mul => rescale(number, 0.0),
         // Exact for powers of two, else off by a rounding; where there is no such factor the quotient stays.
         Binary::Div if number.recip().is_normal() => rescale(number.recip(), 0.0),
-        Binary::Min if !number.is_nan() => clip(f32::NEG_INFINITY, number),
-        Binary::Max if !number.is_nan() => clip(number, f32::INFINITY),
         Binary::Pow if number == 1.0 => Op::Identity,
         Binary::Pow if number == 0.5 => Op::Activation(Activation::Sqrt),
         _ => return None,
@@ -115,7 +117,8 @@ fn with_second(binary: Binary, number: f32) -> Option<Op> {
 /// The same of `number` and a tensor.
 fn with_first(binary: Binary, number: f32) -> Option<Op> {
     match binary {
-        Binary::Sub => Some(rescale(-1.0, number)),
+        Binary::Sub if number.is_finite() => Some(rescale(-1.0, number)),
+        Binary::Sub => None,
         Binary::Div | Binary::Pow => None,
         _ => with_second(binary, number),
     }

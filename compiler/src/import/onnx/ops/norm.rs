@@ -1,8 +1,7 @@
 //! Batch normalisation, and the leaky ReLU whose slope is learnt.
 
-use frit_ir::diagnostic::codes;
 use frit_ir::ops::{BatchNorm, Prelu, Scalar};
-use frit_ir::{Diagnostic, Op, Shape, Weight};
+use frit_ir::{Op, Shape, Weight};
 use frit_passes::legality::training;
 
 use super::convolution::weight;
@@ -28,13 +27,6 @@ pub(super) fn batch_norm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<
     let mut weights = Vec::with_capacity(4);
     for (index, role) in [(1, "scale"), (2, "bias"), (3, "mean"), (4, "variance")] {
         let constant = call.weight(index, role)?;
-        if role == "variance"
-            && constant.iter().any(|value| value.float().is_some_and(|v| v + f64::from(epsilon) < 0.0))
-        {
-            let fault =
-                Diagnostic::error(codes::ONNX_NODE, "the variance is negative: its root is not a number");
-            return Err(Box::new(fault));
-        }
         let axes: Vec<usize> = (0..constant.dims.len()).collect();
         weights.push(weight(constant, &constant.dims, &axes, Shape::new(&constant.dims))?);
     }
