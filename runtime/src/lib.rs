@@ -12,6 +12,7 @@ pub mod call;
 pub mod code;
 pub mod cpu;
 pub mod error;
+pub mod file;
 pub mod gate;
 #[allow(unsafe_code)]
 pub mod load;
@@ -26,7 +27,7 @@ pub mod program;
 pub mod session;
 pub mod weights;
 
-pub use error::{LoadError, RunError};
+pub use error::{LoadError, Refusal, RunError};
 pub use model::Model;
 pub use program::Program;
 pub use session::Session;

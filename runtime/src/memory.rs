@@ -1,6 +1,10 @@
 //! Zeroed f32 memory on huge pages where the system gives them.
 
+use std::io::ErrorKind;
+
 use memmap2::MmapMut;
+
+use crate::error::Refusal;
 
 /// A huge page of x86-64; memory smaller than this is left on ordinary pages.
 const HUGE_PAGE: usize = 2 << 20;
@@ -19,11 +23,10 @@ impl Memory {
     ///
     /// # Errors
     /// The system has not that much memory.
-    pub fn zeroed(len: usize) -> std::io::Result<Memory> {
-        let bytes = len.checked_mul(4).ok_or(std::io::ErrorKind::OutOfMemory)?;
-        let is_huge = bytes >= HUGE_PAGE;
-        let room = if is_huge { bytes.next_multiple_of(HUGE_PAGE) + HUGE_PAGE } else { bytes.max(1) };
-        let map = MmapMut::map_anon(room)?;
+    pub fn zeroed(len: usize) -> Result<Memory, Refusal> {
+        let room = room(len).ok_or_else(|| refusal(len, ErrorKind::OutOfMemory.into()))?;
+        let map = MmapMut::map_anon(room).map_err(|reason| refusal(len, reason))?;
+        let is_huge = room > HUGE_PAGE;
         let mut skip = 0;
         if is_huge {
             skip = map.as_ptr().align_offset(HUGE_PAGE);
@@ -45,6 +48,19 @@ impl Memory {
     }
 }
 
+/// Bytes that are mapped for `len` values; none where they are more than can be counted.
+fn room(len: usize) -> Option<usize> {
+    let bytes = len.checked_mul(4)?;
+    if bytes < HUGE_PAGE {
+        return Some(bytes.max(1));
+    }
+    bytes.checked_next_multiple_of(HUGE_PAGE)?.checked_add(HUGE_PAGE)
+}
+
+fn refusal(len: usize, reason: std::io::Error) -> Refusal {
+    Refusal { what: format!("memory for {len} values"), reason }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +73,13 @@ mod tests {
             assert!(memory.values().iter().all(|&v| v == 0.0));
             let alignment = if len >= 1 << 19 { HUGE_PAGE } else { 4096 };
             assert_eq!(memory.values_mut().as_ptr().align_offset(alignment), 0);
+        }
+    }
+
+    #[test]
+    fn more_than_there_can_be_is_refused() {
+        for len in [usize::MAX, usize::MAX / 4, usize::MAX / 8] {
+            assert!(Memory::zeroed(len).unwrap_err().to_string().contains(&format!("memory for {len} values")));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 
+use crate::error::Refusal;
 use crate::gate::Gate;
 
 /// A function that every worker runs with its own number.
@@ -40,7 +41,7 @@ impl Pool {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn new(workers: usize) -> std::io::Result<Pool> {
+    pub fn new(workers: usize) -> Result<Pool, Refusal> {
         let shared = Arc::new(Shared {
             start: Gate::default(),
             done: Gate::default(),
@@ -53,7 +54,9 @@ impl Pool {
         for worker in 1..workers {
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("frit-{worker}"));
-            pool.threads.push(thread.spawn(move || work(&shared, worker as u32))?);
+            let started = thread.spawn(move || work(&shared, worker as u32));
+            let what = || format!("thread {} of {workers}", worker + 1);
+            pool.threads.push(started.map_err(|reason| Refusal { what: what(), reason })?);
         }
         Ok(pool)
     }

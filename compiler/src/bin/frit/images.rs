@@ -6,7 +6,7 @@ use frit_compiler::emit::metadata;
 use frit_compiler::import::{array, picture};
 use frit_ir::diagnostic::codes;
 use frit_ir::graph::Preprocess;
-use frit_ir::{Diagnostic, Faults, Graph, Op, Shape, Tensor};
+use frit_ir::{Diagnostic, Faults, Graph, Op, Shape, Tensor, memory};
 use frit_runtime::program::Metadata;
 use ndarray::Axis;
 
@@ -19,8 +19,8 @@ pub(crate) const SEED: u64 = 1;
 /// A batch of images.
 #[derive(Debug)]
 pub(crate) struct Images {
-    /// All of them, the batch first.
-    pub(crate) values: Tensor,
+    /// All of them, dense, one after the other.
+    pub(crate) values: Vec<f32>,
     /// Where each came from.
     pub(crate) names: Vec<String>,
 }
@@ -28,12 +28,7 @@ pub(crate) struct Images {
 impl Images {
     /// How many there are.
     pub(crate) fn batch(&self) -> usize {
-        self.values.len_of(Axis(0))
-    }
-
-    /// Their values, dense.
-    pub(crate) fn dense(&self) -> Vec<f32> {
-        self.values.iter().copied().collect()
+        self.names.len()
     }
 }
 
@@ -79,7 +74,8 @@ fn several(inputs: usize) -> Failure {
 pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Result<Images, Failure> {
     if files.is_empty() {
         console.note(&format!("no input was given: taking a random image of {} (seed {SEED})", input.shape));
-        return Ok(Images { values: input.seeded(1)?, names: vec![format!("seed {SEED}")] });
+        let values = joined(&[input.seeded(1)?])?;
+        return Ok(Images { values, names: vec![format!("seed {SEED}")] });
     }
     let mut parts = Vec::new();
     let mut names = Vec::new();
@@ -96,10 +92,15 @@ pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Resul
     if faults.has_errors() {
         return Err(faults.into());
     }
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    let values =
-        ndarray::concatenate(Axis(0), &views).expect("all files were read to the shape of the input");
-    Ok(Images { values, names })
+    Ok(Images { values: joined(&parts)?, names })
+}
+
+/// The values of all `parts`, in their order.
+fn joined(parts: &[Tensor]) -> Result<Vec<f32>, Diagnostic> {
+    let count = parts.iter().map(|part| part.len()).sum();
+    let mut values = memory::reserved(count, "all inputs")?;
+    parts.iter().for_each(|part| values.extend(part.iter().copied()));
+    Ok(values)
 }
 
 fn read_one(file: &Path, input: &Input) -> Result<Tensor, Faults> {
