@@ -34,7 +34,6 @@ use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::{Faults, Graph};
 use frit_passes::legality::Legal;
 use frit_passes::pipeline::{self, Optimised, Refusal};
-use frit_runtime::Refusal;
 use frit_runtime::artifact::{self, Contents};
 use frit_runtime::memory::Memory;
 use frit_runtime::program::Metadata;
@@ -131,8 +130,8 @@ impl Built {
 pub fn compile(graph: Graph, options: &Options) -> Result<Compiled, Faults> {
     let mut phases = Vec::new();
     let (optimised, plan, weights) = prepare(graph, options, &mut phases)?;
-    let mut program =
-        timed(&mut phases, "code", || emit::jit::emit(&plan, weights, &options.machine)).map_err(unemitted)?;
+    let mut program = timed(&mut phases, "code", || emit::jit::emit(&plan, weights, &options.machine))
+        .map_err(unemitted)?;
     describe(&mut program.metadata, &optimised.legal, options)?;
     let Optimised { legal, graph, warnings, reports } = optimised;
     Ok(Compiled { legal, optimised: graph, plan, program, warnings, phases, passes: reports })
@@ -167,7 +166,7 @@ fn prepare(
 ) -> Result<(Optimised, Plan, Memory), Faults> {
     let optimised = timed(phases, "legality and e-graph", || optimise(graph, options))?;
     let plan = timed(phases, "schedule", || schedule(&optimised.graph, options))?;
-    let weights = timed(phases, "packing", || plan.weights.pack()).map_err(|refusal| Faults::from(refused(&refusal)))?;
+    let weights = timed(phases, "packing", || plan.weights.pack()).map_err(|refusal| refused(&refusal))?;
     Ok((optimised, plan, weights))
 }
 
@@ -209,7 +208,7 @@ fn timed<T>(phases: &mut Vec<Phase>, name: &'static str, run: impl FnOnce() -> T
 }
 
 /// The diagnostic of something that the system does not give.
-pub fn refused(refusal: &Refusal) -> Diagnostic {
+pub fn refused(refusal: &frit_runtime::Refusal) -> Diagnostic {
     Diagnostic::error(codes::SYSTEM_REFUSES, refusal.to_string())
         .help("raise the limit (`ulimit -a` shows it), or ask for less: fewer threads, a smaller batch")
 }

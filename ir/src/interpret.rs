@@ -128,7 +128,8 @@ fn room<T>(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, kept: Kept) -> Resul
         }
     }
     if most > MAX_ALIVE {
-        let message = format!("to evaluate it, {most} values have to be in memory at once; the limit is {MAX_ALIVE}");
+        let message =
+            format!("to evaluate it, {most} values have to be in memory at once; the limit is {MAX_ALIVE}");
         return Err(Diagnostic::error(codes::LIMIT, message));
     }
     memory::room::<T>(most as usize, "the values of all layers that are needed at once")

@@ -79,7 +79,9 @@ mod tests {
     #[test]
     fn more_than_there_can_be_is_refused() {
         for len in [usize::MAX, usize::MAX / 4, usize::MAX / 8] {
-            assert!(Memory::zeroed(len).unwrap_err().to_string().contains(&format!("memory for {len} values")));
+            assert!(
+                Memory::zeroed(len).unwrap_err().to_string().contains(&format!("memory for {len} values"))
+            );
         }
     }
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use image::ImageFormat;
 
-use super::siblings::{archive, description, jpeg, listed, npy_header, photograph, png, replaced, safetensors, tensor};
+use super::siblings::{
+    archive, description, jpeg, listed, npy_header, photograph, png, replaced, safetensors, tensor,
+};
 use super::{Folder, TINY, nodes};
 
 /// Kilobytes of addresses that a command may have.
@@ -46,7 +48,11 @@ fn link(folder: &Folder, to: &str, name: &str) {
 
 /// A network of one convolution whose weights lie in `w.safetensors`.
 fn with_weights(folder: &Folder, weights: &[u8]) {
-    folder.write("w.json", description(r#"{"name": "c", "op": "conv2d", "filters": 1, "kernel": 1}"#).replace(r#"{"seed": 1}"#, r#""w.safetensors""#));
+    folder.write(
+        "w.json",
+        description(r#"{"name": "c", "op": "conv2d", "filters": 1, "kernel": 1}"#)
+            .replace(r#"{"seed": 1}"#, r#""w.safetensors""#),
+    );
     folder.write("w.safetensors", weights);
 }
 
@@ -55,7 +61,12 @@ const PICTURES: &[Kind] = &[
         name: "a PNG of 900 megapixels",
         make: |folder| folder.write("a.png", png(30_000, 30_000, 8, 2)),
         command: "run picture.json a.png",
-        says: &["FR0030", "a.png", "30000x30000 pixels take 2700000000 bytes", "the limit for a file of its size"],
+        says: &[
+            "FR0030",
+            "a.png",
+            "30000x30000 pixels take 2700000000 bytes",
+            "the limit for a file of its size",
+        ],
     },
     Kind {
         name: "a PNG of one bit a pixel",
@@ -122,7 +133,9 @@ const PICTURES: &[Kind] = &[
 const ARRAYS: &[Kind] = &[
     Kind {
         name: "an archive of zeros, a thousand times its size",
-        make: |folder| folder.write("a.npz", archive(&[("input.npy", npy_header("(1, 16, 16, 3)", false), 300 << 20)])),
+        make: |folder| {
+            folder.write("a.npz", archive(&[("input.npy", npy_header("(1, 16, 16, 3)", false), 300 << 20)]))
+        },
         command: "run tiny.json a.npz",
         says: &["FR0010", "input unpacks to", "bytes"],
     },
@@ -169,7 +182,9 @@ const ARRAYS: &[Kind] = &[
     },
     Kind {
         name: "an archive whose array says that it is larger",
-        make: |folder| folder.write("a.npz", archive(&[("input.npy", npy_header("(1000, 1000, 1000)", false), 0)])),
+        make: |folder| {
+            folder.write("a.npz", archive(&[("input.npy", npy_header("(1000, 1000, 1000)", false), 0)]))
+        },
         command: "run tiny.json a.npz",
         says: &["FR0030", "ends too early", "in the array input"],
     },
@@ -209,7 +224,8 @@ const WEIGHTS: &[Kind] = &[
     Kind {
         name: "weights with one tensor twice",
         make: |folder| {
-            let header = format!("{{{},{},{}}}", tensor("c.kernel", 0), tensor("c.bias", 4), tensor("c.bias", 8));
+            let header =
+                format!("{{{},{},{}}}", tensor("c.kernel", 0), tensor("c.bias", 4), tensor("c.bias", 8));
             with_weights(folder, &safetensors(&header, 12));
         },
         command: "check w.json",
@@ -233,7 +249,9 @@ const WEIGHTS: &[Kind] = &[
     Kind {
         name: "weights whose header is 40 MB of tensors",
         make: |folder| {
-            let tensors = listed(400_000, |index| format!(r#""{index:>50}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#));
+            let tensors = listed(400_000, |index| {
+                format!(r#""{index:>50}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#)
+            });
             with_weights(folder, &safetensors(&format!("{{{tensors}}}"), 0));
         },
         command: "check w.json",
@@ -242,7 +260,9 @@ const WEIGHTS: &[Kind] = &[
     Kind {
         name: "weights of 250,000 tensors that nobody needs",
         make: |folder| {
-            let tensors = listed(250_000, |index| format!(r#""{index}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#));
+            let tensors = listed(250_000, |index| {
+                format!(r#""{index}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#)
+            });
             with_weights(folder, &safetensors(&format!("{{{tensors}}}"), 0));
         },
         command: "check w.json",
@@ -299,7 +319,12 @@ const DESCRIPTIONS: &[Kind] = &[
     },
     Kind {
         name: "60 MB of empty lines",
-        make: |folder| folder.write("a.json", description("\"what\"").replace(", ", &",".to_owned()) + &"\n".repeat(60 << 20)),
+        make: |folder| {
+            folder.write(
+                "a.json",
+                description("\"what\"").replace(", ", &",".to_owned()) + &"\n".repeat(60 << 20),
+            )
+        },
         command: "check a.json",
         says: &["FR0005"],
     },
@@ -311,14 +336,20 @@ const DESCRIPTIONS: &[Kind] = &[
     },
     Kind {
         name: "a name of 60 MB",
-        make: |folder| folder.write("a.json", description(&format!(r#"{{"name": "{}", "op": "relu"}}"#, "n".repeat(60 << 20)))),
+        make: |folder| {
+            folder.write(
+                "a.json",
+                description(&format!(r#"{{"name": "{}", "op": "relu"}}"#, "n".repeat(60 << 20))),
+            )
+        },
         command: "check a.json",
         says: &["FR0010", "name has 62914560 bytes"],
     },
     Kind {
         name: "60,000 names of no layer",
         make: |folder| {
-            let layer = |index| format!(r#"{{"name": "layer{index}", "op": "relu", "inputs": ["loyer{index}"]}}"#);
+            let layer =
+                |index| format!(r#"{{"name": "layer{index}", "op": "relu", "inputs": ["loyer{index}"]}}"#);
             folder.write("a.json", description(&listed(60_000, layer)));
         },
         command: "check a.json",
@@ -326,7 +357,9 @@ const DESCRIPTIONS: &[Kind] = &[
     },
     Kind {
         name: "60,000 names of no op",
-        make: |folder| folder.write("a.json", description(&listed(60_000, |index| format!("\"conv{index}d\"")))),
+        make: |folder| {
+            folder.write("a.json", description(&listed(60_000, |index| format!("\"conv{index}d\""))))
+        },
         command: "check a.json",
         says: &["FR0005", "more errors are left out"],
     },
@@ -365,13 +398,17 @@ const SYSTEM: &[Kind] = &[
     },
     Kind {
         name: "a random input of 3.6 GB",
-        make: |folder| folder.write("a.json", description("\"relu\"").replace("[4, 4, 3]", "[10000, 30000, 3]")),
+        make: |folder| {
+            folder.write("a.json", description("\"relu\"").replace("[4, 4, 3]", "[10000, 30000, 3]"))
+        },
         command: "run a.json",
         says: &["FR0902", "the system refuses 3600000000 bytes of memory for 1 inputs"],
     },
     Kind {
         name: "a thousand random inputs of 4 MB",
-        make: |folder| folder.write("a.json", description("\"relu\"").replace("[4, 4, 3]", "[1000, 1000, 1]")),
+        make: |folder| {
+            folder.write("a.json", description("\"relu\"").replace("[4, 4, 3]", "[1000, 1000, 1]"))
+        },
         command: "verify a.json --samples 1000",
         says: &["FR0902", "1000 inputs"],
     },
@@ -433,7 +470,9 @@ fn what_is_no_file_is_refused_by_what_it_is() {
             with_pictures(&folder);
             make(&folder, name);
             let said = format!("it is {what}, not a file");
-            faults.extend(answer(&folder, command, &[code, &said]).err().map(|why| format!("{name} as {what}: {why}")));
+            faults.extend(
+                answer(&folder, command, &[code, &said]).err().map(|why| format!("{name} as {what}: {why}")),
+            );
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
@@ -482,11 +521,15 @@ fn answer(folder: &Folder, command: &str, says: &[&str]) -> Result<(), String> {
     let before = folder.names();
     let sizes = before.iter().filter_map(|name| std::fs::symlink_metadata(folder.path(name)).ok());
     let memory = MEMORY + (sizes.map(|found| found.len()).sum::<u64>() >> 10) as usize;
-    let limits = format!("ulimit -v {ADDRESSES}; ulimit -d {memory}; ulimit -t {SECONDS}; exec \"$0\" \"$@\"");
+    let limits =
+        format!("ulimit -v {ADDRESSES}; ulimit -d {memory}; ulimit -t {SECONDS}; exec \"$0\" \"$@\"");
     let mut ran = Command::new("sh");
     ran.args(["-c", &limits, env!("CARGO_BIN_EXE_frit")]).args(command.split(' '));
     let mut stderr = tempfile::tempfile().unwrap();
-    ran.current_dir(folder.path("")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.try_clone().unwrap());
+    ran.current_dir(folder.path(""))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(stderr.try_clone().unwrap());
     let started = Instant::now();
     let status = ended(&mut ran.spawn().unwrap(), started)?;
     let mut said = String::new();

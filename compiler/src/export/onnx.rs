@@ -43,7 +43,8 @@ const WEIGHT_BYTES: usize = (1 << 31) - (64 << 20);
 /// All faults of the graph's shapes; every layer that ONNX can't hold; weights without values, or of 2 GiB and more.
 pub fn write(graph: &Graph) -> Result<Vec<u8>, Faults> {
     // Before any of them is drawn or read.
-    let weights = graph.ids().flat_map(|id| &graph.node(id).weights).filter_map(|name| graph.weights.get(name));
+    let weights =
+        graph.ids().flat_map(|id| &graph.node(id).weights).filter_map(|name| graph.weights.get(name));
     let values = weights.filter_map(|weight| weight.shape.elements()).fold(0, usize::saturating_add);
     check_bytes(values.saturating_mul(4))?;
     let shapes = graph.shapes()?;

@@ -123,9 +123,8 @@ fn npy(reader: &mut impl Read, length: u64) -> Result<Tensor, Diagnostic> {
         let message = format!("an array of {shape:?} is larger than {} bytes", limits::ARRAY_BYTES);
         return Err(Diagnostic::error(codes::LIMIT, message));
     };
-    let misfit = |found: &str| {
-        unreadable(format!("an array of {shape:?} has {bytes} bytes, the file ends {found}"))
-    };
+    let misfit =
+        |found: &str| unreadable(format!("an array of {shape:?} has {bytes} bytes, the file ends {found}"));
     // Before there is memory for them: the header may say anything.
     match (begin as u64 + bytes).cmp(&length) {
         Ordering::Greater => return Err(misfit("too early")),

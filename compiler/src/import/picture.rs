@@ -9,7 +9,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::graph::Preprocess;
 use frit_ir::{Diagnostic, Faults, Shape, Tensor, memory};
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, GenericImageView, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
 use super::{limits, open, place};
 
@@ -72,7 +72,8 @@ impl Allowance {
         let needed = bytes * u64::from(width) * u64::from(height);
         if needed > self.bytes {
             let reason = format!("its {width}x{height} pixels take {needed} bytes");
-            let fault = unreadable(reason).note(format!("the limit for a file of its size is {}", self.bytes));
+            let fault =
+                unreadable(reason).note(format!("the limit for a file of its size is {}", self.bytes));
             return Err(fault.help("make it smaller: networks don't look at so many pixels"));
         }
         room(needed + WORK_BYTES * u64::from(width) * u64::from(height), "the picture")
@@ -82,7 +83,8 @@ impl Allowance {
     fn resizing(&self, width: u32, height: u32) -> Result<(), Diagnostic> {
         let needed = PASS_BYTES * u64::from(width) * u64::from(height);
         if needed > self.bytes.max(LEAST_PASS_BYTES) {
-            let reason = format!("to resize it from {width} pixels across to {height} down takes {needed} bytes");
+            let reason =
+                format!("to resize it from {width} pixels across to {height} down takes {needed} bytes");
             return Err(unreadable(reason).help("make it smaller first"));
         }
         room(needed, "resizing the picture")

@@ -40,7 +40,8 @@ pub(super) fn check_names(file: &[u8], start: u64) -> Result<(), String> {
         let [name, extra, comment] = [28, 30, 32].map(|at| usize::from(number(rest, at)));
         let Some(bytes) = rest[ENTRY_BYTES..].get(..name) else { break };
         if !names.insert(bytes) {
-            let shown: String = String::from_utf8_lossy(bytes).chars().take(super::limits::NAME_BYTES).collect();
+            let shown: String =
+                String::from_utf8_lossy(bytes).chars().take(super::limits::NAME_BYTES).collect();
             return Err(format!("{shown} stands in it twice"));
         }
         rest = rest.get(ENTRY_BYTES + name + extra + comment..).unwrap_or_default();

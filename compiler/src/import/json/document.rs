@@ -81,12 +81,17 @@ impl<'a> Document<'a> {
     pub(crate) fn parse(text: &'a str, file: &'a str) -> Result<Document<'a>, Diagnostic> {
         let root = serde_json::from_str::<&RawValue>(text).map_err(|error| syntax(&error, file))?;
         if values(text) > VALUES {
-            let fault = Diagnostic::error(codes::LIMIT, format!("the document has more than {VALUES} values"));
+            let fault =
+                Diagnostic::error(codes::LIMIT, format!("the document has more than {VALUES} values"));
             return Err(fault.in_file(Place { file: file.to_owned(), ..Place::default() }));
         }
         let mut mark = Mark { line: 1, column: 1 };
         let begins = text.as_bytes().chunks(BLOCK);
-        let marks = begins.map(|block| std::mem::replace(&mut mark, mark.behind(block))).collect();
+        let marks = begins.map(|block| {
+            let behind = mark.behind(block);
+            std::mem::replace(&mut mark, behind)
+        });
+        let marks = marks.collect();
         Ok(Document { text, file, marks, root })
     }
 
@@ -137,7 +142,13 @@ fn values(text: &str) -> usize {
     while let Some(byte) = bytes.next() {
         match byte {
             b',' | b'[' | b'{' => count += 1,
-            b'"' => while bytes.next().is_some_and(|byte| byte != b'"' && (byte != b'\\' || bytes.next().is_some())) {},
+            b'"' => {
+                while bytes
+                    .next()
+                    .is_some_and(|byte| byte != b'"' && (byte != b'\\' || bytes.next().is_some()))
+                {
+                }
+            }
             _ => {}
         }
     }
@@ -320,7 +331,8 @@ mod tests {
 
     #[test]
     fn places_are_those_of_the_text_in_any_block() {
-        let text = format!("[{}\n\"ä\", 1{}, 2]", " ".repeat(2 * BLOCK), "\n ä".replace('ä', " ").repeat(BLOCK));
+        let text =
+            format!("[{}\n\"ä\", 1{}, 2]", " ".repeat(2 * BLOCK), "\n ä".replace('ä', " ").repeat(BLOCK));
         let document = Document::parse(&text, "x").unwrap();
         let Ok(Content::Array(elements)) = document.root().content() else { panic!("not a list") };
         let place = |index: usize| {

@@ -89,8 +89,16 @@ mod tests {
 
     #[test]
     fn a_name_that_stands_twice_is_refused_however_it_is_spelled() {
-        refused(&format!("{{{},{}}}", tensor("a", 0, 4), tensor("a", 4, 8)), 2, "the tensor a stands in it twice");
-        refused(&format!("{{{},{}}}", tensor("a", 0, 4), tensor("\\u0061", 4, 8)), 2, "the tensor a stands in it twice");
+        refused(
+            &format!("{{{},{}}}", tensor("a", 0, 4), tensor("a", 4, 8)),
+            2,
+            "the tensor a stands in it twice",
+        );
+        refused(
+            &format!("{{{},{}}}", tensor("a", 0, 4), tensor("\\u0061", 4, 8)),
+            2,
+            "the tensor a stands in it twice",
+        );
     }
 
     #[test]

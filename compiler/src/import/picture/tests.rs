@@ -3,13 +3,7 @@ use image::Rgb;
 use super::*;
 
 fn plain() -> Preprocess {
-    Preprocess {
-        crop_center_square: true,
-        bicubic: true,
-        range: [0.0, 255.0],
-        mean: [0.0; 3],
-        std: [1.0; 3],
-    }
+    Preprocess { crop_center_square: true, bicubic: true, range: [0.0, 255.0], mean: [0.0; 3], std: [1.0; 3] }
 }
 
 fn prepared(picture: &RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Diagnostic> {
