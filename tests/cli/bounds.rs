@@ -438,7 +438,7 @@ const SYSTEM: &[Kind] = &[
             folder.write("long.onnx", nodes::file(&text));
         },
         command: "run long.onnx -o y.npz",
-        says: &["FR0301", "y.npz can't be written", "65532"],
+        says: &["FR0301", "y.npz can't be written", "65531"],
     },
 ];
 
