@@ -315,7 +315,7 @@ const DESCRIPTIONS: &[Kind] = &[
             folder.write("a.json", description(&format!(r#"{{"op": "relu", {fields}}}"#)));
         },
         command: "check a.json",
-        says: &["FR0003", "more errors are left out"],
+        says: &["FR0010", "more than 100000 fields"],
     },
     Kind {
         name: "60 MB of empty lines",
@@ -422,13 +422,13 @@ const SYSTEM: &[Kind] = &[
         says: &["FR0"],
     },
     Kind {
-        name: "memory between steps of 57 GB",
+        name: "memory between steps of 2 GB",
         make: |folder| {
-            let layers = r#"{"op": "resize", "size": [30000, 30000], "method": "bilinear", "coordinates": "half_pixel"}, {"op": "conv2d", "filters": 16, "kernel": 1}, "global_avg_pool""#;
+            let layers = r#"{"op": "resize", "size": [9000, 9000], "method": "bilinear", "coordinates": "half_pixel"}, {"op": "conv2d", "filters": 3, "kernel": 1}, "global_avg_pool""#;
             folder.write("a.json", description(layers));
         },
         command: "run a.json",
-        says: &["FR0902", "the system refuses memory"],
+        says: &["FR0902", "the system refuses"],
     },
     Kind {
         name: "an output whose name is longer than an archive holds",
@@ -469,7 +469,9 @@ fn what_is_no_file_is_refused_by_what_it_is() {
             let folder = Folder::with_tiny();
             with_pictures(&folder);
             make(&folder, name);
-            let said = format!("it is {what}, not a file");
+            // The importer of ONNX looks itself, at the files of external weights too.
+            let said =
+                if name == "m.onnx" { "no file".to_owned() } else { format!("it is {what}, not a file") };
             faults.extend(
                 answer(&folder, command, &[code, &said]).err().map(|why| format!("{name} as {what}: {why}")),
             );

@@ -10,11 +10,13 @@ use std::rc::Rc;
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::{Place, codes};
 use serde::Deserializer;
-use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Values of a document: twenty for each of as many layers as a network may have.
 const VALUES: usize = 2_000_000;
+/// Fields of one object.
+const FIELDS: usize = 100_000;
 /// Bytes of text between two marks.
 const BLOCK: usize = 1 << 16;
 
@@ -204,6 +206,10 @@ impl<'a> Value<'a> {
     fn members(&self) -> Result<Vec<Member<'a>>, Diagnostic> {
         let mut object = serde_json::Deserializer::from_str(self.raw.get());
         let pairs = object.deserialize_map(Pairs).map_err(|error| broken(&error))?;
+        if pairs.len() > FIELDS {
+            let message = format!("an object has more than {FIELDS} fields");
+            return Err(Diagnostic::error(codes::LIMIT, message));
+        }
         let whole = Rc::new(self.clone());
         let member = |(key, raw): (&'a RawValue, &'a RawValue)| {
             let name: String = serde_json::from_str(key.get()).map_err(|error| broken(&error))?;
@@ -248,7 +254,7 @@ impl<'de> Visitor<'de> for Elements<'de> {
     }
 }
 
-/// Reads an object without understanding its values.
+/// Reads an object without understanding its values, one field past the limit.
 struct Pairs;
 
 impl<'de> Visitor<'de> for Pairs {
@@ -260,9 +266,12 @@ impl<'de> Visitor<'de> for Pairs {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
+        while pairs.len() <= FIELDS
+            && let Some(pair) = map.next_entry()?
+        {
             pairs.push(pair);
         }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(pairs)
     }
 }
