@@ -112,7 +112,8 @@ mod tests {
         let array = |name| [Array { name, shape: &shape, values: &[1.0] }];
         let mut reader = NpzReader::new(Cursor::new(written(&array(&long)))).unwrap();
         assert_eq!(reader.names().unwrap(), [long.as_str()]);
-        let error = write(Cursor::new(Vec::new()), &array(&(long + "n"))).unwrap_err();
+        let longer = format!("{long}n");
+        let error = write(Cursor::new(Vec::new()), &array(&longer)).unwrap_err();
         assert!(error.to_string().contains("65532 bytes"), "{error}");
     }
 
