@@ -6,6 +6,8 @@
 mod artifacts;
 #[path = "cli/bad.rs"]
 mod bad;
+#[path = "cli/bounds.rs"]
+mod bounds;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/foreseen.rs"]
@@ -22,6 +24,8 @@ mod outcomes;
 mod repairs;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/siblings.rs"]
+mod siblings;
 #[path = "cli/usage.rs"]
 mod usage;
 

@@ -16,7 +16,7 @@ use crate::prove::Proved;
 use crate::vector::Program;
 use crate::{driver, machine};
 
-/// Why a plan could not be turned into code: always a fault of frit, or a machine without memory.
+/// Why a plan could not be turned into code: a fault of frit, or a system that refuses memory.
 #[derive(Debug)]
 pub enum EmitError {
     /// The target's description is not accepted.
@@ -41,6 +41,19 @@ impl std::fmt::Display for EmitError {
             EmitError::Module(error) => write!(f, "the code generator refuses a function: {error}"),
             EmitError::Wide { kernel, reason } => write!(f, "kernel {kernel} has no wide form: {reason}"),
             EmitError::Link(error) => error.fmt(f),
+        }
+    }
+}
+
+impl EmitError {
+    /// Whether the system has refused memory, or to execute what is in it.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            // The backend's own errors are those of `mmap` and `mprotect`: frit hands over code and no symbols.
+            EmitError::Module(error) => {
+                matches!(**error, ModuleError::Allocation { .. } | ModuleError::Backend(_))
+            }
+            EmitError::Target(_) | EmitError::Wide { .. } | EmitError::Link(_) => false,
         }
     }
 }

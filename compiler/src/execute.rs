@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::{Diagnostic, Faults, Graph};
+use frit_ir::{Diagnostic, Faults, Graph, memory};
 use frit_runtime::program::Border;
 use frit_runtime::{LoadError, Model, RunError, Session};
 
@@ -138,7 +138,7 @@ impl Execution {
     /// Runs a batch of images and returns the outputs in order, each dense with the batch first.
     ///
     /// # Errors
-    /// Inputs of another number or length than the network takes.
+    /// Inputs of another number or length than the network takes; the system has no memory for the outputs.
     pub fn run(&mut self, inputs: &[&[f32]], batch: usize) -> Result<&[Vec<f32>], Faults> {
         self.with_outputs(batch, |session, outputs| session.run(inputs, outputs, batch))?;
         Ok(&self.outputs)
@@ -160,9 +160,10 @@ impl Execution {
         run: impl FnOnce(&mut Session, &mut [&mut [f32]]) -> Result<T, RunError>,
     ) -> Result<T, Faults> {
         for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
-            let length = elements.checked_mul(batch).ok_or_else(|| {
-                Diagnostic::error(codes::INPUT_SHAPE, format!("a batch of {batch} images is too large"))
-            })?;
+            let length = elements.saturating_mul(batch);
+            if values.capacity() < length {
+                *values = memory::reserved(length, &format!("the outputs of {batch} images"))?;
+            }
             values.resize(length, 0.0);
         }
         let mut outputs: Vec<&mut [f32]> = self.outputs.iter_mut().map(Vec::as_mut_slice).collect();
@@ -202,7 +203,7 @@ pub fn refused(error: &LoadError) -> Faults {
             let help = "compile the model again, for what this CPU has";
             fault(codes::ARTIFACT_CPU).help_flag(help, "--target native", "where it is compiled on this CPU")
         }
-        LoadError::System(_) => fault(codes::INTERNAL),
+        LoadError::Refused(refusal) => crate::refused(refusal),
     };
     fault.into()
 }

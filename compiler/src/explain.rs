@@ -123,6 +123,7 @@ const TEXTS: &[(u16, &str)] = &[
     (406, include_str!("explain/FR0406.md")),
     (407, include_str!("explain/FR0407.md")),
     (901, include_str!("explain/FR0901.md")),
+    (902, include_str!("explain/FR0902.md")),
 ];
 
 #[cfg(test)]

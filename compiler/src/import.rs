@@ -32,6 +32,7 @@ use std::str::FromStr;
 
 use frit_ir::diagnostic::{Place, codes};
 use frit_ir::{Diagnostic, Faults, Graph, Preprocess};
+use frit_runtime::file;
 
 /// Where a description comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -150,9 +151,9 @@ fn described(
     json::read(&text, source)
 }
 
-/// The file, open for reading.
+/// The file, open for reading; what is none is refused.
 fn open(path: &Path) -> Result<File, Diagnostic> {
-    File::open(path).map_err(|error| {
+    file::open(path).map_err(|error| {
         Diagnostic::error(codes::FILE_UNREADABLE, format!("the file can't be read: {error}"))
     })
 }

@@ -42,6 +42,7 @@ use frit_runtime::artifact::{self, Contents};
 use frit_runtime::memory::Memory;
 use frit_runtime::program::Metadata;
 
+use emit::EmitError;
 use emit::link::Image;
 use machine::Machine;
 use plan::Way;
@@ -139,8 +140,8 @@ impl Built {
 pub fn compile(graph: Graph, options: &Options) -> Result<Compiled, Faults> {
     let mut phases = Vec::new();
     let (optimised, plan, weights) = prepare(graph, options, &mut phases)?;
-    let mut program =
-        timed(&mut phases, "code", || emit::jit::emit(&plan, weights, &options.machine)).map_err(internal)?;
+    let mut program = timed(&mut phases, "code", || emit::jit::emit(&plan, weights, &options.machine))
+        .map_err(unemitted)?;
     describe(&mut program.metadata, &optimised.legal, options)?;
     let Optimised { legal, graph, warnings, reports } = optimised;
     Ok(Compiled { legal, optimised: graph, plan, program, warnings, phases, passes: reports })
@@ -160,7 +161,7 @@ pub fn build(
     let (optimised, plan, weights) = prepare(graph, options, &mut phases)?;
     progress(phases.len(), phases.len() + 1);
     let image = timed(&mut phases, "code", || emit::object::image(&plan, &options.machine));
-    let image = image.map_err(internal)?;
+    let image = image.map_err(unemitted)?;
     let mut metadata = emit::metadata::metadata(&plan, &options.machine);
     describe(&mut metadata, &optimised.legal, options)?;
     let Optimised { legal, warnings, .. } = optimised;
@@ -177,7 +178,7 @@ fn prepare(
     let ways = options.ways();
     let plan = timed(phases, "schedule", || schedule::schedule(&optimised.graph, &options.machine, ways))?;
     let plan = timed(phases, "proof", || prove::prove(plan))?;
-    let weights = timed(phases, "packing", || plan.weights.pack()).map_err(internal)?;
+    let weights = timed(phases, "packing", || plan.weights.pack()).map_err(|refusal| refused(&refusal))?;
     Ok((optimised, plan, weights))
 }
 
@@ -273,6 +274,14 @@ fn timed<T>(phases: &mut Vec<Phase>, name: &'static str, run: impl FnOnce() -> T
     result
 }
 
-fn internal(error: impl std::fmt::Display) -> Faults {
-    Diagnostic::error(codes::INTERNAL, error.to_string()).into()
+/// The diagnostic of something that the system does not give.
+pub fn refused(refusal: &frit_runtime::Refusal) -> Diagnostic {
+    Diagnostic::error(codes::SYSTEM_REFUSES, refusal.to_string())
+        .help("raise the limit (`ulimit -a` shows it), or ask for less: fewer threads, a smaller batch")
+}
+
+/// The fault of code that could not be made: frit's, unless the system lacks memory or executes nothing.
+fn unemitted(error: EmitError) -> Faults {
+    let code = if error.is_refusal() { codes::SYSTEM_REFUSES } else { codes::INTERNAL };
+    Diagnostic::error(code, error.to_string()).into()
 }

@@ -10,8 +10,9 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use frit_runtime::Refusal;
 use frit_runtime::memory::Memory;
 
 use crate::kernels::F32;
@@ -265,30 +266,57 @@ impl Packing {
         self.end * F32
     }
 
-    /// The packed values; all processors copy.
+    /// The packed values; all processors copy, as far as the system gives threads.
     ///
     /// # Errors
     /// The system refuses memory.
-    pub fn pack(&self) -> std::io::Result<Memory> {
+    pub fn pack(&self) -> Result<Memory, Refusal> {
         let mut memory = Memory::zeroed(self.end)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = self.end.div_ceil(workers).max(1);
-        std::thread::scope(|scope| {
-            let mut rest = memory.values_mut();
-            let mut begin = 0;
-            for parts in self.parts.chunk_by(|(a, _), (b, _)| a / share == b / share) {
-                let end = parts.last().map_or(begin, |(offset, source)| offset + source.len());
-                let (own, behind) = rest.split_at_mut(end - begin);
-                let first = begin;
-                scope.spawn(move || {
-                    for (offset, source) in parts {
-                        source.fill(&mut own[offset - first..][..source.len()]);
-                    }
-                });
-                (rest, begin) = (behind, end);
+        let shares = Mutex::new(self.shares(memory.values_mut(), workers));
+        let work = || {
+            while let Some(share) = shares.lock().ok().and_then(|mut shares| shares.pop()) {
+                share.fill();
             }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..workers {
+                // Without this thread the others have more to do.
+                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+            }
+            work();
         });
         Ok(memory)
+    }
+
+    /// `values` and the parts that fill them, in about as many shares as there are `workers`.
+    fn shares<'a>(&'a self, values: &'a mut [f32], workers: usize) -> Vec<Share<'a>> {
+        let length = self.end.div_ceil(workers).max(1);
+        let (mut rest, mut begin) = (values, 0);
+        let mut shares = Vec::new();
+        for parts in self.parts.chunk_by(|(a, _), (b, _)| a / length == b / length) {
+            let end = parts.last().map_or(begin, |(offset, source)| offset + source.len());
+            let (values, behind) = rest.split_at_mut(end - begin);
+            shares.push(Share { parts, begin, values });
+            (rest, begin) = (behind, end);
+        }
+        shares
+    }
+}
+
+/// Parts that follow one another, and their values.
+struct Share<'a> {
+    parts: &'a [(usize, Source)],
+    /// The offset of the first value.
+    begin: usize,
+    values: &'a mut [f32],
+}
+
+impl Share<'_> {
+    fn fill(self) {
+        for (offset, source) in self.parts {
+            source.fill(&mut self.values[offset - self.begin..][..source.len()]);
+        }
     }
 }
 

@@ -141,7 +141,8 @@ impl<'a> Prover<'a> {
         let unknown = || fault(format!("there is no {}", told(region)));
         let border = |borders: &[crate::plan::Border], index: usize| {
             let border = borders.get(index).ok_or_else(unknown)?;
-            let bytes = border.shape.iter().try_fold(crate::kernels::F32, |bytes, &axis| bytes.checked_mul(axis));
+            let bytes =
+                border.shape.iter().try_fold(crate::kernels::F32, |bytes, &axis| bytes.checked_mul(axis));
             bytes.ok_or_else(|| fault(format!("{} is too large to be counted", border.name)))
         };
         match region {

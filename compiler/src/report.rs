@@ -197,10 +197,8 @@ impl Listing {
 
 fn work(plan: &Plan, step: &crate::plan::Step) -> Work {
     // In the arena as a whole, which shows who shares memory with whom.
-    let place = |argument: &Argument| Argument {
-        offset: plan.begin(argument.region) + argument.offset,
-        ..*argument
-    };
+    let place =
+        |argument: &Argument| Argument { offset: plan.begin(argument.region) + argument.offset, ..*argument };
     let call = |call: &crate::plan::Call, bands: Option<usize>, halo: bool| Call {
         kernel: plan.kernels[call.kernel].name.clone(),
         items: call.items,

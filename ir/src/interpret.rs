@@ -6,6 +6,7 @@ use std::iter::Sum;
 use num_traits::Float;
 
 use crate::diagnostic::{Diagnostic, codes};
+use crate::memory;
 use crate::ops::{Activation, Binary, Epilogue, Op};
 use crate::tensor::{Shape, Tensor};
 use crate::{Faults, Graph, NodeId};
@@ -36,22 +37,10 @@ impl Number for f64 {
 /// Faults of the graph, a wrong number of inputs, an input of another shape, a join of two shapes, a weight that is missing,
 /// of another shape or without values.
 pub fn run<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<T>>, Faults> {
-    let mut users: BTreeMap<NodeId, usize> = BTreeMap::new();
-    for id in graph.ids() {
-        for operand in graph.operands(id) {
-            *users.entry(operand).or_default() += 1;
-        }
-    }
-    for &output in graph.outputs() {
-        *users.entry(output).or_default() += 1;
-    }
-    let mut values = walk(graph, inputs, |values, operands| {
-        for operand in operands {
-            let left = users.get_mut(operand).expect("an operand has a user");
-            *left -= 1;
-            if *left == 0 {
-                values.remove(operand);
-            }
+    let mut readers = Readers::of(graph);
+    let mut values = walk(graph, inputs, Kept::Needed, |values, operands| {
+        for operand in readers.done(operands) {
+            values.remove(&operand);
         }
     })?;
     let mut outputs = Vec::new();
@@ -70,7 +59,7 @@ pub fn run_all<T: Number>(
     graph: &Graph,
     inputs: &[Tensor<T>],
 ) -> Result<BTreeMap<NodeId, Tensor<T>>, Faults> {
-    walk(graph, inputs, |_, _| {})
+    walk(graph, inputs, Kept::All, |_, _| {})
 }
 
 fn unreached(graph: &Graph, id: NodeId) -> Faults {
@@ -79,9 +68,80 @@ fn unreached(graph: &Graph, id: NodeId) -> Faults {
 
 type Values<T> = BTreeMap<NodeId, Tensor<T>>;
 
+/// How many have yet to read each value.
+struct Readers(BTreeMap<NodeId, usize>);
+
+impl Readers {
+    /// All of them; the caller reads the outputs.
+    fn of(graph: &Graph) -> Readers {
+        let mut readers: BTreeMap<NodeId, usize> = BTreeMap::new();
+        let operands = graph.ids().flat_map(|id| graph.operands(id));
+        for value in operands.chain(graph.outputs().iter().copied()) {
+            *readers.entry(value).or_default() += 1;
+        }
+        Readers(readers)
+    }
+
+    /// One of them has read `operands`; returns those that nobody needs any more.
+    fn done(&mut self, operands: &[NodeId]) -> Vec<NodeId> {
+        let mut free = Vec::new();
+        for &operand in operands {
+            let left = self.0.get_mut(&operand).expect("an operand has a reader");
+            *left -= 1;
+            if *left == 0 {
+                free.push(operand);
+            }
+        }
+        free
+    }
+}
+
+/// Which values stay until the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Each until its last reader has it.
+    Needed,
+    All,
+}
+
+/// Copies of a layer's result that its evaluation makes, at most: the sums, in their shape, and what an epilogue makes.
+const COPIES: u64 = 3;
+
+/// Elements that are alive at once, at most: an evaluation that would end without memory is refused before it begins.
+///
+/// # Errors
+/// They are more than frit evaluates, or than the system has memory for.
+fn room<T>(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, kept: Kept) -> Result<(), Diagnostic> {
+    let elements = |id: &NodeId| shapes.get(id).and_then(Shape::elements).unwrap_or(0) as u64;
+    let mut readers = Readers::of(graph);
+    let (mut alive, mut most) = (0u64, 0u64);
+    for id in graph.topological() {
+        let operands = graph.operands(id);
+        let weights = graph.node(id).weights.iter().filter_map(|name| graph.weights.get(name));
+        let weights: u64 = weights.map(|weight| weight.shape.elements().unwrap_or(0) as u64).sum();
+        let read: u64 = operands.iter().map(elements).sum();
+        // What stands before a layer, a gate or a clamp, makes a copy of what it reads.
+        most = most.max(alive + COPIES * elements(&id) + read + 2 * weights);
+        alive += elements(&id);
+        if kept == Kept::Needed {
+            alive -= readers.done(&operands).iter().map(elements).sum::<u64>();
+        }
+    }
+    if most > MAX_ALIVE {
+        let message =
+            format!("to evaluate it, {most} values have to be in memory at once; the limit is {MAX_ALIVE}");
+        return Err(Diagnostic::error(codes::LIMIT, message));
+    }
+    memory::room::<T>(most as usize, "the values of all layers that are needed at once")
+}
+
+/// The most values that are evaluated at once.
+const MAX_ALIVE: u64 = 1 << 32;
+
 fn walk<T: Number>(
     graph: &Graph,
     inputs: &[Tensor<T>],
+    kept: Kept,
     mut after: impl FnMut(&mut Values<T>, &[NodeId]),
 ) -> Result<Values<T>, Faults> {
     let shapes = graph.shapes()?;
@@ -93,6 +153,7 @@ fn walk<T: Number>(
         faults.push(Diagnostic::error(codes::INPUT_SHAPE, message));
     }
     let (shapes, _) = faults.unless_errors(shapes)?;
+    room::<T>(graph, &shapes, kept)?;
     let mut inputs = inputs.iter();
     let mut values: Values<T> = BTreeMap::new();
     for id in graph.topological() {

@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod graph;
 pub mod infer;
 pub mod interpret;
+pub mod memory;
 pub mod noise;
 pub mod ops;
 pub mod provenance;

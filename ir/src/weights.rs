@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
+use crate::memory;
 use crate::noise::Noise;
 use crate::tensor::Shape;
 
@@ -51,15 +52,20 @@ impl Weights {
     /// The values of the weight `name`, read or drawn now where they are lent or seeded.
     ///
     /// # Errors
-    /// There is no such weight, or only its digest is known.
+    /// There is no such weight, only its digest is known, or the system has no memory for its values.
     pub fn values(&self, name: &str) -> Result<Arc<[f32]>, Diagnostic> {
         let weight = self
             .get(name)
             .ok_or_else(|| Diagnostic::error(codes::WEIGHT_MISSING, format!("there is no weight {name}")))?;
         match &weight.data {
             Data::Values(values) => Ok(Arc::clone(values)),
-            Data::Lent(lent) => Ok(lent.values()),
-            Data::Seeded(seed) => Ok(draw(*seed, name, &weight.shape)),
+            Data::Lent(lent) => {
+                // Values in another order than the file's are copied twice.
+                room(lent.len().saturating_mul(2), name).map(|()| lent.values())
+            }
+            Data::Seeded(seed) => {
+                room(weight.shape.elements().unwrap_or(0), name).map(|()| draw(*seed, name, &weight.shape))
+            }
             Data::Digest(_) => Err(Diagnostic::error(
                 codes::WEIGHT_MISSING,
                 format!("of the weight {name} only the digest is known, not its values"),
@@ -71,6 +77,11 @@ impl Weights {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Weight)> {
         self.0.iter().map(|(name, weight)| (name.as_str(), weight))
     }
+}
+
+/// Whether there is memory for `count` values of the weight `name`.
+fn room(count: usize, name: &str) -> Result<(), Diagnostic> {
+    memory::room::<f32>(count, &format!("the weight {name}"))
 }
 
 impl Weight {

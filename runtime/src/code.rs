@@ -8,6 +8,7 @@ use std::sync::Arc;
 use memmap2::MmapOptions;
 
 use crate::abi::Entry;
+use crate::error::Refusal;
 
 /// A kernel's address; how many arguments it takes is known to whoever compiled it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +50,12 @@ impl Code {
     /// # Safety
     /// The bytes must be position-independent code for this CPU whose entry is as [`Code::new`] says, and must not change for
     /// as long as any clone of the result lives.
-    pub unsafe fn mapped(file: &File, code: Range<usize>, entry: usize) -> std::io::Result<Code> {
+    pub unsafe fn mapped(file: &File, code: Range<usize>, entry: usize) -> Result<Code, Refusal> {
         assert!(entry < code.len(), "the entry lies inside of the code");
         // SAFETY: by this function's contract the bytes stay what they are.
-        let map = unsafe { MmapOptions::new().offset(code.start as u64).len(code.len()).map_exec(file)? };
+        let map = unsafe { MmapOptions::new().offset(code.start as u64).len(code.len()).map_exec(file) };
+        let what = || "to execute code of this file".to_owned();
+        let map = map.map_err(|reason| Refusal { what: what(), reason })?;
         let entry = map.as_ptr().wrapping_add(entry);
         // SAFETY: by this function's contract there is a function of this type; the map is the owner that keeps it.
         Ok(unsafe { Code::new(std::mem::transmute::<*const u8, Entry>(entry), Vec::new(), Arc::new(map)) })

@@ -38,9 +38,19 @@ pub enum LoadError {
     /// The code uses instructions that this CPU has not.
     #[error("this CPU lacks {}, which the program was compiled for", .0.join(", "))]
     MissingFeatures(Vec<String>),
-    /// The system gives no more memory or threads, or maps no code.
-    #[error("the system refuses memory or threads: {0}")]
-    System(#[from] std::io::Error),
+    /// The system gives no more memory or threads, or executes no code of the file.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Something that the system does not give.
+#[derive(Debug, Error)]
+#[error("the system refuses {what}: {reason}")]
+pub struct Refusal {
+    /// What was asked for, with how much of it.
+    pub what: String,
+    /// The system's words.
+    pub reason: std::io::Error,
 }
 
 /// Why a program can't be run.

@@ -12,6 +12,7 @@ pub mod call;
 pub mod code;
 pub mod cpu;
 pub mod error;
+pub mod file;
 pub mod gate;
 #[cfg(all(test, loom))]
 mod interleavings;
@@ -29,7 +30,7 @@ pub mod session;
 mod sync;
 pub mod weights;
 
-pub use error::{LoadError, RunError};
+pub use error::{LoadError, Refusal, RunError};
 pub use model::Model;
 pub use program::Program;
 pub use session::Session;

@@ -1,6 +1,5 @@
 //! Models out of files.
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::code::Code;
@@ -10,7 +9,7 @@ use crate::memory::Memory;
 use crate::model::Model;
 use crate::program::Program;
 use crate::weights::{MappedValues, Weights};
-use crate::{artifact, cpu};
+use crate::{artifact, cpu, file};
 
 /// On which pages the weights of a loaded model lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,7 +33,7 @@ impl Model {
     /// The file must have been written by frit and not been altered since, and must not be altered or truncated while the
     /// model lives. To load an artifact is to trust it like a program: the checksum finds damage, not malice.
     pub unsafe fn load(path: &Path, pages: Pages) -> Result<Model, LoadError> {
-        let file = File::open(path).map_err(LoadError::Unreadable)?;
+        let file = file::open(path).map_err(LoadError::Unreadable)?;
         let map = MappedFile::of(&file).map_err(LoadError::Unreadable)?;
         let artifact = artifact::decode(&map)?;
         cpu::check(&artifact.metadata.target.features)?;

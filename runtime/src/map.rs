@@ -6,6 +6,8 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
+use crate::file;
+
 /// A file's bytes. Whoever changes the file meanwhile changes the bytes; whoever truncates it ends the process.
 #[derive(Debug)]
 pub struct MappedFile(Mmap);
@@ -14,9 +16,9 @@ impl MappedFile {
     /// Maps the whole file.
     ///
     /// # Errors
-    /// The file can't be opened or mapped.
+    /// The file can't be opened or mapped, or is none: see [`file::open`].
     pub fn open(path: &Path) -> std::io::Result<MappedFile> {
-        MappedFile::of(&File::open(path)?)
+        MappedFile::of(&file::open(path)?)
     }
 
     /// Maps all of an open file.

@@ -1,11 +1,15 @@
 //! Zeroed f32 memory on huge pages where the system gives them.
 
+use std::io::ErrorKind;
+
 /// What holds the values.
 #[cfg(not(feature = "heap"))]
 type Block = memmap2::MmapMut;
 /// What holds the values: a block of the heap, of as many 32 bytes as they need, since valgrind sees where such a block ends.
 #[cfg(feature = "heap")]
 type Block = Vec<std::arch::x86_64::__m256>;
+
+use crate::error::Refusal;
 
 /// A huge page of x86-64; memory smaller than this is left on ordinary pages.
 #[cfg(not(feature = "heap"))]
@@ -25,9 +29,9 @@ impl Memory {
     ///
     /// # Errors
     /// The system has not that much memory.
-    pub fn zeroed(len: usize) -> std::io::Result<Memory> {
-        let bytes = len.checked_mul(4).ok_or(std::io::ErrorKind::OutOfMemory)?;
-        let (block, skip) = block(bytes)?;
+    pub fn zeroed(len: usize) -> Result<Memory, Refusal> {
+        let bytes = len.checked_mul(4).ok_or_else(|| refusal(len, ErrorKind::OutOfMemory.into()))?;
+        let (block, skip) = block(bytes).map_err(|reason| refusal(len, reason))?;
         Ok(Memory { block, skip, len })
     }
 
@@ -48,8 +52,11 @@ impl Memory {
 #[cfg(not(feature = "heap"))]
 fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
     let is_huge = bytes >= HUGE_PAGE;
-    let room = if is_huge { bytes.next_multiple_of(HUGE_PAGE) + HUGE_PAGE } else { bytes.max(1) };
-    let map = Block::map_anon(room)?;
+    let room = match is_huge {
+        true => bytes.checked_next_multiple_of(HUGE_PAGE).and_then(|room| room.checked_add(HUGE_PAGE)),
+        false => Some(bytes.max(1)),
+    };
+    let map = Block::map_anon(room.ok_or(ErrorKind::OutOfMemory)?)?;
     let mut skip = 0;
     if is_huge {
         skip = map.as_ptr().align_offset(HUGE_PAGE);
@@ -63,8 +70,12 @@ fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
 #[cfg(feature = "heap")]
 fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
     let lines = bytes.div_ceil(size_of::<std::arch::x86_64::__m256>());
-    let block = bytemuck::allocation::try_zeroed_vec(lines).map_err(|()| std::io::ErrorKind::OutOfMemory)?;
+    let block = bytemuck::allocation::try_zeroed_vec(lines).map_err(|()| ErrorKind::OutOfMemory)?;
     Ok((block, 0))
+}
+
+fn refusal(len: usize, reason: std::io::Error) -> Refusal {
+    Refusal { what: format!("memory for {len} values"), reason }
 }
 
 #[cfg(all(test, not(feature = "heap")))]
@@ -79,6 +90,15 @@ mod tests {
             assert!(memory.values().iter().all(|&v| v == 0.0));
             let alignment = if len >= 1 << 19 { HUGE_PAGE } else { 4096 };
             assert_eq!(memory.values_mut().as_ptr().align_offset(alignment), 0);
+        }
+    }
+
+    #[test]
+    fn more_than_there_can_be_is_refused() {
+        for len in [usize::MAX, usize::MAX / 4, usize::MAX / 8] {
+            assert!(
+                Memory::zeroed(len).unwrap_err().to_string().contains(&format!("memory for {len} values"))
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use crate::error::Refusal;
 use crate::gate::Gate;
 use crate::sync::{Arc, AtomicBool, AtomicU32, Builder, JoinHandle, Ordering, UnsafeCell};
 
@@ -37,7 +38,7 @@ impl Pool {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn new(workers: usize) -> std::io::Result<Pool> {
+    pub fn new(workers: usize) -> Result<Pool, Refusal> {
         let shared = Arc::new(Shared {
             start: Gate::default(),
             done: Gate::default(),
@@ -50,7 +51,9 @@ impl Pool {
         for worker in 1..workers {
             let shared = Arc::clone(&pool.shared);
             let thread = Builder::new().name(format!("frit-{worker}"));
-            pool.threads.push(thread.spawn(move || work(&shared, worker as u32))?);
+            let started = thread.spawn(move || work(&shared, worker as u32));
+            let what = || format!("thread {} of {workers}", worker + 1);
+            pool.threads.push(started.map_err(|reason| Refusal { what: what(), reason })?);
         }
         Ok(pool)
     }

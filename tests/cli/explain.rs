@@ -38,9 +38,14 @@ fn tensors(lines: &'static str) -> Vec<u8> {
     serialize(views, None).unwrap()
 }
 
-/// Codes whose example would need a file that no frit writes; their pages say so.
-const WITHOUT_EXAMPLE: [codes::Code; 4] =
-    [codes::NOT_EXPRESSIBLE, codes::ARTIFACT_VERSION, codes::ARTIFACT_INCONSISTENT, codes::INTERNAL];
+/// Codes whose example would need a file that no frit writes, or another system; their pages say so.
+const WITHOUT_EXAMPLE: [codes::Code; 5] = [
+    codes::NOT_EXPRESSIBLE,
+    codes::ARTIFACT_VERSION,
+    codes::ARTIFACT_INCONSISTENT,
+    codes::INTERNAL,
+    codes::SYSTEM_REFUSES,
+];
 
 /// What the last of these commands says on stderr. All are frit's but `truncate`, which cuts a file off.
 fn said(folder: &Folder, commands: &[&str]) -> String {

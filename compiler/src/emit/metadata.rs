@@ -55,9 +55,13 @@ fn told(plan: &Plan, step: &Step) -> program::Step {
 
 /// The byte behind the last that is touched of each region, in the order of the runtime's regions.
 fn reach(plan: &Proved) -> Vec<usize> {
-    let tensors = (0..plan.inputs.len()).map(Region::Input).chain((0..plan.outputs.len()).map(Region::Output));
+    let tensors =
+        (0..plan.inputs.len()).map(Region::Input).chain((0..plan.outputs.len()).map(Region::Output));
     let of = |region| plan.reach(region);
-    [of(Region::Weights), plan.arena_reach(), of(Region::Scratch)].into_iter().chain(tensors.map(of)).collect()
+    [of(Region::Weights), plan.arena_reach(), of(Region::Scratch)]
+        .into_iter()
+        .chain(tensors.map(of))
+        .collect()
 }
 
 /// What the source says beyond what is computed: `graph` as it came.

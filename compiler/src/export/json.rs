@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use frit_ir::ops::Input;
 use frit_ir::weights::Data;
-use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Preprocess, Shape};
+use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Preprocess, Shape, memory};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Serialize;
@@ -187,6 +187,9 @@ fn common_seed(graph: &Graph, roles: &BTreeMap<String, Place<'_>>) -> Option<u64
 
 /// All weights as a safetensors file.
 fn tensors(graph: &Graph, roles: &BTreeMap<String, Place<'_>>) -> Result<Vec<u8>, Faults> {
+    // Each value is there twice: as a tensor, and in the file.
+    let values = roles.values().filter_map(|place| place.shape.elements()).fold(0, usize::saturating_add);
+    memory::room::<[f32; 2]>(values, "the weights' file")?;
     let mut bytes: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
     for (name, place) in roles {
         let values: Arc<[f32]> = graph.weights.values(place.name)?;

@@ -16,7 +16,7 @@ mod tensors;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use frit_ir::{Faults, Graph, NodeId, Op, Shape};
+use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Shape};
 use prost::Message;
 
 use super::not_expressible;
@@ -42,6 +42,11 @@ const WEIGHT_BYTES: usize = (1 << 31) - (64 << 20);
 /// # Errors
 /// All faults of the graph's shapes; every layer that ONNX can't hold; weights without values, or of 2 GiB and more.
 pub fn write(graph: &Graph) -> Result<Vec<u8>, Faults> {
+    // Before any of them is drawn or read.
+    let weights =
+        graph.ids().flat_map(|id| &graph.node(id).weights).filter_map(|name| graph.weights.get(name));
+    let values = weights.filter_map(|weight| weight.shape.elements()).fold(0, usize::saturating_add);
+    check_bytes(values.saturating_mul(4))?;
     let shapes = graph.shapes()?;
     let mut writer = Writer { graph, tensors: Tensors::new(graph, shapes), nodes: Nodes::new(graph) };
     let (mut faults, mut missing) = (Faults::new(), BTreeSet::new());
@@ -57,11 +62,17 @@ pub fn write(graph: &Graph) -> Result<Vec<u8>, Faults> {
         return Err(faults);
     }
     let outputs = graph.outputs().iter().map(|&id| writer.output(id)).collect::<Vec<_>>();
-    if writer.nodes.weight_bytes() > WEIGHT_BYTES {
-        let message = "the weights have 2 GiB or more, which no ONNX file can hold";
-        return Err(not_expressible(message).into());
-    }
+    check_bytes(writer.nodes.weight_bytes())?;
     Ok(writer.model(outputs).encode_to_vec())
+}
+
+/// That a file can hold as many bytes of weights.
+fn check_bytes(weights: usize) -> Result<(), Diagnostic> {
+    if weights > WEIGHT_BYTES {
+        let message = "the weights have 2 GiB or more, which no ONNX file can hold";
+        return Err(not_expressible(message));
+    }
+    Ok(())
 }
 
 /// A file that is being written.

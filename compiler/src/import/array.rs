@@ -1,23 +1,30 @@
 //! Arrays as NumPy writes them, as inputs: `.npy` and `.npz`.
 
+mod directory;
+
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::Path;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::noise::Noise;
-use frit_ir::{Diagnostic, Faults, Shape, Tensor};
+use frit_ir::{Diagnostic, Faults, Shape, Tensor, memory};
+use frit_runtime::map::MappedFile;
 use ndarray::{IxDyn, ShapeBuilder};
 use ndarray_npy::npy::header::{Header, Layout};
 use zip::ZipArchive;
 
-use super::{limits, open, place};
+use super::{limits, place};
 
 /// The first bytes of a `.npy` file.
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Brackets in the header of a `.npy` file: a dictionary and a tuple have two pairs, and the parser recurses on each.
 const HEADER_BRACKETS: usize = 16;
+/// Bytes of all arrays that an archive of any size may hold: plain ones pack well.
+const LEAST_BYTES: u64 = 64 << 20;
+/// Bytes that are read at a time.
+const CHUNK: usize = 1 << 16;
 /// The array of an archive of several that is the input.
 const INPUT: &str = "input";
 
@@ -62,36 +69,50 @@ pub fn seeded(shape: &Shape, batch: usize, seed: u64) -> Result<Tensor, Faults> 
         let message = format!("{batch} inputs of {shape} are larger than {} bytes", limits::ARRAY_BYTES);
         return Err(Diagnostic::error(codes::LIMIT, message).into());
     };
+    let mut values = memory::reserved(elements, &format!("{batch} inputs of {shape}"))?;
     let mut noise = Noise::new(seed);
-    let values = std::iter::repeat_with(|| noise.normal() as f32).take(elements).collect();
+    values.extend(std::iter::repeat_with(|| noise.normal() as f32).take(elements));
     tensor(&batched(batch, shape), values).map_err(Faults::from)
 }
 
 fn read(path: &Path) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
-    let mut file = BufReader::new(open(path).map_err(|fault| unreadable(fault.message))?);
+    let file = MappedFile::open(path).map_err(|error| unreadable(error.to_string()))?;
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
-        return members(file);
+        return members(&file);
     }
-    Ok(BTreeMap::from([(INPUT.to_owned(), npy(&mut file)?)]))
+    Ok(BTreeMap::from([(INPUT.to_owned(), npy(&mut &*file, file.len() as u64)?)]))
 }
 
 /// The arrays of an archive, by name without `.npy`.
-fn members(file: BufReader<File>) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
-    let damaged = |error: zip::result::ZipError| unreadable(format!("no complete .npz: {error}"));
-    let mut archive = ZipArchive::new(file).map_err(damaged)?;
+fn members(file: &[u8]) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
+    let damaged = |reason: String| unreadable(format!("no complete .npz: {reason}"));
+    directory::check(file).map_err(damaged)?;
+    let mut archive = ZipArchive::new(Cursor::new(file)).map_err(|error| damaged(error.to_string()))?;
+    directory::check_names(file, archive.central_directory_start()).map_err(damaged)?;
+    let mut left = (file.len() as u64).saturating_mul(limits::UNPACKED).max(LEAST_BYTES);
     let mut arrays = BTreeMap::new();
     for index in 0..archive.len() {
-        let mut member = archive.by_index(index).map_err(damaged)?;
-        let name = member.name().trim_end_matches(".npy").to_owned();
-        let array = npy(&mut member).map_err(|fault| fault.note(format!("in the array {name}")))?;
-        arrays.insert(name, array);
+        let mut member = archive.by_index(index).map_err(|error| damaged(error.to_string()))?;
+        let size = member.size();
+        let name = member.name().strip_suffix(".npy").unwrap_or(member.name()).to_owned();
+        let shown: String = name.chars().take(limits::NAME_BYTES).collect();
+        let Some(rest) = left.checked_sub(size) else {
+            let message = "the arrays are larger than a file of this size may hold";
+            let fault = Diagnostic::error(codes::LIMIT, message);
+            return Err(fault.note(format!("{shown} unpacks to {size} bytes of the {left} that are left")));
+        };
+        left = rest;
+        let array = npy(&mut member, size).map_err(|fault| fault.note(format!("in the array {shown}")))?;
+        if arrays.insert(name, array).is_some() {
+            return Err(damaged(format!("{shown} stands in it twice, with .npy and without")));
+        }
     }
     Ok(arrays)
 }
 
-/// The array that `reader` holds from its first byte to its last.
-fn npy(reader: &mut impl Read) -> Result<Tensor, Diagnostic> {
-    let Header { type_descriptor, layout, shape } = header(reader)?;
+/// The array that `reader` holds from its first byte to its last, of which there are `length`.
+fn npy(reader: &mut impl Read, length: u64) -> Result<Tensor, Diagnostic> {
+    let (Header { type_descriptor, layout, shape }, begin) = header(reader)?;
     let kind = type_descriptor.to_string();
     if kind != "'<f4'" {
         let fault = Diagnostic::error(codes::INPUT_SHAPE, format!("an input is f32 ('<f4'), not {kind}"));
@@ -102,26 +123,48 @@ fn npy(reader: &mut impl Read) -> Result<Tensor, Diagnostic> {
         let message = format!("an array of {shape:?} is larger than {} bytes", limits::ARRAY_BYTES);
         return Err(Diagnostic::error(codes::LIMIT, message));
     };
-    let mut data = Vec::new();
-    reader.take(bytes + 1).read_to_end(&mut data).map_err(|error| unreadable(error.to_string()))?;
-    if data.len() as u64 != bytes {
-        let found = if (data.len() as u64) < bytes { "too early" } else { "too late" };
-        return Err(unreadable(format!("an array of {shape:?} has {bytes} bytes, the file ends {found}")));
+    let misfit =
+        |found: &str| unreadable(format!("an array of {shape:?} has {bytes} bytes, the file ends {found}"));
+    // Before there is memory for them: the header may say anything.
+    match (begin as u64 + bytes).cmp(&length) {
+        Ordering::Greater => return Err(misfit("too early")),
+        Ordering::Less => return Err(misfit("too late")),
+        Ordering::Equal => {}
     }
-    let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    let values = data.chunks_exact(4).map(value).collect();
+    let values = values(reader, bytes as usize / 4)?.ok_or_else(|| misfit("too early"))?;
     match layout {
         Layout::Standard => tensor(&shape, values),
         Layout::Fortran => {
+            let mut turned = memory::reserved(values.len(), "an array")?;
             let array = Tensor::from_shape_vec(IxDyn(&shape).f(), values);
-            let array = array.map_err(|error| unreadable(error.to_string()))?;
-            tensor(&shape, array.iter().copied().collect())
+            turned.extend(array.map_err(|error| unreadable(error.to_string()))?.iter().copied());
+            tensor(&shape, turned)
         }
     }
 }
 
-/// The header of a `.npy`, which is kept from the parser where it is long or deep.
-fn header(reader: &mut impl Read) -> Result<Header, Diagnostic> {
+/// The next `count` values of `reader`; none where it ends before. A packed one is read to its end, where its checksum is
+/// compared.
+fn values(reader: &mut impl Read, count: usize) -> Result<Option<Vec<f32>>, Diagnostic> {
+    let mut values = memory::reserved(count, "an array")?;
+    let mut chunk = vec![0; CHUNK];
+    while values.len() < count {
+        let part = &mut chunk[..CHUNK.min(4 * (count - values.len()))];
+        match reader.read_exact(part) {
+            Ok(()) => values.extend(part.as_chunks().0.iter().copied().map(f32::from_le_bytes)),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(unreadable(error.to_string())),
+        }
+    }
+    match reader.read(&mut chunk[..1]) {
+        Ok(0) => Ok(Some(values)),
+        Ok(_) => Err(unreadable("there is more than its size says".to_owned())),
+        Err(error) => Err(unreadable(error.to_string())),
+    }
+}
+
+/// The header of a `.npy`, and how many bytes it has; it is kept from the parser where it is long or deep.
+fn header(reader: &mut impl Read) -> Result<(Header, usize), Diagnostic> {
     let mut start = [0; 12];
     let ended = |error: std::io::Error| unreadable(format!("no complete .npy: {error}"));
     reader.read_exact(&mut start[..10]).map_err(ended)?;
@@ -144,7 +187,8 @@ fn header(reader: &mut impl Read) -> Result<Header, Diagnostic> {
     if bytes[prefix..].iter().filter(|byte| b"([{".contains(byte)).count() > HEADER_BRACKETS {
         return Err(unreadable("its header is no .npy header".to_owned()));
     }
-    Header::from_reader(&mut bytes.as_slice()).map_err(|error| unreadable(error.to_string()))
+    let header = Header::from_reader(&mut bytes.as_slice()).map_err(|error| unreadable(error.to_string()))?;
+    Ok((header, bytes.len()))
 }
 
 /// `array`, if it is a batch of `shape`, or one image of it.

@@ -13,6 +13,7 @@ mod schema;
 mod section;
 pub(crate) mod squeeze;
 mod stages;
+mod tensors;
 mod weights;
 pub(super) mod window;
 

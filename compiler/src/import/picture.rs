@@ -1,49 +1,125 @@
 //! Pictures as inputs: `.png` and `.jpg`, cropped, resized and normalised as the model says.
 
-use std::io::BufReader;
+mod ending;
+
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::graph::Preprocess;
-use frit_ir::{Diagnostic, Faults, Shape, Tensor};
+use frit_ir::{Diagnostic, Faults, Shape, Tensor, memory};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
 use super::{limits, open, place};
+
+/// Bytes of a picture's file.
+const FILE_BYTES: u64 = 512 << 20;
+/// Bytes of a decoded picture, as RGB at least, that a file of any size may have: a plain one packs well.
+const LEAST_BYTES: u64 = 64 << 20;
+/// How many times as large as its file a picture may be: photographs that are packed hard stay below.
+const UNPACKED: u64 = 32;
+/// Bytes that a decoder may take for a pixel beside the picture: the coefficients of three components of a JPEG, padded.
+const WORK_BYTES: u64 = 8;
+/// Bytes of a pixel between the two passes of resizing: four f32 values.
+const PASS_BYTES: u64 = 16;
+/// Bytes of all these pixels, which the model's height and the picture's width decide.
+const LEAST_PASS_BYTES: u64 = 160 << 20;
 
 /// The picture in the file `path` as an image for a model that takes `shape`: a tensor `[1, height, width, 3]`, or `[1, 3, height,
 /// width]` where the model has its channels first. Transparency is left out; a photograph that was taken sideways is turned
 /// upright.
 ///
 /// # Errors
-/// The file can't be read, is no picture, or is too large; `shape` is no map of 3 channels.
+/// The file can't be read, is no picture, is cut off, or is too large; `shape` is no map of 3 channels.
 pub fn load(path: &Path, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Faults> {
     let named = |fault: Diagnostic| Faults::from(fault.in_file(place(&path.display().to_string())));
-    let picture = decode(path).map_err(named)?;
-    prepare(picture.into_rgb8(), preprocess, shape).map_err(named)
+    let file = read(path).map_err(named)?;
+    let allowed = Allowance::of(&file);
+    let picture = decode(&file, &allowed).map_err(named)?;
+    drop(file);
+    prepare(&picture, preprocess, shape, &allowed).map_err(named)
 }
 
-fn decode(path: &Path) -> Result<DynamicImage, Diagnostic> {
-    let unreadable = |reason: String| {
-        Diagnostic::error(codes::INPUT_UNREADABLE, "this is no picture that can be read").note(reason)
-    };
+fn unreadable(reason: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::error(codes::INPUT_UNREADABLE, "this is no picture that can be read").note(reason.to_string())
+}
+
+/// All of the file.
+fn read(path: &Path) -> Result<Vec<u8>, Diagnostic> {
     let file = open(path).map_err(|fault| unreadable(fault.message))?;
-    let reader = ImageReader::new(BufReader::new(file)).with_guessed_format();
-    let mut reader = reader.map_err(|error| unreadable(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES {
+        return Err(unreadable(format!("the file has more than {FILE_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// What a picture may take, by the size of its file.
+struct Allowance {
+    bytes: u64,
+}
+
+impl Allowance {
+    fn of(file: &[u8]) -> Allowance {
+        let unpacked = (file.len() as u64).saturating_mul(UNPACKED);
+        Allowance { bytes: unpacked.clamp(LEAST_BYTES, limits::PICTURE_BYTES) }
+    }
+
+    /// Whether a picture of these pixels, of `bytes` each, may be decoded, and there is memory for that.
+    fn picture(&self, (width, height): (u32, u32), bytes: u64) -> Result<(), Diagnostic> {
+        let needed = bytes * u64::from(width) * u64::from(height);
+        if needed > self.bytes {
+            let reason = format!("its {width}x{height} pixels take {needed} bytes");
+            let fault =
+                unreadable(reason).note(format!("the limit for a file of its size is {}", self.bytes));
+            return Err(fault.help("make it smaller: networks don't look at so many pixels"));
+        }
+        room(needed + WORK_BYTES * u64::from(width) * u64::from(height), "the picture")
+    }
+
+    /// Whether it may be resized from this width to this height.
+    fn resizing(&self, width: u32, height: u32) -> Result<(), Diagnostic> {
+        let needed = PASS_BYTES * u64::from(width) * u64::from(height);
+        if needed > self.bytes.max(LEAST_PASS_BYTES) {
+            let reason =
+                format!("to resize it from {width} pixels across to {height} down takes {needed} bytes");
+            return Err(unreadable(reason).help("make it smaller first"));
+        }
+        room(needed, "resizing the picture")
+    }
+}
+
+/// Whether there is memory for that: the decoder does not ask.
+fn room(bytes: u64, what: &str) -> Result<(), Diagnostic> {
+    memory::room::<u8>(usize::try_from(bytes).unwrap_or(usize::MAX), what)
+}
+
+fn decode(file: &[u8], allowed: &Allowance) -> Result<RgbImage, Diagnostic> {
+    ending::check(file).map_err(unreadable)?;
+    let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(unreadable)?;
     let mut limits = Limits::no_limits();
     limits.max_image_width = Some(limits::PICTURE_SIDE);
     limits.max_image_height = Some(limits::PICTURE_SIDE);
-    limits.max_alloc = Some(limits::PICTURE_BYTES);
+    limits.max_alloc = Some(allowed.bytes);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|error| unreadable(error.to_string()))?;
-    let turn = decoder.orientation().map_err(|error| unreadable(error.to_string()))?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| unreadable(error.to_string()))?;
+    let mut decoder = reader.into_decoder().map_err(unreadable)?;
+    let pixel = u64::from(decoder.color_type().bytes_per_pixel());
+    allowed.picture(decoder.dimensions(), pixel.max(3))?;
+    let turn = decoder.orientation().map_err(unreadable)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
     picture.apply_orientation(turn);
-    Ok(picture)
+    Ok(picture.into_rgb8())
 }
 
 /// Crops, resizes and normalises, in this order.
-fn prepare(picture: RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Diagnostic> {
+fn prepare(
+    picture: &RgbImage,
+    preprocess: &Preprocess,
+    shape: &Shape,
+    allowed: &Allowance,
+) -> Result<Tensor, Diagnostic> {
     let sides = match shape.axes() {
         [height, width, 3] | [3, height, width] => {
             u32::try_from(*height).ok().zip(u32::try_from(*width).ok())
@@ -55,20 +131,26 @@ fn prepare(picture: RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<
         let message = "a picture becomes a map of 3 channels, which this model does not take";
         return Err(Diagnostic::error(codes::INPUT_SHAPE, message).note(format!("it takes {shape}")));
     };
-    let square = if preprocess.crop_center_square { center_square(&picture) } else { picture };
-    let filter = if preprocess.bicubic { FilterType::CatmullRom } else { FilterType::Triangle };
-    let sized = if square.dimensions() == (width, height) {
-        square
-    } else {
-        imageops::resize(&square, width, height, filter)
+    let (left, top, across, down) = match preprocess.crop_center_square {
+        true => center_square(picture),
+        false => (0, 0, picture.width(), picture.height()),
     };
+    allowed.resizing(across, height)?;
     let axes = [1, height as usize, width as usize, 3];
-    let values = sized
-        .into_raw()
-        .into_iter()
-        .enumerate()
-        .map(|(index, byte)| normal(f32::from(byte), index % 3, preprocess));
-    let tensor = Tensor::from_shape_vec(axes.as_slice(), values.collect())
+    let count = axes.iter().product::<usize>();
+    if count as u64 > limits::ARRAY_BYTES / 4 {
+        let message = format!("an input of {shape} is larger than {} bytes", limits::ARRAY_BYTES);
+        return Err(Diagnostic::error(codes::LIMIT, message));
+    }
+    let mut values = memory::reserved(count, "the picture as an input")?;
+    // The resized picture is bytes, a quarter of the values.
+    memory::room::<u8>(count, "the resized picture")?;
+    let part = imageops::crop_imm(picture, left, top, across, down);
+    let filter = if preprocess.bicubic { FilterType::CatmullRom } else { FilterType::Triangle };
+    let sized = imageops::resize(&*part, width, height, filter);
+    let bytes = sized.as_raw().iter().enumerate();
+    values.extend(bytes.map(|(index, &byte)| normal(f32::from(byte), index % 3, preprocess)));
+    let tensor = Tensor::from_shape_vec(axes.as_slice(), values)
         .map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()))?;
     if shape.channels() == 3 {
         return Ok(tensor);
@@ -77,11 +159,11 @@ fn prepare(picture: RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<
     Ok(channels_first.as_standard_layout().into_owned())
 }
 
-/// The largest square in the middle; where it can't be exact, it is half a pixel up or left.
-fn center_square(picture: &RgbImage) -> RgbImage {
+/// Left, top, width and height of the largest square in the middle; where it can't be exact, it is half a pixel up or left.
+fn center_square(picture: &RgbImage) -> (u32, u32, u32, u32) {
     let (width, height) = picture.dimensions();
     let side = width.min(height);
-    imageops::crop_imm(picture, (width - side) / 2, (height - side) / 2, side, side).to_image()
+    ((width - side) / 2, (height - side) / 2, side, side)
 }
 
 /// A byte of a channel as the model takes it.
@@ -92,108 +174,4 @@ fn normal(byte: f32, channel: usize, preprocess: &Preprocess) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use image::Rgb;
-
-    use super::*;
-
-    fn plain() -> Preprocess {
-        Preprocess {
-            crop_center_square: true,
-            bicubic: true,
-            range: [0.0, 255.0],
-            mean: [0.0; 3],
-            std: [1.0; 3],
-        }
-    }
-
-    fn shape(axes: &[usize]) -> Shape {
-        Shape::new(axes)
-    }
-
-    #[test]
-    fn a_wide_picture_loses_its_sides_and_a_high_one_its_ends() {
-        let wide = RgbImage::from_fn(7, 3, |x, y| Rgb([x as u8, y as u8, 9]));
-        let tensor = prepare(wide, &plain(), &shape(&[3, 3, 3])).unwrap();
-        assert_eq!(tensor.shape(), [1, 3, 3, 3]);
-        assert_eq!(tensor.iter().take(6).copied().collect::<Vec<_>>(), [2.0, 0.0, 9.0, 3.0, 0.0, 9.0]);
-        let high = RgbImage::from_fn(3, 6, |x, y| Rgb([x as u8, y as u8, 9]));
-        let tensor = prepare(high, &plain(), &shape(&[3, 3, 3])).unwrap();
-        assert_eq!(tensor.iter().take(3).copied().collect::<Vec<_>>(), [0.0, 1.0, 9.0]);
-    }
-
-    #[test]
-    fn values_are_mapped_to_the_range_and_normalised_by_channel() {
-        let preprocess =
-            Preprocess { range: [-1.0, 1.0], mean: [0.0, 0.5, 0.0], std: [1.0, 1.0, 0.5], ..plain() };
-        let picture = RgbImage::from_pixel(1, 1, Rgb([0, 255, 255]));
-        let tensor = prepare(picture, &preprocess, &shape(&[1, 1, 3])).unwrap();
-        assert_eq!(tensor.iter().copied().collect::<Vec<_>>(), [-1.0, 0.5, 2.0]);
-    }
-
-    #[test]
-    fn resizing_keeps_a_plain_colour_and_the_order_of_axes() {
-        let picture = RgbImage::from_fn(40, 40, |x, _| Rgb([if x < 20 { 10 } else { 200 }, 7, 7]));
-        let tensor = prepare(picture, &plain(), &shape(&[4, 4, 3])).unwrap();
-        assert!(tensor[[0, 3, 0, 0]] < 20.0 && tensor[[0, 0, 3, 0]] > 190.0, "{tensor}");
-        assert!(tensor.iter().skip(1).step_by(3).all(|&green| green == 7.0));
-    }
-
-    #[test]
-    fn channels_come_first_where_the_model_has_them_so() {
-        let picture = RgbImage::from_fn(2, 4, |x, y| Rgb([x as u8, y as u8, 9]));
-        let plain = Preprocess { crop_center_square: false, ..plain() };
-        let last = prepare(picture.clone(), &plain, &shape(&[4, 2, 3])).unwrap();
-        let first = prepare(picture, &plain, &shape(&[3, 4, 2])).unwrap();
-        assert_eq!(first.shape(), [1, 3, 4, 2]);
-        assert!(first.indexed_iter().all(|(at, &value)| value == last[[0, at[2], at[3], at[1]]]));
-    }
-
-    #[test]
-    fn a_model_that_takes_no_picture_gets_none() {
-        let picture = RgbImage::new(2, 2);
-        let fault = prepare(picture, &plain(), &shape(&[2, 2, 1])).unwrap_err();
-        assert_eq!(fault.code, codes::INPUT_SHAPE);
-    }
-
-    #[test]
-    fn what_is_no_picture_or_ends_early_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.png");
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        RgbImage::new(9, 9).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        let bytes = bytes.into_inner();
-        let missing = folder.path().join("b.png");
-        for content in [&b"no picture"[..], &bytes[..bytes.len() / 2], &[]] {
-            std::fs::write(&path, content).unwrap();
-            let faults = load(&path, &plain(), &shape(&[9, 9, 3])).unwrap_err();
-            assert_eq!(faults.iter().next().unwrap().code, codes::INPUT_UNREADABLE);
-        }
-        assert_eq!(load(&missing, &plain(), &shape(&[9, 9, 3])).unwrap_err().iter().count(), 1);
-        std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(load(&path, &plain(), &shape(&[9, 9, 3])).unwrap().shape(), [1, 9, 9, 3]);
-    }
-
-    #[test]
-    fn a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.png");
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        RgbImage::new(1, 1).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        let mut bytes = bytes.into_inner();
-        bytes[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
-        let crc = crc(&bytes[12..29]);
-        bytes[29..33].copy_from_slice(&crc.to_be_bytes());
-        std::fs::write(&path, bytes).unwrap();
-        let faults = load(&path, &plain(), &shape(&[9, 9, 3])).unwrap_err();
-        let fault = faults.iter().next().unwrap();
-        assert!(fault.notes[0].to_lowercase().contains("limit"), "{fault}");
-    }
-
-    /// The checksum of a PNG's chunk.
-    fn crc(bytes: &[u8]) -> u32 {
-        let step = |crc: u32| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
-        let byte = |crc: u32, &byte: &u8| (0..8).fold(crc ^ u32::from(byte), |crc, _| step(crc));
-        !bytes.iter().fold(!0, byte)
-    }
-}
+mod tests;

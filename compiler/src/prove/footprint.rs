@@ -141,7 +141,9 @@ impl std::fmt::Display for Unknown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Unknown::Pointer(Pointer(index)) => write!(f, "where p{index} points is no sum of whole turns"),
-            Unknown::Bytes(Untold::TooFar) => f.write_str("it touches what lies too far away to be addressed"),
+            Unknown::Bytes(Untold::TooFar) => {
+                f.write_str("it touches what lies too far away to be addressed")
+            }
             Unknown::Bytes(Untold::TooScattered) => f.write_str("it writes too many pieces to be told apart"),
         }
     }
@@ -154,7 +156,8 @@ impl std::fmt::Display for Unknown {
 pub fn footprint(program: &Program) -> Result<Vec<Reached>, Unknown> {
     let mut motions = Motions { pointers: program.pointers, loops: Vec::new() };
     motions.of(&program.body);
-    let mut follower = Follower { motions: motions.loops, next: 0, vector: (program.width.lanes * F32) as i64 };
+    let mut follower =
+        Follower { motions: motions.loops, next: 0, vector: (program.width.lanes * F32) as i64 };
     let mut frame = Frame::new(program.parameters);
     frame.pointers = (0..program.pointers)
         .map(|index| (index < program.parameters).then_some(Place { origin: index, offset: 0 }))
@@ -411,7 +414,9 @@ impl Follower {
             let all = match count {
                 Count::Static(count) => reached.repeated(step, u64::from(count))?,
                 // The program's check allows no loop over items inside another.
-                Count::Items => Reached { each: BTreeMap::from([(step, reached.once)]), ..Reached::default() },
+                Count::Items => {
+                    Reached { each: BTreeMap::from([(step, reached.once)]), ..Reached::default() }
+                }
             };
             frame.origins[origin].then(&all);
         }

@@ -79,9 +79,9 @@ impl<'a> Prover<'a> {
         let mut accesses = Vec::new();
         for (party, call) in calls.iter().enumerate() {
             for (argument, reached) in self.arguments(call)? {
-                let access = self.access(call, argument, items(call, argument, reached)?, call.items, party)?;
-                if let Some(first) =
-                    access.one.exposed.hull().filter(|_| argument.region == Region::Scratch)
+                let access =
+                    self.access(call, argument, items(call, argument, reached)?, call.items, party)?;
+                if let Some(first) = access.one.exposed.hull().filter(|_| argument.region == Region::Scratch)
                 {
                     return Err(fault(access.says("reads, before its item has written them,", first)));
                 }
@@ -99,7 +99,8 @@ impl<'a> Prover<'a> {
                 let mut accesses = Vec::new();
                 for call in calls {
                     for (argument, reached) in self.arguments(call)? {
-                        let one = reached.all(call.items as u64).map_err(|untold| of_kernel(self, call, untold))?;
+                        let one =
+                            reached.all(call.items as u64).map_err(|untold| of_kernel(self, call, untold))?;
                         accesses.push(self.access(call, argument, one, section.bands, party)?);
                     }
                 }
@@ -229,9 +230,7 @@ fn items(call: &Call, argument: &Argument, reached: &Reached) -> Result<Touched,
                 argument.stride
             )));
         }
-        if let Some(first) =
-            reached.once.written.hull().filter(|_| argument.region != Region::Scratch)
-        {
+        if let Some(first) = reached.once.written.hull().filter(|_| argument.region != Region::Scratch) {
             return Err(fault(format!("every share writes {first} of {}", told(argument.region))));
         }
     }
@@ -242,7 +241,8 @@ fn items(call: &Call, argument: &Argument, reached: &Reached) -> Result<Touched,
 /// `written`.
 fn alone(access: &Access<'_>, written: &mut Bytes) -> Result<(), Fault> {
     let Touched { written: all, .. } = &access.all;
-    let copies = i64::try_from(access.count).ok().and_then(|count| access.one.written.count().checked_mul(count));
+    let copies =
+        i64::try_from(access.count).ok().and_then(|count| access.one.written.count().checked_mul(count));
     if copies != Some(all.count()) {
         let hull = all.hull().unwrap_or(Interval::new(0, 0));
         return Err(fault(access.says("writes more than once, by several items or bands,", hull)));

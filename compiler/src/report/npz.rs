@@ -9,9 +9,6 @@ use ndarray_npy::WriteNpyExt;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// Bytes past which a member needs the fields of 64 bits; below 4 GiB, by more than a header is long.
-const LARGE: usize = (u32::MAX as usize) - (1 << 20);
-
 /// An output of all images.
 #[derive(Debug, Clone, Copy)]
 pub struct Array<'a> {
@@ -23,10 +20,16 @@ pub struct Array<'a> {
     pub values: &'a [f32],
 }
 
+/// Bytes of a name in a zip archive, and of the ending that NumPy puts behind it.
+const NAME_BYTES: usize = u16::MAX as usize - ".npy".len();
+/// Bytes from which on an entry needs 64 bits for its size, with room for the header of an array.
+const LARGE: u64 = u32::MAX as u64 - (1 << 20);
+
 /// Writes `arrays` in their order; the same arrays give the same bytes.
 ///
 /// # Errors
-/// The writer's. An array whose values are not as many as its shape says is `InvalidInput`.
+/// The writer's. An array whose values are not as many as its shape says, or whose name is too long for an archive, is
+/// `InvalidInput`; nothing was written of it then.
 pub fn write<W: Write + Seek>(writer: W, arrays: &[Array<'_>]) -> std::io::Result<()> {
     let mut npz = ZipWriter::new(writer);
     let mut taken = BTreeSet::new();
@@ -34,6 +37,14 @@ pub fn write<W: Write + Seek>(writer: W, arrays: &[Array<'_>]) -> std::io::Resul
         let view = ArrayViewD::from_shape(array.shape.axes(), array.values)
             .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
         let name = unique(file_name(array.name), &mut taken);
+        if name.len() > NAME_BYTES {
+            let shown: String = name.chars().take(40).collect();
+            let message = format!(
+                "the name of the output {shown}... has {} bytes, and an archive holds names of {NAME_BYTES}",
+                name.len()
+            );
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, message));
+        }
         npz.start_file(format!("{name}.npy"), member(array.values))?;
         view.write_npy(&mut npz).map_err(std::io::Error::other)?;
     }
@@ -97,6 +108,18 @@ mod tests {
         let shape = Shape::new(&[2]);
         let arrays = [Array { name: "y", shape: &shape, values: &[1.0, 2.0] }];
         assert_eq!(written(&arrays), written(&arrays));
+    }
+
+    #[test]
+    fn a_name_is_written_up_to_what_an_archive_holds() {
+        let shape = Shape::new(&[1]);
+        let long = "n".repeat(NAME_BYTES);
+        let array = |name| [Array { name, shape: &shape, values: &[1.0] }];
+        let mut reader = NpzReader::new(Cursor::new(written(&array(&long)))).unwrap();
+        assert_eq!(reader.names().unwrap(), [long.as_str()]);
+        let longer = format!("{long}n");
+        let error = write(Cursor::new(Vec::new()), &array(&longer)).unwrap_err();
+        assert!(error.to_string().contains("65532 bytes"), "{error}");
     }
 
     #[test]

@@ -86,7 +86,11 @@ impl Scheduler<'_> {
             let to = whole.channels_from(channel / lanes, from.channels);
             let shift = channel % lanes;
             if shift != 0 || (from.region, from.offset) != (to.region, to.offset) {
-                calls.push(self.copy_channels([from, to], Shift::Output(shift), index + 1 == operands.len())?);
+                calls.push(self.copy_channels(
+                    [from, to],
+                    Shift::Output(shift),
+                    index + 1 == operands.len(),
+                )?);
             }
             channel += from.channels;
         }

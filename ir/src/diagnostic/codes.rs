@@ -149,4 +149,6 @@ codes! {
     ARTIFACT_OTHER_MODEL = 407;
     /// A fault of frit itself.
     INTERNAL = 901;
+    /// The system does not give the memory, the threads or the executable pages that are needed.
+    SYSTEM_REFUSES = 902;
 }

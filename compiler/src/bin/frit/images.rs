@@ -6,7 +6,7 @@ use frit_compiler::emit::metadata;
 use frit_compiler::import::{array, picture};
 use frit_ir::diagnostic::codes;
 use frit_ir::graph::Preprocess;
-use frit_ir::{Diagnostic, Faults, Graph, Op, Shape, Tensor};
+use frit_ir::{Diagnostic, Faults, Graph, Op, Shape, Tensor, memory};
 use frit_runtime::program::Metadata;
 use ndarray::Axis;
 
@@ -20,8 +20,8 @@ pub(crate) const SEED: u64 = 1;
 /// A batch of images.
 #[derive(Debug)]
 pub(crate) struct Images {
-    /// All of them, the batch first.
-    pub(crate) values: Tensor,
+    /// All of them, dense, one after the other.
+    pub(crate) values: Vec<f32>,
     /// Where each came from.
     pub(crate) names: Vec<String>,
 }
@@ -29,12 +29,7 @@ pub(crate) struct Images {
 impl Images {
     /// How many there are.
     pub(crate) fn batch(&self) -> usize {
-        self.values.len_of(Axis(0))
-    }
-
-    /// Their values, dense.
-    pub(crate) fn dense(&self) -> Vec<f32> {
-        self.values.iter().copied().collect()
+        self.names.len()
     }
 }
 
@@ -94,7 +89,8 @@ pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Resul
         let batch = input.batch.unwrap_or(1);
         let what = if batch == 1 { "a random image".to_owned() } else { format!("{batch} random images") };
         console.note(&format!("no input was given: taking {what} of {} (seed {SEED})", input.shape));
-        return Ok(Images { values: input.seeded(batch)?, names: numbered(&format!("seed {SEED}"), batch) });
+        let values = joined(&[input.seeded(batch)?])?;
+        return Ok(Images { values, names: numbered(&format!("seed {SEED}"), batch) });
     }
     let mut parts = Vec::new();
     let mut names = Vec::new();
@@ -111,10 +107,7 @@ pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Resul
     if faults.has_errors() {
         return Err(faults.into());
     }
-    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    let values =
-        ndarray::concatenate(Axis(0), &views).expect("all files were read to the shape of the input");
-    let images = Images { values, names };
+    let images = Images { values: joined(&parts)?, names };
     match input.batch.filter(|&batch| batch != images.batch()) {
         Some(batch) => Err(other_batch(batch, images.batch()).into()),
         None => Ok(images),
@@ -125,6 +118,14 @@ fn other_batch(wanted: usize, given: usize) -> Diagnostic {
     let message = format!("--shape gives a batch of {wanted} images, the inputs hold {given}");
     Diagnostic::error(codes::INPUT_SHAPE, message)
         .help("give 1 as the first axis of --shape: a run takes as many images as its inputs hold")
+}
+
+/// The values of all `parts`, in their order.
+fn joined(parts: &[Tensor]) -> Result<Vec<f32>, Diagnostic> {
+    let count = parts.iter().map(|part| part.len()).sum();
+    let mut values = memory::reserved(count, "all inputs")?;
+    parts.iter().for_each(|part| values.extend(part.iter().copied()));
+    Ok(values)
 }
 
 fn read_one(file: &Path, input: &Input) -> Result<Tensor, Faults> {

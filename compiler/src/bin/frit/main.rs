@@ -14,6 +14,8 @@ mod explain;
 mod failure;
 mod images;
 mod inspect;
+#[allow(unsafe_code)]
+mod memory;
 mod model;
 mod repair;
 mod run;
@@ -28,6 +30,9 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use console::Console;
 use model::ModelArgs;
+
+#[global_allocator]
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 /// A compiler for convolutional networks: from a description to native code for this very network.
 #[derive(Debug, Parser)]
@@ -92,6 +97,9 @@ fn main() -> ExitCode {
     let (json, mut model) = command.subject();
     if let Some(model) = &mut model {
         model.given = compilation(&matches);
+    }
+    if json {
+        memory::tell_in_json();
     }
     let console = Console::new(json, model.map(|model| model.model.as_path()));
     let result = match &command {

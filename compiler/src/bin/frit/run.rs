@@ -73,8 +73,7 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
         false => compiled(args, &mut phases, console)?,
     };
     let mut execution = timed(&mut phases, "threads and memory", || Execution::new(&model, threads(args)))?;
-    let input = images.dense();
-    let outputs = timed(&mut phases, "inference", || execution.run(&[&input], images.batch()))?;
+    let outputs = timed(&mut phases, "inference", || execution.run(&[&images.values], images.batch()))?;
     let arrays = arrays(&model, images.batch());
     let arrays: Vec<Array<'_>> =
         arrays.iter().zip(outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();

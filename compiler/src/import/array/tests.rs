@@ -1,6 +1,6 @@
 //! Arrays that are read, and arrays that are not.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use frit_ir::diagnostic::Code;
@@ -159,6 +159,7 @@ proptest! {
             let at = at.index(written.len());
             written[at] = byte;
         }
-        let _ = npy(&mut written.as_slice());
+        let length = written.len() as u64;
+        let _ = npy(&mut written.as_slice(), length);
     }
 }

@@ -1,29 +1,56 @@
 //! JSON whose values know where they stand: every fault can name line, column and path.
 //!
 //! The text is checked once, as a whole; values are taken apart a level at a time, when somebody asks for them. So nothing
-//! here recurses, and a part of the document that nobody asks for costs nothing.
+//! here recurses, and a part of the document that nobody asks for costs nothing. What a value costs is small and known, and
+//! how many values a document may have is limited: its memory is bounded whatever is in it.
 
 use std::fmt;
+use std::rc::Rc;
 
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::{Place, codes};
 use serde::Deserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A text that is well-formed JSON, with the starts of its lines.
+/// Values of a document: twenty for each of as many layers as a network may have.
+const VALUES: usize = 2_000_000;
+/// Fields of one object.
+const FIELDS: usize = 100_000;
+/// Bytes of text between two marks.
+const BLOCK: usize = 1 << 16;
+
+/// A text that is well-formed JSON, with a mark at the begin of each block.
 pub(crate) struct Document<'a> {
     text: &'a str,
     file: &'a str,
-    lines: Vec<usize>,
+    marks: Vec<Mark>,
     root: &'a RawValue,
 }
 
-/// A value inside a document.
+/// A place of a text, for people: both count from 1, columns count characters.
+#[derive(Clone, Copy)]
+struct Mark {
+    line: usize,
+    column: usize,
+}
+
+/// A value inside a document. Where it stands is put into words when somebody asks.
 #[derive(Clone)]
 pub(crate) struct Value<'a> {
     raw: &'a RawValue,
-    path: String,
+    /// What it is a part of.
+    whole: Option<Rc<Value<'a>>>,
+    part: Part<'a>,
+}
+
+/// Which part of the whole a value is.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    All,
+    Element(usize),
+    /// The key as it is spelled.
+    Member(&'a RawValue),
 }
 
 /// A field of an object: its key, and both with their places.
@@ -52,17 +79,27 @@ impl<'a> Document<'a> {
     /// The document in `text`; `file` is its name in faults.
     ///
     /// # Errors
-    /// `text` is not well-formed JSON.
+    /// `text` is not well-formed JSON, or has too many values.
     pub(crate) fn parse(text: &'a str, file: &'a str) -> Result<Document<'a>, Diagnostic> {
         let root = serde_json::from_str::<&RawValue>(text).map_err(|error| syntax(&error, file))?;
-        let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
-        let lines = std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect();
-        Ok(Document { text, file, lines, root })
+        if values(text) > VALUES {
+            let fault =
+                Diagnostic::error(codes::LIMIT, format!("the document has more than {VALUES} values"));
+            return Err(fault.in_file(Place { file: file.to_owned(), ..Place::default() }));
+        }
+        let mut mark = Mark { line: 1, column: 1 };
+        let begins = text.as_bytes().chunks(BLOCK);
+        let marks = begins.map(|block| {
+            let behind = mark.behind(block);
+            std::mem::replace(&mut mark, behind)
+        });
+        let marks = marks.collect();
+        Ok(Document { text, file, marks, root })
     }
 
     /// The whole of it.
     pub(crate) fn root(&self) -> Value<'a> {
-        Value { raw: self.root, path: String::new() }
+        Value { raw: self.root, whole: None, part: Part::All }
     }
 
     /// Where `value` begins, in bytes; `value` must be of this document.
@@ -74,12 +111,10 @@ impl<'a> Document<'a> {
     /// Where `value` stands, for people: columns count characters.
     pub(crate) fn place(&self, value: &Value<'_>) -> Place {
         let offset = self.offset(value);
-        let line = self.lines.partition_point(|&start| start <= offset).max(1);
-        let start = self.lines.get(line - 1).copied().unwrap_or(0);
-        let begins = |byte: &u8| byte & 0xc0 != 0x80;
-        let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
-        let column = before.iter().filter(|byte| begins(byte)).count() + 1;
-        Place { line: Some(line), column: Some(column), path: value.path.clone(), ..self.file_alone() }
+        let block = self.marks.get(offset / BLOCK).copied().unwrap_or(Mark { line: 1, column: 1 });
+        let before = self.text.as_bytes().get(offset / BLOCK * BLOCK..offset).unwrap_or_default();
+        let Mark { line, column } = block.behind(before);
+        Place { line: Some(line), column: Some(column), path: value.path(), ..self.file_alone() }
     }
 
     /// The document as a whole, for people.
@@ -88,7 +123,60 @@ impl<'a> Document<'a> {
     }
 }
 
+impl Mark {
+    /// The place behind `text`, which begins here.
+    fn behind(self, text: &[u8]) -> Mark {
+        let characters = |text: &[u8]| text.iter().filter(|&byte| byte & 0xc0 != 0x80).count();
+        match text.iter().rposition(|&byte| byte == b'\n') {
+            None => Mark { column: self.column + characters(text), ..self },
+            Some(end) => {
+                let lines = text.iter().filter(|&&byte| byte == b'\n').count();
+                Mark { line: self.line + lines, column: 1 + characters(&text[end + 1..]) }
+            }
+        }
+    }
+}
+
+/// How many values a well-formed text has, at the most: the first of each list or object, and one behind each comma.
+fn values(text: &str) -> usize {
+    let mut bytes = text.bytes();
+    let mut count = 1;
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b',' | b'[' | b'{' => count += 1,
+            b'"' => {
+                while bytes
+                    .next()
+                    .is_some_and(|byte| byte != b'"' && (byte != b'\\' || bytes.next().is_some()))
+                {
+                }
+            }
+            _ => {}
+        }
+    }
+    count
+}
+
 impl<'a> Value<'a> {
+    /// Its JSON pointer.
+    fn path(&self) -> String {
+        let mut parts = Vec::new();
+        let mut value = self;
+        while let Some(whole) = &value.whole {
+            parts.push(match value.part {
+                Part::All => String::new(),
+                Part::Element(index) => format!("/{index}"),
+                Part::Member(key) => {
+                    let name: String = serde_json::from_str(key.get()).unwrap_or_default();
+                    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+                }
+            });
+            value = whole;
+        }
+        parts.reverse();
+        parts.concat()
+    }
+
     /// As it is spelled.
     pub(crate) fn spelling(&self) -> &'a str {
         self.raw.get()
@@ -103,10 +191,9 @@ impl<'a> Value<'a> {
         Ok(match text.as_bytes().first() {
             Some(b'{') => Content::Object(self.members()?),
             Some(b'[') => {
-                let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| broken(&error))?;
-                let path = |index| format!("{}/{index}", self.path);
-                let value = |(index, raw)| Value { raw, path: path(index) };
-                Content::Array(elements.into_iter().enumerate().map(value).collect())
+                let mut list = serde_json::Deserializer::from_str(text);
+                let elements = Elements(Rc::new(self.clone()));
+                Content::Array(list.deserialize_seq(elements).map_err(|error| broken(&error))?)
             }
             Some(b'"') => Content::Text(serde_json::from_str(text).map_err(|error| broken(&error))?),
             Some(b't') => Content::Bool(true),
@@ -119,11 +206,15 @@ impl<'a> Value<'a> {
     fn members(&self) -> Result<Vec<Member<'a>>, Diagnostic> {
         let mut object = serde_json::Deserializer::from_str(self.raw.get());
         let pairs = object.deserialize_map(Pairs).map_err(|error| broken(&error))?;
+        if pairs.len() > FIELDS {
+            let message = format!("an object has more than {FIELDS} fields");
+            return Err(Diagnostic::error(codes::LIMIT, message));
+        }
+        let whole = Rc::new(self.clone());
         let member = |(key, raw): (&'a RawValue, &'a RawValue)| {
             let name: String = serde_json::from_str(key.get()).map_err(|error| broken(&error))?;
-            let path = format!("{}/{}", self.path, name.replace('~', "~0").replace('/', "~1"));
-            let key = Value { raw: key, path: path.clone() };
-            Ok(Member { key, name, value: Value { raw, path } })
+            let value = |raw| Value { raw, whole: Some(Rc::clone(&whole)), part: Part::Member(key) };
+            Ok(Member { key: value(key), name, value: value(raw) })
         };
         pairs.into_iter().map(member).collect()
     }
@@ -143,7 +234,27 @@ impl Content<'_> {
     }
 }
 
-/// Reads an object without understanding its values.
+/// Reads a list, the value that it holds, without understanding its elements.
+struct Elements<'a>(Rc<Value<'a>>);
+
+impl<'de> Visitor<'de> for Elements<'de> {
+    type Value = Vec<Value<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(raw) = list.next_element()? {
+            let part = Part::Element(values.len());
+            values.push(Value { raw, whole: Some(Rc::clone(&self.0)), part });
+        }
+        Ok(values)
+    }
+}
+
+/// Reads an object without understanding its values, one field past the limit.
 struct Pairs;
 
 impl<'de> Visitor<'de> for Pairs {
@@ -155,9 +266,12 @@ impl<'de> Visitor<'de> for Pairs {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
+        while pairs.len() <= FIELDS
+            && let Some(pair) = map.next_entry()?
+        {
             pairs.push(pair);
         }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(pairs)
     }
 }
@@ -222,6 +336,31 @@ mod tests {
         let document = Document::parse(r#"["\ud800"]"#, "x").unwrap();
         let Ok(Content::Array(elements)) = document.root().content() else { panic!("not a list") };
         assert_eq!(elements[0].content().err().unwrap().code, codes::JSON_SYNTAX);
+    }
+
+    #[test]
+    fn places_are_those_of_the_text_in_any_block() {
+        let text =
+            format!("[{}\n\"ä\", 1{}, 2]", " ".repeat(2 * BLOCK), "\n ä".replace('ä', " ").repeat(BLOCK));
+        let document = Document::parse(&text, "x").unwrap();
+        let Ok(Content::Array(elements)) = document.root().content() else { panic!("not a list") };
+        let place = |index: usize| {
+            let place = document.place(&elements[index]);
+            (place.line.unwrap(), place.column.unwrap(), place.path)
+        };
+        assert_eq!(place(0), (2, 1, "/0".to_owned()));
+        assert_eq!(place(1), (2, 6, "/1".to_owned()));
+        assert_eq!(place(2), (2 + BLOCK, 5, "/2".to_owned()));
+    }
+
+    #[test]
+    fn a_document_of_too_many_values_is_refused_and_commas_in_strings_are_none() {
+        let list = |elements: usize| format!("[{}0]", "0,".repeat(elements - 1));
+        assert!(Document::parse(&list(VALUES - 2), "x").is_ok());
+        let fault = Document::parse(&list(VALUES + 1), "x").err().unwrap();
+        assert_eq!((fault.code, fault.place.file.as_str()), (codes::LIMIT, "x"));
+        let text = format!(r#"["{}\"\\", 1]"#, ",[{".repeat(VALUES));
+        assert!(Document::parse(&text, "x").is_ok());
     }
 
     #[test]

@@ -159,6 +159,10 @@ impl<'r, 'a> Reader<'r, 'a> {
         for member in std::mem::take(&mut self.members) {
             let fault =
                 Diagnostic::error(codes::UNKNOWN_FIELD, format!("there is no field {} here", member.name));
+            if self.findings.is_full() {
+                self.fault(Some(&member.key), fault);
+                continue;
+            }
             let fault = match nearest(&member.name, self.known.iter().copied()) {
                 Some(near) => fault.help(format!("the nearest is {near}")),
                 None => fault.note(format!("known here: {}", self.known.join(", "))),
@@ -343,11 +347,22 @@ impl<'r, 'a> Reader<'r, 'a> {
         let text = self.as_text(value, name)?;
         let found = choices.iter().find(|(known, _)| *known == text).map(|&(_, choice)| choice);
         if found.is_none() {
-            let fault =
-                unknown(codes::BAD_VALUE, &format!("{name} can't be"), &text, choices.iter().map(|c| c.0));
+            let what = format!("{name} can't be");
+            let fault = self.unknown(codes::BAD_VALUE, &what, &text, choices.iter().map(|c| c.0));
             self.fault(Some(value), fault);
         }
         found
+    }
+
+    /// The fault of a name that is none of `known`; past the limit of faults nothing is offered instead.
+    pub(in crate::import) fn unknown<'k>(
+        &self,
+        code: Code,
+        what: &str,
+        name: &str,
+        known: impl Iterator<Item = &'k str> + Clone,
+    ) -> Diagnostic {
+        if self.findings.is_full() { Diagnostic::error(code, what) } else { unknown(code, what, name, known) }
     }
 
     /// A level of `value`.

@@ -1,5 +1,6 @@
 //! Which layer reads which, and the order in which they can be built: a layer may be named before it is described.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use frit_ir::Diagnostic;
@@ -38,6 +39,8 @@ pub(super) struct Index<'n> {
     layers: BTreeMap<&'n str, usize>,
     /// As they are written, to be offered.
     names: Vec<&'n str>,
+    /// How often names were looked through for the nearest.
+    searched: Cell<usize>,
 }
 
 impl<'n> Index<'n> {
@@ -47,7 +50,7 @@ impl<'n> Index<'n> {
             index.entry(layer.name.as_str()).or_insert(place);
         }
         let names = std::iter::once(input).chain(layers.iter().map(|layer| layer.name.as_str())).collect();
-        Index { input, layers: index, names }
+        Index { input, layers: index, names, searched: Cell::new(0) }
     }
 
     /// What `name` stands for: a layer's name means its result, activation included; a longer name, a layer inside.
@@ -74,7 +77,10 @@ impl<'n> Index<'n> {
 
     /// The fault that there is no layer `name`.
     pub(super) fn unknown(&self, name: &str) -> Diagnostic {
-        unknown(codes::UNKNOWN_LAYER, "there is no layer", name, self.names.iter().copied())
+        // Faults past the limit are counted only: what would be offered for them is not looked for.
+        let offered = if self.searched.get() < limits::FAULTS { self.names.as_slice() } else { &[] };
+        self.searched.set(self.searched.get() + 1);
+        unknown(codes::UNKNOWN_LAYER, "there is no layer", name, offered.iter().copied())
     }
 }
 

@@ -8,13 +8,14 @@ use frit_ir::diagnostic::codes;
 use frit_ir::weights::{Data, Lent, Owner};
 use frit_ir::{Diagnostic, Graph, Shape, Weight};
 use frit_runtime::map::MappedFile;
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
 use super::build::Needed;
 use super::document::Value;
 use super::fields::Findings;
 use super::layers::Layer;
+use super::tensors;
 use crate::import::limits;
 use crate::import::nearest::nearest;
 
@@ -75,10 +76,10 @@ pub(super) fn from_file<'a>(
             return misfits;
         }
     };
-    let file = match SafeTensors::deserialize(&bytes) {
+    let file = match tensors::read(&bytes) {
         Ok(file) => file,
-        Err(error) => {
-            findings.add(shelf.at, unreadable(format!("no complete safetensors file: {error}")));
+        Err(reason) => {
+            findings.add(shelf.at, unreadable(reason));
             return misfits;
         }
     };
@@ -93,6 +94,12 @@ pub(super) fn from_file<'a>(
                 if let (codes::WEIGHT_SHAPE, Some(given)) = (fault.code, tensors.get(weight.name.as_str())) {
                     misfits.insert(weight.name.clone(), Shape::new(given.shape()));
                 }
+                let is_missing = fault.code == codes::WEIGHT_MISSING && !findings.is_full();
+                let near = is_missing.then(|| nearest(&weight.name, tensors.keys().copied())).flatten();
+                let fault = match near {
+                    Some(near) => fault.help(format!("the nearest is {near}")),
+                    None => *fault,
+                };
                 findings.add(&layers[weight.layer].value, fault.at(weight.node.clone()));
             }
         }
@@ -115,10 +122,7 @@ fn lent(
     let Some(tensor) = tensors.get(weight.name.as_str()) else {
         let message = format!("the weight {} is not in {file}", weight.name);
         let fault = Diagnostic::error(codes::WEIGHT_MISSING, message).note(format!("it is {}", weight.shape));
-        return Err(Box::new(match nearest(&weight.name, tensors.keys().copied()) {
-            Some(near) => fault.help(format!("the nearest is {near}")),
-            None => fault,
-        }));
+        return Err(Box::new(fault));
     };
     if tensor.dtype() != Dtype::F32 {
         let message = format!("the weight {} of {file} is {:?}, not F32", weight.name, tensor.dtype());

@@ -1,0 +1,101 @@
+use image::Rgb;
+
+use super::*;
+
+fn plain() -> Preprocess {
+    Preprocess { crop_center_square: true, bicubic: true, range: [0.0, 255.0], mean: [0.0; 3], std: [1.0; 3] }
+}
+
+fn prepared(picture: &RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Diagnostic> {
+    prepare(picture, preprocess, shape, &Allowance::of(&[]))
+}
+
+fn shape(axes: &[usize]) -> Shape {
+    Shape::new(axes)
+}
+
+#[test]
+fn a_wide_picture_loses_its_sides_and_a_high_one_its_ends() {
+    let wide = RgbImage::from_fn(7, 3, |x, y| Rgb([x as u8, y as u8, 9]));
+    let tensor = prepared(&wide, &plain(), &shape(&[3, 3, 3])).unwrap();
+    assert_eq!(tensor.shape(), [1, 3, 3, 3]);
+    assert_eq!(tensor.iter().take(6).copied().collect::<Vec<_>>(), [2.0, 0.0, 9.0, 3.0, 0.0, 9.0]);
+    let high = RgbImage::from_fn(3, 6, |x, y| Rgb([x as u8, y as u8, 9]));
+    let tensor = prepared(&high, &plain(), &shape(&[3, 3, 3])).unwrap();
+    assert_eq!(tensor.iter().take(3).copied().collect::<Vec<_>>(), [0.0, 1.0, 9.0]);
+}
+
+#[test]
+fn values_are_mapped_to_the_range_and_normalised_by_channel() {
+    let preprocess =
+        Preprocess { range: [-1.0, 1.0], mean: [0.0, 0.5, 0.0], std: [1.0, 1.0, 0.5], ..plain() };
+    let picture = RgbImage::from_pixel(1, 1, Rgb([0, 255, 255]));
+    let tensor = prepared(&picture, &preprocess, &shape(&[1, 1, 3])).unwrap();
+    assert_eq!(tensor.iter().copied().collect::<Vec<_>>(), [-1.0, 0.5, 2.0]);
+}
+
+#[test]
+fn resizing_keeps_a_plain_colour_and_the_order_of_axes() {
+    let picture = RgbImage::from_fn(40, 40, |x, _| Rgb([if x < 20 { 10 } else { 200 }, 7, 7]));
+    let tensor = prepared(&picture, &plain(), &shape(&[4, 4, 3])).unwrap();
+    assert!(tensor[[0, 3, 0, 0]] < 20.0 && tensor[[0, 0, 3, 0]] > 190.0, "{tensor}");
+    assert!(tensor.iter().skip(1).step_by(3).all(|&green| green == 7.0));
+}
+
+#[test]
+fn channels_come_first_where_the_model_has_them_so() {
+    let picture = RgbImage::from_fn(2, 4, |x, y| Rgb([x as u8, y as u8, 9]));
+    let plain = Preprocess { crop_center_square: false, ..plain() };
+    let last = prepared(&picture, &plain, &shape(&[4, 2, 3])).unwrap();
+    let first = prepared(&picture, &plain, &shape(&[3, 4, 2])).unwrap();
+    assert_eq!(first.shape(), [1, 3, 4, 2]);
+    assert!(first.indexed_iter().all(|(at, &value)| value == last[[0, at[2], at[3], at[1]]]));
+}
+
+#[test]
+fn a_model_that_takes_no_picture_gets_none() {
+    let picture = RgbImage::new(2, 2);
+    let fault = prepared(&picture, &plain(), &shape(&[2, 2, 1])).unwrap_err();
+    assert_eq!(fault.code, codes::INPUT_SHAPE);
+}
+
+#[test]
+fn what_is_no_picture_or_ends_early_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    RgbImage::new(9, 9).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    let bytes = bytes.into_inner();
+    let missing = folder.path().join("b.png");
+    for content in [&b"no picture"[..], &bytes[..bytes.len() / 2], &[]] {
+        std::fs::write(&path, content).unwrap();
+        let faults = load(&path, &plain(), &shape(&[9, 9, 3])).unwrap_err();
+        assert_eq!(faults.iter().next().unwrap().code, codes::INPUT_UNREADABLE);
+    }
+    assert_eq!(load(&missing, &plain(), &shape(&[9, 9, 3])).unwrap_err().iter().count(), 1);
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(load(&path, &plain(), &shape(&[9, 9, 3])).unwrap().shape(), [1, 9, 9, 3]);
+}
+
+#[test]
+fn a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    RgbImage::new(1, 1).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    let mut bytes = bytes.into_inner();
+    bytes[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+    let crc = crc(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let faults = load(&path, &plain(), &shape(&[9, 9, 3])).unwrap_err();
+    let fault = faults.iter().next().unwrap();
+    assert!(fault.notes[0].to_lowercase().contains("limit"), "{fault}");
+}
+
+/// The checksum of a PNG's chunk.
+fn crc(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
+    let byte = |crc: u32, &byte: &u8| (0..8).fold(crc ^ u32::from(byte), |crc, _| step(crc));
+    !bytes.iter().fold(!0, byte)
+}
