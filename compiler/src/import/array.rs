@@ -94,7 +94,8 @@ fn members(file: &[u8]) -> Result<BTreeMap<String, Tensor>, Diagnostic> {
     for index in 0..archive.len() {
         let mut member = archive.by_index(index).map_err(|error| damaged(error.to_string()))?;
         let size = member.size();
-        let name = member.name().strip_suffix(".npy").unwrap_or(member.name()).to_owned();
+        let name = member.name().map_err(|error| damaged(error.to_string()))?;
+        let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
         let shown: String = name.chars().take(limits::NAME_BYTES).collect();
         let Some(rest) = left.checked_sub(size) else {
             let message = "the arrays are larger than a file of this size may hold";

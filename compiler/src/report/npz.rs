@@ -54,7 +54,7 @@ pub fn write<W: Write + Seek>(writer: W, arrays: &[Array<'_>]) -> std::io::Resul
 
 /// How the archive holds `values`: not packed, since floats hardly shrink.
 fn member(values: &[f32]) -> SimpleFileOptions {
-    let large = size_of_val(values) > LARGE;
+    let large = size_of_val(values) as u64 > LARGE;
     SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(large)
 }
 
@@ -98,7 +98,8 @@ mod tests {
         let array = |name| Array { name, shape: &shape, values: &[1.0, 2.0] };
         let bytes = written(&[array("a/b:0"), array("a_b_0"), array("..")]);
         let mut archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-        assert_eq!(archive.file_names().collect::<Vec<_>>(), ["a_b_0.npy", "a_b_0_2.npy", "__.npy"]);
+        let names: Vec<_> = archive.file_names().map(|name| name.unwrap()).collect();
+        assert_eq!(names, ["a_b_0.npy", "a_b_0_2.npy", "__.npy"]);
         let values = ArrayD::<f32>::read_npy(archive.by_name("a_b_0_2.npy").unwrap()).unwrap();
         assert_eq!(values.shape(), [1, 2]);
     }
@@ -115,8 +116,9 @@ mod tests {
         let shape = Shape::new(&[1]);
         let long = "n".repeat(NAME_BYTES);
         let array = |name| [Array { name, shape: &shape, values: &[1.0] }];
-        let mut reader = NpzReader::new(Cursor::new(written(&array(&long)))).unwrap();
-        assert_eq!(reader.names().unwrap(), [long.as_str()]);
+        let archive = ZipArchive::new(Cursor::new(written(&array(&long)))).unwrap();
+        let names: Vec<_> = archive.file_names().map(|name| name.unwrap()).collect();
+        assert_eq!(names, [format!("{long}.npy")]);
         let longer = format!("{long}n");
         let error = write(Cursor::new(Vec::new()), &array(&longer)).unwrap_err();
         assert!(error.to_string().contains("65532 bytes"), "{error}");
