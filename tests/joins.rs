@@ -9,28 +9,13 @@ use frit_ir::ops::{
 use frit_ir::{Graph, NodeId, Op, Shape};
 use frit_tests::cases;
 use frit_tests::compare::{agree, agree_for_all_targets, ways};
-use frit_tests::networks::{Network, inputs};
+use frit_tests::networks::{Network, conv, inputs};
 use proptest::prelude::*;
 
 fn check(graph: &Graph, seed: u64) -> Result<(), TestCaseError> {
     let inputs = inputs(graph, seed);
     agree(graph, &ways(), &inputs).map_err(TestCaseError::fail)?;
     agree_for_all_targets(graph, Ways::Auto, &inputs).map_err(TestCaseError::fail)
-}
-
-fn conv(filters: usize, kernel: usize) -> Conv2d {
-    let around = kernel / 2;
-    Conv2d {
-        filters,
-        kernel: [kernel; 2],
-        stride: [1; 2],
-        padding: Padding { top: around, bottom: around, left: around, right: around },
-        dilation: [1; 2],
-        groups: 1,
-        prologue: None,
-        gate: false,
-        epilogue: Epilogue::with_bias(true),
-    }
 }
 
 /// A window with its padding, a part of which a mean counts.

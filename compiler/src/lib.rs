@@ -198,6 +198,7 @@ pub fn optimise(graph: Graph, options: &Options) -> Result<Optimised, Faults> {
     pipeline::run(graph, &passes(options)).map_err(|refusal| match refusal {
         Refusal::Illegal(faults) => faults,
         Refusal::Fault(fault) => Diagnostic::from(fault).into(),
+        Refusal::Broken(fault) => (*fault).into(),
     })
 }
 

@@ -208,6 +208,20 @@ impl Graph {
         order
     }
 
+    /// The nodes that an output needs, the outputs among them.
+    pub fn needed(&self) -> BTreeSet<NodeId> {
+        let mut needed: BTreeSet<NodeId> = self.outputs.iter().copied().collect();
+        let mut pending: Vec<NodeId> = needed.iter().copied().collect();
+        while let Some(id) = pending.pop() {
+            for operand in self.operands(id) {
+                if needed.insert(operand) {
+                    pending.push(operand);
+                }
+            }
+        }
+        needed
+    }
+
     /// The shape of every node, as [`crate::infer::infer`] finds it.
     ///
     /// # Errors

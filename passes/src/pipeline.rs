@@ -1,12 +1,15 @@
 //! The one list of passes, in order, and the way through them.
 
+mod verify;
+
 use std::time::Instant;
 
-use frit_ir::{Faults, Graph};
+use frit_ir::{Diagnostic, Faults, Graph};
 
 use crate::egraph::{self, CostModel, Limits};
 use crate::legality::{self, Legal};
 use crate::report::Report;
+pub use verify::verify;
 
 /// A pass of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub enum Refusal {
     Illegal(Faults),
     /// Frit is.
     Fault(egraph::Fault),
+    /// A pass of frit is: what [`verify`] says of its graph.
+    Broken(Box<Diagnostic>),
 }
 
 /// Runs all passes over `graph`.
@@ -75,14 +80,27 @@ pub fn run(graph: Graph, options: &Options) -> Result<Optimised, Refusal> {
     report.milliseconds = started.elapsed().as_secs_f64() * 1e3;
     let mut reports = vec![report];
     let graph = if options.fuse {
-        let (graph, report) =
-            egraph::optimise(&legal, &options.model, &options.limits).map_err(Refusal::Fault)?;
+        let optimise = |legal: &_| egraph::optimise(legal, &options.model, &options.limits);
+        let (graph, report) = rewritten(egraph::NAME, &legal, optimise)?;
         reports.push(report);
         graph
     } else {
         legal.graph().clone()
     };
     Ok(Optimised { legal, graph, warnings, reports })
+}
+
+/// What `rewrite`, the pass `name`, makes of `legal`; tests and builds with debug assertions verify it.
+fn rewritten(
+    name: &str,
+    legal: &Legal<Graph>,
+    rewrite: impl FnOnce(&Legal<Graph>) -> Result<(Graph, Report), egraph::Fault>,
+) -> Result<(Graph, Report), Refusal> {
+    let (graph, report) = rewrite(legal).map_err(Refusal::Fault)?;
+    if cfg!(any(debug_assertions, test)) {
+        verify(name, legal, &graph).map_err(|fault| Refusal::Broken(Box::new(fault)))?;
+    }
+    Ok((graph, report))
 }
 
 #[cfg(test)]

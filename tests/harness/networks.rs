@@ -1,6 +1,6 @@
 //! Networks and inputs to test with.
 
-use frit_ir::ops::Input;
+use frit_ir::ops::{Conv2d, Epilogue, Input, Padding};
 use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Tensor, Weight, weights::Data};
 
 /// Inputs for `graph`, drawn from `seed`: between -2 and 2, the same in every run.
@@ -21,6 +21,22 @@ fn draw(state: &mut u64) -> f32 {
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^= word >> 31;
     (word >> 40) as f32 / (1u64 << 22) as f32 - 2.0
+}
+
+/// A convolution of `filters` with a square kernel and a bias that keeps the size of its map, where the kernel is odd.
+pub fn conv(filters: usize, kernel: usize) -> Conv2d {
+    let around = kernel / 2;
+    Conv2d {
+        filters,
+        kernel: [kernel; 2],
+        stride: [1; 2],
+        padding: Padding { top: around, bottom: around, left: around, right: around },
+        dilation: [1; 2],
+        groups: 1,
+        prologue: None,
+        gate: false,
+        epilogue: Epilogue::with_bias(true),
+    }
 }
 
 /// A network under construction, with seeded weights.

@@ -1,6 +1,6 @@
 //! A graph as an e-graph.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use egg::{Id, Language};
 use frit_ir::{Graph, NodeId, Op};
@@ -36,7 +36,7 @@ pub(crate) struct Layer {
 /// Encodes a legal graph. The e-graph is ready to be searched.
 pub(crate) fn encode(graph: &Graph) -> Encoding {
     let mut order = graph.topological();
-    let needed = needed(graph);
+    let needed = graph.needed();
     let inputs: Vec<NodeId> =
         order.iter().copied().filter(|&id| matches!(graph.node(id).op, Op::Input(_))).collect();
     let unreached =
@@ -55,20 +55,6 @@ pub(crate) fn encode(graph: &Graph) -> Encoding {
     egraph.rebuild();
     let outputs = outputs.into_iter().map(|(_, place)| place).collect();
     Encoding { egraph, root, layers, inputs, outputs, weights: encoder.weights, unreached }
-}
-
-/// The nodes that an output needs.
-fn needed(graph: &Graph) -> BTreeSet<NodeId> {
-    let mut needed: BTreeSet<NodeId> = graph.outputs().iter().copied().collect();
-    let mut pending: Vec<NodeId> = needed.iter().copied().collect();
-    while let Some(id) = pending.pop() {
-        for operand in graph.operands(id) {
-            if needed.insert(operand) {
-                pending.push(operand);
-            }
-        }
-    }
-    needed
 }
 
 struct Encoder<'a> {

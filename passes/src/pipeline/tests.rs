@@ -1,7 +1,10 @@
-use frit_ir::Graph;
+use frit_ir::diagnostic::codes;
 use frit_ir::ops::Activation;
+use frit_ir::{Graph, NodeId, Op, Provenance};
 
-use super::{Options, PASSES, Refusal, run};
+use super::{Options, PASSES, Refusal, rewritten, run};
+use crate::legality::{self, Legal};
+use crate::report::Report;
 use crate::testing::{Net, conv, ops};
 
 fn network() -> Graph {
@@ -39,4 +42,97 @@ fn an_illegal_network_is_refused_with_its_faults() {
     net.graph.add_output(y);
     let Err(Refusal::Illegal(faults)) = run(net.graph, &Options::default()) else { panic!("it is illegal") };
     assert_eq!(faults.iter().count(), 1);
+}
+
+/// What is said of a pass that does no more to the network than `change`.
+fn planted(change: impl FnOnce(&mut Graph)) -> Vec<String> {
+    let (legal, _) = legality::check(network()).expect("it is legal");
+    let pass = |legal: &Legal<Graph>| {
+        let mut graph = legal.graph().clone();
+        change(&mut graph);
+        Ok((graph, Report::new("planted")))
+    };
+    match rewritten("planted", &legal, pass) {
+        Ok(_) => Vec::new(),
+        Err(Refusal::Broken(fault)) => {
+            assert_eq!(fault.code, codes::INTERNAL);
+            assert_eq!(fault.message, "the pass planted broke the network");
+            fault.notes
+        }
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn node(graph: &Graph, name: &str) -> NodeId {
+    graph.find(name).expect("the network has it")
+}
+
+#[test]
+fn a_pass_that_breaks_nothing_is_not_at_fault() {
+    assert_eq!(planted(|_| ()), Vec::<String>::new());
+}
+
+#[test]
+fn a_pass_that_changes_a_shape_is_named() {
+    let notes = planted(|graph| {
+        let id = node(graph, "conv");
+        let Op::Conv2d(conv) = &mut graph.node_mut(id).op else { unreachable!("it is a convolution") };
+        conv.stride = [2, 1];
+    });
+    assert_eq!(notes, ["the outputs were [relu 4x4x3] and are [relu 2x4x3]"]);
+}
+
+#[test]
+fn a_pass_that_breaks_a_weight_is_named() {
+    let notes = planted(|graph| {
+        let id = node(graph, "conv");
+        let Op::Conv2d(conv) = &mut graph.node_mut(id).op else { unreachable!("it is a convolution") };
+        conv.kernel = [3, 1];
+        conv.padding.top = 2;
+    });
+    assert_eq!(notes, ["conv (conv2d): the weight conv.kernel has another shape than its layer needs"]);
+}
+
+#[test]
+fn a_pass_that_closes_a_circle_is_named() {
+    let notes = planted(|graph| {
+        let (conv, relu) = (node(graph, "conv"), node(graph, "relu"));
+        graph.set_operands(conv, &[relu]);
+    });
+    let cycle = ": layers read each other in a cycle: conv, relu";
+    assert_eq!(notes, [cycle, "the outputs were [relu 4x4x3] and are [relu ?]"]);
+}
+
+#[test]
+fn a_pass_that_changes_the_signature_is_named() {
+    let renamed = planted(|graph| {
+        let id = node(graph, "x");
+        graph.node_mut(id).name = "image".to_owned();
+    });
+    assert_eq!(renamed, ["the inputs were [x 4x4x3] and are [image 4x4x3]"]);
+    let added = planted(|graph| {
+        let id = node(graph, "conv");
+        graph.add_output(id);
+    });
+    assert_eq!(added, ["the outputs were [relu 4x4x3] and are [relu 4x4x3, conv 4x4x3]"]);
+    let unlabelled = planted(|graph| graph.labels = Some(vec!["cat".to_owned()]));
+    assert_eq!(unlabelled, ["the preparation of pictures or the labels are others"]);
+}
+
+#[test]
+fn a_pass_that_loses_or_invents_a_source_layer_is_named() {
+    let notes = planted(|graph| {
+        let id = node(graph, "conv");
+        graph.node_mut(id).sources = Provenance::source("elsewhere");
+    });
+    assert_eq!(notes, ["no source layer is named elsewhere", "no layer comes from conv"]);
+    let notes = planted(|graph| {
+        let (conv, relu) = (node(graph, "conv"), node(graph, "relu"));
+        graph.node_mut(relu).sources = graph.node(conv).sources.clone();
+        graph.node_mut(conv).name = "relu".to_owned();
+        graph.node_mut(conv).sources = Provenance::default();
+    });
+    let [nameless, twice, lost] =
+        ["relu comes from no source layer", "two layers are named relu", "no layer comes from relu"];
+    assert_eq!(notes, [nameless, twice, lost]);
 }

@@ -1,0 +1,77 @@
+//! What every pass keeps: a legal graph, its signature, and the names of its layers.
+
+use std::collections::BTreeSet;
+
+use frit_ir::diagnostic::{Severity, codes};
+use frit_ir::{Diagnostic, Graph, NodeId, Shape, infer};
+
+use crate::legality;
+
+/// Holds `after`, which `pass` made of the legal graph `before`, against what passes keep: shapes, weights and joins that are
+/// legal and no cycle; inputs and outputs of the same names and shapes in the same order, with the same preparation of pictures
+/// and the same labels; layers with names of their own, and every source layer that an output needs named by one of them.
+///
+/// # Errors
+/// A fault of frit (FR0901) that names the pass, with a note for everything that it broke.
+pub fn verify(pass: &str, before: &Graph, after: &Graph) -> Result<(), Diagnostic> {
+    let broken = [illegal(after), signature(before, after), names(before, after)].concat();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let fault = Diagnostic::error(codes::INTERNAL, format!("the pass {pass} broke the network"));
+    Err(broken.into_iter().fold(fault, Diagnostic::note))
+}
+
+/// Faults of shapes (those of a cycle among them), of weights and of joins.
+fn illegal(after: &Graph) -> Vec<String> {
+    let Err(faults) = legality::check(after.clone()) else { return Vec::new() };
+    let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+    errors.map(|fault| format!("{}: {}", fault.layer, fault.message)).collect()
+}
+
+fn signature(before: &Graph, after: &Graph) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut compare = |what: &str, [old, new]: [Vec<String>; 2]| {
+        if old != new {
+            broken.push(format!("the {what} were [{}] and are [{}]", old.join(", "), new.join(", ")));
+        }
+    };
+    let borders = |ids: fn(&Graph) -> Vec<NodeId>| [before, after].map(|graph| described(graph, &ids(graph)));
+    compare("inputs", borders(Graph::inputs));
+    compare("outputs", borders(|graph| graph.outputs().to_vec()));
+    if before.preprocess != after.preprocess || before.labels != after.labels {
+        broken.push("the preparation of pictures or the labels are others".to_owned());
+    }
+    broken
+}
+
+/// Nodes by name and shape; one whose shape can't be known has a fault of its own.
+fn described(graph: &Graph, ids: &[NodeId]) -> Vec<String> {
+    let (shapes, _) = infer::known(graph);
+    let shape = |id: &NodeId| shapes.get(id).map_or("?".to_owned(), Shape::to_string);
+    ids.iter().map(|id| format!("{} {}", graph.node(*id).name, shape(id))).collect()
+}
+
+fn names(before: &Graph, after: &Graph) -> Vec<String> {
+    let mut broken = Vec::new();
+    let (mut seen, mut covered) = (BTreeSet::new(), BTreeSet::new());
+    for node in after.ids().map(|id| after.node(id)) {
+        if !seen.insert(node.name.as_str()) {
+            broken.push(format!("two layers are named {}", node.name));
+        }
+        if node.sources.is_empty() {
+            broken.push(format!("{} comes from no source layer", node.name));
+        }
+        covered.extend(node.sources.layers());
+    }
+    let known = sources(before, before.ids());
+    broken.extend(covered.difference(&known).map(|layer| format!("no source layer is named {layer}")));
+    let needed = sources(before, before.needed());
+    broken.extend(needed.difference(&covered).map(|layer| format!("no layer comes from {layer}")));
+    broken
+}
+
+/// The source layers of `ids`.
+fn sources(graph: &Graph, ids: impl IntoIterator<Item = NodeId>) -> BTreeSet<&str> {
+    ids.into_iter().flat_map(|id| graph.node(id).sources.layers()).collect()
+}
