@@ -17,6 +17,7 @@ use frit_compiler::machine::{Lowering, Machine};
 use frit_compiler::plan::interpret::{self, Launch};
 use frit_compiler::plan::{Plan, Step, Way};
 use frit_compiler::probe::{self, Eviction};
+use frit_compiler::prove::Proved;
 use frit_compiler::schedule::Ways;
 use frit_compiler::{Options, zoo};
 
@@ -74,7 +75,7 @@ fn table(machine: &Machine, names: &[&str], rounds: usize) {
 }
 
 /// Every layer by itself, none of its block's fused with it.
-fn plan(name: &str, machine: &Machine) -> Plan {
+fn plan(name: &str, machine: &Machine) -> Proved {
     let options = Options { machine: machine.clone(), ways: Ways::All(Way::Whole), ..Options::native() };
     let optimised = frit_compiler::optimise(network(name), &options).expect("the network is legal").graph;
     frit_compiler::schedule(&optimised, &options).expect("the network can be scheduled")

@@ -113,7 +113,7 @@ fn damage_inside(draw: &mut Draw, bytes: &[u8], other: &[u8]) -> Option<Vec<u8>>
     for index in 0..archive.len() {
         let mut content = Vec::new();
         let member = archive.by_index(index).ok()?;
-        let name = member.name().to_owned();
+        let name = member.name().ok()?.into_owned();
         member.take(MOST_BYTES).read_to_end(&mut content).ok()?;
         if index == chosen {
             damage(draw, &mut content, other);

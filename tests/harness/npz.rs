@@ -21,7 +21,8 @@ pub fn read(path: &Path) -> BTreeMap<String, ArrayD<f32>> {
     let mut archive = ZipArchive::new(file).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let members = (0..archive.len()).map(|index| {
         let member = archive.by_index(index).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let name = member.name().trim_end_matches(ENDING).to_owned();
+        let name = member.name().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let name = name.trim_end_matches(ENDING).to_owned();
         let array = ArrayD::read_npy(member);
         let array = array.unwrap_or_else(|error| panic!("{}, {name}: {error}", path.display()));
         (name, array)
