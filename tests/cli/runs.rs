@@ -3,6 +3,7 @@
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 use ndarray_npy::write_npy;
 use serde_json::{Value, json};
+use std::io::Cursor;
 
 use super::{Folder, TINY, fields, list, npz};
 
