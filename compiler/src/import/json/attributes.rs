@@ -4,7 +4,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Scalar};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use super::fields::{Reader, unknown};
+use super::fields::Reader;
 use super::kinds::{Follower, PaddingRule, Positive};
 use super::layers::What;
 use super::ops::OPS;
@@ -210,7 +210,8 @@ pub(super) fn read<'a>(
     let Some(entry) = entries.iter().find(|entry| entry.name == what.word) else {
         let message = format!("there is no {kind}");
         let known = entries.iter().map(|entry| entry.name);
-        reader.fault(Some(&what.value), unknown(codes::UNKNOWN_OP, &message, &what.word, known));
+        let fault = reader.findings.unknown(codes::UNKNOWN_OP, &message, &what.word, known);
+        reader.fault(Some(&what.value), fault);
         return (None, None);
     };
     let read = (entry.read)(entry.name, &mut reader, defaults);

@@ -84,7 +84,7 @@ pub(super) fn from_file<'a>(
     };
     let tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
     for weight in needed {
-        match lent(weight, &tensors, &bytes, shelf.name) {
+        match lent(weight, &tensors, (&bytes, shelf.name), findings) {
             Ok(lent) => {
                 let shape = weight.shape.clone();
                 graph.weights.insert(weight.name.clone(), Weight { shape, data: Data::Lent(lent) });
@@ -109,13 +109,16 @@ pub(super) fn from_file<'a>(
 fn lent(
     weight: &Needed,
     tensors: &BTreeMap<&str, TensorView<'_>>,
-    bytes: &Arc<MappedFile>,
-    file: &str,
+    (bytes, file): (&Arc<MappedFile>, &str),
+    findings: &Findings<'_>,
 ) -> Result<Lent, Box<Diagnostic>> {
     let Some(tensor) = tensors.get(weight.name.as_str()) else {
         let message = format!("the weight {} is not in {file}", weight.name);
         let fault = Diagnostic::error(codes::WEIGHT_MISSING, message).note(format!("it is {}", weight.shape));
-        return Err(Box::new(match nearest(&weight.name, tensors.keys().copied()) {
+        // Nobody reads what is past the limit of faults, and the nearest name takes its time.
+        let near =
+            if findings.is_full() { None } else { nearest(&weight.name, tensors.keys().copied()) };
+        return Err(Box::new(match near {
             Some(near) => fault.help(format!("the nearest is {near}")),
             None => fault,
         }));

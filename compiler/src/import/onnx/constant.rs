@@ -106,7 +106,10 @@ impl Constant {
     }
 
     /// The elements of a tensor with the axes `dims`, to which this one is repeated.
-    pub(super) fn repeated(&self, dims: &[usize]) -> impl ExactSizeIterator<Item = Symbol> + '_ {
+    pub(super) fn repeated<'a>(
+        &'a self,
+        dims: &[usize],
+    ) -> impl ExactSizeIterator<Item = Symbol> + use<'a> {
         let own = self.steps();
         let step = |axis: usize| {
             let axis = (axis + own.len()).checked_sub(dims.len());
@@ -118,12 +121,12 @@ impl Constant {
     /// The elements of a tensor with the axes `dims` that lie here from `start` on, one step along each axis as [`steps`] say.
     ///
     /// [`steps`]: Constant::steps
-    pub(super) fn lying(
-        &self,
+    pub(super) fn lying<'a>(
+        &'a self,
         start: usize,
         dims: &[usize],
         steps: &[usize],
-    ) -> impl ExactSizeIterator<Item = Symbol> + '_ {
+    ) -> impl ExactSizeIterator<Item = Symbol> + use<'a> {
         places(dims, steps).map(move |place| self.stored(start.wrapping_add(place)))
     }
 
