@@ -6,6 +6,8 @@
 mod artifacts;
 #[path = "cli/bad.rs"]
 mod bad;
+#[path = "cli/costly.rs"]
+mod costly;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/hostile.rs"]

@@ -216,7 +216,8 @@ fn function(draw: &mut Draw, node: &mut onnx::Node) -> onnx::Function {
 /// Adds a constant that is computed, perhaps a large one, in the place of a weight.
 fn computed(draw: &mut Draw, graph: &mut onnx::Graph) {
     let Some(weight) = graph.initializer.pop() else { return };
-    let shape: Vec<i64> = weight.dims.iter().map(|&axis| if draw.below(4) == 0 { number(draw) } else { axis }).collect();
+    let shape: Vec<i64> =
+        weight.dims.iter().map(|&axis| if draw.below(4) == 0 { number(draw) } else { axis }).collect();
     let bytes: Vec<u8> = shape.iter().flat_map(|axis| axis.to_le_bytes()).collect();
     graph.initializer.push(onnx::Tensor {
         name: Some("shape of a constant".to_owned()),

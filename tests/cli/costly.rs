@@ -120,9 +120,7 @@ fn answered(files: Vec<Costly>) {
         println!("| {name} | {kilobytes} | {said} | {seconds:.2} | {megabytes} |");
         let expected = match code {
             None => answer.code == Some(0),
-            Some(code) => {
-                answer.code == Some(1) && answer.stderr.contains(&format!("error[{code}]: "))
-            }
+            Some(code) => answer.code == Some(1) && answer.stderr.contains(&format!("error[{code}]: ")),
         };
         let panicked = answer.stderr.contains("panicked");
         if !expected || panicked || answer.took > TIME || answer.memory > MEMORY + kilobytes {

@@ -10,7 +10,7 @@ const FLOOR_BYTES: u64 = 128 << 20;
 /// Bytes of memory that each byte of a file allows beyond that.
 const BYTES: u64 = 1;
 /// Elements that may be read or written for any file, however small.
-const FLOOR_WORK: u64 = 50_000_000;
+const FLOOR_WORK: u64 = 20_000_000;
 /// Elements that each byte of a file allows beyond that: some passes over values of four bytes.
 const WORK: u64 = 2;
 
@@ -114,7 +114,11 @@ mod tests {
         assert!(!budget.is_spent());
         let fault = budget.take_bytes(2).unwrap_err();
         assert_eq!(fault.code, codes::LIMIT);
-        assert!(fault.message.starts_with("2 bytes of memory are asked for where 0 of "), "{}", fault.message);
+        assert!(
+            fault.message.starts_with("2 bytes of memory are asked for where 0 of "),
+            "{}",
+            fault.message
+        );
         assert!(fault.notes[0].contains("a file of 1000 bytes"), "{:?}", fault.notes);
         assert!(budget.is_spent());
         assert!(budget.take_bytes(1).is_err());

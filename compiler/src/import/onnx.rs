@@ -186,8 +186,7 @@ impl<'a> Importer<'a> {
             return self.unknown(node);
         };
         let inputs: Outcome<Vec<Option<Value>>> = node.input.iter().map(|input| self.value(input)).collect();
-        let mut call =
-            Call { name, node, version: item.version, budget: self.budget, inputs: Vec::new() };
+        let mut call = Call { name, node, version: item.version, budget: self.budget, inputs: Vec::new() };
         let results = inputs.and_then(|inputs| {
             if inputs.iter().any(|input| matches!(input, Some(Value::Unknown))) {
                 return Ok(Vec::new());

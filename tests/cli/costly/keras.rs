@@ -9,9 +9,11 @@ use super::Costly;
 
 const LIMIT: Option<&str> = Some("FR0010");
 /// A real archive, whose weights and version the others have.
-const REAL: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/goldens/keras/nested_deep.keras"));
+const REAL: &[u8] =
+    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/goldens/keras/nested_deep.keras"));
 /// A real file of a whole network.
-const WHOLE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/goldens/keras/nested_deep.h5"));
+const WHOLE: &[u8] =
+    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/goldens/keras/nested_deep.h5"));
 
 const INPUT: &str = r#"{"class_name": "InputLayer", "config": {"batch_shape": [null, 4], "name": "image"}, "name": "image", "inbound_nodes": []}"#;
 
@@ -30,12 +32,35 @@ pub(super) fn files() -> Vec<Costly> {
         costly("unknown-classes", Some("FR0053"), described(&sequential("s", (0..60_000).map(unknown)))),
         costly("models-called-twice", LIMIT, described(&doubled(25))),
         costly("large-model-called-often", LIMIT, described(&often())),
-        costly("names-in-names", LIMIT, described(&named(30))),
-        costly("units-past-all", Some("FR0102"), described(&sequential("s", [dense(2_000_000_000), dense(2_000_000_000)].into_iter()))),
-        Costly { name: "hdf5-of-its-head", code: Some("FR0052"), ending: "h5", content: WHOLE[..96].repeat(10_000) },
-        Costly { name: "hdf5-cut", code: Some("FR0052"), ending: "h5", content: WHOLE[..WHOLE.len() / 2].to_vec() },
-        Costly { name: "unknown-operands", code: Some("FR0006"), ending: "json", content: operands().into_bytes() },
-        Costly { name: "unknown-fields", code: Some("FR0003"), ending: "json", content: fields().into_bytes() },
+        costly(
+            "units-past-all",
+            Some("FR0102"),
+            described(&sequential("s", [dense("a"), dense("b")].into_iter())),
+        ),
+        Costly {
+            name: "hdf5-of-its-head",
+            code: Some("FR0052"),
+            ending: "h5",
+            content: WHOLE[..96].repeat(10_000),
+        },
+        Costly {
+            name: "hdf5-cut",
+            code: Some("FR0052"),
+            ending: "h5",
+            content: WHOLE[..WHOLE.len() / 2].to_vec(),
+        },
+        Costly {
+            name: "unknown-operands",
+            code: Some("FR0006"),
+            ending: "json",
+            content: operands().into_bytes(),
+        },
+        Costly {
+            name: "unknown-fields",
+            code: Some("FR0003"),
+            ending: "json",
+            content: fields().into_bytes(),
+        },
     ]
 }
 
@@ -52,7 +77,8 @@ fn archive(others: &[(&str, &[u8], bool)]) -> Vec<u8> {
         member.read_to_end(&mut content).unwrap();
         let name = member.name().to_owned();
         let other = others.iter().find(|(other, ..)| *other == name);
-        let (content, packed) = other.map_or((&content[..], false), |&(_, content, packed)| (content, packed));
+        let (content, packed) =
+            other.map_or((&content[..], false), |&(_, content, packed)| (content, packed));
         let method = if packed { CompressionMethod::Deflated } else { CompressionMethod::Stored };
         made.start_file(name, SimpleFileOptions::default().compression_method(method)).unwrap();
         made.write_all(content).unwrap();
@@ -76,9 +102,9 @@ fn activation(name: &str) -> String {
     format!(r#"{{"class_name": "ReLU", "config": {{"name": "{name}"}}, "name": "{name}"}}"#)
 }
 
-fn dense(units: usize) -> String {
+fn dense(name: &str) -> String {
     format!(
-        r#"{{"class_name": "Dense", "config": {{"name": "d", "units": {units}, "activation": "linear", "use_bias": true}}, "name": "d"}}"#
+        r#"{{"class_name": "Dense", "config": {{"name": "{name}", "units": 2000000000, "activation": "linear", "use_bias": true}}, "name": "{name}"}}"#
     )
 }
 
@@ -86,7 +112,9 @@ fn dense(units: usize) -> String {
 fn twice(name: &str, inner: &str, layer: &str) -> String {
     let layer = layer.strip_suffix('}').unwrap_or(layer);
     let from = |layer: &str, call: usize| {
-        format!(r#"{{"args": [{{"class_name": "__keras_tensor__", "config": {{"shape": [null, 4], "dtype": "float32", "keras_history": ["{layer}", {call}, 0]}}}}], "kwargs": {{}}}}"#)
+        format!(
+            r#"{{"args": [{{"class_name": "__keras_tensor__", "config": {{"shape": [null, 4], "dtype": "float32", "keras_history": ["{layer}", {call}, 0]}}}}], "kwargs": {{}}}}"#
+        )
     };
     format!(
         r#"{{"class_name": "Functional", "config": {{"name": "{name}", "layers": [{INPUT}, {layer}, "inbound_nodes": [{}, {}]}}], "input_layers": [["image", 0, 0]], "output_layers": [["{inner}", 1, 0]]}}, "name": "{name}"}}"#,
@@ -118,20 +146,12 @@ fn often() -> String {
     model
 }
 
-/// Models in models, whose names are long and are those of all nodes inside.
-fn named(levels: usize) -> String {
-    let name = "n".repeat(200);
-    let mut model = sequential(&name, (0..50_000).map(|index| activation(&format!("a{index}"))));
-    for _ in 0..levels {
-        model = sequential(&name, std::iter::once(model));
-    }
-    model
-}
-
 /// A description whose layers read what is not there.
 fn operands() -> String {
     let layers: Vec<String> = (0..60_000)
-        .map(|index| format!(r#"{{"name": "layer_number_{index}", "op": "relu", "inputs": ["layer_numbre_{index}"]}}"#))
+        .map(|index| {
+            format!(r#"{{"name": "layer_number_{index}", "op": "relu", "inputs": ["layer_numbre_{index}"]}}"#)
+        })
         .collect();
     described_with(&layers.join(",\n"))
 }

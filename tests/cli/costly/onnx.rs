@@ -49,7 +49,10 @@ fn computed() -> Vec<Costly> {
         costly(
             "reduced-often",
             LIMIT,
-            of_shape("4096 1024", &format!("t0 = ReduceMax(c)\n{}", chain(300, "r# = ReduceMin(c)\n# = Add(r#, @)"))),
+            of_shape(
+                "4096 1024",
+                &format!("t0 = ReduceMax(c)\n{}", chain(300, "r# = ReduceMin(c)\n# = Add(r#, @)")),
+            ),
         ),
         costly("two-to-the-forty", LIMIT, of_shape("1048576 1048575", "y = Neg(c)")),
         costly("past-all-numbers", LIMIT, of_shape("4611686018427387904 4611686018427387904", "y = Neg(c)")),
@@ -99,7 +102,10 @@ fn computed() -> Vec<Costly> {
         costly(
             "gather-of-nothing",
             None,
-            of_shape("274877906944 3 0", &cast(&format!("{integers}g = Gather(c, z) {{axis=1}}\nn = Shape(g)"))),
+            of_shape(
+                "274877906944 3 0",
+                &cast(&format!("{integers}g = Gather(c, z) {{axis=1}}\nn = Shape(g)")),
+            ),
         ),
         costly(
             "concat-of-nothing",
@@ -114,8 +120,10 @@ fn computed() -> Vec<Costly> {
         costly(
             "split-in-many",
             None,
-            file("input image Nx1073741824\na, b = Split(image) {axis=1, num_outputs=536870912}\ny = Relu(a)")
-                .replace_version(18),
+            file(
+                "input image Nx1073741824\na, b = Split(image) {axis=1, num_outputs=536870912}\ny = Relu(a)",
+            )
+            .replace_version(18),
         ),
         costly(
             "padded-with-constants",
@@ -159,7 +167,11 @@ fn copied() -> Vec<Costly> {
             LIMIT,
             file(&format!("{weight}weight s int64 1 = 262144\nweight m int64 2 = 512 512\n{turned}")),
         ),
-        costly("cast-to-and-fro", LIMIT, file(&format!("{double}{}", chain(1500, "d# = Cast(@) {to=11}\n# = Cast(d#) {to=1}")))),
+        costly(
+            "cast-to-and-fro",
+            LIMIT,
+            file(&format!("{double}{}", chain(1500, "d# = Cast(@) {to=11}\n# = Cast(d#) {to=1}"))),
+        ),
         costly("negated", LIMIT, file(&format!("{double}{}", chain(3000, "# = Neg(@)")))),
         costly(
             "cut-in-slices",
@@ -181,7 +193,9 @@ fn copied() -> Vec<Costly> {
         costly(
             "one-kernel-for-all",
             None,
-            file(&format!("input image 1x256x2x2\nweight w 256x256x1x1 = seeded\nt0 = Relu(image)\n{convolutions}")),
+            file(&format!(
+                "input image 1x256x2x2\nweight w 256x256x1x1 = seeded\nt0 = Relu(image)\n{convolutions}"
+            )),
         ),
     ]
 }
@@ -274,7 +288,8 @@ fn told() -> Vec<Costly> {
         output: names(&[format!("y{index}")]),
         ..Node::default()
     };
-    let unknown = |index: usize| Node { op_type: Some(format!("Relo{index}")), input: Vec::new(), ..reads(index) };
+    let unknown =
+        |index: usize| Node { op_type: Some(format!("Relo{index}")), input: Vec::new(), ..reads(index) };
     let long = "n".repeat(500_000);
     let twice = |index: usize| Node {
         name: Some(if index == 0 { long.clone() } else { format!("n{index}") }),

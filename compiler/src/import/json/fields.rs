@@ -368,8 +368,7 @@ impl<'r, 'a> Reader<'r, 'a> {
         let found = choices.iter().find(|(known, _)| *known == text).map(|&(_, choice)| choice);
         if found.is_none() {
             let known = choices.iter().map(|choice| choice.0);
-            let fault =
-                self.findings.unknown(codes::BAD_VALUE, &format!("{name} can't be"), &text, known);
+            let fault = self.findings.unknown(codes::BAD_VALUE, &format!("{name} can't be"), &text, known);
             self.fault(Some(value), fault);
         }
         found

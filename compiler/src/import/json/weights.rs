@@ -116,8 +116,7 @@ fn lent(
         let message = format!("the weight {} is not in {file}", weight.name);
         let fault = Diagnostic::error(codes::WEIGHT_MISSING, message).note(format!("it is {}", weight.shape));
         // Nobody reads what is past the limit of faults, and the nearest name takes its time.
-        let near =
-            if findings.is_full() { None } else { nearest(&weight.name, tensors.keys().copied()) };
+        let near = if findings.is_full() { None } else { nearest(&weight.name, tensors.keys().copied()) };
         return Err(Box::new(match near {
             Some(near) => fault.help(format!("the nearest is {near}")),
             None => fault,

@@ -95,7 +95,11 @@ fn text(zip: &mut Zip<'_>, name: &str, budget: &Budget) -> Result<Option<String>
 }
 
 /// Where the weights lie; unpacked, where they are packed.
-fn weights(map: &Arc<MappedFile>, zip: &mut Zip<'_>, budget: &Budget) -> Result<(Owner, Range<usize>), Diagnostic> {
+fn weights(
+    map: &Arc<MappedFile>,
+    zip: &mut Zip<'_>,
+    budget: &Budget,
+) -> Result<(Owner, Range<usize>), Diagnostic> {
     let entry = entry(zip, WEIGHTS)?.ok_or_else(|| missing(WEIGHTS))?;
     if entry.compression() != CompressionMethod::Stored {
         unpacked(&entry, WEIGHTS)?;
@@ -145,11 +149,7 @@ fn unpacked(entry: &ZipFile<'_, Cursor<&[u8]>>, name: &str) -> Result<(), Diagno
 }
 
 /// The bytes of an entry, of which there are as many as it says; reading them checks their checksum.
-fn unpack(
-    entry: ZipFile<'_, Cursor<&[u8]>>,
-    name: &str,
-    budget: &Budget,
-) -> Result<Vec<u8>, Diagnostic> {
+fn unpack(entry: ZipFile<'_, Cursor<&[u8]>>, name: &str, budget: &Budget) -> Result<Vec<u8>, Diagnostic> {
     let size = entry.size();
     // One more, by which a longer one is found without growing.
     let mut bytes = budget.list(usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1))?;

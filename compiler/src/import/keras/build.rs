@@ -17,6 +17,8 @@ use crate::import::budget::Budget;
 use crate::import::json::fields::Findings;
 use crate::import::limits;
 
+/// Elements of the budget that looking at a layer of a model counts for.
+const LOOKED_AT: usize = 32;
 /// Bytes that a node takes beside its name, about.
 const NODE: usize = 512;
 
@@ -167,7 +169,7 @@ impl<'b, 'a> Builder<'b, 'a> {
         let (size, before) = (definition.kind.as_ref().map_or(0, Kind::definitions), self.budget.is_spent());
         let taken = self
             .budget
-            .take_work(size)
+            .take_work(size.saturating_mul(LOOKED_AT))
             .and_then(|()| self.budget.take_bytes(NODE.saturating_add(4 * name.len())));
         if let Err(fault) = taken {
             if !before {

@@ -78,10 +78,7 @@ impl Constant {
     }
 
     /// Whole numbers along one axis.
-    pub(super) fn ints(
-        budget: &Budget,
-        values: impl ExactSizeIterator<Item = Symbol>,
-    ) -> Outcome<Constant> {
+    pub(super) fn ints(budget: &Budget, values: impl ExactSizeIterator<Item = Symbol>) -> Outcome<Constant> {
         Constant::new(budget, Kind::I64, vec![values.len()], values)
     }
 
@@ -106,10 +103,7 @@ impl Constant {
     }
 
     /// The elements of a tensor with the axes `dims`, to which this one is repeated.
-    pub(super) fn repeated<'a>(
-        &'a self,
-        dims: &[usize],
-    ) -> impl ExactSizeIterator<Item = Symbol> + use<'a> {
+    pub(super) fn repeated<'a>(&'a self, dims: &[usize]) -> impl ExactSizeIterator<Item = Symbol> + use<'a> {
         let own = self.steps();
         let step = |axis: usize| {
             let axis = (axis + own.len()).checked_sub(dims.len());

@@ -192,7 +192,9 @@ fn weigh(bytes: &Bytes, budget: &Budget) -> Result<Option<Vec<usize>>, Diagnosti
         let memory = field.bytes(content);
         match (&field, around.get(1)) {
             (Field::Message(Kind::Function), None) => functions.push(memory),
-            (_, Some((Kind::Function, _))) => functions.iter_mut().rev().take(1).for_each(|last| *last += memory),
+            (_, Some((Kind::Function, _))) => {
+                functions.iter_mut().rev().take(1).for_each(|last| *last += memory)
+            }
             _ => {}
         }
         budget
@@ -249,7 +251,10 @@ mod tests {
         let faults = decode(field(7, &nodes).into(), &Budget::default()).unwrap_err();
         assert_eq!(faults.iter().next().unwrap().code, codes::LIMIT);
         let few = [1 << 3 | 2, 0].repeat(2_000);
-        assert_eq!(decode(field(7, &few).into(), &Budget::default()).unwrap().model.graph.unwrap().node.len(), 2_000);
+        assert_eq!(
+            decode(field(7, &few).into(), &Budget::default()).unwrap().model.graph.unwrap().node.len(),
+            2_000
+        );
     }
     #[test]
     fn messages_are_weighed_wherever_they_lie_also_behind_a_group() {

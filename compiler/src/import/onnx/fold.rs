@@ -21,9 +21,7 @@ pub(super) fn fold(network: &mut Network, call: &Call<'_>) -> Option<Outcome<Vec
     if call.op() == "Split" {
         return Some(split(call, first));
     }
-    moved(network, call, first)
-        .or_else(|| computed(call, &operands, first))
-        .map(|result| result.map(one))
+    moved(network, call, first).or_else(|| computed(call, &operands, first)).map(|result| result.map(one))
 }
 
 fn known(input: &Option<Value>) -> Option<Option<&Constant>> {
@@ -114,8 +112,9 @@ fn moved(network: &mut Network, call: &Call<'_>, first: &Constant) -> Option<Out
         "Cast" => {
             call.int("to", 0).and_then(|kind| cast(call, first, Kind(i32::try_from(kind).unwrap_or(0))))
         }
-        "Transpose" => shapes::permutation(call, first.dims.len())
-            .and_then(|axes| first.permuted(call.budget, &axes)),
+        "Transpose" => {
+            shapes::permutation(call, first.dims.len()).and_then(|axes| first.permuted(call.budget, &axes))
+        }
         "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => shapes::target(network, call).and_then(|dims| {
             let dims: Option<Vec<usize>> = dims.into_iter().collect();
             first.reshaped(call.budget, dims.ok_or_else(|| wrong("a constant with an axis for the batch"))?)
@@ -219,7 +218,8 @@ fn tile(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
     let dims: Vec<usize> =
         first.dims.iter().zip(&repeats).map(|(&length, &times)| length.saturating_mul(times)).collect();
     // Each axis as its copies, and what is in one.
-    let walk: Vec<usize> = repeats.iter().zip(&first.dims).flat_map(|(&times, &length)| [times, length]).collect();
+    let walk: Vec<usize> =
+        repeats.iter().zip(&first.dims).flat_map(|(&times, &length)| [times, length]).collect();
     let steps: Vec<usize> = first.steps().into_iter().flat_map(|step| [0, step]).collect();
     Constant::new(call.budget, first.kind, dims, first.lying(0, &walk, &steps))
 }
@@ -228,9 +228,8 @@ fn gather(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
     let along = axis(call.int("axis", 0)?, first.dims.len())?;
     let length = first.dims[along];
     let Some(indices) = call.constant(1, "indices")? else { return Err(wrong("Gather needs its indices")) };
-    let index = |index: i64| {
-        axis(index, length).map_err(|_| wrong(format!("index {index} of an axis of {length}")))
-    };
+    let index =
+        |index: i64| axis(index, length).map_err(|_| wrong(format!("index {index} of an axis of {length}")));
     let known = indices.known_ints(call.budget)?.ok_or_else(|| wrong("an index is not known"))?;
     let chosen = known.into_iter().map(index).collect::<Outcome<Vec<usize>>>()?;
     let (before, behind) = (&first.dims[..along], &first.dims[along + 1..]);
@@ -287,11 +286,7 @@ fn split(call: &Call<'_>, first: &Constant) -> Outcome<Vec<Value>> {
 }
 
 /// What is computed element by element, or along axes.
-fn computed(
-    call: &Call<'_>,
-    operands: &[Option<&Constant>],
-    first: &Constant,
-) -> Option<Outcome<Constant>> {
+fn computed(call: &Call<'_>, operands: &[Option<&Constant>], first: &Constant) -> Option<Outcome<Constant>> {
     if let Some(function) = Unary::of(call.op()) {
         let values = first.iter().map(|value| function.apply(value));
         return Some(Constant::new(call.budget, first.kind, first.dims.clone(), values));

@@ -67,7 +67,8 @@ pub(super) fn written_out<'a>(
     let mut items = Vec::with_capacity(waiting.len());
     while let Some((item, depth)) = waiting.pop() {
         let node = &item.node;
-        let Some(&(function, bytes)) = functions.get(&(node.domain(), node.op_type(), node.overload())) else {
+        let Some(&(function, bytes)) = functions.get(&(node.domain(), node.op_type(), node.overload()))
+        else {
             items.push(item);
             continue;
         };
@@ -309,8 +310,7 @@ mod tests {
     #[test]
     fn functions_that_call_themselves_or_grow_without_end_are_refused() {
         let endless = function("f", vec![node("f", "f", &["x"], &["y"])]);
-        let faults =
-            expanded(&model(vec![node("f", "c", &["image"], &["out"])], vec![endless])).unwrap_err();
+        let faults = expanded(&model(vec![node("f", "c", &["image"], &["out"])], vec![endless])).unwrap_err();
         assert_eq!(faults.iter().next().unwrap().code, codes::LIMIT);
         let double = |level: usize| {
             let inner = format!("f{}", level + 1);

@@ -54,8 +54,12 @@ pub(super) fn order<'a>(graph: &'a Graph, items: &'a [Item<'_>]) -> Result<Order
     if faults.has_errors() {
         return Err(faults);
     }
-    let sparse: BTreeSet<&str> =
-        graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref()).map(Tensor::name).collect();
+    let sparse: BTreeSet<&str> = graph
+        .sparse_initializer
+        .iter()
+        .filter_map(|sparse| sparse.values.as_ref())
+        .map(Tensor::name)
+        .collect();
     let mut operands: Vec<Vec<usize>> = Vec::with_capacity(items.len());
     for item in items {
         let mut makers = Vec::new();
@@ -183,7 +187,8 @@ fn cycle(items: &[Item<'_>], operands: &[Vec<usize>], done: &[usize]) -> Diagnos
         next = operands[node].iter().copied().find(|maker| !done.contains(maker));
     }
     let start = next.and_then(|node| places.get(&node)).copied().unwrap_or(0);
-    let mut names: Vec<&str> = path[start..].iter().rev().map(|&node| shown(name(&items[node].node))).collect();
+    let mut names: Vec<&str> =
+        path[start..].iter().rev().map(|&node| shown(name(&items[node].node))).collect();
     let more = if names.len() > 8 { " → …" } else { "" };
     names.truncate(8);
     let first = names.first().copied().unwrap_or_default();

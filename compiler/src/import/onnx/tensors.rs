@@ -95,7 +95,8 @@ impl Store {
         };
         let location = entry("location").ok_or("its external data has no location")?;
         let (offset, length) = (number("offset", 0)?, number("length", needed)?);
-        let file = self.file(budget, &location).map_err(|reason| format!("external data {location:?}: {reason}"))?;
+        let file =
+            self.file(budget, &location).map_err(|reason| format!("external data {location:?}: {reason}"))?;
         match offset.checked_add(length) {
             Some(end) if end <= file.len() => Ok(file.slice(offset..end)),
             _ => Err(format!(
@@ -212,12 +213,18 @@ mod tests {
         let parts = vec![Bytes::from(bytes[..4].to_vec()), Bytes::from(bytes[4..].to_vec())];
         let typed = Tensor { float_data: parts, ..tensor(Kind::F32, &[2]) };
         for tensor in [raw, typed] {
-            assert_eq!(read(&tensor).unwrap().known_floats(&Budget::default()).unwrap().unwrap(), [1.0, -2.0]);
+            assert_eq!(
+                read(&tensor).unwrap().known_floats(&Budget::default()).unwrap().unwrap(),
+                [1.0, -2.0]
+            );
         }
         let ints = Tensor { int64_data: vec![-1, i64::MAX], ..tensor(Kind::I64, &[2]) };
         assert_eq!(read(&ints).unwrap().known_ints(&Budget::default()).unwrap().unwrap(), [-1, i64::MAX]);
         let halves = Tensor { int32_data: vec![0x3c00, 0xc000, 0x0001], ..tensor(Kind::F16, &[3]) };
-        assert_eq!(read(&halves).unwrap().known_floats(&Budget::default()).unwrap().unwrap(), [1.0, -2.0, 2f64.powi(-24)]);
+        assert_eq!(
+            read(&halves).unwrap().known_floats(&Budget::default()).unwrap().unwrap(),
+            [1.0, -2.0, 2f64.powi(-24)]
+        );
         let bytes = Tensor { raw_data: Some(vec![255, 1].into()), ..tensor(Kind::I8, &[2]) };
         assert_eq!(read(&bytes).unwrap().known_ints(&Budget::default()).unwrap().unwrap(), [-1, 1]);
     }
