@@ -9,5 +9,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rustc-cfg=frit_models");
     }
     let files = protox::compile(["onnx.proto"], ["src/onnx"])?;
-    Ok(prost_build::Config::new().bytes(["."]).compile_fds(files)?)
+    // Most attributes are numbers: they have no room for the rest.
+    let mut config = prost_build::Config::new();
+    config.bytes(["."]).boxed(".onnx.Attribute.t").boxed(".onnx.Attribute.g");
+    Ok(config.compile_fds(files)?)
 }

@@ -8,6 +8,8 @@ mod artifacts;
 mod bad;
 #[path = "cli/bounds.rs"]
 mod bounds;
+#[path = "cli/costly.rs"]
+mod costly;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/foreseen.rs"]

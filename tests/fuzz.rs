@@ -127,6 +127,9 @@ fn damage_inside(draw: &mut Draw, bytes: &[u8], other: &[u8]) -> Option<Vec<u8>>
 /// The ONNX file `bytes` with other numbers, names and operators in its messages: none where it is no such file.
 fn damage_messages(draw: &mut Draw, bytes: &[u8]) -> Option<Vec<u8>> {
     let mut model = onnx::Model::decode(bytes).ok()?;
+    if draw.below(3) == 0 {
+        rearrange(draw, &mut model);
+    }
     for _ in 0..1 + draw.below(3) {
         let graph = model.graph.as_mut()?;
         if draw.below(8) == 0 {
@@ -148,6 +151,90 @@ fn damage_messages(draw: &mut Draw, bytes: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(model.encode_to_vec())
+}
+
+/// Says the same in another form, or nearly: weights in another file or in a sparse form, a node in a function, a constant that
+/// is computed, something twice.
+fn rearrange(draw: &mut Draw, model: &mut onnx::Model) {
+    let Some(graph) = &mut model.graph else { return };
+    let (weight, node) = (draw.below(graph.initializer.len()), draw.below(graph.node.len()));
+    match draw.below(6) {
+        0 => graph.initializer.iter_mut().skip(weight).take(1).for_each(|weight| outside(draw, weight)),
+        1 if !graph.initializer.is_empty() => {
+            let values = Some(graph.initializer.remove(weight));
+            graph.sparse_initializer.push(onnx::SparseTensor { values });
+        }
+        2 => {
+            let functions = &mut model.functions;
+            graph.node.iter_mut().skip(node).take(1).for_each(|node| functions.push(function(draw, node)));
+        }
+        3 => {
+            let function = model.functions.last().cloned();
+            model.functions.extend(function);
+        }
+        4 => model.opset_import.extend_from_within(..1.min(model.opset_import.len())),
+        _ => computed(draw, graph),
+    }
+}
+
+/// The name of the file beside the model that weights may lie in.
+const BESIDE: &str = "beside.bin";
+
+/// Lets the values of `weight` lie in another file, perhaps not all of them.
+fn outside(draw: &mut Draw, weight: &mut onnx::Tensor) {
+    let location = if draw.below(8) == 0 { "model.onnx" } else { BESIDE };
+    let entries = [
+        ("location", location.to_owned()),
+        ("offset", number(draw).to_string()),
+        ("length", weight.raw_data().len().to_string()),
+    ];
+    let entry = |(key, value): (&str, String)| onnx::Entry { key: Some(key.to_owned()), value: Some(value) };
+    weight.external_data = entries.into_iter().skip(draw.below(2)).map(entry).collect();
+    weight.data_location = Some(1);
+    weight.raw_data = None;
+}
+
+/// Lets `node` be a call of the function that this returns, which does what it did; sometimes it calls itself.
+fn function(draw: &mut Draw, node: &mut onnx::Node) -> onnx::Function {
+    let name = format!("f{}", draw.below(3));
+    let own = if draw.below(16) == 0 { Some(name.clone()) } else { node.op_type.clone() };
+    let inner = onnx::Node { op_type: own, ..node.clone() };
+    node.op_type = Some(name.clone());
+    for attribute in &mut node.attribute {
+        attribute.ref_attr_name = (draw.below(8) == 0).then(|| "axis".to_owned());
+    }
+    onnx::Function {
+        name: Some(name),
+        input: inner.input.clone(),
+        output: inner.output.clone(),
+        attribute_proto: inner.attribute.clone(),
+        node: vec![inner],
+        ..onnx::Function::default()
+    }
+}
+
+/// Adds a constant that is computed, perhaps a large one, in the place of a weight.
+fn computed(draw: &mut Draw, graph: &mut onnx::Graph) {
+    let Some(weight) = graph.initializer.pop() else { return };
+    let shape: Vec<i64> =
+        weight.dims.iter().map(|&axis| if draw.below(4) == 0 { number(draw) } else { axis }).collect();
+    let bytes: Vec<u8> = shape.iter().flat_map(|axis| axis.to_le_bytes()).collect();
+    graph.initializer.push(onnx::Tensor {
+        name: Some("shape of a constant".to_owned()),
+        dims: vec![shape.len() as i64],
+        data_type: Some(7),
+        raw_data: Some(bytes.into()),
+        ..onnx::Tensor::default()
+    });
+    let node = |op: &str, input: &str, output: String| onnx::Node {
+        op_type: Some(op.to_owned()),
+        input: vec![input.to_owned()],
+        output: vec![output],
+        ..onnx::Node::default()
+    };
+    let function = ["Exp", "Softmax", "ReduceSum", "Transpose", "Shape", "Flatten"][draw.below(6)];
+    graph.node.insert(0, node("ConstantOfShape", "shape of a constant", "a constant".to_owned()));
+    graph.node.insert(1, node(function, "a constant", weight.name.unwrap_or_default()));
 }
 
 fn damage_node(draw: &mut Draw, node: &mut onnx::Node, operator: Option<String>, made: Option<String>) {
@@ -215,6 +302,8 @@ fn fuzz(ending: &str) {
     let mut draw = Draw(number("FRIT_FUZZ_SEED").unwrap_or(1));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(format!("model.{ending}"));
+    let beside: Vec<u8> = (0..4096u32).flat_map(|value| (value as f32 / 4096.0).to_le_bytes()).collect();
+    fs::write(folder.path().join(BESIDE), beside).expect("the folder can be written to");
     let (started, mut tally) = (Instant::now(), Tally::default());
     while limit.map_or(tally.tried < TRIES, |limit| started.elapsed() < limit) {
         let (one, other) = (draw.below(corpus.len()), draw.below(corpus.len()));

@@ -14,6 +14,7 @@
 //! activation, or of a stage's last block; the layers inside are named in full.
 
 pub mod array;
+pub mod budget;
 pub mod json;
 pub mod keras;
 mod labels;

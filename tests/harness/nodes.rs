@@ -198,7 +198,7 @@ fn attribute(text: &str) -> Attribute {
         attribute.s = Some(word.to_owned().into());
     } else if let Some(inner) = value.strip_prefix("tensor(").and_then(|inner| inner.strip_suffix(')')) {
         attribute.r#type = Some(4);
-        attribute.t = Some(tensor(inner));
+        attribute.t = Some(Box::new(tensor(inner)));
     } else if value.contains('.') {
         attribute.r#type = Some(1);
         attribute.f = value.parse().ok();

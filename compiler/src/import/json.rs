@@ -113,12 +113,9 @@ fn outputs<'a>(header: &Header<'a>, layers: &[Layer<'a>], built: &mut Built, fin
         return;
     };
     for (name, at) in names {
-        let target = match index.find(name) {
-            Ok(target) => target,
-            Err(fault) => {
-                findings.add(at, *fault);
-                continue;
-            }
+        let Some(target) = index.find(name) else {
+            findings.add(at, index.unknown(name, findings));
+            continue;
         };
         if let Target::Layer(layer) = target
             && let Some(fault) = layers[layer].several()
@@ -132,7 +129,7 @@ fn outputs<'a>(header: &Header<'a>, layers: &[Layer<'a>], built: &mut Built, fin
                 findings.add(at, Diagnostic::error(codes::DUPLICATE_NAME, message));
             }
             Some(node) => built.graph.add_output(node),
-            None if built.has_layer(&target) => findings.add(at, index.unknown(name)),
+            None if built.has_layer(&target) => findings.add(at, index.unknown(name, findings)),
             None => {}
         }
     }

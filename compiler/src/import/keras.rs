@@ -26,6 +26,7 @@ use frit_ir::{Diagnostic, Faults, Graph, Shape};
 use frit_passes::legality;
 use frit_runtime::map::MappedFile;
 
+use super::budget::Budget;
 use super::json::document::{Document, Value};
 use super::json::fields::{Findings, wrong};
 use super::{Request, limits, place};
@@ -224,7 +225,7 @@ fn read<'a>(
     let refused = std::mem::take(&mut reading.refused);
     refused.tell(findings);
     let model = model?;
-    let mut builder = Builder::new(&model.name, version, findings);
+    let mut builder = Builder::new(&model.name, version, findings, Budget::of(root.spelling().len() as u64));
     let inputs = inputs(&model, request, &mut builder);
     let results = builder.model(&model, &inputs, "");
     let outputs = builder.outputs(&model, &results);

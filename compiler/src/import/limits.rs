@@ -21,10 +21,8 @@ pub const PICTURE_BYTES: u64 = 1 << 30;
 pub const LAYERS: usize = 100_000;
 /// Blocks of one stage.
 pub const REPEAT: u64 = 10_000;
-/// Bytes of all constants that are computed when a file is read.
-pub const COMPUTED_BYTES: usize = 256 << 20;
-/// Bytes of memory that the messages of a binary file may take, without the weights that stay where they are.
-pub const MESSAGE_BYTES: u64 = 256 << 20;
+/// Axes of a tensor of a file.
+pub const RANK: usize = 64;
 /// Bytes of a name.
 pub const NAME_BYTES: usize = 255;
 /// The largest whole number that an attribute may be: the product of two fits 64 bits.

@@ -1,7 +1,7 @@
 //! The name that somebody probably meant.
 
 /// Candidates that are compared, at most: a file with many names must not make one fault slow.
-const CANDIDATES: usize = 2_000;
+const CANDIDATES: usize = 1_000;
 /// Bytes of the longest name that is compared.
 const LENGTH: usize = 64;
 /// Jaro and Winkler's similarity from which a name is worth offering.
@@ -12,9 +12,10 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
     if name.len() > LENGTH {
         return None;
     }
+    let name = name.to_lowercase();
     let mut best: Option<(f64, &str)> = None;
     for candidate in candidates.into_iter().take(CANDIDATES).filter(|candidate| candidate.len() <= LENGTH) {
-        let likeness = strsim::jaro_winkler(&name.to_lowercase(), candidate);
+        let likeness = strsim::jaro_winkler(&name, candidate);
         if likeness >= ALIKE && best.is_none_or(|(so_far, _)| likeness > so_far) {
             best = Some((likeness, candidate));
         }

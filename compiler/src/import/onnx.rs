@@ -25,6 +25,7 @@ mod tensors;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use frit_ir::diagnostic::codes;
@@ -33,17 +34,22 @@ use frit_passes::legality;
 
 use self::call::{Call, Outcome, Value};
 use self::constant::Constant;
+use self::decode::Decoded;
 use self::functions::Item;
 use self::layout::View;
 use self::network::Network;
-use self::order::{Order, Source};
+use self::order::{Order, Source, shown};
 use self::symbol::Symbol;
 use self::tensors::Store;
+use super::budget::Budget;
 use super::{Request, limits, place};
 use crate::onnx::{Graph as Nodes, Model, Node};
 
 /// The versions of ONNX's operators that are read.
 const VERSIONS: std::ops::RangeInclusive<i64> = 7..=24;
+
+/// Elements of the budget that one that is computed by the definition of its layer counts for, which is not made to be fast.
+const INTERPRETED: usize = 4;
 
 /// The graph of the ONNX file `model`, with warnings.
 ///
@@ -81,12 +87,13 @@ pub(super) fn load(model: &Path, request: &Request) -> Result<(Graph, Faults), F
 /// # Errors
 /// All faults of the file.
 pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(Graph, Faults), Faults> {
-    let model = decode::decode(bytes)?;
+    let budget = Arc::new(Budget::of(bytes.len() as u64));
+    let Decoded { model, functions } = decode::decode(bytes, &budget)?;
     let Some(nodes) = &model.graph else {
         return Err(Diagnostic::error(codes::ONNX_FILE, "the model has no graph").into());
     };
     let version = version(&model)?;
-    let items = functions::written_out(&model, version)?;
+    let items = functions::written_out(&model, version, (&functions, &budget))?;
     let order = order::order(nodes, &items)?;
     let mut importer = Importer {
         nodes,
@@ -96,11 +103,16 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         read: read_by(nodes, &items, &order),
         missing: BTreeMap::new(),
         unread: BTreeMap::new(),
-        network: Network::new(Store::new(folder)),
+        budget: &budget,
+        network: Network::new(Store::new(folder), Arc::clone(&budget)),
     };
     signature::inputs(&mut importer, request);
-    for &index in &order.nodes {
+    for &index in order.nodes.iter().take_while(|_| !budget.is_spent()) {
         importer.node(&items[index]);
+    }
+    if budget.is_spent() {
+        // What is left was not looked at.
+        return Err(importer.network.faults);
     }
     importer.tell_missing();
     importer.tell_unread();
@@ -110,7 +122,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
 
 /// The version of ONNX's operators that the file is written in.
 fn version(model: &Model) -> Result<i64, Diagnostic> {
-    let Some(version) = functions::version(&model.opset_import) else {
+    let Some(version) = functions::version(&model.opset_import)? else {
         let message = "the file does not say which version of ONNX's operators (opset) it is written in";
         return Err(
             Diagnostic::error(codes::ONNX_VERSION, message).help("export the model again, with an opset")
@@ -158,6 +170,7 @@ struct Importer<'a> {
     missing: BTreeMap<String, Vec<String>>,
     /// The nodes with attributes that were not read, by operator and attribute.
     unread: BTreeMap<(&'a str, &'a str), Vec<String>>,
+    budget: &'a Budget,
     network: Network,
 }
 
@@ -177,7 +190,7 @@ impl<'a> Importer<'a> {
             return self.unknown(node);
         };
         let inputs: Outcome<Vec<Option<Value>>> = node.input.iter().map(|input| self.value(input)).collect();
-        let mut call = Call::new(name, node, item.version);
+        let mut call = Call::new(name, node, item.version, self.budget);
         let results = inputs.and_then(|inputs| {
             if inputs.iter().any(|input| matches!(input, Some(Value::Unknown))) {
                 return Ok(Vec::new());
@@ -195,9 +208,7 @@ impl<'a> Importer<'a> {
                 self.keep(&call, results);
             }
             Err(fault) => {
-                if self.network.faults.iter().count() < limits::FAULTS {
-                    self.network.fault(&call, *fault);
-                }
+                self.network.fault(&call, *fault);
                 self.unknown(node);
             }
         }
@@ -233,15 +244,19 @@ impl<'a> Importer<'a> {
 
     /// The results of a node whose operands are all known: what its layers give, by the definition of each.
     fn evaluate(&mut self, call: &Call<'_>, translate: ops::Translate) -> Outcome<Vec<Value>> {
-        let mut network = Network::new(Store::default());
+        let mut network = Network::new(Store::default(), Arc::clone(&self.network.budget));
         let results = translate(&mut network, call)?;
         let mut views = Vec::with_capacity(results.len());
         for result in &results {
             let Value::Tensor(view) = result else { continue };
             let node = network.row_major(view)?;
-            self.network.count(view.kind, network.shape(node).elements())?;
             network.graph.add_output(node);
             views.push(view);
+        }
+        for id in network.graph.ids() {
+            let elements = network.shape(id).elements().unwrap_or(usize::MAX);
+            self.budget.take_bytes(elements.saturating_mul(size_of::<f32>()))?;
+            self.budget.take_work(elements.saturating_mul(INTERPRETED))?;
         }
         let tensors = interpret::run::<f32>(&network.graph, &[]).map_err(|faults| {
             let first = faults.iter().next().cloned();
@@ -249,9 +264,9 @@ impl<'a> Importer<'a> {
         })?;
         let constant = |(tensor, view): (Tensor, &View)| {
             let values = tensor.iter().map(|&value| Symbol::Float(f64::from(value)).cast(view.kind));
-            Value::Constant(Constant::new(view.kind, view.lengths(), values))
+            Constant::new(self.budget, view.kind, view.lengths(), values).map(Value::Constant)
         };
-        Ok(tensors.into_iter().zip(views).map(constant).collect())
+        tensors.into_iter().zip(views).map(constant).collect()
     }
 
     /// Keeps the results of a node.
@@ -290,7 +305,7 @@ impl<'a> Importer<'a> {
         }
         let value = match self.order.sources.get(name) {
             Some(Source::Initializer(index)) => {
-                let read = self.network.file.read(&self.nodes.initializer[*index], name);
+                let read = self.network.file.read(self.budget, &self.nodes.initializer[*index], name);
                 // Told once.
                 self.values.insert(name, Value::Unknown);
                 Value::Constant(read.map_err(Box::new)?)
@@ -315,10 +330,9 @@ impl<'a> Importer<'a> {
     /// Tells the operators that frit has not, with the layers that need them.
     fn tell_missing(&mut self) {
         for (operator, layers) in std::mem::take(&mut self.missing) {
-            let fault =
-                Diagnostic::error(codes::ONNX_OPERATOR, format!("the operator {operator} is not supported"));
-            let fault = fault.at(named(&layers, &operator));
-            self.network.faults.push(match operator.as_str() {
+            let message = format!("the operator {} is not supported", shown(&operator));
+            let fault = Diagnostic::error(codes::ONNX_OPERATOR, message).at(named(&layers, &operator));
+            self.network.tell(match operator.as_str() {
                 "If" | "Loop" | "Scan" => fault
                     .note("control flow: frit compiles networks whose layers are the same for every input")
                     .help("export the model with fixed sizes, so that the exporter can decide it"),
@@ -336,6 +350,6 @@ fn named(layers: &[String], operator: &str) -> String {
     const NAMED: usize = 8;
     let more = layers.len().saturating_sub(NAMED);
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let named = layers.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    format!("{named}{tail} ({operator})")
+    let named = layers.iter().take(NAMED).map(|layer| shown(layer)).collect::<Vec<_>>().join(", ");
+    format!("{named}{tail} ({})", shown(operator))
 }

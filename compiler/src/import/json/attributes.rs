@@ -210,7 +210,7 @@ pub(super) fn read<'a>(
     let Some(entry) = entries.iter().find(|entry| entry.name == what.word) else {
         let message = format!("there is no {kind}");
         let known = entries.iter().map(|entry| entry.name);
-        let fault = reader.unknown(codes::UNKNOWN_OP, &message, &what.word, known);
+        let fault = reader.findings.unknown(codes::UNKNOWN_OP, &message, &what.word, known);
         reader.fault(Some(&what.value), fault);
         return (None, None);
     };

@@ -170,7 +170,8 @@ impl<'a> Builder<'_, 'a> {
                 && let Some((_, value)) =
                     self.layers[layer].inputs.as_ref().and_then(|inputs| inputs.get(place))
             {
-                self.findings.add(value, index.unknown(name).at(self.layers[layer].name.clone()));
+                self.findings
+                    .add(value, index.unknown(name, self.findings).at(self.layers[layer].name.clone()));
             }
             let several = if let Target::Layer(of) = target { self.layers[*of].several() } else { None };
             if let Some(fault) = several {

@@ -54,6 +54,26 @@ impl<'a> Findings<'a> {
         self.errors >= limits::FAULTS
     }
 
+    /// The fault of a name that is none of `known`: `what` says what was looked for. The nearest name takes its time, and nobody
+    /// reads what is past the limit.
+    pub(in crate::import) fn unknown<'k>(
+        &self,
+        code: Code,
+        what: &str,
+        name: &str,
+        known: impl Iterator<Item = &'k str> + Clone,
+    ) -> Diagnostic {
+        let shown: String = name.chars().take(limits::NAME_BYTES).collect();
+        let fault = Diagnostic::error(code, format!("{what} {shown}"));
+        if self.is_full() {
+            return fault;
+        }
+        match nearest(name, known.clone()) {
+            Some(near) => fault.help(format!("the nearest is {near}")),
+            None => fault.note(format!("known: {}", known.take(40).collect::<Vec<_>>().join(", "))),
+        }
+    }
+
     /// Everything found.
     pub(in crate::import) fn finish(mut self) -> Faults {
         if let Some(left_out) = self.errors.checked_sub(limits::FAULTS).filter(|&left_out| left_out > 0) {
@@ -347,22 +367,11 @@ impl<'r, 'a> Reader<'r, 'a> {
         let text = self.as_text(value, name)?;
         let found = choices.iter().find(|(known, _)| *known == text).map(|&(_, choice)| choice);
         if found.is_none() {
-            let what = format!("{name} can't be");
-            let fault = self.unknown(codes::BAD_VALUE, &what, &text, choices.iter().map(|c| c.0));
+            let known = choices.iter().map(|choice| choice.0);
+            let fault = self.findings.unknown(codes::BAD_VALUE, &format!("{name} can't be"), &text, known);
             self.fault(Some(value), fault);
         }
         found
-    }
-
-    /// The fault of a name that is none of `known`; past the limit of faults nothing is offered instead.
-    pub(in crate::import) fn unknown<'k>(
-        &self,
-        code: Code,
-        what: &str,
-        name: &str,
-        known: impl Iterator<Item = &'k str> + Clone,
-    ) -> Diagnostic {
-        if self.findings.is_full() { Diagnostic::error(code, what) } else { unknown(code, what, name, known) }
     }
 
     /// A level of `value`.
@@ -386,19 +395,4 @@ impl<'r, 'a> Reader<'r, 'a> {
 /// The fault of a value that is wrong.
 pub(in crate::import) fn wrong(message: &str) -> Diagnostic {
     Diagnostic::error(codes::BAD_VALUE, message)
-}
-
-/// The fault of a name that is none of `known`: `what` says what was looked for.
-pub(in crate::import) fn unknown<'k>(
-    code: Code,
-    what: &str,
-    name: &str,
-    known: impl Iterator<Item = &'k str> + Clone,
-) -> Diagnostic {
-    let shown: String = name.chars().take(limits::NAME_BYTES).collect();
-    let fault = Diagnostic::error(code, format!("{what} {shown}"));
-    match nearest(name, known.clone()) {
-        Some(near) => fault.help(format!("the nearest is {near}")),
-        None => fault.note(format!("known: {}", known.take(40).collect::<Vec<_>>().join(", "))),
-    }
 }

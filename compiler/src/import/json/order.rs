@@ -1,12 +1,11 @@
 //! Which layer reads which, and the order in which they can be built: a layer may be named before it is described.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
-use super::fields::{Findings, unknown};
+use super::fields::Findings;
 use super::layers::Layer;
 use crate::import::{limits, order as sorting};
 
@@ -39,8 +38,6 @@ pub(super) struct Index<'n> {
     layers: BTreeMap<&'n str, usize>,
     /// As they are written, to be offered.
     names: Vec<&'n str>,
-    /// How often names were looked through for the nearest.
-    searched: Cell<usize>,
 }
 
 impl<'n> Index<'n> {
@@ -50,37 +47,32 @@ impl<'n> Index<'n> {
             index.entry(layer.name.as_str()).or_insert(place);
         }
         let names = std::iter::once(input).chain(layers.iter().map(|layer| layer.name.as_str())).collect();
-        Index { input, layers: index, names, searched: Cell::new(0) }
+        Index { input, layers: index, names }
     }
 
     /// What `name` stands for: a layer's name means its result, activation included; a longer name, a layer inside.
-    ///
-    /// # Errors
-    /// There is no such layer.
-    pub(super) fn find(&self, name: &str) -> Result<Target, Box<Diagnostic>> {
+    /// None where there is no such layer.
+    pub(super) fn find(&self, name: &str) -> Option<Target> {
         if name == self.input {
-            return Ok(Target::Input);
+            return Some(Target::Input);
         }
         if let Some(&layer) = self.layers.get(name) {
-            return Ok(Target::Layer(layer));
+            return Some(Target::Layer(layer));
         }
         // A name inside a stage is the stage's name and at most four more parts.
         if name.len() <= 2 * limits::NAME_BYTES {
             for (end, _) in name.rmatch_indices('/').take(4) {
                 if let Some(&layer) = self.layers.get(&name[..end]) {
-                    return Ok(Target::Inside(layer, name.to_owned()));
+                    return Some(Target::Inside(layer, name.to_owned()));
                 }
             }
         }
-        Err(Box::new(self.unknown(name)))
+        None
     }
 
     /// The fault that there is no layer `name`.
-    pub(super) fn unknown(&self, name: &str) -> Diagnostic {
-        // Faults past the limit are counted only: what would be offered for them is not looked for.
-        let offered = if self.searched.get() < limits::FAULTS { self.names.as_slice() } else { &[] };
-        self.searched.set(self.searched.get() + 1);
-        unknown(codes::UNKNOWN_LAYER, "there is no layer", name, offered.iter().copied())
+    pub(super) fn unknown(&self, name: &str, findings: &Findings<'_>) -> Diagnostic {
+        findings.unknown(codes::UNKNOWN_LAYER, "there is no layer", name, self.names.iter().copied())
     }
 }
 
@@ -99,7 +91,8 @@ pub(super) fn operands<'a>(
             continue;
         };
         let target = |(name, value): &(String, _)| {
-            index.find(name).unwrap_or_else(|fault| {
+            index.find(name).unwrap_or_else(|| {
+                let fault = index.unknown(name, findings);
                 findings.add(value, fault.at(layer.name.clone()));
                 Target::Unknown
             })

@@ -85,7 +85,7 @@ pub(super) fn from_file<'a>(
     };
     let tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
     for weight in needed {
-        match lent(weight, &tensors, &bytes, shelf.name) {
+        match lent(weight, &tensors, (&bytes, shelf.name)) {
             Ok(lent) => {
                 let shape = weight.shape.clone();
                 graph.weights.insert(weight.name.clone(), Weight { shape, data: Data::Lent(lent) });
@@ -116,8 +116,7 @@ pub(super) fn from_file<'a>(
 fn lent(
     weight: &Needed,
     tensors: &BTreeMap<&str, TensorView<'_>>,
-    bytes: &Arc<MappedFile>,
-    file: &str,
+    (bytes, file): (&Arc<MappedFile>, &str),
 ) -> Result<Lent, Box<Diagnostic>> {
     let Some(tensor) = tensors.get(weight.name.as_str()) else {
         let message = format!("the weight {} is not in {file}", weight.name);

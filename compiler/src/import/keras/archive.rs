@@ -12,6 +12,7 @@ use frit_runtime::map::MappedFile;
 use zip::read::ZipFile;
 use zip::{CompressionMethod, ZipArchive};
 
+use crate::import::budget::Budget;
 use crate::import::limits;
 
 /// The network.
@@ -23,6 +24,8 @@ const METADATA: &str = "metadata.json";
 
 /// What begins an entry of the directory.
 const ENTRY: &[u8] = b"PK\x01\x02";
+/// Bytes of a text that may be packed as small as it will.
+const TEXT_BYTES: u64 = 16 << 20;
 /// Bytes of an entry of the directory before its name.
 const ENTRY_BYTES: usize = 46;
 
@@ -47,9 +50,10 @@ pub(super) fn open(map: &Arc<MappedFile>) -> Result<Archive, Diagnostic> {
     let mut zip = ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| damaged(format!("it is no zip, or ends early: {error}")))?;
     named_once(bytes, &zip)?;
-    let config = text(&mut zip, CONFIG, limits::DESCRIPTION_BYTES)?.ok_or_else(|| missing(CONFIG))?;
-    let metadata = text(&mut zip, METADATA, limits::DESCRIPTION_BYTES)?.unwrap_or_default();
-    let weights = weights(map, &mut zip)?;
+    let budget = Budget::of(bytes.len() as u64);
+    let config = text(&mut zip, CONFIG, &budget)?.ok_or_else(|| missing(CONFIG))?;
+    let metadata = text(&mut zip, METADATA, &budget)?.unwrap_or_default();
+    let weights = weights(map, &mut zip, &budget)?;
     Ok(Archive { config, metadata, weights })
 }
 
@@ -74,29 +78,32 @@ fn named_once(bytes: &[u8], zip: &Zip<'_>) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-/// The entry of this name, which is a text of at most `most` bytes; none where there is no such entry.
-fn text(zip: &mut Zip<'_>, name: &str, most: u64) -> Result<Option<String>, Diagnostic> {
+/// The entry of this name, which is a text; none where there is no such entry.
+fn text(zip: &mut Zip<'_>, name: &str, budget: &Budget) -> Result<Option<String>, Diagnostic> {
     let Some(entry) = entry(zip, name)? else { return Ok(None) };
-    if entry.size() > most {
-        let message = format!("{name} unpacks to {} bytes, more than {most}", entry.size());
+    if entry.size() > limits::DESCRIPTION_BYTES {
+        let message =
+            format!("{name} unpacks to {} bytes, more than {}", entry.size(), limits::DESCRIPTION_BYTES);
         return Err(Diagnostic::error(codes::LIMIT, message));
     }
-    let bytes = unpack(entry, name)?;
+    if entry.size() > TEXT_BYTES {
+        unpacked(&entry, name)?;
+    }
+    let bytes = unpack(entry, name, budget)?;
     let text = String::from_utf8(bytes).map_err(|error| damaged(format!("{name}: {error}")))?;
     Ok(Some(text))
 }
 
 /// Where the weights lie; unpacked, where they are packed.
-fn weights(map: &Arc<MappedFile>, zip: &mut Zip<'_>) -> Result<(Owner, Range<usize>), Diagnostic> {
+fn weights(
+    map: &Arc<MappedFile>,
+    zip: &mut Zip<'_>,
+    budget: &Budget,
+) -> Result<(Owner, Range<usize>), Diagnostic> {
     let entry = entry(zip, WEIGHTS)?.ok_or_else(|| missing(WEIGHTS))?;
     if entry.compression() != CompressionMethod::Stored {
-        let (packed, size) = (entry.compressed_size(), entry.size());
-        if size > packed.saturating_mul(limits::UNPACKED) {
-            let message = format!("{WEIGHTS} unpacks from {packed} to {size} bytes");
-            return Err(Diagnostic::error(codes::LIMIT, message)
-                .note(format!("more than {} times what it is packed in", limits::UNPACKED)));
-        }
-        let bytes = unpack(entry, WEIGHTS)?;
+        unpacked(&entry, WEIGHTS)?;
+        let bytes = unpack(entry, WEIGHTS, budget)?;
         let length = bytes.len();
         return Ok((Arc::new(bytes), 0..length));
     }
@@ -131,10 +138,22 @@ fn entry<'z, 'm>(
     Ok(Some(entry))
 }
 
+/// That an entry is not much larger than what it is packed in.
+fn unpacked(entry: &ZipFile<'_, Cursor<&[u8]>>, name: &str) -> Result<(), Diagnostic> {
+    let (packed, size) = (entry.compressed_size(), entry.size());
+    if size <= packed.saturating_mul(limits::UNPACKED) {
+        return Ok(());
+    }
+    let message = format!("{name} unpacks from {packed} to {size} bytes");
+    Err(Diagnostic::error(codes::LIMIT, message)
+        .note(format!("more than {} times what it is packed in", limits::UNPACKED)))
+}
+
 /// The bytes of an entry, of which there are as many as it says; reading them checks their checksum.
-fn unpack(entry: ZipFile<'_, Cursor<&[u8]>>, name: &str) -> Result<Vec<u8>, Diagnostic> {
+fn unpack(entry: ZipFile<'_, Cursor<&[u8]>>, name: &str, budget: &Budget) -> Result<Vec<u8>, Diagnostic> {
     let size = entry.size();
-    let mut bytes = Vec::new();
+    // One more, by which a longer one is found without growing.
+    let mut bytes = budget.list(usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1))?;
     let read = entry.take(size.saturating_add(1)).read_to_end(&mut bytes);
     read.map_err(|error| damaged(format!("{name}: {error}")))?;
     if bytes.len() as u64 != size {

@@ -13,8 +13,14 @@ use super::attributes::Axes;
 use super::calls::Call;
 use super::model::{Definition, Kind, Model, Source};
 use super::weights::{Needed, Stored};
+use crate::import::budget::Budget;
 use crate::import::json::fields::Findings;
 use crate::import::limits;
+
+/// Elements of the budget that looking at a layer of a model counts for.
+const LOOKED_AT: usize = 32;
+/// Bytes that a node takes beside its name, about.
+const NODE: usize = 512;
 
 /// A tensor of the builder.
 pub(super) type Tensor = usize;
@@ -49,13 +55,20 @@ pub(super) struct Builder<'b, 'a> {
     told: BTreeSet<(String, String)>,
     calls: usize,
     constants: usize,
+    /// What is built is taken from here.
+    budget: Budget,
 }
 
 /// The results of a call; none where it could not be built.
 type Results = Option<Vec<Tensor>>;
 
 impl<'b, 'a> Builder<'b, 'a> {
-    pub(super) fn new(name: &str, version: Version, findings: &'b mut Findings<'a>) -> Builder<'b, 'a> {
+    pub(super) fn new(
+        name: &str,
+        version: Version,
+        findings: &'b mut Findings<'a>,
+        budget: Budget,
+    ) -> Builder<'b, 'a> {
         Builder {
             graph: Graph::new(name),
             version,
@@ -70,6 +83,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             told: BTreeSet::new(),
             calls: 0,
             constants: 0,
+            budget,
         }
     }
 
@@ -101,7 +115,8 @@ impl<'b, 'a> Builder<'b, 'a> {
         for &(place, call) in &model.order {
             let definition = &model.definitions[place];
             let Some(Some(arguments)) = definition.calls.get(call) else { continue };
-            if matches!(definition.kind, Some(Kind::Input(_))) || !self.may_go_on(definition) {
+            let name = called(prefix, &definition.name, call);
+            if matches!(definition.kind, Some(Kind::Input(_))) || !self.may_go_on(definition, &name) {
                 continue;
             }
             let missing =
@@ -112,7 +127,6 @@ impl<'b, 'a> Builder<'b, 'a> {
             }
             let arguments = arguments.map(|source| result(&results, source));
             let Some(arguments) = arguments else { continue };
-            let name = called(prefix, &definition.name, call);
             results[place][call] = self.call(definition, arguments, name);
         }
         results
@@ -150,7 +164,19 @@ impl<'b, 'a> Builder<'b, 'a> {
     }
 
     /// Whether the network is still of a size that may be; where it is not, it is told once.
-    fn may_go_on(&mut self, definition: &Definition<'a>) -> bool {
+    fn may_go_on(&mut self, definition: &Definition<'a>, name: &str) -> bool {
+        // A model looks at all of its layers each time that it is called, and each node keeps its name in some places.
+        let (size, before) = (definition.kind.as_ref().map_or(0, Kind::definitions), self.budget.is_spent());
+        let taken = self
+            .budget
+            .take_work(size.saturating_mul(LOOKED_AT))
+            .and_then(|()| self.budget.take_bytes(NODE.saturating_add(4 * name.len())));
+        if let Err(fault) = taken {
+            if !before {
+                self.tell(definition, fault);
+            }
+            return false;
+        }
         self.calls += 1;
         if self.calls == limits::LAYERS + 1 {
             let message = format!("the network has more than {} layers", limits::LAYERS);

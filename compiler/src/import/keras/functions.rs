@@ -10,7 +10,7 @@ use super::build::{Site, Tensor};
 use super::layers::{self, Layer};
 use super::weights::Variable;
 use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::{unknown, wrong};
+use crate::import::json::fields::wrong;
 
 /// What is done with each element, or along an axis.
 pub(super) enum Function {
@@ -142,7 +142,8 @@ impl Function {
     fn named<'a>(word: &str, at: &Value<'a>, attributes: &mut Attributes<'_, 'a>) -> Option<Function> {
         let found = Function::of_name(word, attributes.version);
         if found.is_none() {
-            let fault = unknown(codes::KERAS_CLASS, "frit has no activation", word, NAMES.into_iter());
+            let (code, what) = (codes::KERAS_CLASS, "frit has no activation");
+            let fault = attributes.findings().unknown(code, what, word, NAMES.into_iter());
             attributes.fault(at, fault);
         }
         found

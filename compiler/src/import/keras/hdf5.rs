@@ -17,6 +17,7 @@ use hdf5_reader::messages::symbol_table_msg::SymbolTableMessage;
 use hdf5_reader::symbol_table::SymbolTableNode;
 use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions, btree_v1};
 
+use crate::import::budget::Budget;
 use crate::import::limits;
 
 /// Bytes of an f32.
@@ -27,8 +28,8 @@ pub(super) struct Container {
     file: Hdf5File,
     owner: Owner,
     range: Range<usize>,
-    /// Bytes that may still be copied out of it.
-    left: usize,
+    /// What is copied out of it is taken from here.
+    budget: Budget,
 }
 
 /// The bytes of a HDF5 file inside a larger one.
@@ -51,8 +52,8 @@ impl Container {
             .with_max_object_header_bytes(limits::HDF5_READ_BYTES);
         let part = Part(Arc::clone(&owner), range.clone());
         let file = Hdf5File::from_owner(part, options).map_err(|error| damaged("this", &error))?;
-        let left = range.len().saturating_mul(limits::UNPACKED as usize);
-        Ok(Container { file, owner, range, left })
+        let budget = Budget::of(range.len() as u64);
+        Ok(Container { file, owner, range, budget })
     }
 
     /// The group that everything lies in.
@@ -123,18 +124,13 @@ impl Container {
     }
 
     /// The values of a dataset that is packed or in pieces.
-    fn copied(&mut self, dataset: &Dataset, shape: &Shape) -> Result<Data, Diagnostic> {
+    fn copied(&self, dataset: &Dataset, shape: &Shape) -> Result<Data, Diagnostic> {
         let elements = shape.elements().unwrap_or(usize::MAX);
-        let bytes = elements.saturating_mul(BYTES);
-        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
-            let message = format!("packed weights of more than {} times the file", limits::UNPACKED);
-            Diagnostic::error(codes::LIMIT, message)
-        })?;
-        let mut values: Arc<[f32]> = std::iter::repeat_n(0.0, elements).collect();
-        if let Some(values) = Arc::get_mut(&mut values) {
-            dataset.read_into(values).map_err(|error| unreadable(&error.to_string()))?;
-        }
-        Ok(Data::Values(values))
+        self.budget.take_work(elements)?;
+        let mut values = self.budget.list(elements)?;
+        values.resize(elements, 0.0f32);
+        dataset.read_into(&mut values).map_err(|error| unreadable(&error.to_string()))?;
+        Ok(Data::Values(values.into()))
     }
 
     /// Where the values of a dataset lie.

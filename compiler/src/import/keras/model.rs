@@ -11,7 +11,7 @@ use super::layers::{self, Layer};
 use super::refused::Refused;
 use super::{Version, lambda};
 use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::{Findings, unknown, wrong};
+use crate::import::json::fields::{Findings, wrong};
 use crate::import::{limits, order};
 
 /// Models inside models inside models.
@@ -54,6 +54,16 @@ pub(super) enum Kind<'a> {
     Input(Vec<Option<usize>>),
     Model(Model<'a>),
     Layer(Box<dyn Layer>),
+}
+
+impl Kind<'_> {
+    /// Layers and calls that are looked at where it is called.
+    pub(super) fn definitions(&self) -> usize {
+        match self {
+            Kind::Model(model) => model.definitions.len().saturating_add(model.order.len()),
+            Kind::Input(_) | Kind::Layer(_) => 0,
+        }
+    }
 }
 
 /// A tensor: a result of a call of a definition.
@@ -429,10 +439,9 @@ impl<'r, 'a> Reading<'r, 'a> {
         (ends, label): (bool, &str),
     ) -> Option<Source<'a>> {
         let Some(&definition) = index.places.get(&reference.layer) else {
-            // Nobody reads what is past the limit of faults, and the nearest name takes its time.
-            let few = if self.findings.is_full() { 0 } else { definitions.len() };
-            let names = definitions.iter().take(few).map(|definition| definition.name.as_str());
-            let fault = unknown(codes::UNKNOWN_LAYER, "there is no layer", &reference.layer, names);
+            let names = definitions.iter().map(|definition| definition.name.as_str());
+            let (code, what) = (codes::UNKNOWN_LAYER, "there is no layer");
+            let fault = self.findings.unknown(code, what, &reference.layer, names);
             self.findings.add(&reference.at, fault.at(label));
             return None;
         };

@@ -9,7 +9,7 @@ use super::lambda::Lambda;
 use super::layers;
 use super::model::Definition;
 use crate::import::json::document::Value;
-use crate::import::json::fields::{Findings, unknown};
+use crate::import::json::fields::Findings;
 
 /// Layers of one fault that are named.
 const NAMED: usize = 100;
@@ -87,8 +87,8 @@ impl<'a> Refused<'a> {
     /// Tells them all.
     pub(super) fn tell(&self, findings: &mut Findings<'a>) {
         for class in &self.classes {
-            // Nobody reads what is past the limit of faults, and the nearest name takes its time.
-            let fault = if findings.is_full() { class.plain() } else { class.fault() };
+            // Nobody reads what is past the limit of faults.
+            let fault = if findings.is_full() { class.plain() } else { class.fault(findings) };
             findings.add(&class.value, fault);
         }
         super::lambda::tell(&self.lambdas, findings);
@@ -101,7 +101,7 @@ impl Class<'_> {
         Diagnostic::error(codes::KERAS_CLASS, format!("{} is not read", self.word))
     }
 
-    fn fault(&self) -> Diagnostic {
+    fn fault(&self, findings: &Findings<'_>) -> Diagnostic {
         let names: Vec<&str> = self.layers.iter().map(String::as_str).collect();
         let word = &self.word;
         let fault = match self.reason {
@@ -111,7 +111,9 @@ impl Class<'_> {
                     .help("build the network of layers that Keras has, or export it to ONNX")
             }
             Reason::Unknown => {
-                unknown(codes::KERAS_CLASS, "frit has no layer or operation", word, layers::names())
+                let what = "frit has no layer or operation";
+                findings
+                    .unknown(codes::KERAS_CLASS, what, word, layers::names())
                     .help("export the network to ONNX, which spells it in smaller operations")
             }
             Reason::Type => {

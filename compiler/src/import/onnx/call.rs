@@ -10,6 +10,8 @@ use frit_ir::diagnostic::codes;
 use super::constant::Constant;
 use super::kind::Kind;
 use super::layout::View;
+use crate::import::budget::Budget;
+use crate::import::limits;
 use crate::onnx::{Attribute, Node, Tensor};
 
 /// What a name in the file stands for.
@@ -34,6 +36,8 @@ pub(super) struct Call<'a> {
     pub(super) node: &'a Node,
     /// The version of the operators that it is written in.
     pub(super) version: i64,
+    /// What is computed for it is taken from here.
+    pub(super) budget: &'a Budget,
     /// Its operands; none where one is left out.
     pub(super) inputs: Vec<Option<Value>>,
     /// The attributes that were asked for so far.
@@ -107,8 +111,8 @@ fn type_of(attribute: &Attribute) -> i32 {
 
 impl<'a> Call<'a> {
     /// A node with the name that it has in the graph, before its operands are known.
-    pub(super) fn new(name: String, node: &'a Node, version: i64) -> Call<'a> {
-        Call { name, node, version, inputs: Vec::new(), asked: RefCell::default() }
+    pub(super) fn new(name: String, node: &'a Node, version: i64, budget: &'a Budget) -> Call<'a> {
+        Call { name, node, version, budget, inputs: Vec::new(), asked: RefCell::default() }
     }
 
     /// The attributes that nobody asked for, of those that may mean something.
@@ -156,7 +160,7 @@ impl<'a> Call<'a> {
     /// The whole numbers of the operand `index`, where there is one.
     pub(super) fn known_ints(&self, index: usize, role: &str) -> Outcome<Option<Vec<i64>>> {
         let Some(constant) = self.constant(index, role)? else { return Ok(None) };
-        constant.known_ints().map(Some).ok_or_else(|| {
+        constant.known_ints(self.budget)?.map(Some).ok_or_else(|| {
             wrong(format!("the {role} of {} depends on the number of images of a batch", self.op()))
         })
     }
@@ -232,13 +236,17 @@ impl<'a> Call<'a> {
 
     /// A tensor.
     pub(super) fn tensor(&self, name: &str) -> Outcome<Option<&'a Tensor>> {
-        Ok(self.attribute(name, TENSOR)?.and_then(|attribute| attribute.t.as_ref()))
+        Ok(self.attribute(name, TENSOR)?.and_then(|attribute| attribute.t.as_deref()))
     }
 
     /// The whole numbers that an operator has as an attribute in some versions and as an operand in others.
     pub(super) fn ints_or_operand(&self, name: &str, index: usize) -> Outcome<Option<Vec<i64>>> {
         match self.ints(name)? {
-            Some(ints) => Ok(Some(ints.to_vec())),
+            Some(ints) => {
+                let mut list = self.budget.list(ints.len())?;
+                list.extend_from_slice(ints);
+                Ok(Some(list))
+            }
             None => self.known_ints(index, name),
         }
     }
@@ -252,6 +260,15 @@ pub(super) fn f32_only(kind: Kind, what: &str) -> Outcome<()> {
     let message = format!("{what}: values of {kind}, where frit computes in float32");
     let help = "convert the model to float32 before it is exported";
     Err(Box::new(Diagnostic::error(codes::ONNX_TYPE, message).help(help)))
+}
+
+/// That a tensor may have so many axes.
+pub(super) fn ranked(axes: usize) -> Outcome<()> {
+    if axes <= limits::RANK {
+        return Ok(());
+    }
+    let message = format!("a tensor of {axes} axes; frit takes at most {}", limits::RANK);
+    Err(Box::new(Diagnostic::error(codes::LIMIT, message)))
 }
 
 /// The axis that `index` names of `rank`, counted from the end where it is below 0.

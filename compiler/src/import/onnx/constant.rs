@@ -5,9 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use frit_ir::weights::{Data, Lent};
 use frit_ir::{Shape, Weight};
+use smallvec::SmallVec;
 
+use super::call::Outcome;
 use super::kind::Kind;
 use super::symbol::Symbol;
+use crate::import::budget::Budget;
 
 /// A dense tensor of known values.
 #[derive(Debug, Clone)]
@@ -24,7 +27,7 @@ enum Values {
     /// As they lie in a file, little-endian, in another order of axes perhaps.
     Raw { bytes: Bytes, stored: Vec<usize>, order: Vec<usize> },
     /// Row-major.
-    Symbols(Arc<[Symbol]>),
+    Symbols(Arc<Vec<Symbol>>),
 }
 
 /// Elements of a tensor with these axes; none where they are too many to count.
@@ -48,25 +51,40 @@ impl Constant {
         Constant { kind, values: Values::Raw { bytes, stored: dims.clone(), order }, dims }
     }
 
-    /// A tensor of `kind` with these values, row-major.
-    pub(super) fn new(kind: Kind, dims: Vec<usize>, mut values: impl Iterator<Item = Symbol>) -> Constant {
+    /// A tensor of `kind` with these values, row-major, as many as its axes say. Reading and writing each, and the memory for
+    /// them, are taken from `budget`.
+    pub(super) fn new(
+        budget: &Budget,
+        kind: Kind,
+        dims: Vec<usize>,
+        mut values: impl Iterator<Item = Symbol>,
+    ) -> Outcome<Constant> {
+        let length = count(&dims).unwrap_or(usize::MAX);
+        budget.take_work(length.saturating_mul(2))?;
         let size = kind.bytes().unwrap_or(0);
-        let mut bytes = Vec::with_capacity(values.size_hint().0.saturating_mul(size));
+        let mut bytes = budget.list(length.saturating_mul(size))?;
         while let Some(symbol) = values.next() {
             let Some(written) = symbol.written(kind) else {
                 // A number that is not known, or of a type that is only read.
-                let before = bytes.chunks_exact(size.max(1)).map(|value| Symbol::read(kind, value));
-                let symbols = before.chain([symbol]).chain(values).collect();
-                return Constant { kind, dims, values: Values::Symbols(symbols) };
+                let mut symbols = budget.list(length)?;
+                symbols.extend(bytes.chunks_exact(size.max(1)).map(|value| Symbol::read(kind, value)));
+                symbols.push(symbol);
+                symbols.extend(values);
+                return Ok(Constant { kind, dims, values: Values::Symbols(Arc::new(symbols)) });
             };
             bytes.extend_from_slice(&written[..size]);
         }
-        Constant::lent(kind, dims, Bytes::from(bytes))
+        Ok(Constant::lent(kind, dims, Bytes::from(bytes)))
     }
 
     /// Whole numbers along one axis.
-    pub(super) fn ints(values: impl ExactSizeIterator<Item = Symbol>) -> Constant {
-        Constant::new(Kind::I64, vec![values.len()], values)
+    pub(super) fn ints(budget: &Budget, values: impl ExactSizeIterator<Item = Symbol>) -> Outcome<Constant> {
+        Constant::new(budget, Kind::I64, vec![values.len()], values)
+    }
+
+    /// One number.
+    pub(super) fn number(budget: &Budget, kind: Kind, value: Symbol) -> Outcome<Constant> {
+        Constant::new(budget, kind, Vec::new(), std::iter::once(value))
     }
 
     /// Number of elements.
@@ -74,23 +92,40 @@ impl Constant {
         count(&self.dims).unwrap_or(usize::MAX)
     }
 
-    /// The element at `index`, row-major.
-    pub(super) fn at(&self, index: usize) -> Symbol {
-        match &self.values {
-            Values::Raw { order, .. } if !order.is_sorted() => {
-                self.stored(place(index, &self.dims, &strides(&self.dims), &self.steps()))
-            }
-            _ => self.stored(index),
-        }
+    /// The first element, unknown where there is none.
+    pub(super) fn first(&self) -> Symbol {
+        self.stored(0)
     }
 
     /// All elements, row-major.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = Symbol> + '_ {
-        places(self.dims.clone(), self.steps()).map(|place| self.stored(place))
+        self.lying(0, &self.dims, &self.steps())
+    }
+
+    /// The elements of a tensor with the axes `dims`, to which this one is repeated.
+    pub(super) fn repeated<'a>(&'a self, dims: &[usize]) -> impl ExactSizeIterator<Item = Symbol> + use<'a> {
+        let own = self.steps();
+        let step = |axis: usize| {
+            let axis = (axis + own.len()).checked_sub(dims.len());
+            axis.filter(|&axis| self.dims[axis] != 1).map_or(0, |axis| own[axis])
+        };
+        self.lying(0, dims, &(0..dims.len()).map(step).collect::<Vec<_>>())
+    }
+
+    /// The elements of a tensor with the axes `dims` that lie here from `start` on, one step along each axis as [`steps`] say.
+    ///
+    /// [`steps`]: Constant::steps
+    pub(super) fn lying<'a>(
+        &'a self,
+        start: usize,
+        dims: &[usize],
+        steps: &[usize],
+    ) -> impl ExactSizeIterator<Item = Symbol> + use<'a> {
+        places(dims, steps).map(move |place| self.stored(start.wrapping_add(place)))
     }
 
     /// How far elements lie apart along each axis.
-    fn steps(&self) -> Vec<usize> {
+    pub(super) fn steps(&self) -> Vec<usize> {
         match &self.values {
             Values::Symbols(_) => strides(&self.dims),
             Values::Raw { stored, order, .. } => {
@@ -106,7 +141,7 @@ impl Constant {
             Values::Symbols(symbols) => symbols.get(place).copied().unwrap_or(Symbol::Unknown),
             // Weights are many and of this type.
             Values::Raw { bytes, .. } if self.kind == Kind::F32 => {
-                let value = bytes.get(place * 4..place * 4 + 4).and_then(|value| value.try_into().ok());
+                let value = bytes.get(place * 4..).and_then(|bytes| bytes.first_chunk().copied());
                 value.map_or(Symbol::Unknown, |value| Symbol::Float(f64::from(f32::from_le_bytes(value))))
             }
             Values::Raw { bytes, .. } => {
@@ -118,112 +153,203 @@ impl Constant {
     }
 
     /// All elements as whole numbers; none where one is not known.
-    pub(super) fn known_ints(&self) -> Option<Vec<i64>> {
-        self.iter().map(Symbol::int).collect()
+    pub(super) fn known_ints(&self, budget: &Budget) -> Outcome<Option<Vec<i64>>> {
+        self.known(budget, Symbol::int)
     }
 
     /// All elements as floats; none where one is not known.
-    pub(super) fn known_floats(&self) -> Option<Vec<f64>> {
-        self.iter().map(Symbol::float).collect()
+    pub(super) fn known_floats(&self, budget: &Budget) -> Outcome<Option<Vec<f64>>> {
+        self.known(budget, Symbol::float)
+    }
+
+    fn known<T>(&self, budget: &Budget, number: impl Fn(Symbol) -> Option<T>) -> Outcome<Option<Vec<T>>> {
+        budget.take_work(self.len())?;
+        let mut numbers = budget.list(self.len())?;
+        for value in self.iter() {
+            let Some(value) = number(value) else { return Ok(None) };
+            numbers.push(value);
+        }
+        Ok(Some(numbers))
     }
 
     /// The only element, where there is one that is known.
     pub(super) fn scalar(&self) -> Option<f64> {
-        if self.len() == 1 { self.at(0).float() } else { None }
+        if self.len() == 1 { self.first().float() } else { None }
     }
 
     /// The same elements with other axes, which are as many.
-    pub(super) fn reshaped(&self, dims: Vec<usize>) -> Constant {
-        match &self.values {
-            Values::Raw { order, .. } if !order.is_sorted() => Constant::new(self.kind, dims, self.iter()),
+    pub(super) fn reshaped(&self, budget: &Budget, dims: Vec<usize>) -> Outcome<Constant> {
+        Ok(match &self.values {
+            Values::Raw { order, .. } if !order.is_sorted() => {
+                return Constant::new(budget, self.kind, dims, self.iter());
+            }
             Values::Raw { bytes, .. } => Constant::lent(self.kind, dims, bytes.clone()),
             Values::Symbols(_) => Constant { dims, ..self.clone() },
-        }
+        })
     }
 
     /// The axes in another order: `axes` names the one that comes first, second, and so on.
-    pub(super) fn permuted(&self, axes: &[usize]) -> Constant {
+    pub(super) fn permuted(&self, budget: &Budget, axes: &[usize]) -> Outcome<Constant> {
         let dims: Vec<usize> = axes.iter().map(|&axis| self.dims[axis]).collect();
         match &self.values {
             Values::Raw { bytes, stored, order } => {
                 let order = axes.iter().map(|&axis| order[axis]).collect();
                 let values = Values::Raw { bytes: bytes.clone(), stored: stored.clone(), order };
-                Constant { kind: self.kind, dims, values }
+                Ok(Constant { kind: self.kind, dims, values })
             }
             Values::Symbols(_) => {
                 let from = strides(&self.dims);
                 let steps: Vec<usize> = axes.iter().map(|&axis| from[axis]).collect();
-                Constant::new(self.kind, dims.clone(), places(dims, steps).map(|place| self.stored(place)))
+                Constant::new(budget, self.kind, dims.clone(), self.lying(0, &dims, &steps))
             }
         }
     }
 
     /// The values as a weight of `shape`, which has as many: those of a tensor with the axes `stored`, of which `axes` names
     /// the one that comes first, second, and so on. None where a value is not known or of another type than f32.
-    pub(super) fn weight(&self, stored: &[usize], axes: &[usize], shape: Shape) -> Option<Weight> {
+    pub(super) fn weight(
+        &self,
+        budget: &Budget,
+        (stored, axes): (&[usize], &[usize]),
+        shape: Shape,
+    ) -> Outcome<Option<Weight>> {
         if self.kind != Kind::F32 {
-            return None;
+            return Ok(None);
         }
-        let flat = self.reshaped(stored.to_vec()).permuted(axes);
-        let Values::Raw { bytes, stored, order } = flat.values else { return None };
+        let flat = self.reshaped(budget, stored.to_vec())?.permuted(budget, axes)?;
+        let Values::Raw { bytes, stored, order } = flat.values else { return Ok(None) };
         let length = bytes.len();
-        let lent = Lent::new(Arc::new(bytes), 0..length)?;
-        let data = if order.is_sorted() { lent } else { lent.permuted(&Shape::new(&stored), &order)? };
-        Some(Weight { shape, data: Data::Lent(data) })
+        let lent = Lent::new(Arc::new(bytes), 0..length);
+        let data = match order.is_sorted() {
+            true => lent,
+            false => lent.and_then(|lent| lent.permuted(&Shape::new(&stored), &order)),
+        };
+        Ok(data.map(|data| Weight { shape, data: Data::Lent(data) }))
     }
 }
 
-/// The places of the elements of a tensor with the axes `dims`, row-major, where one step along each axis is one of `steps`.
-pub(super) fn places(dims: Vec<usize>, steps: Vec<usize>) -> impl ExactSizeIterator<Item = usize> {
-    let strides = strides(&dims);
+/// The places of the elements of a tensor with the axes `dims`, row-major, where one step along each axis is one of `steps`. A
+/// step back is one forward past the largest number.
+pub(super) fn places(dims: &[usize], steps: &[usize]) -> Places {
+    let mut axes: SmallVec<[Counter; 4]> = SmallVec::new();
     // The step along an axis of one element is never taken.
-    let plain = dims
-        .iter()
-        .zip(steps.iter().zip(&strides))
-        .all(|(&length, (step, stride))| length == 1 || step == stride);
-    (0..count(&dims).unwrap_or(0)).map(move |index| match plain {
-        true => index,
-        false => place(index, &dims, &strides, &steps),
-    })
+    for (&length, &step) in dims.iter().zip(steps).filter(|&(&length, _)| length != 1) {
+        match axes.last_mut() {
+            Some(outer) if outer.step == step.wrapping_mul(length) => {
+                *outer = Counter { index: 0, length: outer.length.saturating_mul(length), step };
+            }
+            _ => axes.push(Counter { index: 0, length, step }),
+        }
+    }
+    Places { axes, place: 0, left: count(dims).unwrap_or(0) }
 }
 
-/// The place of the element `index` of a tensor with the axes `dims` and these strides.
-fn place(index: usize, dims: &[usize], strides: &[usize], steps: &[usize]) -> usize {
-    let axes = strides.iter().zip(dims).zip(steps);
-    axes.map(|((&stride, &length), &step)| index / stride % length.max(1) * step).sum()
+/// Where a walk is along an axis.
+#[derive(Debug, Clone, Copy)]
+struct Counter {
+    index: usize,
+    length: usize,
+    step: usize,
 }
+
+/// A walk over the elements of a tensor.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// Axes along which elements are not as far apart as along the one before.
+    axes: SmallVec<[Counter; 4]>,
+    place: usize,
+    left: usize,
+}
+
+impl Iterator for Places {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let place = self.place;
+        for axis in self.axes.iter_mut().rev() {
+            axis.index += 1;
+            self.place = self.place.wrapping_add(axis.step);
+            if axis.index < axis.length {
+                break;
+            }
+            axis.index = 0;
+            self.place = self.place.wrapping_sub(axis.step.wrapping_mul(axis.length));
+        }
+        Some(place)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Places {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn counted(dims: &[usize]) -> Constant {
-        Constant::new(
-            Kind::F32,
-            dims.to_vec(),
-            (0..count(dims).unwrap()).map(|value| Symbol::Int(value as i64)),
-        )
+    fn counted(kind: Kind, dims: &[usize]) -> Constant {
+        let values = (0..count(dims).unwrap()).map(|value| Symbol::Int(value as i64));
+        Constant::new(&Budget::default(), kind, dims.to_vec(), values).unwrap()
+    }
+
+    fn permuted(constant: &Constant, axes: &[usize]) -> Constant {
+        constant.permuted(&Budget::default(), axes).unwrap()
     }
 
     fn floats(constant: &Constant) -> Vec<f64> {
-        constant.known_floats().unwrap()
+        constant.known_floats(&Budget::default()).unwrap().unwrap()
     }
 
     #[test]
     fn axes_change_their_order_without_a_copy_and_with_one() {
-        let turned = counted(&[2, 3]).permuted(&[1, 0]);
+        let counted = |dims: &[usize]| counted(Kind::F32, dims);
+        let turned = permuted(&counted(&[2, 3]), &[1, 0]);
         assert_eq!((floats(&turned), turned.dims.clone()), (vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0], vec![3, 2]));
-        assert_eq!(floats(&turned.permuted(&[1, 0])), floats(&counted(&[6])));
-        assert_eq!(floats(&turned.reshaped(vec![6])), floats(&turned));
-        let ints = Constant::new(Kind::I64, vec![2, 3], (0..6).map(Symbol::Int)).permuted(&[1, 0]);
-        assert_eq!(ints.known_ints().unwrap(), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(floats(&permuted(&turned, &[1, 0])), floats(&counted(&[6])));
+        assert_eq!(floats(&turned.reshaped(&Budget::default(), vec![6]).unwrap()), floats(&turned));
+        let symbols = (0..5).map(Symbol::Int).chain([Symbol::Batch]);
+        let symbols = Constant::new(&Budget::default(), Kind::I64, vec![2, 3], symbols).unwrap();
+        let turned = permuted(&symbols, &[1, 0]);
+        let values: Vec<String> = turned.iter().map(|value| value.to_string()).collect();
+        assert_eq!(values, ["0", "3", "1", "4", "2", "batch"]);
+    }
+
+    #[test]
+    fn a_walk_goes_over_axes_in_any_order_repeats_and_goes_back() {
+        let walk = |dims: &[usize], steps: &[usize]| places(dims, steps).collect::<Vec<_>>();
+        assert_eq!(walk(&[2, 1, 3], &[3, 99, 1]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(walk(&[3, 2], &[1, 3]), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(walk(&[2, 2, 2], &[1, 0, 4]), [0, 4, 0, 4, 1, 5, 1, 5]);
+        assert_eq!(walk(&[], &[]), [0]);
+        assert_eq!(walk(&[0, 1 << 40], &[1 << 40, 1]), [0; 0]);
+        let back = counted(Kind::I64, &[4]);
+        let back: Vec<Symbol> = back.lying(3, &[2], &[2usize.wrapping_neg()]).collect();
+        assert_eq!(back, [Symbol::Int(3), Symbol::Int(1)]);
+    }
+
+    #[test]
+    fn what_is_made_is_taken_from_the_budget() {
+        let budget = Budget::default();
+        let endless = Constant::new(&budget, Kind::F32, vec![1 << 40], std::iter::repeat(Symbol::Int(0)));
+        assert!(endless.is_err() && budget.is_spent());
+        // Booleans are a byte each, what is not known of them sixteen.
+        let budget = Budget::default();
+        let unknown = std::iter::repeat_n(Symbol::Unknown, 10_000_000);
+        assert!(Constant::new(&budget, Kind::BOOL, vec![10_000_000], unknown).is_err());
+        assert!(budget.is_spent());
     }
 
     #[test]
     fn a_weight_has_its_values_in_the_order_that_its_op_wants() {
-        let weight = counted(&[2, 3]).weight(&[2, 3], &[1, 0], Shape::new(&[3, 2])).unwrap();
+        let budget = Budget::default();
+        let counted = counted(Kind::F32, &[2, 3]);
+        let weight = counted.weight(&budget, (&[2, 3], &[1, 0]), Shape::new(&[3, 2])).unwrap().unwrap();
         let Data::Lent(lent) = weight.data else { panic!("it is copied") };
         assert_eq!(*lent.values(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
-        assert!(Constant::ints([Symbol::Batch].into_iter()).weight(&[1], &[0], Shape::new(&[1])).is_none());
+        let batch = Constant::ints(&budget, [Symbol::Batch].into_iter()).unwrap();
+        assert!(batch.weight(&budget, (&[1], &[0]), Shape::new(&[1])).unwrap().is_none());
     }
 }

@@ -4,10 +4,10 @@ use bytes::{Buf, Bytes};
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults};
 use prost::Message;
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use crate::import::limits;
-use crate::onnx::Model;
+use crate::import::budget::Budget;
+use crate::onnx::{self, Model};
 
 /// How deep messages may lie in each other; the decoder goes no deeper.
 const DEPTH: usize = 90;
@@ -22,11 +22,19 @@ const OTHERS: [(&[u8], &str); 4] = [
     (b"PK\x03\x04", "it is a zip archive"),
 ];
 
+/// A file, decoded.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub(super) model: Model,
+    /// Bytes of memory that a copy of each of its functions takes, about.
+    pub(super) functions: Vec<usize>,
+}
+
 /// The model that `bytes` hold; its tensors share them.
 ///
 /// # Errors
 /// They are no model, or one that takes much more memory than they.
-pub(super) fn decode(bytes: Bytes) -> Result<Model, Faults> {
+pub(super) fn decode(bytes: Bytes, budget: &Budget) -> Result<Decoded, Faults> {
     let fault = |reason: String| {
         Diagnostic::error(codes::ONNX_FILE, "the file is no ONNX model, or a damaged one").note(reason)
     };
@@ -36,23 +44,18 @@ pub(super) fn decode(bytes: Bytes) -> Result<Model, Faults> {
     if let Some((_, reason)) = OTHERS.iter().find(|(begin, _)| bytes.starts_with(begin)) {
         return Err(fault((*reason).to_owned()).into());
     }
-    match weigh(&bytes) {
-        Weight::TooDeep => return Err(fault("its graphs are nested too deep".to_owned()).into()),
-        Weight::Of(memory) if memory > limits::MESSAGE_BYTES => {
-            let message =
-                format!("the messages of the file take more than {} bytes of memory", limits::MESSAGE_BYTES);
-            return Err(Diagnostic::error(codes::LIMIT, message).into());
-        }
-        Weight::Of(_) => {}
-    }
-    Model::decode(bytes).map_err(|error| {
+    let Some(functions) = weigh(&bytes, budget)? else {
+        return Err(fault("its graphs are nested too deep".to_owned()).into());
+    };
+    let model = Model::decode(bytes).map_err(|error| {
         let said = error.to_string();
         let reason = if said.contains("underflow") { format!("it ends early ({said})") } else { said };
-        fault(reason).into()
-    })
+        fault(reason)
+    })?;
+    Ok(Decoded { model, functions })
 }
 
-/// A message that holds others.
+/// A kind of message.
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
@@ -60,43 +63,123 @@ enum Kind {
     Node,
     Attribute,
     Function,
-    /// Whatever its fields are, there is no graph among them.
-    Other,
+    Tensor,
+    Sparse,
+    Value,
+    Type,
+    TensorType,
+    Shape,
+    Dimension,
+    Entry,
+    Set,
 }
 
+/// What a field takes in memory.
+enum Field {
+    /// A message.
+    Message(Kind),
+    /// Text.
+    Text,
+    /// Bytes, which stay in the file.
+    Shared,
+    /// The name of a tensor that a node reads or makes.
+    Tensor,
+    /// Numbers, packed or one by one; of each of them so many bytes at least are in the file.
+    Numbers { stored: usize },
+    /// What its message has room for.
+    Inside,
+}
+
+/// Bytes that the allocator spends on a piece of memory, about.
+const PIECE: usize = 32;
+/// Bytes that are kept for a tensor as long as the file is read, about: where it comes from, and what is known of it.
+const TENSOR: usize = 160;
+/// Bytes that are kept for a node, about: its place in the order.
+const PLACE: usize = 128;
+
 impl Kind {
-    /// What the field `tag` holds, where that is a message that takes memory of its own.
-    fn field(self, tag: u32) -> Option<Kind> {
-        Some(match (self, tag) {
-            (Kind::Model, 7) | (Kind::Attribute, 6) => Kind::Graph,
-            (Kind::Model, 25) => Kind::Function,
-            (Kind::Graph, 1) | (Kind::Function, 7) => Kind::Node,
-            (Kind::Node, 5) | (Kind::Function, 11) => Kind::Attribute,
-            (Kind::Model, 8)
-            | (Kind::Graph, 5 | 11 | 12 | 15)
-            | (Kind::Attribute, 5)
-            | (Kind::Function, 9) => Kind::Other,
-            _ => return None,
-        })
+    /// What the field `tag` holds.
+    fn field(self, tag: u32) -> Field {
+        match (self, tag) {
+            (Kind::Model, 7) | (Kind::Attribute, 6) => Field::Message(Kind::Graph),
+            (Kind::Model, 8) | (Kind::Function, 9) => Field::Message(Kind::Set),
+            (Kind::Model, 25) => Field::Message(Kind::Function),
+            (Kind::Graph, 1) | (Kind::Function, 7) => Field::Message(Kind::Node),
+            (Kind::Graph, 5) | (Kind::Attribute, 5) | (Kind::Sparse, 1) => Field::Message(Kind::Tensor),
+            (Kind::Graph, 11 | 12) => Field::Message(Kind::Value),
+            (Kind::Graph, 15) => Field::Message(Kind::Sparse),
+            (Kind::Node, 5) | (Kind::Function, 11) => Field::Message(Kind::Attribute),
+            (Kind::Tensor, 13) => Field::Message(Kind::Entry),
+            (Kind::Value, 2) => Field::Message(Kind::Type),
+            (Kind::Type, 1) => Field::Message(Kind::TensorType),
+            (Kind::TensorType, 2) => Field::Message(Kind::Shape),
+            (Kind::Shape, 1) => Field::Message(Kind::Dimension),
+            (Kind::Node, 1 | 2) => Field::Tensor,
+            (Kind::Attribute, 7) => Field::Numbers { stored: 4 },
+            (Kind::Tensor, 10) => Field::Numbers { stored: 8 },
+            (Kind::Attribute, 8) | (Kind::Tensor, 1 | 5 | 7 | 11) => Field::Numbers { stored: 1 },
+            (Kind::Attribute, 4 | 9) | (Kind::Tensor, 4 | 9) => Field::Shared,
+            (Kind::Model, 2 | 3)
+            | (Kind::Graph, 2)
+            | (Kind::Node, 3 | 4 | 7 | 8)
+            | (Kind::Attribute, 1 | 21)
+            | (Kind::Function, 1 | 4 | 5 | 6 | 10 | 13)
+            | (Kind::Tensor, 8)
+            | (Kind::Value | Kind::Set, 1)
+            | (Kind::Dimension, 2)
+            | (Kind::Entry, 1 | 2) => Field::Text,
+            _ => Field::Inside,
+        }
+    }
+
+    /// Bytes of a message of this kind, about, beyond those of what is in it: lists grow to twice what is in them.
+    fn bytes(self) -> usize {
+        match self {
+            Kind::Model => size_of::<onnx::Model>(),
+            Kind::Graph => 2 * size_of::<onnx::Graph>(),
+            Kind::Node => 2 * size_of::<onnx::Node>() + PLACE,
+            Kind::Attribute => 2 * size_of::<onnx::Attribute>(),
+            Kind::Function => 2 * size_of::<onnx::Function>(),
+            Kind::Tensor => 2 * size_of::<onnx::Tensor>() + TENSOR,
+            Kind::Sparse => 2 * size_of::<onnx::SparseTensor>(),
+            Kind::Value => 2 * size_of::<onnx::ValueInfo>() + TENSOR,
+            Kind::Type => size_of::<onnx::Type>(),
+            Kind::TensorType => size_of::<onnx::TensorType>(),
+            Kind::Shape => size_of::<onnx::Shape>(),
+            Kind::Dimension => 2 * size_of::<onnx::Dimension>(),
+            Kind::Entry => 2 * size_of::<onnx::Entry>(),
+            Kind::Set => 2 * size_of::<onnx::OperatorSet>(),
+        }
     }
 }
 
-/// What messages are once they are decoded.
-enum Weight {
-    TooDeep,
-    /// Bytes of memory, about.
-    Of(u64),
+impl Field {
+    /// Bytes of the field in memory, about, where it holds `content`.
+    fn bytes(&self, content: &[u8]) -> usize {
+        match self {
+            Field::Message(kind) => kind.bytes(),
+            Field::Text => size_of::<String>() + PIECE + content.len(),
+            Field::Tensor => size_of::<String>() + PIECE + content.len() + TENSOR,
+            Field::Shared => 2 * size_of::<Bytes>(),
+            Field::Inside => 0,
+            // A number that is not packed has no content here.
+            Field::Numbers { .. } if content.is_empty() => 2 * size_of::<i64>(),
+            Field::Numbers { stored: 1 } => {
+                2 * size_of::<i64>() * content.iter().filter(|&&byte| byte < 0x80).count()
+            }
+            Field::Numbers { .. } => 2 * content.len(),
+        }
+    }
 }
 
-/// Bytes of a decoded message, about, beyond those of what is in it.
-const MESSAGE: u64 = 256;
-/// Bytes of a text, beyond those of its letters.
-const TEXT: u64 = 24;
-
-/// Walks through the messages without decoding them, as far as they are whole: a field of two bytes can be a message of
-/// hundreds, and the decoder would make as many as there are.
-fn weigh(bytes: &Bytes) -> Weight {
-    let mut memory = 0u64;
+/// Takes the memory of the messages from `budget` without decoding them, as far as they are whole: a field of two bytes can be
+/// a message of hundreds, and the decoder would make as many as there are. Returns what each function takes; nothing where
+/// graphs are nested too deep.
+///
+/// # Errors
+/// It is more than there is.
+fn weigh(bytes: &Bytes, budget: &Budget) -> Result<Option<Vec<usize>>, Diagnostic> {
+    let mut functions = Vec::new();
     // The messages around, each with what is left of it.
     let mut around: Vec<(Kind, &[u8])> = vec![(Kind::Model, bytes)];
     while let Some((kind, rest)) = around.last_mut() {
@@ -105,36 +188,36 @@ fn weigh(bytes: &Bytes) -> Weight {
             around.pop();
             continue;
         };
-        memory += TEXT;
-        if let Some(inner) = kind.field(tag) {
-            memory += MESSAGE;
-            if !matches!(inner, Kind::Other) {
-                around.push((inner, content));
+        let field = kind.field(tag);
+        let memory = field.bytes(content);
+        match (&field, around.get(1)) {
+            (Field::Message(Kind::Function), None) => functions.push(memory),
+            (_, Some((Kind::Function, _))) => {
+                functions.iter_mut().rev().take(1).for_each(|last| *last += memory)
             }
+            _ => {}
+        }
+        budget
+            .take_bytes(memory)
+            .map_err(|fault| fault.note("the messages that it is made of are larger in memory"))?;
+        if let Field::Message(inner) = field {
+            around.push((inner, content));
         }
         if around.len() > DEPTH {
-            return Weight::TooDeep;
-        }
-        if memory > limits::MESSAGE_BYTES {
-            break;
+            return Ok(None);
         }
     }
-    Weight::Of(memory)
+    Ok(Some(functions))
 }
 
 /// The next field of a message and the bytes that it holds; none at its end, or where it is damaged.
 fn next<'a>(rest: &mut &'a [u8]) -> Option<(u32, &'a [u8])> {
     let (tag, wire) = decode_key(rest).ok()?;
-    let length = match wire {
-        WireType::Varint => {
-            decode_varint(rest).ok()?;
-            0
-        }
-        WireType::ThirtyTwoBit => 4,
-        WireType::SixtyFourBit => 8,
-        WireType::LengthDelimited => usize::try_from(decode_varint(rest).ok()?).ok()?,
-        WireType::StartGroup | WireType::EndGroup => return None,
-    };
+    if wire != WireType::LengthDelimited {
+        skip_field(wire, tag, rest, DecodeContext::default()).ok()?;
+        return Some((tag, &[]));
+    }
+    let length = usize::try_from(decode_varint(rest).ok()?).ok()?;
     let content = rest.get(..length)?;
     rest.advance(length);
     Some((tag, content))
@@ -157,7 +240,7 @@ mod tests {
         for _ in 0..200 {
             graph = field(1, &field(5, &field(6, &graph)));
         }
-        let faults = decode(field(7, &graph).into()).unwrap_err();
+        let faults = decode(field(7, &graph).into(), &Budget::default()).unwrap_err();
         assert_eq!(faults.iter().next().unwrap().code, codes::ONNX_FILE);
         assert!(faults.to_string().contains("nested too deep"), "{faults}");
     }
@@ -165,9 +248,31 @@ mod tests {
     #[test]
     fn a_small_file_of_very_many_messages_is_not_decoded() {
         let nodes = [1 << 3 | 2, 0].repeat(2_000_000);
-        let faults = decode(field(7, &nodes).into()).unwrap_err();
+        let faults = decode(field(7, &nodes).into(), &Budget::default()).unwrap_err();
         assert_eq!(faults.iter().next().unwrap().code, codes::LIMIT);
         let few = [1 << 3 | 2, 0].repeat(2_000);
-        assert_eq!(decode(field(7, &few).into()).unwrap().graph.unwrap().node.len(), 2_000);
+        assert_eq!(
+            decode(field(7, &few).into(), &Budget::default()).unwrap().model.graph.unwrap().node.len(),
+            2_000
+        );
+    }
+    #[test]
+    fn messages_are_weighed_wherever_they_lie_also_behind_a_group() {
+        let refused = |bytes: Vec<u8>| {
+            let faults = decode(bytes.into(), &Budget::default()).unwrap_err();
+            assert_eq!(faults.iter().next().unwrap().code, codes::LIMIT, "{faults}");
+        };
+        let empty = |tag: u8, count: usize| [tag << 3 | 2, 0].repeat(count);
+        let input = |shape: &[u8]| field(7, &field(11, &field(2, &field(1, &field(2, shape)))));
+        refused(input(&empty(1, 3_000_000)));
+        refused(field(7, &field(1, &empty(1, 1_000_000))));
+        refused(field(7, &field(5, &field(1, &[1; 10_000_000]))));
+        refused(field(7, &field(5, &[1 << 3, 1].repeat(10_000_000))));
+        refused(empty(8, 2_000_000));
+        // An unknown field that begins and ends by itself.
+        let group = [0xa3, 6, 0xa4, 6];
+        refused([&group[..], &empty(8, 2_000_000)].concat());
+        let around_a_set = [&group[..], &field(8, &[2 << 3, 17])].concat();
+        assert_eq!(decode(around_a_set.into(), &Budget::default()).unwrap().model.opset_import.len(), 1);
     }
 }

@@ -2,15 +2,12 @@
 
 use std::cell::Cell;
 
-use super::call::{Call, Outcome, Value, axes, axis, unsupported, wrong};
+use super::call::{Call, Outcome, Value, axes, axis, ranked, unsupported, wrong};
 use super::constant::{Constant, count, places, strides};
 use super::kind::Kind;
 use super::network::Network;
 use super::shapes::{self, Kept};
 use super::symbol::{Pair, Symbol, Unary};
-
-/// Operators that copy as many values as they read, beside those that compute each.
-const COPIES: [&str; 3] = ["Cast", "Slice", "Split"];
 
 /// The result of `call`, where it is one of these operators and all that it computes with is known.
 pub(super) fn fold(network: &mut Network, call: &Call<'_>) -> Option<Outcome<Vec<Value>>> {
@@ -21,23 +18,10 @@ pub(super) fn fold(network: &mut Network, call: &Call<'_>) -> Option<Outcome<Vec
     let operands = operands?;
     let first = operands.first().copied().flatten();
     let Some(first) = first else { return made(network, call, &operands).map(|result| result.map(one)) };
-    if (COPIES.contains(&call.op()) || Unary::of(call.op()).is_some())
-        && let Err(fault) = network.count(written(call, first), count(&first.dims))
-    {
-        return Some(Err(fault));
-    }
     if call.op() == "Split" {
         return Some(split(call, first));
     }
-    moved(network, call, first)
-        .or_else(|| computed(network, call, &operands, first))
-        .map(|result| result.map(one))
-}
-
-/// The type of the values that an operator makes of `first`.
-fn written(call: &Call<'_>, first: &Constant) -> Kind {
-    let to = if call.op() == "Cast" { call.int("to", 0).ok() } else { None };
-    to.and_then(|kind| i32::try_from(kind).ok()).map_or(first.kind, Kind)
+    moved(network, call, first).or_else(|| computed(call, &operands, first)).map(|result| result.map(one))
 }
 
 fn known(input: &Option<Value>) -> Option<Option<&Constant>> {
@@ -67,8 +51,8 @@ fn of_shape(network: &Network, call: &Call<'_>) -> Option<Outcome<Constant>> {
         "Size" => {
             let dims = network.dims(value);
             let product = dims.iter().map(length).try_fold(Symbol::Int(1), |a, b| Pair::Mul.apply(a, b));
-            let size = Constant::new(Kind::I64, Vec::new(), product.into_iter());
-            Some(if product.is_some() { Ok(size) } else { Err(wrong("a size past all numbers")) })
+            let product = product.ok_or_else(|| wrong("a size past all numbers"));
+            Some(product.and_then(|product| Constant::number(call.budget, Kind::I64, product)))
         }
         "CastLike" => match (value, call.operand(1, "type")) {
             (Value::Constant(constant), Ok(like)) => {
@@ -77,7 +61,7 @@ fn of_shape(network: &Network, call: &Call<'_>) -> Option<Outcome<Constant>> {
                     Value::Tensor(like) => like.kind,
                     Value::Unknown => return None,
                 };
-                Some(Ok(cast(constant, kind)))
+                Some(cast(call, constant, kind))
             }
             _ => None,
         },
@@ -92,7 +76,7 @@ fn shape(call: &Call<'_>, lengths: Vec<Symbol>) -> Outcome<Constant> {
     let start = place(call.int("start", 0)?);
     let end = place(call.int("end", rank)?).max(start);
     let part: Vec<Symbol> = lengths.into_iter().skip(start as usize).take((end - start) as usize).collect();
-    Ok(Constant::ints(part.into_iter()))
+    Constant::ints(call.budget, part.into_iter())
 }
 
 /// What is made of no tensor.
@@ -102,9 +86,9 @@ fn made(network: &mut Network, call: &Call<'_>, operands: &[Option<&Constant>]) 
 
 fn constant(network: &mut Network, call: &Call<'_>) -> Outcome<Constant> {
     if let Some(tensor) = call.tensor("value")? {
-        return network.file.read(tensor, &call.name).map_err(Box::new);
+        return network.file.read(call.budget, tensor, &call.name).map_err(Box::new);
     }
-    let scalar = |kind: Kind, value: Symbol| Ok(Constant::new(kind, Vec::new(), std::iter::once(value)));
+    let scalar = |kind: Kind, value: Symbol| Constant::number(call.budget, kind, value);
     if call.has("value_float") {
         return scalar(Kind::F32, Symbol::Float(f64::from(call.float("value_float", 0.0)?)));
     }
@@ -113,10 +97,10 @@ fn constant(network: &mut Network, call: &Call<'_>) -> Outcome<Constant> {
     }
     if let Some(floats) = call.floats("value_floats")? {
         let values = floats.iter().map(|&value| Symbol::Float(f64::from(value)));
-        return Ok(Constant::new(Kind::F32, vec![floats.len()], values));
+        return Constant::new(call.budget, Kind::F32, vec![floats.len()], values);
     }
     if let Some(ints) = call.ints("value_ints")? {
-        return Ok(Constant::ints(ints.iter().copied().map(Symbol::Int)));
+        return Constant::ints(call.budget, ints.iter().copied().map(Symbol::Int));
     }
     Err(unsupported("a constant that is no dense tensor of numbers"))
 }
@@ -125,51 +109,49 @@ fn constant(network: &mut Network, call: &Call<'_>) -> Outcome<Constant> {
 fn moved(network: &mut Network, call: &Call<'_>, first: &Constant) -> Option<Outcome<Constant>> {
     Some(match call.op() {
         "Identity" | "Dropout" => Ok(first.clone()),
-        "Cast" => call.int("to", 0).map(|kind| cast(first, Kind(i32::try_from(kind).unwrap_or(0)))),
-        "Transpose" => shapes::permutation(call, first.dims.len()).map(|axes| first.permuted(&axes)),
+        "Cast" => {
+            call.int("to", 0).and_then(|kind| cast(call, first, Kind(i32::try_from(kind).unwrap_or(0))))
+        }
+        "Transpose" => {
+            shapes::permutation(call, first.dims.len()).and_then(|axes| first.permuted(call.budget, &axes))
+        }
         "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" => shapes::target(network, call).and_then(|dims| {
             let dims: Option<Vec<usize>> = dims.into_iter().collect();
-            dims.map(|dims| first.reshaped(dims))
-                .ok_or_else(|| wrong("a constant with an axis for the batch"))
+            first.reshaped(call.budget, dims.ok_or_else(|| wrong("a constant with an axis for the batch"))?)
         }),
-        "Expand" => expand(network, call, first),
-        "Slice" => shapes::kept(call, &some(&first.dims)).map(|kept| sliced(first, &kept)),
-        "Gather" => gather(network, call, first),
-        "Concat" => concat(network, call, first),
-        "Tile" => tile(network, call, first),
+        "Expand" => expand(call, first),
+        "Slice" => shapes::kept(call, &some(&first.dims)).and_then(|kept| sliced(call, first, &kept)),
+        "Gather" => gather(call, first),
+        "Concat" => concat(call, first),
+        "Tile" => tile(call, first),
         "ConstantOfShape" => constant_of_shape(network, call, first),
-        "Range" => range(network, call),
+        "Range" => range(call),
         _ => return None,
     })
 }
 
 /// The elements that a slice keeps.
-fn sliced(first: &Constant, kept: &[Kept]) -> Constant {
-    let strides = strides(&first.dims);
+fn sliced(call: &Call<'_>, first: &Constant, kept: &[Kept]) -> Outcome<Constant> {
     let dims: Vec<usize> = kept.iter().map(|kept| kept.count).collect();
-    let ones = self::strides(&dims);
-    let place = |index: usize| -> usize {
-        let axes = kept.iter().zip(&strides).zip(&ones);
-        axes.map(|((kept, &stride), &one)| {
-            let steps = (index / one % kept.count.max(1)).saturating_mul(kept.step.unsigned_abs() as usize);
-            let place = if kept.step < 0 { kept.start.saturating_sub(steps) } else { kept.start + steps };
-            place * stride
-        })
-        .sum()
-    };
-    let values = (0..count(&dims).unwrap_or(0)).map(|index| first.at(place(index)));
-    Constant::new(first.kind, dims.clone(), values)
+    let own = first.steps();
+    let start = kept.iter().zip(&own).map(|(kept, &step)| kept.start.saturating_mul(step));
+    let start = start.fold(0, usize::saturating_add);
+    // A step below 0 is one past the largest number.
+    let steps: Vec<usize> =
+        kept.iter().zip(&own).map(|(kept, &step)| step.wrapping_mul(kept.step as usize)).collect();
+    Constant::new(call.budget, first.kind, dims.clone(), first.lying(start, &dims, &steps))
 }
 
 fn some(dims: &[usize]) -> shapes::Dims {
     dims.iter().copied().map(Some).collect()
 }
 
-fn cast(constant: &Constant, kind: Kind) -> Constant {
+fn cast(call: &Call<'_>, constant: &Constant, kind: Kind) -> Outcome<Constant> {
     if constant.kind == kind {
-        return constant.clone();
+        return Ok(constant.clone());
     }
-    Constant::new(kind, constant.dims.clone(), constant.iter().map(|value| value.cast(kind)))
+    let values = constant.iter().map(|value| value.cast(kind));
+    Constant::new(call.budget, kind, constant.dims.clone(), values)
 }
 
 /// The lengths that the operand `index` names.
@@ -180,18 +162,17 @@ fn lengths(call: &Call<'_>, index: usize) -> Outcome<Vec<usize>> {
         usize::try_from(length)
             .map_err(|_| wrong(format!("{} to a shape with the length {length}", call.op())))
     };
+    ranked(ints.len())?;
     ints.iter().map(length).collect()
 }
 
-fn expand(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
+fn expand(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
     let shape = lengths(call, 1)?;
     let dims = broadcast(&first.dims, &shape)?;
     if count(&dims) == Some(first.len()) {
-        return Ok(first.reshaped(dims));
+        return first.reshaped(call.budget, dims);
     }
-    network.count(first.kind, count(&dims))?;
-    let steps = steps(&first.dims, &dims);
-    Ok(Constant::new(first.kind, dims.clone(), places(dims, steps).map(|place| first.at(place))))
+    Constant::new(call.budget, first.kind, dims.clone(), first.repeated(&dims))
 }
 
 fn constant_of_shape(network: &mut Network, call: &Call<'_>, shape: &Constant) -> Outcome<Constant> {
@@ -200,24 +181,24 @@ fn constant_of_shape(network: &mut Network, call: &Call<'_>, shape: &Constant) -
         _ => lengths(call, 0)?,
     };
     let value = match call.tensor("value")? {
-        Some(tensor) => network.file.read(tensor, &call.name).map_err(Box::new)?,
-        None => Constant::new(Kind::F32, vec![1], std::iter::once(Symbol::Float(0.0))),
+        Some(tensor) => network.file.read(call.budget, tensor, &call.name).map_err(Box::new)?,
+        None => Constant::new(call.budget, Kind::F32, vec![1], std::iter::once(Symbol::Float(0.0)))?,
     };
     if value.len() != 1 {
         return Err(wrong(format!("ConstantOfShape of {} values; it takes one", value.len())));
     }
-    let length = network.count(value.kind, count(&dims))?;
-    Ok(Constant::new(value.kind, dims, std::iter::repeat_n(value.at(0), length)))
+    let length = count(&dims).unwrap_or(usize::MAX);
+    Constant::new(call.budget, value.kind, dims, std::iter::repeat_n(value.first(), length))
 }
 
-fn range(network: &mut Network, call: &Call<'_>) -> Outcome<Constant> {
+fn range(call: &Call<'_>) -> Outcome<Constant> {
     let mut bounds = [Symbol::Unknown; 3];
     let mut kind = Kind::I64;
     for (index, (bound, role)) in bounds.iter_mut().zip(["start", "limit", "delta"]).enumerate() {
         let Some(constant) = call.constant(index, role)? else {
             return Err(wrong(format!("Range needs its {role}")));
         };
-        (*bound, kind) = (constant.at(0), constant.kind);
+        (*bound, kind) = (constant.first(), constant.kind);
     }
     let [Some(start), Some(limit), Some(delta)] = bounds.map(Symbol::float) else {
         return Err(wrong("a range whose length depends on the number of images of a batch"));
@@ -225,52 +206,46 @@ fn range(network: &mut Network, call: &Call<'_>) -> Outcome<Constant> {
     let length = ((limit - start) / delta).ceil().max(0.0);
     // A range of 0 steps has no length either; the cast saturates.
     let length = if length.is_nan() { usize::MAX } else { length as usize };
-    let length = network.count(kind, Some(length))?;
     let value = |index: usize| Symbol::Float(start + delta * index as f64).cast(kind);
-    Ok(Constant::new(kind, vec![length], (0..length).map(value)))
+    Constant::new(call.budget, kind, vec![length], (0..length).map(value))
 }
 
-fn tile(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
+fn tile(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
     let repeats = lengths(call, 1)?;
     if repeats.len() != first.dims.len() {
         return Err(wrong(format!("Tile of {} axes {} times", first.dims.len(), repeats.len())));
     }
-    let dims: Option<Vec<usize>> =
-        first.dims.iter().zip(&repeats).map(|(&length, &times)| length.checked_mul(times)).collect();
-    let dims = dims.unwrap_or_else(|| vec![usize::MAX; 2]);
-    network.count(first.kind, count(&dims))?;
-    let (own, long) = (strides(&first.dims), strides(&dims));
-    let of = |index: usize| {
-        let axes = long.iter().zip(&dims).zip(own.iter().zip(&first.dims));
-        axes.map(|((stride, long), (own, length))| index / stride % long % length * own).sum()
-    };
-    let values = (0..count(&dims).unwrap_or(0)).map(|index| first.at(of(index)));
-    Ok(Constant::new(first.kind, dims.clone(), values))
+    let dims: Vec<usize> =
+        first.dims.iter().zip(&repeats).map(|(&length, &times)| length.saturating_mul(times)).collect();
+    // Each axis as its copies, and what is in one.
+    let walk: Vec<usize> =
+        repeats.iter().zip(&first.dims).flat_map(|(&times, &length)| [times, length]).collect();
+    let steps: Vec<usize> = first.steps().into_iter().flat_map(|step| [0, step]).collect();
+    Constant::new(call.budget, first.kind, dims, first.lying(0, &walk, &steps))
 }
 
-fn gather(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
+fn gather(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
     let along = axis(call.int("axis", 0)?, first.dims.len())?;
     let length = first.dims[along];
     let Some(indices) = call.constant(1, "indices")? else { return Err(wrong("Gather needs its indices")) };
-    let index = |symbol: Symbol| {
-        let index = symbol.int().ok_or_else(|| wrong("an index is not known"))?;
-        axis(index, length).map_err(|_| wrong(format!("index {index} of an axis of {length}")))
-    };
-    let chosen = indices.iter().map(index).collect::<Outcome<Vec<usize>>>()?;
+    let index =
+        |index: i64| axis(index, length).map_err(|_| wrong(format!("index {index} of an axis of {length}")));
+    let known = indices.known_ints(call.budget)?.ok_or_else(|| wrong("an index is not known"))?;
+    let chosen = known.into_iter().map(index).collect::<Outcome<Vec<usize>>>()?;
     let (before, behind) = (&first.dims[..along], &first.dims[along + 1..]);
     let dims = [before, &indices.dims, behind].concat();
-    network.count(first.kind, count(&dims))?;
-    let inner = count(behind).unwrap_or(0);
-    let outer = count(before).unwrap_or(0);
-    let places = (0..outer).flat_map(|outer| {
-        chosen.iter().flat_map(move |&chosen| {
-            (0..inner).map(move |inner_index| (outer * length + chosen) * inner + inner_index)
-        })
-    });
-    Ok(Constant::new(first.kind, dims, places.map(|place| first.at(place))))
+    ranked(dims.len())?;
+    let steps = first.steps();
+    // Where there is nothing to take, nothing is walked over either.
+    let outer = if count(&dims) == Some(0) { 0 } else { count(before).unwrap_or(0) };
+    let (step, inside) = (steps[along], &steps[along + 1..]);
+    let rows = places(before, &steps[..along]).take(outer);
+    let starts = rows.flat_map(|row| chosen.iter().map(move |&chosen| row + chosen * step));
+    let values = starts.flat_map(|start| first.lying(start, behind, inside));
+    Constant::new(call.budget, first.kind, dims.clone(), values)
 }
 
-fn concat(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
+fn concat(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
     let rank = first.dims.len();
     let along = axis(call.int("axis", 1)?, rank)?;
     let mut parts = Vec::new();
@@ -284,88 +259,79 @@ fn concat(network: &mut Network, call: &Call<'_>, first: &Constant) -> Outcome<C
         parts.push(part);
     }
     let mut dims = first.dims.clone();
-    dims[along] = parts.iter().map(|part| part.dims[along]).sum();
-    network.count(first.kind, count(&dims))?;
-    let outer = count(&dims[..along]).unwrap_or(0);
-    let rows = (0..outer).flat_map(|row| {
-        parts.iter().flat_map(move |part| {
-            let length = part.len() / outer.max(1);
-            (row * length..(row + 1) * length).map(|index| part.at(index))
-        })
-    });
-    Ok(Constant::new(first.kind, dims, rows))
+    dims[along] = parts.iter().map(|part| part.dims[along]).fold(0, usize::saturating_add);
+    let outer = if count(&dims) == Some(0) { 0 } else { count(&dims[..along]).unwrap_or(0) };
+    parts.retain(|part| part.dims[along] > 0);
+    let mut rows: Vec<_> = parts.iter().map(|part| part.iter()).collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len() / outer.max(1)).collect();
+    let turns = (0..outer).flat_map(|_| lengths.iter().enumerate());
+    let turns = turns.flat_map(|(part, &length)| std::iter::repeat_n(part, length));
+    let values = turns.map(|part| rows[part].next().unwrap_or(Symbol::Unknown));
+    Constant::new(call.budget, first.kind, dims, values)
 }
 
 fn split(call: &Call<'_>, first: &Constant) -> Outcome<Vec<Value>> {
     let (along, parts) = shapes::parts(call, &some(&first.dims))?;
-    let strides = strides(&first.dims);
-    let mut begin = 0;
+    let steps = first.steps();
+    let mut begin = 0usize;
     let mut values = Vec::with_capacity(parts.len());
     for count in parts {
         let mut dims = first.dims.clone();
         dims[along] = count;
-        let offset = begin * strides[along];
-        let part = places(dims.clone(), strides.clone()).map(|place| first.at(offset + place));
-        values.push(Value::Constant(Constant::new(first.kind, dims, part)));
+        let part = first.lying(begin.saturating_mul(steps[along]), &dims, &steps);
+        values.push(Value::Constant(Constant::new(call.budget, first.kind, dims, part)?));
         begin += count;
     }
     Ok(values)
 }
 
 /// What is computed element by element, or along axes.
-fn computed(
-    network: &mut Network,
-    call: &Call<'_>,
-    operands: &[Option<&Constant>],
-    first: &Constant,
-) -> Option<Outcome<Constant>> {
+fn computed(call: &Call<'_>, operands: &[Option<&Constant>], first: &Constant) -> Option<Outcome<Constant>> {
     if let Some(function) = Unary::of(call.op()) {
         let values = first.iter().map(|value| function.apply(value));
-        return Some(Ok(Constant::new(first.kind, first.dims.clone(), values)));
+        return Some(Constant::new(call.budget, first.kind, first.dims.clone(), values));
     }
     if let Some(function) = Pair::of(call.op()) {
         let others = operands[1..].iter().copied().flatten();
-        return Some(others.into_iter().try_fold(first.clone(), |a, b| pairs(network, function, &a, b)));
+        return Some(others.into_iter().try_fold(first.clone(), |a, b| pairs(call, function, &a, b)));
     }
     match call.op() {
-        "Where" => Some(choose(network, operands)),
+        "Where" => Some(choose(call, operands)),
         "ReduceSum" | "ReduceProd" | "ReduceMax" | "ReduceMin" => Some(reduce(call, first)),
         _ => None,
     }
 }
 
-fn pairs(network: &mut Network, function: Pair, a: &Constant, b: &Constant) -> Outcome<Constant> {
+fn pairs(call: &Call<'_>, function: Pair, a: &Constant, b: &Constant) -> Outcome<Constant> {
     let dims = broadcast(&a.dims, &b.dims)?;
     let kind = if function.compares() { Kind::BOOL } else { a.kind };
-    network.count(kind, count(&dims))?;
-    let of = |constant: &Constant| places(dims.clone(), steps(&constant.dims, &dims));
+    call.budget.take_work(count(&dims).unwrap_or(usize::MAX))?;
     let fails = Cell::new(false);
-    let values = of(a).zip(of(b)).map(|(x, y)| {
-        let value = function.apply(a.at(x), b.at(y));
+    let values = a.repeated(&dims).zip(b.repeated(&dims)).map(|(a, b)| {
+        let value = function.apply(a, b);
         fails.set(fails.get() || value.is_none());
         value.unwrap_or(Symbol::Unknown)
     });
-    let joined = Constant::new(kind, dims.clone(), values);
+    let joined = Constant::new(call.budget, kind, dims, values)?;
     match fails.get() {
         true => Err(wrong("whole numbers that are divided by zero, or grow past all numbers")),
         false => Ok(joined),
     }
 }
 
-fn choose(network: &mut Network, operands: &[Option<&Constant>]) -> Outcome<Constant> {
+fn choose(call: &Call<'_>, operands: &[Option<&Constant>]) -> Outcome<Constant> {
     let [Some(condition), Some(yes), Some(no)] = operands else {
         return Err(wrong("Where needs three operands"));
     };
     let dims = broadcast(&broadcast(&condition.dims, &yes.dims)?, &no.dims)?;
-    network.count(yes.kind, count(&dims))?;
-    let of = |constant: &Constant| places(dims.clone(), steps(&constant.dims, &dims));
-    let values =
-        of(condition).zip(of(yes)).zip(of(no)).map(|((which, yes_at), no_at)| match condition.at(which) {
-            Symbol::Int(0) => no.at(no_at),
-            Symbol::Int(_) => yes.at(yes_at),
-            _ => Symbol::Unknown,
-        });
-    Ok(Constant::new(yes.kind, dims.clone(), values))
+    call.budget.take_work(count(&dims).unwrap_or(usize::MAX).saturating_mul(2))?;
+    let sides = condition.repeated(&dims).zip(yes.repeated(&dims)).zip(no.repeated(&dims));
+    let values = sides.map(|((which, yes), no)| match which {
+        Symbol::Int(0) => no,
+        Symbol::Int(_) => yes,
+        _ => Symbol::Unknown,
+    });
+    Constant::new(call.budget, yes.kind, dims, values)
 }
 
 fn reduce(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
@@ -383,8 +349,13 @@ fn reduce(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
     };
     let length = |axis: usize| if along.contains(&axis) { 1 } else { first.dims[axis] };
     let dims: Vec<usize> = (0..rank).map(length).collect();
-    let mut values: Vec<Option<Symbol>> = vec![None; count(&dims).unwrap_or(0)];
-    let into = places(first.dims.clone(), steps(&dims, &first.dims));
+    call.budget.take_work(first.len())?;
+    let results = count(&dims).unwrap_or(usize::MAX);
+    let mut values: Vec<Option<Symbol>> = call.budget.list(results)?;
+    values.resize(results, None);
+    let strides = strides(&dims);
+    let step = |axis: usize| if along.contains(&axis) { 0 } else { strides[axis] };
+    let into = places(&first.dims, &(0..rank).map(step).collect::<Vec<_>>());
     for (value, place) in first.iter().zip(into) {
         values[place] = match values[place] {
             None => Some(value),
@@ -396,7 +367,8 @@ fn reduce(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
     } else {
         (0..rank).filter(|axis| !along.contains(axis)).map(|axis| first.dims[axis]).collect()
     };
-    Ok(Constant::new(first.kind, kept, values.into_iter().map(|value| value.unwrap_or(Symbol::Unknown))))
+    let values = values.into_iter().map(|value| value.unwrap_or(Symbol::Unknown));
+    Constant::new(call.budget, first.kind, kept, values)
 }
 
 /// The axes of tensors with the axes `a` and `b` repeated to fit each other.
@@ -412,14 +384,4 @@ pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Outcome<Vec<usize>> {
     joined
         .collect::<Option<Vec<usize>>>()
         .ok_or_else(|| wrong(format!("{a:?} and {b:?} don't fit each other")))
-}
-
-/// The distance of elements of a tensor with the axes `own` along each axis of `dims`, to which it is repeated.
-fn steps(own: &[usize], dims: &[usize]) -> Vec<usize> {
-    let strides = strides(own);
-    let step = |axis: usize| {
-        let axis = (axis + own.len()).checked_sub(dims.len());
-        axis.filter(|&axis| own[axis] != 1).map_or(0, |axis| strides[axis])
-    };
-    (0..dims.len()).map(step).collect()
 }

@@ -1,6 +1,7 @@
 //! The graph that a file becomes, layer by layer, with the shapes of what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{self, Binary, Reshape, Transpose};
@@ -12,9 +13,19 @@ use super::call::{Call, Outcome, Value, wrong};
 use super::constant::Constant;
 use super::kind::Kind;
 use super::layout::{Axis, Factor, Place, View, place};
+use super::order::shown;
 use super::shapes::mixes;
 use super::tensors::Store;
+use crate::import::budget::Budget;
 use crate::import::limits;
+
+/// Bytes of what is told of a fault: lists that it names may be long.
+const MESSAGE: usize = 2_000;
+
+/// Bytes that a layer takes beyond its name, about.
+const LAYER: usize = 512;
+/// Bytes that each of its operands takes, about.
+const OPERAND: usize = 64;
 
 /// A graph under construction.
 #[derive(Debug, Default)]
@@ -34,14 +45,14 @@ pub(super) struct Network {
     branches: Branches,
     /// The names of weights by where they lie in the file: what several nodes read is one weight.
     lent: BTreeMap<(Spot, Shape), String>,
-    /// Bytes of all constants that were computed.
-    computed: usize,
+    /// What is computed is taken from here.
+    pub(super) budget: Arc<Budget>,
 }
 
 impl Network {
-    /// An empty one, for which the values of tensors are read from `file`.
-    pub(super) fn new(file: Store) -> Network {
-        Network { file, ..Network::default() }
+    /// An empty one, for which the values of tensors are read from `file`, and what that costs taken from `budget`.
+    pub(super) fn new(file: Store, budget: Arc<Budget>) -> Network {
+        Network { file, budget, ..Network::default() }
     }
 
     /// `name`, or that with a number where it is taken.
@@ -57,8 +68,17 @@ impl Network {
 
     /// Tells a fault of `call`.
     pub(super) fn fault(&mut self, call: &Call<'_>, fault: Diagnostic) {
-        let label = format!("{} ({})", call.name, call.op());
-        self.faults.push(if fault.layer.is_empty() { fault.at(label) } else { fault });
+        let label = || format!("{} ({})", shown(&call.name), shown(call.op()));
+        self.tell(if fault.layer.is_empty() { fault.at(label()) } else { fault });
+    }
+
+    /// Tells a fault, unless enough are told.
+    pub(super) fn tell(&mut self, mut fault: Diagnostic) {
+        if self.faults.iter().count() < limits::FAULTS {
+            let length = fault.message.floor_char_boundary(MESSAGE);
+            fault.message.truncate(length);
+            self.faults.push(fault);
+        }
     }
 
     /// Adds the layer `name`, whose weights are in the order of their roles. Weights of another shape than the op needs are a
@@ -74,6 +94,7 @@ impl Network {
             let message = format!("the network has more than {} layers", limits::LAYERS);
             return Err(Box::new(Diagnostic::error(codes::LIMIT, message)));
         }
+        self.budget.take_bytes(LAYER + inputs.len().saturating_mul(OPERAND))?;
         let operands: Vec<Shape> =
             inputs.iter().map(|input| self.shapes.get(input).cloned().unwrap_or_default()).collect();
         let shape = op.shape(&operands)?;
@@ -127,23 +148,6 @@ impl Network {
     /// A function of each element of `view`, as the layer `name`.
     pub(super) fn elementwise(&mut self, name: &str, op: Op, view: &View) -> Outcome<View> {
         Ok(view.with(self.add(name, op, &[view.node], Vec::new())?))
-    }
-
-    /// Counts `values` computed values of `kind` against the limit; returns how many they are.
-    pub(super) fn count(&mut self, kind: Kind, values: Option<usize>) -> Outcome<usize> {
-        let bytes = values.and_then(|values| values.checked_mul(kind.bytes().unwrap_or(size_of::<f64>())));
-        let total = bytes.and_then(|bytes| bytes.checked_add(self.computed));
-        match (values, total.filter(|&total| total <= limits::COMPUTED_BYTES)) {
-            (Some(values), Some(total)) => {
-                self.computed = total;
-                Ok(values)
-            }
-            _ => {
-                let message =
-                    format!("constants of more than {} bytes would be computed", limits::COMPUTED_BYTES);
-                Err(Box::new(Diagnostic::error(codes::LIMIT, message)))
-            }
-        }
     }
 
     /// The tensor of `view` with the axes of the graph that `groups` names: each is made of axes of the file, the outer one
@@ -235,7 +239,7 @@ impl Network {
         let left: Vec<usize> = (0..constant.dims.len()).filter(|axis| !order.contains(axis)).collect();
         let shape = Shape::new(&lengths);
         let weight = constant
-            .weight(&constant.dims, &[left.as_slice(), order].concat(), shape.clone())
+            .weight(&self.budget, (&constant.dims, &[left.as_slice(), order].concat()), shape.clone())?
             .ok_or_else(|| wrong("a constant depends on the number of images of a batch"))?;
         let node = self.add(name, Op::Constant(ops::Constant { shape: shape.clone() }), &[], vec![weight])?;
         let axes: Vec<Place> =
@@ -306,7 +310,7 @@ impl Network {
             lengths.iter().take(lengths.len().saturating_sub(1)).take_while(|&&length| length == 1).count();
         let shape = Shape::new(&lengths[begin..]);
         let weight = constant
-            .weight(&stored, &[outside.as_slice(), order].concat(), shape.clone())
+            .weight(&self.budget, (&stored, &[outside.as_slice(), order].concat()), shape.clone())?
             .ok_or_else(|| wrong("values that depend on the number of images of a batch"))?;
         Ok((weight, shape))
     }

@@ -28,7 +28,12 @@ pub(super) struct Order<'a> {
 
 /// A node in words: `c2 (Conv)`, or by what it makes where it has no name.
 pub(super) fn label(node: &Node) -> String {
-    format!("{} ({})", name(node), node.op_type())
+    format!("{} ({})", shown(name(node)), shown(node.op_type()))
+}
+
+/// As much of a name as a fault says: there may be many faults of one name, and a file's names are as long as it likes.
+pub(super) fn shown(name: &str) -> &str {
+    &name[..name.floor_char_boundary(limits::NAME_BYTES)]
 }
 
 /// A node's name; that of its first result where it has none.
@@ -49,6 +54,12 @@ pub(super) fn order<'a>(graph: &'a Graph, items: &'a [Item<'_>]) -> Result<Order
     if faults.has_errors() {
         return Err(faults);
     }
+    let sparse: BTreeSet<&str> = graph
+        .sparse_initializer
+        .iter()
+        .filter_map(|sparse| sparse.values.as_ref())
+        .map(Tensor::name)
+        .collect();
     let mut operands: Vec<Vec<usize>> = Vec::with_capacity(items.len());
     for item in items {
         let mut makers = Vec::new();
@@ -56,13 +67,8 @@ pub(super) fn order<'a>(graph: &'a Graph, items: &'a [Item<'_>]) -> Result<Order
             match sources.get(input.as_str()) {
                 Some(Source::Node(maker)) => makers.push(*maker),
                 Some(_) => {}
-                None if is_sparse(graph, input) => {
-                    let message = format!("the weight {input:?} is in a sparse form; frit takes dense ones");
-                    faults.push(Diagnostic::error(codes::ONNX_FORM, message).at(label(&item.node)));
-                }
                 None if faults.iter().count() < limits::FAULTS => {
-                    let message = format!("{} reads {input:?}, which nothing makes", name(&item.node));
-                    faults.push(Diagnostic::error(codes::ONNX_GRAPH, message).at(label(&item.node)));
+                    faults.push(unmade(&item.node, input, sparse.contains(input.as_str())));
                 }
                 None => {}
             }
@@ -77,11 +83,11 @@ pub(super) fn order<'a>(graph: &'a Graph, items: &'a [Item<'_>]) -> Result<Order
     for output in &graph.output {
         match sources.get(output.name()) {
             Some(Source::Node(maker)) => outputs.push(*maker),
-            Some(_) => {}
-            None => {
-                let message = format!("the output {:?} is made by nothing", output.name());
+            None if faults.iter().count() < limits::FAULTS => {
+                let message = format!("the output {:?} is made by nothing", shown(output.name()));
                 faults.push(Diagnostic::error(codes::ONNX_GRAPH, message));
             }
+            _ => {}
         }
     }
     let (nodes, _) = faults.unless_errors(nodes)?;
@@ -89,28 +95,35 @@ pub(super) fn order<'a>(graph: &'a Graph, items: &'a [Item<'_>]) -> Result<Order
     Ok(Order { sources, nodes: nodes.into_iter().filter(|node| needed.contains(node)).collect() })
 }
 
-fn is_sparse(graph: &Graph, name: &str) -> bool {
-    let mut names =
-        graph.sparse_initializer.iter().filter_map(|sparse| sparse.values.as_ref()).map(Tensor::name);
-    names.any(|sparse| sparse == name)
+/// The fault that `node` reads what nothing makes.
+fn unmade(node: &Node, input: &str, sparse: bool) -> Diagnostic {
+    let input = shown(input);
+    let fault = if sparse {
+        let message = format!("the weight {input:?} is in a sparse form; frit takes dense ones");
+        Diagnostic::error(codes::ONNX_FORM, message)
+    } else {
+        let message = format!("{} reads {input:?}, which nothing makes", shown(name(node)));
+        Diagnostic::error(codes::ONNX_GRAPH, message)
+    };
+    fault.at(label(node))
 }
 
 fn sources<'a>(graph: &'a Graph, items: &'a [Item<'_>], faults: &mut Faults) -> BTreeMap<&'a str, Source> {
     let mut sources: BTreeMap<&str, Source> = BTreeMap::new();
     let mut told = 0;
-    let mut twice = |name: &str, how: String, faults: &mut Faults| {
+    let mut twice = |name: &str, how: &dyn Fn() -> String, faults: &mut Faults| {
         told += 1;
         if told < limits::FAULTS {
             faults.push(Diagnostic::error(
                 codes::ONNX_GRAPH,
-                format!("the tensor {name:?} is made twice: {how}"),
+                format!("the tensor {:?} is made twice: {}", shown(name), how()),
             ));
         }
     };
     for (index, initializer) in graph.initializer.iter().enumerate() {
         let (name, source) = (initializer.name(), Source::Initializer(index));
         if sources.insert(name, source).is_some() {
-            twice(name, "two weights have its name".to_owned(), faults);
+            twice(name, &|| "two weights have its name".to_owned(), faults);
         }
     }
     for (index, input) in graph.input.iter().enumerate() {
@@ -120,18 +133,21 @@ fn sources<'a>(graph: &'a Graph, items: &'a [Item<'_>], faults: &mut Faults) -> 
                 sources.insert(input.name(), Source::Input(index));
             }
             Some(Source::Initializer(_)) => {}
-            Some(_) => twice(input.name(), "two inputs have its name".to_owned(), faults),
+            Some(_) => twice(input.name(), &|| "two inputs have its name".to_owned(), faults),
         }
     }
     for (index, item) in items.iter().enumerate() {
         for output in item.node.output.iter().filter(|output| !output.is_empty()) {
             let other = match sources.insert(output, Source::Node(index)) {
                 None => continue,
-                Some(Source::Node(other)) => label(&items[other].node),
-                Some(Source::Input(_)) => "the caller".to_owned(),
-                Some(Source::Initializer(_)) => "a weight".to_owned(),
+                Some(other) => other,
             };
-            twice(output, format!("by {other} and by {}", label(&item.node)), faults);
+            let other = || match other {
+                Source::Node(other) => label(&items[other].node),
+                Source::Input(_) => "the caller".to_owned(),
+                Source::Initializer(_) => "a weight".to_owned(),
+            };
+            twice(output, &|| format!("by {} and by {}", other(), label(&item.node)), faults);
         }
     }
     sources
@@ -171,7 +187,8 @@ fn cycle(items: &[Item<'_>], operands: &[Vec<usize>], done: &[usize]) -> Diagnos
         next = operands[node].iter().copied().find(|maker| !done.contains(maker));
     }
     let start = next.and_then(|node| places.get(&node)).copied().unwrap_or(0);
-    let mut names: Vec<&str> = path[start..].iter().rev().map(|&node| name(&items[node].node)).collect();
+    let mut names: Vec<&str> =
+        path[start..].iter().rev().map(|&node| shown(name(&items[node].node))).collect();
     let more = if names.len() > 8 { " → …" } else { "" };
     names.truncate(8);
     let first = names.first().copied().unwrap_or_default();

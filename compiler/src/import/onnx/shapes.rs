@@ -4,7 +4,7 @@ use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Span;
 
-use super::call::{Call, Outcome, axes, axis, wrong};
+use super::call::{Call, Outcome, axes, axis, ranked, wrong};
 use super::constant::count;
 use super::network::Network;
 use super::symbol::Symbol;
@@ -63,10 +63,14 @@ fn reshape(network: &Network, call: &Call<'_>, dims: &[Option<usize>]) -> Outcom
     let symbols = match call.ints("shape")? {
         Some(ints) => ints.iter().copied().map(Symbol::Int).collect(),
         None => match call.constant(1, "shape")? {
-            Some(shape) => shape.iter().collect::<Vec<_>>(),
+            Some(shape) => {
+                ranked(shape.len())?;
+                shape.iter().collect::<Vec<_>>()
+            }
             None => return Err(wrong("Reshape has 1 operand; it needs its shape")),
         },
     };
+    ranked(symbols.len())?;
     let keeps_zero = call.flag("allowzero", false)?;
     let batched = dims.contains(&None);
     let mut target: Vec<Wanted> = Vec::with_capacity(symbols.len());
@@ -208,7 +212,9 @@ fn squeeze(call: &Call<'_>, mut dims: Dims) -> Outcome<Dims> {
 
 fn unsqueeze(call: &Call<'_>, mut dims: Dims) -> Outcome<Dims> {
     let Some(given) = call.ints_or_operand("axes", 1)? else { return Err(wrong("Unsqueeze needs its axes")) };
-    for axis in axes(&given, dims.len() + given.len())? {
+    let rank = dims.len() + given.len();
+    ranked(rank)?;
+    for axis in axes(&given, rank)? {
         dims.insert(axis, Some(1));
     }
     Ok(dims)
@@ -280,28 +286,30 @@ fn of_axis([start, end]: [i64; 2], step: i64, length: usize) -> Outcome<Kept> {
     Ok(Kept { start: number(first), count: number(count), step })
 }
 
-/// The axis that a split cuts, and the lengths of its parts.
+/// The axis that a split cuts, and the lengths of the parts that the node names.
 pub(super) fn parts(call: &Call<'_>, dims: &[Option<usize>]) -> Outcome<(usize, Vec<usize>)> {
     let along = axis(call.int("axis", 0)?, dims.len())?;
     let Some(length) = dims[along] else { return Err(mixes("Split of the images of a batch")) };
+    let outputs = call.node.output.len();
     if let Some(given) = call.ints_or_operand("split", 1)? {
         let parts: Option<Vec<usize>> = given.iter().map(|&part| usize::try_from(part).ok()).collect();
         let sum = |parts: &Vec<usize>| parts.iter().try_fold(0usize, |sum, &part| sum.checked_add(part));
         return match parts.filter(|parts| sum(parts) == Some(length)) {
-            Some(parts) if parts.len() >= call.node.output.len() => Ok((along, parts)),
+            Some(mut parts) if parts.len() >= outputs => {
+                parts.truncate(outputs);
+                Ok((along, parts))
+            }
             _ => Err(wrong(format!("Split of {length} elements into {given:?}"))),
         };
     }
-    let outputs = call.node.output.len();
     let count = usize::try_from(call.int("num_outputs", outputs as i64)?).unwrap_or(0);
     let uneven = call.version >= 18 && call.has("num_outputs");
     if count == 0 || count > length || count < outputs || !(uneven || length.is_multiple_of(count)) {
         return Err(wrong(format!("Split of {length} elements into {count} equal parts")));
     }
     let part = length.div_ceil(count);
-    let parts: Vec<usize> = (0..count).map(|index| part.min(length.saturating_sub(index * part))).collect();
-    if parts.contains(&0) {
+    if part.saturating_mul(count - 1) >= length {
         return Err(wrong(format!("Split of {length} elements into {count} parts leaves some empty")));
     }
-    Ok((along, parts))
+    Ok((along, (0..outputs).map(|index| part.min(length - index * part)).collect()))
 }

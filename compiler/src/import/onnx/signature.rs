@@ -6,7 +6,8 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::Input;
 use frit_ir::{Diagnostic, Graph, NodeId, Op, Provenance, Shape};
 
-use super::call::{Outcome, Value, f32_only};
+use super::call::{Outcome, Value, f32_only, ranked};
+use super::constant::Constant;
 use super::kind::Kind;
 use super::layout::{Place, View};
 use super::network::Network;
@@ -26,7 +27,7 @@ pub(super) fn inputs(importer: &mut Importer<'_>, request: &Request) {
         .collect();
     let demands = ops::demands(importer.items, importer.order);
     for fault in unknown(&inputs, request) {
-        importer.network.faults.push(fault);
+        importer.network.tell(fault);
     }
     // All inputs have their batch before any layer is added.
     for &input in &inputs {
@@ -35,7 +36,7 @@ pub(super) fn inputs(importer: &mut Importer<'_>, request: &Request) {
         let value = match added {
             Ok(view) => Value::Tensor(view),
             Err(fault) => {
-                importer.network.faults.push(fault.at(format!("{} (input)", input.name())));
+                importer.network.tell(fault.at(format!("{} (input)", input.name())));
                 Value::Unknown
             }
         };
@@ -103,6 +104,7 @@ fn add(network: &mut Network, input: &ValueInfo, given: Option<&GivenShape>) -> 
         return Err(Diagnostic::error(codes::ONNX_TYPE, message));
     };
     f32_only(Kind(tensor.elem_type()), &format!("the input {name}")).map_err(|fault| *fault)?;
+    ranked(tensor.shape.as_ref().map_or(0, |shape| shape.dim.len())).map_err(|fault| *fault)?;
     let axes = match (&tensor.shape, given) {
         (None, None) => return Err(no_shape(name)),
         (None, Some(given)) => given.axes.iter().copied().map(Axis::Length).collect(),
@@ -223,7 +225,7 @@ fn open_sizes(name: &str, axes: &[Axis], open: &[&str]) -> Diagnostic {
 pub(super) fn outputs(importer: &mut Importer<'_>) {
     let nodes = importer.nodes;
     if nodes.output.is_empty() {
-        importer.network.faults.push(Diagnostic::error(codes::ONNX_GRAPH, "the graph has no output"));
+        importer.network.tell(Diagnostic::error(codes::ONNX_GRAPH, "the graph has no output"));
     }
     let mut made: BTreeMap<NodeId, &str> = BTreeMap::new();
     let mut order = Vec::with_capacity(nodes.output.len());
@@ -232,7 +234,7 @@ pub(super) fn outputs(importer: &mut Importer<'_>) {
         let name = output.name();
         if !names.insert(name) {
             let message = format!("the output {name:?} is given twice");
-            importer.network.faults.push(Diagnostic::error(codes::ONNX_GRAPH, message));
+            importer.network.tell(Diagnostic::error(codes::ONNX_GRAPH, message));
             continue;
         }
         let result = importer.value(name).and_then(|value| match value {
@@ -244,7 +246,7 @@ pub(super) fn outputs(importer: &mut Importer<'_>) {
                 made.extend(node.map(|node| (node, name)));
                 order.extend(node);
             }
-            Err(fault) => importer.network.faults.push(fault.at(format!("{name} (output)"))),
+            Err(fault) => importer.network.tell(fault.at(format!("{name} (output)"))),
         }
     }
     name_outputs(&mut importer.network.graph, &made);
@@ -263,7 +265,7 @@ fn output(
     let (value, kind) = match value {
         Value::Constant(constant) if constant.kind != Kind::F32 => {
             let values = constant.iter();
-            let plain = super::constant::Constant::new(Kind::F32, constant.dims.clone(), values);
+            let plain = Constant::new(&network.budget, Kind::F32, constant.dims.clone(), values)?;
             (&Value::Constant(plain), constant.kind)
         }
         Value::Tensor(view) => (value, view.kind),
@@ -271,7 +273,7 @@ fn output(
     };
     if kind != Kind::F32 {
         let message = format!("the output {name} is of {kind}; frit gives it as float32");
-        network.faults.push(Diagnostic::warning(codes::ONNX_TYPE, message));
+        network.tell(Diagnostic::warning(codes::ONNX_TYPE, message));
     }
     let view = network.tensor(value, name)?;
     if view.batch().is_some_and(|batch| batch != 0) {

@@ -9,8 +9,10 @@ use frit_ir::diagnostic::codes;
 use frit_ir::tensor::MAX_ELEMENTS;
 use frit_runtime::map::MappedFile;
 
+use super::call::ranked;
 use super::constant::Constant;
 use super::kind::Kind;
+use crate::import::budget::Budget;
 use crate::import::inside;
 use crate::onnx::Tensor;
 
@@ -22,8 +24,8 @@ const EXTERNAL: i32 = 1;
 pub(super) struct Store {
     /// The folder of the model, which files of values must not leave; none where there may be no such file.
     folder: Option<PathBuf>,
-    /// Files that were opened, by the name that the model has for them.
-    files: BTreeMap<String, Bytes>,
+    /// Files that were opened, by their real paths: each is counted once, whatever the model calls it.
+    files: BTreeMap<PathBuf, Bytes>,
 }
 
 impl Store {
@@ -32,12 +34,18 @@ impl Store {
     }
 
     /// The values of `tensor`, which is called `name` where it has no name of its own.
-    pub(super) fn read(&mut self, tensor: &Tensor, name: &str) -> Result<Constant, Diagnostic> {
+    pub(super) fn read(
+        &mut self,
+        budget: &Budget,
+        tensor: &Tensor,
+        name: &str,
+    ) -> Result<Constant, Diagnostic> {
         let name = if tensor.name().is_empty() { name } else { tensor.name() };
         let fault = |reason: String| {
             let message = format!("the values of the tensor {name} can't be read");
             Diagnostic::error(codes::ONNX_TENSOR, message).note(reason)
         };
+        ranked(tensor.dims.len()).map_err(|fault| *fault)?;
         let dims = dims(tensor).map_err(|reason| match reason {
             Axes::Negative(length) => fault(format!("its axis of {length} elements is negative")),
             Axes::TooLarge => {
@@ -55,9 +63,12 @@ impl Store {
         let count = dims.iter().product::<usize>();
         let needed = count * bytes;
         let data = if tensor.data_location() == EXTERNAL || !tensor.external_data.is_empty() {
-            self.external(tensor, needed).map_err(fault)?
+            self.external(budget, tensor, needed).map_err(fault)?
         } else {
-            tensor.raw_data.clone().unwrap_or_else(|| typed(tensor, kind))
+            match &tensor.raw_data {
+                Some(bytes) => bytes.clone(),
+                None => typed(budget, tensor, kind)?,
+            }
         };
         if data.len() != needed {
             let (found, shape) = (data.len(), spelled(tensor));
@@ -67,7 +78,7 @@ impl Store {
     }
 
     /// The bytes of a tensor that lie in another file.
-    fn external(&mut self, tensor: &Tensor, needed: usize) -> Result<Bytes, String> {
+    fn external(&mut self, budget: &Budget, tensor: &Tensor, needed: usize) -> Result<Bytes, String> {
         let entry = |key: &str| {
             tensor.external_data.iter().find(|entry| entry.key() == key).map(|entry| entry.value().to_owned())
         };
@@ -84,7 +95,8 @@ impl Store {
         };
         let location = entry("location").ok_or("its external data has no location")?;
         let (offset, length) = (number("offset", 0)?, number("length", needed)?);
-        let file = self.file(&location).map_err(|reason| format!("external data {location:?}: {reason}"))?;
+        let file =
+            self.file(budget, &location).map_err(|reason| format!("external data {location:?}: {reason}"))?;
         match offset.checked_add(length) {
             Some(end) if end <= file.len() => Ok(file.slice(offset..end)),
             _ => Err(format!(
@@ -94,14 +106,16 @@ impl Store {
         }
     }
 
-    fn file(&mut self, location: &str) -> Result<Bytes, String> {
-        if let Some(bytes) = self.files.get(location) {
-            return Ok(bytes.clone());
-        }
+    fn file(&mut self, budget: &Budget, location: &str) -> Result<Bytes, String> {
         let folder = self.folder.as_ref().ok_or("a model without a folder can't name files")?;
         let path = inside(folder, location.strip_prefix("./").unwrap_or(location))?;
+        let path = path.canonicalize().map_err(|error| error.to_string())?;
+        if let Some(bytes) = self.files.get(&path) {
+            return Ok(bytes.clone());
+        }
         let bytes = Bytes::from_owner(map(&path).map_err(|error| error.to_string())?);
-        self.files.insert(location.to_owned(), bytes.clone());
+        budget.grow(bytes.len() as u64);
+        self.files.insert(path, bytes.clone());
         Ok(bytes)
     }
 }
@@ -139,30 +153,38 @@ fn spelled(tensor: &Tensor) -> String {
     }
 }
 
-fn joined(parts: &[Bytes]) -> Bytes {
-    match parts {
-        [one] => one.clone(),
-        parts => Bytes::from(parts.concat()),
-    }
+/// The values in the field that is meant for `kind`, as if they lay in the file.
+fn typed(budget: &Budget, tensor: &Tensor, kind: Kind) -> Result<Bytes, Diagnostic> {
+    let size = kind.bytes().unwrap_or(0);
+    Ok(match kind {
+        Kind::F32 => match tensor.float_data.as_slice() {
+            [one] => one.clone(),
+            parts => {
+                let mut data = budget.list(parts.iter().map(Bytes::len).sum())?;
+                parts.iter().for_each(|part| data.extend_from_slice(part));
+                data.into()
+            }
+        },
+        Kind::I64 => little(budget, &tensor.int64_data, size, |value| value.to_le_bytes())?,
+        Kind::F64 => little(budget, &tensor.double_data, size, |value| value.to_le_bytes())?,
+        Kind::U32 | Kind::U64 => little(budget, &tensor.uint64_data, size, |value| value.to_le_bytes())?,
+        _ => little(budget, &tensor.int32_data, size, |value| i64::from(value).to_le_bytes())?,
+    })
 }
 
-/// The values in the field that is meant for `kind`, as if they lay in the file.
-fn typed(tensor: &Tensor, kind: Kind) -> Bytes {
-    let narrow = |size: usize| {
-        let values = tensor.int32_data.iter().map(|value| value.to_le_bytes());
-        values.flat_map(|value| value.into_iter().take(size)).collect()
-    };
-    match kind {
-        Kind::F32 => joined(&tensor.float_data),
-        Kind::I64 => tensor.int64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Kind::F64 => tensor.double_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Kind::U64 => tensor.uint64_data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        Kind::U32 => {
-            let values = tensor.uint64_data.iter().map(|value| value.to_le_bytes());
-            values.flat_map(|value| value.into_iter().take(4)).collect()
-        }
-        _ => narrow(kind.bytes().unwrap_or(0)),
+/// The first `size` bytes of each of `values`.
+fn little<T: Copy>(
+    budget: &Budget,
+    values: &[T],
+    size: usize,
+    bytes: impl Fn(T) -> [u8; 8],
+) -> Result<Bytes, Diagnostic> {
+    budget.take_work(values.len())?;
+    let mut data = budget.list(values.len().saturating_mul(size))?;
+    for &value in values {
+        data.extend_from_slice(&bytes(value)[..size]);
     }
+    Ok(data.into())
 }
 
 #[cfg(test)]
@@ -180,7 +202,7 @@ mod tests {
     }
 
     fn read(tensor: &Tensor) -> Result<Constant, Diagnostic> {
-        Store::new(None).read(tensor, "")
+        Store::new(None).read(&Budget::default(), tensor, "")
     }
 
     #[test]
@@ -191,14 +213,20 @@ mod tests {
         let parts = vec![Bytes::from(bytes[..4].to_vec()), Bytes::from(bytes[4..].to_vec())];
         let typed = Tensor { float_data: parts, ..tensor(Kind::F32, &[2]) };
         for tensor in [raw, typed] {
-            assert_eq!(read(&tensor).unwrap().known_floats().unwrap(), [1.0, -2.0]);
+            assert_eq!(
+                read(&tensor).unwrap().known_floats(&Budget::default()).unwrap().unwrap(),
+                [1.0, -2.0]
+            );
         }
         let ints = Tensor { int64_data: vec![-1, i64::MAX], ..tensor(Kind::I64, &[2]) };
-        assert_eq!(read(&ints).unwrap().known_ints().unwrap(), [-1, i64::MAX]);
+        assert_eq!(read(&ints).unwrap().known_ints(&Budget::default()).unwrap().unwrap(), [-1, i64::MAX]);
         let halves = Tensor { int32_data: vec![0x3c00, 0xc000, 0x0001], ..tensor(Kind::F16, &[3]) };
-        assert_eq!(read(&halves).unwrap().known_floats().unwrap(), [1.0, -2.0, 2f64.powi(-24)]);
+        assert_eq!(
+            read(&halves).unwrap().known_floats(&Budget::default()).unwrap().unwrap(),
+            [1.0, -2.0, 2f64.powi(-24)]
+        );
         let bytes = Tensor { raw_data: Some(vec![255, 1].into()), ..tensor(Kind::I8, &[2]) };
-        assert_eq!(read(&bytes).unwrap().known_ints().unwrap(), [-1, 1]);
+        assert_eq!(read(&bytes).unwrap().known_ints(&Budget::default()).unwrap().unwrap(), [-1, 1]);
     }
 
     #[test]
@@ -221,7 +249,8 @@ mod tests {
             let entry =
                 |&(key, value): &(&str, &str)| Entry { key: Some(key.into()), value: Some(value.into()) };
             let external_data = entries.iter().map(entry).collect();
-            store.read(&Tensor { external_data, ..tensor(Kind::F32, &[1]) }, "")
+            let tensor = Tensor { external_data, ..tensor(Kind::F32, &[1]) };
+            store.read(&Budget::default(), &tensor, "")
         };
         let at = ("location", "./sub/w");
         assert_eq!(external(&[at, ("offset", "4")]).unwrap().scalar(), Some(7.0));

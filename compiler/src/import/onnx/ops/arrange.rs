@@ -5,7 +5,7 @@ use frit_ir::ops::{Binary, Concat};
 use frit_passes::legality::training;
 
 use super::activation::operand;
-use crate::import::onnx::call::{Call, Outcome, Value, unsupported, wrong};
+use crate::import::onnx::call::{Call, Outcome, Value, ranked, unsupported, wrong};
 use crate::import::onnx::constant::{Constant, count};
 use crate::import::onnx::kind::Kind;
 use crate::import::onnx::layout::View;
@@ -140,6 +140,7 @@ pub(super) fn expand(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     let view = operand(network, call)?;
     let Some(shape) = call.constant(1, "shape")? else { return Err(wrong("Expand needs its shape")) };
     let rank = view.rank().max(shape.len());
+    ranked(rank)?;
     let own = view.widened(rank);
     let mut ones = vec![1; rank];
     let mut grows = rank > view.rank();
@@ -163,8 +164,9 @@ pub(super) fn expand(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     if !grows {
         return renamed(network, call, &view);
     }
-    let length = network.count(Kind::F32, count(&ones))?;
-    let ones = Constant::new(Kind::F32, ones, std::iter::repeat_n(Symbol::Float(1.0), length));
+    let length = count(&ones).unwrap_or(usize::MAX);
+    let values = std::iter::repeat_n(Symbol::Float(1.0), length);
+    let ones = Constant::new(call.budget, Kind::F32, ones, values)?;
     let sides = [&Value::Tensor(view), &Value::Constant(ones)];
     Ok(vec![Value::Tensor(network.join(&call.name, Binary::Mul, sides)?)])
 }

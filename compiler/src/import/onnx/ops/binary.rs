@@ -58,7 +58,7 @@ pub(super) fn variadic(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Va
 
 /// `Reciprocal`: one, divided.
 pub(super) fn reciprocal(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let one = Constant::new(Kind::F32, Vec::new(), std::iter::once(Symbol::Float(1.0)));
+    let one = Constant::number(call.budget, Kind::F32, Symbol::Float(1.0))?;
     let operand = call.operand(0, "input")?;
     Ok(vec![Value::Tensor(pair(network, &call.name, Binary::Div, [&Value::Constant(one), operand])?)])
 }

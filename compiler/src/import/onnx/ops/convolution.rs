@@ -5,6 +5,7 @@ use frit_ir::ops::{Conv2d, Conv2dTranspose, Epilogue, Padding};
 use frit_ir::{Diagnostic, Op, Shape, Weight};
 
 use super::window::{Map, Window, explicit};
+use crate::import::budget::Budget;
 use crate::import::onnx::call::{Call, Outcome, Value, wrong};
 use crate::import::onnx::constant::Constant;
 use crate::import::onnx::network::Network;
@@ -19,9 +20,9 @@ pub(super) fn conv(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>
     }
     let [height, width] = window.kernel;
     let kernel = weight(
+        call.budget,
         weights,
-        &[filters, inputs, height, width],
-        &[2, 3, 1, 0],
+        (&[filters, inputs, height, width], &[2, 3, 1, 0]),
         Shape::new(&[height, width, inputs, filters]),
     )?;
     let (weights, bias) = with_bias(call, kernel)?;
@@ -63,7 +64,8 @@ pub(super) fn conv_transpose(network: &mut Network, call: &Call<'_>) -> Outcome<
     let [height, width] = window.kernel;
     let (part, filters) = (inputs / groups, outputs.saturating_mul(groups));
     let stored = [groups, part, outputs, height, width];
-    let kernel = weight(weights, &stored, &[3, 4, 1, 0, 2], Shape::new(&[height, width, part, filters]))?;
+    let shape = Shape::new(&[height, width, part, filters]);
+    let kernel = weight(call.budget, weights, (&stored, &[3, 4, 1, 0, 2]), shape)?;
     let (weights, bias) = with_bias(call, kernel)?;
     let op = Op::Conv2dTranspose(Conv2dTranspose {
         filters,
@@ -140,9 +142,15 @@ fn cut(
     Ok(Padding { top, bottom, left, right })
 }
 
-/// The kernel as the graph has it.
-pub(super) fn weight(weights: &Constant, stored: &[usize], axes: &[usize], shape: Shape) -> Outcome<Weight> {
-    weights.weight(stored, axes, shape).ok_or_else(|| wrong("weights whose values are not known"))
+/// The weights as the graph has them: those of a tensor with the axes `stored` in another order of `axes`.
+pub(super) fn weight(
+    budget: &Budget,
+    weights: &Constant,
+    (stored, axes): (&[usize], &[usize]),
+    shape: Shape,
+) -> Outcome<Weight> {
+    let weight = weights.weight(budget, (stored, axes), shape)?;
+    weight.ok_or_else(|| wrong("weights whose values are not known"))
 }
 
 /// The kernel, and the bias where there is one.
@@ -151,6 +159,7 @@ fn with_bias(call: &Call<'_>, kernel: Weight) -> Outcome<(Vec<Weight>, bool)> {
         return Ok((vec![kernel], false));
     }
     let bias = call.weight(2, "bias")?;
-    let bias = weight(bias, &bias.dims, &(0..bias.dims.len()).collect::<Vec<_>>(), Shape::new(&bias.dims))?;
+    let axes: Vec<usize> = (0..bias.dims.len()).collect();
+    let bias = weight(call.budget, bias, (&bias.dims, &axes), Shape::new(&bias.dims))?;
     Ok((vec![kernel, bias], true))
 }

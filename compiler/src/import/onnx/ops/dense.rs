@@ -6,8 +6,9 @@ use frit_ir::{Diagnostic, Op, Shape, Weight};
 
 use super::activation::operand;
 use super::convolution::weight;
+use crate::import::budget::Budget;
 use crate::import::onnx::call::{Call, Outcome, Value, unsupported, wrong};
-use crate::import::onnx::constant::{Constant, count};
+use crate::import::onnx::constant::Constant;
 use crate::import::onnx::layout::{Factor, Place, View};
 use crate::import::onnx::network::Network;
 use crate::import::onnx::symbol::Symbol;
@@ -31,19 +32,16 @@ impl Matrix<'_> {
     }
 
     /// The weights `[inputs, units]`, the inputs in the order in which the `factors` that they are made of lie.
-    fn weight(&self, factors: &[Factor], shape: Shape) -> Outcome<Weight> {
+    fn weight(&self, budget: &Budget, factors: &[Factor], shape: Shape) -> Outcome<Weight> {
         let mut lying: Vec<usize> = (0..factors.len()).collect();
         lying.sort_by_key(|&index| std::cmp::Reverse(factors[index].stride));
         let lengths: Vec<usize> = factors.iter().map(|factor| factor.length).collect();
-        if self.turned {
-            let stored = [&[self.units], &lengths[..]].concat();
-            let axes: Vec<usize> = lying.iter().map(|index| index + 1).chain([0]).collect();
-            weight(self.values, &stored, &axes, shape)
-        } else {
-            let stored = [&lengths[..], &[self.units]].concat();
-            let axes: Vec<usize> = lying.into_iter().chain([factors.len()]).collect();
-            weight(self.values, &stored, &axes, shape)
-        }
+        let inputs = lying.iter().map(|index| index + usize::from(self.turned));
+        let (stored, axes): (Vec<usize>, Vec<usize>) = match self.turned {
+            true => ([&[self.units], &lengths[..]].concat(), inputs.chain([0]).collect()),
+            false => ([&lengths[..], &[self.units]].concat(), inputs.chain([factors.len()]).collect()),
+        };
+        weight(budget, self.values, (&stored, &axes), shape)
     }
 }
 
@@ -57,12 +55,12 @@ pub(super) fn gemm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>
         return Err(wrong(format!("Gemm of a tensor of {} axes; it takes two", view.rank())));
     }
     let (alpha, beta) = (call.float("alpha", 1.0)?, call.float("beta", 1.0)?);
-    let values = scaled(network, call.weight(1, "matrix")?, alpha)?;
+    let values = scaled(call, call.weight(1, "matrix")?, alpha)?;
     let matrix = Matrix::new(&values, call.flag("transB", false)?)?;
     let bias = match call.optional(2) {
         Some(Value::Constant(_)) => {
-            let bias = scaled(network, call.weight(2, "bias")?, beta)?;
-            Some(spread(&bias, matrix.units)?)
+            let bias = scaled(call, call.weight(2, "bias")?, beta)?;
+            Some(spread(call, &bias, matrix.units)?)
         }
         _ => None,
     };
@@ -98,26 +96,25 @@ pub(super) fn mat_mul(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Val
     if values.dims.len() > view.rank() {
         return Err(unsupported("MatMul whose weights have more axes than its input"));
     }
-    let values = values.reshaped(values.dims[leading..].to_vec());
+    let values = values.reshaped(call.budget, values.dims[leading..].to_vec())?;
     let matrix = Matrix::new(&values, false)?;
     Ok(vec![Value::Tensor(product(network, &call.name, &view, &matrix, None)?)])
 }
 
 /// `values` times `factor`.
-fn scaled(network: &mut Network, values: &Constant, factor: f32) -> Outcome<Constant> {
+fn scaled(call: &Call<'_>, values: &Constant, factor: f32) -> Outcome<Constant> {
     if factor == 1.0 {
         return Ok(values.clone());
     }
-    network.count(values.kind, count(&values.dims))?;
     let product = |value: Symbol| match value {
         Symbol::Float(value) => Symbol::Float(value * f64::from(factor)),
         other => other,
     };
-    Ok(Constant::new(values.kind, values.dims.clone(), values.iter().map(product)))
+    Constant::new(call.budget, values.kind, values.dims.clone(), values.iter().map(product))
 }
 
 /// A bias for each of `units`.
-fn spread(bias: &Constant, units: usize) -> Outcome<Weight> {
+fn spread(call: &Call<'_>, bias: &Constant, units: usize) -> Outcome<Weight> {
     let one = bias.len() == 1 && units != 1;
     if !one && (bias.len() != units || bias.dims.last() != Some(&units)) {
         let fault =
@@ -126,9 +123,9 @@ fn spread(bias: &Constant, units: usize) -> Outcome<Weight> {
                 .operand("needed", "bias", Shape::new(&[units]).to_string());
         return Err(Box::new(fault));
     }
-    let values = (0..units).map(|index| bias.at(if one { 0 } else { index }));
-    let bias = Constant::new(bias.kind, vec![units], values);
-    weight(&bias, &[units], &[0], Shape::new(&[units]))
+    let lengths = if one { vec![units] } else { bias.dims.clone() };
+    let bias = Constant::new(call.budget, bias.kind, vec![units], bias.repeated(&lengths))?;
+    weight(call.budget, &bias, (&[units], &[0]), Shape::new(&[units]))
 }
 
 /// The last axis of `view` times the matrix: a dense layer of a vector, else a convolution by one pixel.
@@ -157,7 +154,7 @@ fn product(
     };
     if view.elements() == inputs {
         let factors = view.axes[last].factors();
-        let kernel = matrix.weight(factors, Shape::new(&[inputs, units]))?;
+        let kernel = matrix.weight(&network.budget, factors, Shape::new(&[inputs, units]))?;
         // The weights come in the order in which the inputs lie.
         let node = network.flat(view)?;
         let weights = std::iter::once(kernel).chain(bias).collect();
@@ -168,7 +165,7 @@ fn product(
     let (rows, columns) = others.split_at(others.len() - 1);
     let node = network.arrange(view, &[rows, columns, &[last]])?;
     let plain = [Factor { length: inputs, stride: 1 }];
-    let kernel = matrix.weight(&plain, Shape::new(&[1, 1, inputs, units]))?;
+    let kernel = matrix.weight(&network.budget, &plain, Shape::new(&[1, 1, inputs, units]))?;
     let op = Op::Conv2d(Conv2d {
         filters: units,
         kernel: [1, 1],

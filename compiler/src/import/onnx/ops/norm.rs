@@ -27,8 +27,9 @@ pub(super) fn batch_norm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<
     let mut weights = Vec::with_capacity(4);
     for (index, role) in [(1, "scale"), (2, "bias"), (3, "mean"), (4, "variance")] {
         let constant = call.weight(index, role)?;
+        call.budget.take_work(constant.len())?;
         let axes: Vec<usize> = (0..constant.dims.len()).collect();
-        weights.push(weight(constant, &constant.dims, &axes, Shape::new(&constant.dims))?);
+        weights.push(weight(call.budget, constant, (&constant.dims, &axes), Shape::new(&constant.dims))?);
     }
     let order: Vec<usize> = (2..view.rank()).chain([1]).collect();
     let node = network.ordered(&view, &order)?;

@@ -225,9 +225,9 @@ fn extended(
         }
         let mut dims = view.lengths();
         dims[axis] = count_of;
-        let length = network.count(Kind::F32, count(&dims))?;
+        let length = count(&dims).unwrap_or(usize::MAX);
         let values = std::iter::repeat_n(Symbol::Float(f64::from(value)), length);
-        let constant = Constant::new(Kind::F32, dims, values);
+        let constant = Constant::new(&network.budget, Kind::F32, dims, values)?;
         let name = network.name(&format!("{name}/constant"));
         let node = network.constant(&name, &constant, order)?.node;
         nodes.insert(if behind { nodes.len() } else { 0 }, node);

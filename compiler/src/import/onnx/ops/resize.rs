@@ -62,10 +62,10 @@ fn asked(call: &Call<'_>, view: &View) -> Outcome<Vec<Asked>> {
     let place = if call.version >= 11 { 2 } else { 1 };
     let scales = match call.floats("scales")? {
         Some(scales) => Some(scales.iter().copied().map(f64::from).collect()),
-        None => call
-            .constant(place, "scales")?
-            .filter(|scales| scales.len() > 0)
-            .and_then(|scales| scales.known_floats()),
+        None => match call.constant(place, "scales")?.filter(|scales| scales.len() > 0) {
+            Some(scales) => scales.known_floats(call.budget)?,
+            None => None,
+        },
     };
     let sizes = call.constant(3, "sizes")?.filter(|sizes| sizes.len() > 0);
     let along = match call.ints("axes")? {
