@@ -22,7 +22,11 @@ impl Memory {
     pub fn zeroed(len: usize) -> std::io::Result<Memory> {
         let bytes = len.checked_mul(4).ok_or(std::io::ErrorKind::OutOfMemory)?;
         let is_huge = bytes >= HUGE_PAGE;
-        let room = if is_huge { bytes.next_multiple_of(HUGE_PAGE) + HUGE_PAGE } else { bytes.max(1) };
+        let room = match is_huge {
+            true => bytes.checked_next_multiple_of(HUGE_PAGE).and_then(|bytes| bytes.checked_add(HUGE_PAGE)),
+            false => Some(bytes.max(1)),
+        };
+        let room = room.ok_or(std::io::ErrorKind::OutOfMemory)?;
         let map = MmapMut::map_anon(room)?;
         let mut skip = 0;
         if is_huge {
@@ -57,6 +61,9 @@ mod tests {
             assert!(memory.values().iter().all(|&v| v == 0.0));
             let alignment = if len >= 1 << 19 { HUGE_PAGE } else { 4096 };
             assert_eq!(memory.values_mut().as_ptr().align_offset(alignment), 0);
+        }
+        for len in [usize::MAX, usize::MAX / 4, 1 << 60] {
+            assert!(Memory::zeroed(len).is_err(), "{len} values");
         }
     }
 }

@@ -29,7 +29,8 @@ pub fn metadata(plan: &Plan, machine: &Machine) -> Metadata {
     }
 }
 
-fn target(machine: &Machine) -> Target {
+/// What code for `machine` is made of.
+pub(super) fn target(machine: &Machine) -> Target {
     Target {
         level: machine.level.to_string(),
         lowering: machine.lowering.name().to_owned(),

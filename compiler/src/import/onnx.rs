@@ -95,7 +95,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         values: BTreeMap::new(),
         read: read_by(nodes, &items, &order),
         missing: BTreeMap::new(),
-        network: Network::new(Store::new(folder)),
+        network: Network::new(Store::new(folder, &request.written)),
     };
     signature::inputs(&mut importer, request);
     for &index in &order.nodes {

@@ -11,7 +11,7 @@ use frit_runtime::map::MappedFile;
 
 use super::constant::Constant;
 use super::kind::Kind;
-use crate::import::inside;
+use crate::import::{Identity, inside};
 use crate::onnx::Tensor;
 
 /// Says that a tensor's values lie in another file.
@@ -22,13 +22,15 @@ const EXTERNAL: i32 = 1;
 pub(super) struct Store {
     /// The folder of the model, which files of values must not leave; none where there may be no such file.
     folder: Option<PathBuf>,
+    /// Files that are about to be written, which are none of these.
+    written: Vec<Identity>,
     /// Files that were opened, by the name that the model has for them.
     files: BTreeMap<String, Bytes>,
 }
 
 impl Store {
-    pub(super) fn new(folder: Option<&Path>) -> Store {
-        Store { folder: folder.map(Path::to_path_buf), files: BTreeMap::new() }
+    pub(super) fn new(folder: Option<&Path>, written: &[Identity]) -> Store {
+        Store { folder: folder.map(Path::to_path_buf), written: written.to_vec(), files: BTreeMap::new() }
     }
 
     /// The values of `tensor`, which is called `name` where it has no name of its own.
@@ -99,7 +101,7 @@ impl Store {
             return Ok(bytes.clone());
         }
         let folder = self.folder.as_ref().ok_or("a model without a folder can't name files")?;
-        let path = inside(folder, location.strip_prefix("./").unwrap_or(location))?;
+        let path = inside(folder, location.strip_prefix("./").unwrap_or(location), &self.written)?;
         let bytes = Bytes::from_owner(map(&path).map_err(|error| error.to_string())?);
         self.files.insert(location.to_owned(), bytes.clone());
         Ok(bytes)
@@ -180,7 +182,7 @@ mod tests {
     }
 
     fn read(tensor: &Tensor) -> Result<Constant, Diagnostic> {
-        Store::new(None).read(tensor, "")
+        Store::new(None, &[]).read(tensor, "")
     }
 
     #[test]
@@ -216,7 +218,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("sub")).unwrap();
         std::fs::write(folder.path().join("sub/w"), 7.0f32.to_le_bytes().repeat(2)).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
-        let mut store = Store::new(Some(folder.path()));
+        let mut store = Store::new(Some(folder.path()), &[]);
         let mut external = |entries: &[(&str, &str)]| {
             let entry =
                 |&(key, value): &(&str, &str)| Entry { key: Some(key.into()), value: Some(value.into()) };
