@@ -19,9 +19,9 @@ impl Identity {
         Identity::new(&std::fs::metadata(path).ok()?)
     }
 
-    /// That of the file which the standard input is redirected from.
-    pub fn of_stdin() -> Option<Identity> {
-        let descriptor = std::io::stdin().as_fd().try_clone_to_owned().ok()?;
+    /// That of an open file, such as the one that the standard input is redirected from.
+    pub fn of_open(open: impl AsFd) -> Option<Identity> {
+        let descriptor = open.as_fd().try_clone_to_owned().ok()?;
         Identity::new(&File::from(descriptor).metadata().ok()?)
     }
 

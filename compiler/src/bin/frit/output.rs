@@ -72,11 +72,6 @@ impl Output {
         }
     }
 
-    /// As the user named it.
-    pub(crate) fn named(&self) -> &Path {
-        &self.named
-    }
-
     /// Whether it goes where reports go.
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self.place, Place::Stream { stdout: true, .. })
@@ -96,7 +91,7 @@ impl Output {
 
     /// Refuses it where it is `input`, one of the files that the command reads.
     pub(crate) fn is_not(&self, input: &Path) -> Result<(), Failure> {
-        let read = if input == Path::new("-") { Identity::of_stdin() } else { Identity::of(input) };
+        let read = if input == Path::new("-") { Identity::of_open(std::io::stdin()) } else { Identity::of(input) };
         if read.is_none() || read != self.identity() {
             return Ok(());
         }
@@ -109,10 +104,10 @@ impl Output {
         Err(fault.help("write to another file").into())
     }
 
-    /// The file that it replaces; none where it replaces none.
+    /// The file that it writes to or replaces; none where there is none yet, and of a device or a pipe.
     pub(crate) fn identity(&self) -> Option<Identity> {
         match &self.place {
-            Place::Stream { .. } => None,
+            Place::Stream { file, .. } => Identity::of_open(file),
             Place::File { path, .. } => Identity::of(path),
         }
     }
@@ -154,8 +149,6 @@ impl Place {
             if let Some(path) = behind_links(path).ok().filter(leads_here) {
                 return Ok(Place::File { path, replaced: Some(found) });
             }
-            // It is open under a number and has no name to be replaced under.
-            file.set_len(0)?;
         }
         Ok(Place::Stream { file, stdout: false })
     }

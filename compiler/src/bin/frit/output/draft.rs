@@ -75,14 +75,16 @@ impl Draft {
         keep(vec![self])
     }
 
-    /// Copies it to what is no file.
+    /// Copies it to what can't be replaced.
     fn pour(mut self) -> Result<(), Failure> {
-        let Place::Stream { file: to, .. } = &mut self.output.place else { return Ok(()) };
+        let Place::Stream { file: to, stdout } = &mut self.output.place else { return Ok(()) };
         let from = match &mut self.content {
             Content::Unnamed(file) => file,
             Content::Named(file) => file.as_file_mut(),
         };
-        let poured = from.rewind().and_then(|()| std::io::copy(from, to));
+        // A file that is open under a number and has no name is not appended to.
+        let emptied = if *stdout || !to.metadata().is_ok_and(|to| to.is_file()) { Ok(()) } else { to.set_len(0) };
+        let poured = emptied.and_then(|()| from.rewind()).and_then(|()| std::io::copy(from, to));
         poured.map(drop).map_err(|error| self.output.unwritable(&error))
     }
 }
