@@ -146,7 +146,8 @@ fn number(draw: &mut Draw, bytes: &mut [u8], at: usize) {
     let mut word = [0; 8];
     word[..size].copy_from_slice(field);
     let found = u64::from_le_bytes(word);
-    let edges = [0, 1, 4, 64, 4096, 1 << 31, 1 << 32, 1 << 42, 1 << 62, u64::MAX, u64::MAX - 3, f64::NAN.to_bits()];
+    let edges =
+        [0, 1, 4, 64, 4096, 1 << 31, 1 << 32, 1 << 42, 1 << 62, u64::MAX, u64::MAX - 3, f64::NAN.to_bits()];
     let changed = match draw.below(5) {
         0 => found.wrapping_add(1),
         1 => found.wrapping_sub(1),
@@ -210,7 +211,8 @@ fn survives(name: &str, text: &str, times: usize, seed: u64) -> usize {
     let path = folder.path().join("altered.frit");
     fs::write(&path, original.file(&original.head)).expect("the folder can be written to");
     let model = file::altered(&path).unwrap_or_else(|error| panic!("{name} as it is: {error}"));
-    let input: Vec<f32> = (0..model.metadata().inputs[0].elements()).map(|index| (index % 17) as f32 / 17.0).collect();
+    let input: Vec<f32> =
+        (0..model.metadata().inputs[0].elements()).map(|index| (index % 17) as f32 / 17.0).collect();
     let expected = outputs(&model, &input).expect("the input fits");
     drop(model);
     let mut draw = Draw(seed);
@@ -220,7 +222,11 @@ fn survives(name: &str, text: &str, times: usize, seed: u64) -> usize {
         match file::altered(&path) {
             Ok(model) => {
                 taken += 1;
-                assert_eq!(outputs(&model, &input).as_ref(), Ok(&expected), "{name}, seed {seed}, alteration {time}");
+                assert_eq!(
+                    outputs(&model, &input).as_ref(),
+                    Ok(&expected),
+                    "{name}, seed {seed}, alteration {time}"
+                );
             }
             Err(LoadError::System(error)) => panic!("{name}, seed {seed}, alteration {time}: {error}"),
             Err(_) => {}

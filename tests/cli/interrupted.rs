@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -171,7 +172,9 @@ fn a_signal_that_is_ignored_stays_ignored() {
 
 #[test]
 fn a_file_that_grows_beyond_its_limit_is_an_error_and_leaves_nothing() {
-    for arguments in ["compile tiny.json -o y.frit", "convert tiny.json -o y.onnx", "inspect tiny.json -o y.txt"] {
+    for arguments in
+        ["compile tiny.json -o y.frit", "convert tiny.json -o y.onnx", "inspect tiny.json -o y.txt"]
+    {
         let folder = Folder::with_tiny();
         let name = arguments.rsplit(' ').next().unwrap();
         for old in [None, Some("old")] {
@@ -204,7 +207,8 @@ fn a_full_disk_is_an_error_and_leaves_what_was_there() {
              $frit {arguments}; echo status $?; ls -A; cat *"
         );
         let output = shell(&folder, true, &script);
-        let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        let (stdout, stderr) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         assert!(stderr.contains("FR0301") && stderr.contains("No space left"), "{arguments}: {stderr}");
         let listed = names.replace(' ', "\n");
         assert_eq!(stdout, format!("status 1\n{listed}\n{listed}\n"), "{arguments}: {stderr}");
@@ -246,10 +250,11 @@ fn two_files_are_written_both_or_neither() {
         old.into_iter().for_each(|old| folder.write("y.safetensors", old));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         // When the command has begun, what it found to be a file becomes a folder.
-        let open = || fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
-        let drafted = || open().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.ends_with(" (deleted)") || to.to_string_lossy().contains("(deleted)")));
-        while !drafted() {
-            assert!(fs::metadata(format!("/proc/{}", child.id())).is_ok());
+        let open = format!("/proc/{}/fd", child.id());
+        let open = || fs::read_dir(&open).into_iter().flatten().flatten();
+        let unnamed = |to: PathBuf| to.to_string_lossy().ends_with("(deleted)");
+        while !open().any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(unnamed)) {
+            assert!(child.try_wait().unwrap().is_none(), "it is done already");
         }
         fs::remove_file(folder.path("y.json")).unwrap();
         fs::create_dir_all(folder.path("y.json/full")).unwrap();

@@ -318,7 +318,10 @@ fn a_name_says_what_is_in_the_file() {
             folder.write("x.exe", "old");
             let stderr = folder.frit(&format!("{command} {name}")).fails(2);
             assert!(stderr.contains(&format!(".{ending}")), "{stderr}");
-            assert_eq!((folder.names(), folder.read("x.exe")), (vec!["tiny.json".into(), "x.exe".into()], b"old".to_vec()));
+            assert_eq!(
+                (folder.names(), folder.read("x.exe")),
+                (vec!["tiny.json".into(), "x.exe".into()], b"old".to_vec())
+            );
             fs::remove_file(folder.path("x.exe")).unwrap();
         }
     }

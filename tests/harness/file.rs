@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use frit_ir::Graph;
-use frit_runtime::{LoadError, Model};
 use frit_runtime::load::Pages;
+use frit_runtime::{LoadError, Model};
 use tempfile::NamedTempFile;
 
 use crate::compare::Way;

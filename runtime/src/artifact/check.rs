@@ -83,7 +83,9 @@ fn borders(kind: &str, borders: &[Border], made: &[Vec<usize>]) -> Result<(), Lo
         }
         if border.shape != *shape {
             let Border { name, shape: found } = border;
-            return refuse(format!("the {kind} {name} has the shape {found:?}, the code was made for {shape:?}"));
+            return refuse(format!(
+                "the {kind} {name} has the shape {found:?}, the code was made for {shape:?}"
+            ));
         }
     }
     Ok(())
@@ -147,7 +149,8 @@ fn blocks(metadata: &Metadata) -> Result<(), LoadError> {
             return refuse(format!("the block that ends at {last} goes in {:?}, which is no way", block.way));
         }
     }
-    let ends = |name: &str| metadata.blocks.iter().any(|block| block.layers.last().is_some_and(|l| l == name));
+    let ends =
+        |name: &str| metadata.blocks.iter().any(|block| block.layers.last().is_some_and(|l| l == name));
     match metadata.steps.iter().find(|step| step.block != step.node && !ends(&step.block)) {
         Some(step) => refuse(format!("{} belongs to the block {}, which is none", step.node, step.block)),
         None => Ok(()),

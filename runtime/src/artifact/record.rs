@@ -66,7 +66,7 @@ pub fn digest(metadata: &Metadata) -> u64 {
     let mut bytes = Vec::new();
     metadata.encode(&mut bytes);
     // FNV-1a (Fowler, Noll and Vo): unlike the file's checksum in kind, so that no change keeps both by its structure.
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

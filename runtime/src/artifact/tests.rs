@@ -257,7 +257,10 @@ fn what_the_code_was_made_for_can_not_be_altered_in_the_metadata() {
     altered(|metadata| metadata.scratch_bytes = 128, "128 bytes of scratch memory");
     altered(|metadata| metadata.steps.clear(), "0 steps, the code was made for 1");
     altered(|metadata| metadata.steps.push(metadata.steps[0].clone()), "2 steps");
-    altered(|metadata| metadata.outputs[0].shape = vec![6], "y/1 has the shape [6], the code was made for [5]");
+    altered(
+        |metadata| metadata.outputs[0].shape = vec![6],
+        "y/1 has the shape [6], the code was made for [5]",
+    );
     altered(|metadata| metadata.outputs[0].shape = vec![1, 5], "the output y/1");
     altered(|metadata| metadata.inputs[0].shape = vec![3, 2, 2], "the input image");
     altered(|metadata| drop(metadata.outputs.pop()), "1 outputs, the code was made for 2");
@@ -309,7 +312,10 @@ fn what_lies_between_the_sections_is_zero() {
 #[test]
 fn blocks_and_steps_name_each_other() {
     refused(|metadata| metadata.blocks[0].layers.clear(), "no layers");
-    refused(|metadata| metadata.blocks[0].layers.push("c".into()), "no step belongs to the block that ends at c");
+    refused(
+        |metadata| metadata.blocks[0].layers.push("c".into()),
+        "no step belongs to the block that ends at c",
+    );
     refused(|metadata| metadata.blocks[0].way = "sideways".into(), "\"sideways\", which is no way");
     refused(|metadata| metadata.blocks.clear(), "n belongs to the block b, which is none");
 }
@@ -317,8 +323,20 @@ fn blocks_and_steps_name_each_other() {
 #[test]
 fn what_reports_add_up_is_no_more_than_they_can_hold() {
     let twice = |metadata: &mut Metadata| metadata.steps.push(metadata.steps[0].clone());
-    refused(|metadata| { metadata.steps[0].macs = u64::MAX; twice(metadata) }, "what the steps do together");
-    refused(|metadata| { metadata.steps[0].bytes = 1 << 63; twice(metadata) }, "what the steps do together");
+    refused(
+        |metadata| {
+            metadata.steps[0].macs = u64::MAX;
+            twice(metadata)
+        },
+        "what the steps do together",
+    );
+    refused(
+        |metadata| {
+            metadata.steps[0].bytes = 1 << 63;
+            twice(metadata)
+        },
+        "what the steps do together",
+    );
     refused(|metadata| metadata.steps[0].predicted_ms[1] = f64::NAN, "NaN");
 }
 

@@ -50,7 +50,10 @@ impl Files {
         for (name, content) in [(&self.weights, written.weights), (&self.labels, labels)] {
             let Some(content) = content else { continue };
             let output = Output::new(&self.beside.with_file_name(name))?;
-            drafts.iter().chain([&self.description]).try_for_each(|other| output.differs_from(other.output()))?;
+            drafts
+                .iter()
+                .chain([&self.description])
+                .try_for_each(|other| output.differs_from(other.output()))?;
             drafts.push(written_to(Draft::new(output)?, &content)?);
         }
         drafts.push(written_to(self.description, written.description.as_bytes())?);

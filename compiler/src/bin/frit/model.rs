@@ -140,10 +140,15 @@ impl ModelArgs {
     }
 
     /// The same for a command that writes `outputs`, which none of its files may be.
-    pub(crate) fn writing<'a>(&self, outputs: impl IntoIterator<Item = &'a Output>) -> Result<ModelArgs, Failure> {
+    pub(crate) fn writing<'a>(
+        &self,
+        outputs: impl IntoIterator<Item = &'a Output>,
+    ) -> Result<ModelArgs, Failure> {
         let mut written = Vec::new();
         for output in outputs {
-            for input in [Some(&self.model), self.weights.as_ref(), self.preprocess.as_ref()].into_iter().flatten() {
+            for input in
+                [Some(&self.model), self.weights.as_ref(), self.preprocess.as_ref()].into_iter().flatten()
+            {
                 output.is_not(input)?;
             }
             written.extend(output.identity());
@@ -160,7 +165,11 @@ impl ModelArgs {
         if self.is_artifact() {
             return Err(artifact::no_source(&self.model));
         }
-        let request = Request { weights: self.weights.clone(), shapes: self.shapes.clone(), written: self.written.clone() };
+        let request = Request {
+            weights: self.weights.clone(),
+            shapes: self.shapes.clone(),
+            written: self.written.clone(),
+        };
         let (mut graph, warnings) = import::load(&self.model, &request)?;
         if let Some(preprocess) = &self.preprocess {
             graph.preprocess = Some(import::preprocess(preprocess)?);

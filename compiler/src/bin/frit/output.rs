@@ -4,6 +4,8 @@
 //! replaced and is written to. A file is written without a name, in the folder where it will lie, and gets its name when all
 //! of it is there ([`Draft`]).
 
+mod draft;
+
 use std::fs::{self, File, Metadata};
 use std::io::{Error, ErrorKind, Result as IoResult};
 use std::os::fd::AsFd;
@@ -18,9 +20,6 @@ use frit_ir::diagnostic::codes;
 use crate::failure::Failure;
 
 pub(crate) use draft::{Draft, keep};
-
-#[path = "output/draft.rs"]
-mod draft;
 
 /// Links that are followed from one path; the system follows as many.
 const LINKS: usize = 40;
@@ -91,7 +90,8 @@ impl Output {
 
     /// Refuses it where it is `input`, one of the files that the command reads.
     pub(crate) fn is_not(&self, input: &Path) -> Result<(), Failure> {
-        let read = if input == Path::new("-") { Identity::of_open(std::io::stdin()) } else { Identity::of(input) };
+        let read =
+            if input == Path::new("-") { Identity::of_open(std::io::stdin()) } else { Identity::of(input) };
         if read.is_none() || read != self.identity() {
             return Ok(());
         }

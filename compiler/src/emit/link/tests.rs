@@ -198,6 +198,12 @@ fn networks_link_for_every_target_and_to_the_same_bytes_each_time() {
         if machine.level == Level::Aarch64 {
             assert_eq!(first.entry % 4, 0);
         }
-        assert_eq!(first, image(&plan, &machine, &metadata).unwrap(), "{} {:?}", machine.name, machine.lowering);
+        assert_eq!(
+            first,
+            image(&plan, &machine, &metadata).unwrap(),
+            "{} {:?}",
+            machine.name,
+            machine.lowering
+        );
     }
 }

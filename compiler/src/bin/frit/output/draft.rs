@@ -75,6 +75,12 @@ impl Draft {
         keep(vec![self])
     }
 
+    /// Takes after the file that it replaces.
+    fn resemble(&self) -> Result<(), Failure> {
+        let Place::File { replaced: Some(replaced), .. } = &self.output.place else { return Ok(()) };
+        self.content.resemble(replaced).map_err(|error| self.output.unwritable(&error))
+    }
+
     /// Copies it to what can't be replaced.
     fn pour(mut self) -> Result<(), Failure> {
         let Place::Stream { file: to, stdout } = &mut self.output.place else { return Ok(()) };
@@ -83,7 +89,8 @@ impl Draft {
             Content::Named(file) => file.as_file_mut(),
         };
         // A file that is open under a number and has no name is not appended to.
-        let emptied = if *stdout || !to.metadata().is_ok_and(|to| to.is_file()) { Ok(()) } else { to.set_len(0) };
+        let emptied =
+            if *stdout || !to.metadata().is_ok_and(|to| to.is_file()) { Ok(()) } else { to.set_len(0) };
         let poured = emptied.and_then(|()| from.rewind()).and_then(|()| std::io::copy(from, to));
         poured.map(drop).map_err(|error| self.output.unwritable(&error))
     }
@@ -94,13 +101,14 @@ impl Draft {
 pub(crate) fn keep(drafts: Vec<Draft>) -> Result<(), Failure> {
     let (streams, files): (Vec<Draft>, Vec<Draft>) =
         drafts.into_iter().partition(|draft| matches!(draft.output.place, Place::Stream { .. }));
+    files.iter().try_for_each(Draft::resemble)?;
     streams.into_iter().try_for_each(Draft::pour)?;
     // A signal waits until all of them are there.
     let mut unfinished = signals::hold();
     let mut kept: Vec<Kept> = Vec::new();
     for (left, Draft { output, content }) in (0..files.len()).rev().zip(files) {
-        let Place::File { path, replaced } = &output.place else { continue };
-        match Kept::new(content, path, replaced.as_ref(), left > 0) {
+        let Place::File { path, .. } = &output.place else { continue };
+        match Kept::new(content, path, left > 0) {
             Ok(one) => kept.push(one),
             Err(error) => {
                 kept.into_iter().rev().for_each(Kept::undo);
@@ -120,17 +128,15 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(content: Content, path: &Path, replaced: Option<&Metadata>, undoable: bool) -> IoResult<Kept> {
-        if let Some(replaced) = replaced {
-            content.resemble(replaced)?;
-        }
+    /// Where it can't be put there, what was there is there.
+    fn new(content: Content, path: &Path, undoable: bool) -> IoResult<Kept> {
         let before = if undoable { aside(path)? } else { None };
         let kept = Kept { path: path.to_owned(), before };
         match content.name(path) {
             Ok(()) => Ok(kept),
             Err(error) => {
                 // Where what was there has its own name still, the other one goes by itself.
-                if kept.before.is_some() && !fs::exists(path)? {
+                if kept.before.is_some() && !fs::exists(path).unwrap_or(false) {
                     kept.undo();
                 }
                 Err(error)
