@@ -24,7 +24,7 @@ pub(crate) enum Format {
 }
 
 /// The flag that every command with a report has.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct FormatArgs {
     /// How the result and the diagnostics are written
     #[arg(long, value_enum, default_value_t = Format::Text)]

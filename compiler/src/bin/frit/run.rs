@@ -19,7 +19,7 @@ use crate::console::{Console, FormatArgs};
 use crate::failure::Failure;
 use crate::images::{self, Images, Input};
 use crate::model::ModelArgs;
-use crate::output::{Draft, Output};
+use crate::output::{self, Draft};
 
 /// Compile a model and run it on pictures or arrays; or run an artifact
 #[derive(Debug, Clone, clap::Args)]
@@ -65,7 +65,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let Some(path) = &args.output else { return infer(args, None, console) };
-    let output = Output::ending(path, "npz", "outputs are")?;
+    let output = output::Output::ending(path, "npz", "outputs are")?;
     args.inputs.iter().chain(&args.labels).try_for_each(|input| output.is_not(input))?;
     let args = Args { model: args.model.writing([&output])?, ..args.clone() };
     let console = console.beside(&output);

@@ -18,7 +18,7 @@ static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// From now on a signal that ends the process removes the unfinished files first, and the exit status is 128 and its number.
 pub(crate) fn watch() {
-    let (ready, registered) = mpsc::channel();
+    let (ready, registered) = mpsc::channel::<()>();
     let watcher = move || {
         let signals = register();
         drop(ready);
