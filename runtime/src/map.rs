@@ -9,10 +9,10 @@ use memmap2::Mmap;
 /// A file's bytes, as the file has them: they are not copied.
 ///
 /// # What the file's owner grants
-/// Nobody writes to the file or truncates it while it is mapped. Bytes that are written meanwhile are seen, so that what was
-/// checked may no longer hold; a byte behind a new end is not there, and to read it ends the process with SIGBUS, on every
-/// system that maps files. A file that is *replaced*, as frit itself does with what it writes, or removed, stays what it was
-/// for whoever has mapped it. Where that is not granted, read the file instead.
+/// Nobody writes to the file or truncates it while it is mapped. Bytes that are written meanwhile are seen, and were not
+/// checked; a byte behind a new end is not there, and to read it ends the process with SIGBUS, on every system that maps
+/// files. A file that is *replaced*, as frit itself does with what it writes, or removed, stays what it was for whoever has
+/// mapped it. Where that is not granted, read the file instead.
 #[derive(Debug)]
 pub struct MappedFile(Mmap);
 
