@@ -1,5 +1,7 @@
 //! The metadata against the record that the code was made with, and against itself: what runs later relies on all of this.
 
+use std::collections::BTreeSet;
+
 use super::record::{Record, digest};
 use super::{Lengths, REGION_BYTES, oversized};
 use crate::cpu;
@@ -140,18 +142,19 @@ fn steps(metadata: &Metadata) -> Result<(), LoadError> {
 
 /// A block ends at a step that says so, and a step belongs to a block or to itself.
 fn blocks(metadata: &Metadata) -> Result<(), LoadError> {
+    let named: BTreeSet<&str> = metadata.steps.iter().map(|step| step.block.as_str()).collect();
+    let mut ends = BTreeSet::new();
     for block in &metadata.blocks {
         let Some(last) = block.layers.last() else { return refuse("a block has no layers".to_owned()) };
-        if !metadata.steps.iter().any(|step| step.block == *last) {
+        if !named.contains(last.as_str()) {
             return refuse(format!("no step belongs to the block that ends at {last}"));
         }
         if !WAYS.contains(&block.way.as_str()) {
             return refuse(format!("the block that ends at {last} goes in {:?}, which is no way", block.way));
         }
+        ends.insert(last);
     }
-    let ends =
-        |name: &str| metadata.blocks.iter().any(|block| block.layers.last().is_some_and(|l| l == name));
-    match metadata.steps.iter().find(|step| step.block != step.node && !ends(&step.block)) {
+    match metadata.steps.iter().find(|step| step.block != step.node && !ends.contains(&step.block)) {
         Some(step) => refuse(format!("{} belongs to the block {}, which is none", step.node, step.block)),
         None => Ok(()),
     }
