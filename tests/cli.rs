@@ -16,12 +16,16 @@ mod explain;
 mod foreseen;
 #[path = "cli/hostile.rs"]
 mod hostile;
+#[path = "cli/interrupted.rs"]
+mod interrupted;
 #[path = "cli/networks.rs"]
 mod networks;
 #[path = "cli/onnx.rs"]
 mod onnx;
 #[path = "cli/outcomes.rs"]
 mod outcomes;
+#[path = "cli/outputs.rs"]
+mod outputs;
 #[path = "cli/repairs.rs"]
 mod repairs;
 #[path = "cli/runs.rs"]

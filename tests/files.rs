@@ -39,7 +39,7 @@ fn texts() {
 fn descriptions() {
     run("json", |case| {
         let folder = Some(root().join("tests/files/json"));
-        let source = Source { file: "model.json".to_owned(), folder, weights: None };
+        let source = Source { file: "model.json".to_owned(), folder, ..Source::default() };
         let (graph, warnings) = json::read(&case.body, &source)?;
         Ok(rendered(&warnings) + &text::print(&graph))
     });

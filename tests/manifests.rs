@@ -95,7 +95,8 @@ fn wants_error(file: &ModelFile) -> bool {
 
 fn read(file: &ModelFile) -> Result<Graph, Faults> {
     let shapes = file.shape().map(|shape| shape.parse().unwrap_or_else(|error| panic!("{shape}: {error}")));
-    let request = Request { weights: file.weights.clone(), shapes: shapes.into_iter().collect() };
+    let request =
+        Request { weights: file.weights.clone(), shapes: shapes.into_iter().collect(), ..Request::default() };
     let (graph, _) = import::load(&file.path, &request)?;
     let (legal, _) = frit_passes::legality::check(graph)?;
     Ok(legal.graph().clone())

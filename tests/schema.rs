@@ -53,7 +53,8 @@ fn the_schema_and_the_reader_agree_on_every_file_test() {
     let mut faults = Vec::new();
     for path in source::files(&folder, "test") {
         let case = Case::read(&path);
-        let source = Source { file: "model.json".to_owned(), folder: Some(folder.clone()), weights: None };
+        let source =
+            Source { file: "model.json".to_owned(), folder: Some(folder.clone()), ..Source::default() };
         let read = json::read(&case.body, &source).is_ok();
         let refusal = validator.refusal(&case.body);
         let beyond = case.directive("schema") == "accepts";

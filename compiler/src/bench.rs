@@ -182,7 +182,8 @@ fn step_times(contestant: &Contestant) -> Vec<StepTime> {
         return Vec::new();
     }
     let time = |(index, step): (usize, &Step)| {
-        let mut times: Vec<f64> = contestant.profiles.iter().map(|steps| steps[index]).collect();
+        let mut times: Vec<f64> =
+            contestant.profiles.iter().filter_map(|steps| steps.get(index).copied()).collect();
         times.sort_by(f64::total_cmp);
         StepTime { variant, threads, step: step.clone(), median_ms: quantile(&times, 0.5) }
     };

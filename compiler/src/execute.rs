@@ -194,6 +194,9 @@ pub fn refused(error: &LoadError) -> Faults {
         LoadError::NotAnArtifact => {
             fault(codes::ARTIFACT_FORMAT).help("write one with `frit compile MODEL -o OUT.frit`")
         }
+        LoadError::Version { found, expected, .. } if found > expected => fault(codes::ARTIFACT_VERSION)
+            .help("run it with the frit that compiled it, which is newer")
+            .help(again),
         LoadError::Version { .. } => fault(codes::ARTIFACT_VERSION).help(again),
         LoadError::Damaged(_) => {
             fault(codes::ARTIFACT_DAMAGED).help("copy the file again, or compile it again")

@@ -15,6 +15,7 @@
 
 pub mod array;
 pub mod budget;
+mod identity;
 pub mod json;
 pub mod keras;
 mod labels;
@@ -24,6 +25,7 @@ pub mod onnx;
 mod order;
 pub mod picture;
 
+pub use identity::Identity;
 pub use labels::load as labels;
 
 use std::ffi::OsStr;
@@ -44,6 +46,8 @@ pub struct Source {
     pub folder: Option<PathBuf>,
     /// A weights file to be read instead of what it names.
     pub weights: Option<PathBuf>,
+    /// Files that are about to be written, and that it must not name.
+    pub written: Vec<Identity>,
 }
 
 /// What a caller says besides the file.
@@ -53,6 +57,8 @@ pub struct Request {
     pub weights: Option<PathBuf>,
     /// Shapes of inputs as their file counts axes, the batch included, for files that leave some open.
     pub shapes: Vec<GivenShape>,
+    /// Files that the caller is about to write: a model that names one of them is refused.
+    pub written: Vec<Identity>,
 }
 
 /// A shape that the caller gives an input.
@@ -87,18 +93,22 @@ impl FromStr for GivenShape {
 /// # Errors
 /// The file can't be read, or is of a kind that frit does not read; else as [`json::read`].
 pub fn load(model: &Path, request: &Request) -> Result<(Graph, Faults), Faults> {
-    let weights = request.weights.clone();
+    let source = |file: &str, folder: &Path| Source {
+        file: file.to_owned(),
+        folder: Some(folder.to_owned()),
+        weights: request.weights.clone(),
+        written: request.written.clone(),
+    };
     if model == Path::new("-") {
         let text = limits::text(std::io::stdin().lock(), limits::DESCRIPTION_BYTES);
-        let source = Source { file: "standard input".to_owned(), folder: Some(PathBuf::from(".")), weights };
-        return described(text, &source, request);
+        return described(text, &source("standard input", Path::new(".")), request);
     }
     let file = model.display().to_string();
     let ending = model.extension().map(|extension| extension.to_ascii_lowercase());
     match ending.as_deref().and_then(OsStr::to_str) {
         Some("json") => {
             let text = open(model).and_then(|file| limits::text(file, limits::DESCRIPTION_BYTES));
-            described(text, &Source { file, folder: Some(folder(model).to_owned()), weights }, request)
+            described(text, &source(&file, folder(model)), request)
         }
         Some("keras") => keras::archive(model, request),
         Some("h5" | "hdf5") => keras::whole(model, request),
@@ -164,11 +174,11 @@ fn place(file: &str) -> Place {
     Place { file: file.to_owned(), ..Place::default() }
 }
 
-/// The file `name` of `folder`, which it must not leave.
+/// The file `name` of `folder`, which it must not leave; it is none of those that are `written`.
 ///
 /// # Errors
 /// In words, why it is no file that may be read.
-fn inside(folder: &Path, name: &str) -> Result<PathBuf, String> {
+fn inside(folder: &Path, name: &str, written: &[Identity]) -> Result<PathBuf, String> {
     let relative = Path::new(name);
     let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
     if name.is_empty() || !plain || name.contains('\\') {
@@ -178,6 +188,9 @@ fn inside(folder: &Path, name: &str) -> Result<PathBuf, String> {
     let real = |path: &Path| path.canonicalize().map_err(|error| error.to_string());
     if !real(&path)?.starts_with(real(folder)?) {
         return Err("it is a link that leaves the folder of the model".to_owned());
+    }
+    if Identity::of(&path).is_some_and(|file| written.contains(&file)) {
+        return Err("it is the file that is to be written: write to another one".to_owned());
     }
     Ok(path)
 }

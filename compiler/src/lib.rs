@@ -128,8 +128,7 @@ impl Built {
     /// The writer's; `InvalidData` for a program that no artifact can hold.
     pub fn write(&self, to: &mut impl Write) -> std::io::Result<()> {
         let Built { metadata, image, weights, .. } = self;
-        let (code, entry) = (image.bytes.as_slice(), image.entry);
-        artifact::write(&Contents { metadata, code, entry, weights: weights.values() }, to)
+        artifact::write(&Contents { metadata, code: &image.bytes, weights: weights.values() }, to)
     }
 }
 
@@ -160,10 +159,10 @@ pub fn build(
     let mut phases = Vec::new();
     let (optimised, plan, weights) = prepare(graph, options, &mut phases)?;
     progress(phases.len(), phases.len() + 1);
-    let image = timed(&mut phases, "code", || emit::object::image(&plan, &options.machine));
-    let image = image.map_err(unemitted)?;
     let mut metadata = emit::metadata::metadata(&plan, &options.machine);
     describe(&mut metadata, &optimised.legal, options)?;
+    let image = timed(&mut phases, "code", || emit::object::image(&plan, &options.machine, &metadata));
+    let image = image.map_err(unemitted)?;
     let Optimised { legal, warnings, .. } = optimised;
     Ok(Built { legal, plan, metadata, image, weights, warnings, phases })
 }

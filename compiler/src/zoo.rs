@@ -207,8 +207,6 @@ fn rounded(wanted: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use frit_ir::{Graph, Op, Shape};
 
     use super::*;
@@ -219,7 +217,7 @@ mod tests {
 
     fn network(name: &str, options: &ZooOptions) -> Graph {
         let text = description(name, options).unwrap();
-        let source = Source { file: "zoo".into(), folder: None::<PathBuf>, weights: None };
+        let source = Source { file: "zoo".into(), ..Source::default() };
         let (graph, warnings) = json::read(&text, &source).unwrap_or_else(|faults| panic!("{faults}"));
         assert!(warnings.is_empty(), "{warnings}");
         graph

@@ -8,33 +8,40 @@
 //!     24   version of the calling convention, u32
 //!     28   bytes of the metadata, u32
 //!     32   bytes of the code, u64
-//!     40   where in the code the entry is, u64
-//!     48   bytes of the weights, u64
-//!     56   metadata
+//!     40   bytes of the weights, u64
+//!     48   metadata
 //!          code, from the next multiple of 4096
 //!          weights, from the next multiple of 4096
 //! ```
 //! Numbers are little-endian. Sections stand one behind the other, so that their lengths say where they are and none can
 //! reach into another; what lies between them is zero. Code is position-independent where it begins at a multiple of 4096.
+//!
+//! In front of the code lies its [`Record`], which the compiler lays there out of the plan: sizes, shapes, steps, instructions,
+//! and the digest of the metadata. The reader compares it with the metadata, so that a file whose metadata was altered, its
+//! checksum made right, is refused. Code, with its record, and weights are taken as they are: to run an artifact is to trust
+//! it like a program.
 
+mod check;
 mod coding;
+mod record;
 
 use std::io::Write;
 use std::ops::Range;
 
 use crate::abi;
-use crate::cpu;
 use crate::error::LoadError;
-use crate::program::{Border, Metadata};
+use crate::program::Metadata;
+use check::check;
 use coding::{Coded, Reader};
+pub use record::{Record, digest};
 
 /// How every artifact begins. The first byte is no text, and the line end shows a file that was transferred as text.
 pub const MAGIC: [u8; 8] = *b"\x93frit\r\n\x1a";
 
 /// The version of the format, increased with every change of it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
-const HEADER_BYTES: usize = 56;
+const HEADER_BYTES: usize = 48;
 /// Where in the header the checksum stands.
 const CHECKSUM: Range<usize> = 12..16;
 /// Code and weights begin at a multiple of this.
@@ -54,10 +61,8 @@ pub fn is_artifact(bytes: &[u8]) -> bool {
 pub struct Contents<'a> {
     /// What is known of the program.
     pub metadata: &'a Metadata,
-    /// Position-independent code.
+    /// Position-independent code, behind its [`Record`].
     pub code: &'a [u8],
-    /// Where in the code its entry is.
-    pub entry: usize,
     /// Packed weights.
     pub weights: &'a [f32],
 }
@@ -85,12 +90,12 @@ pub fn write(contents: &Contents<'_>, to: &mut impl Write) -> std::io::Result<()
     let lengths = Lengths {
         metadata: metadata.len(),
         code: contents.code.len(),
-        entry: contents.entry,
         weights: size_of_val(contents.weights),
     };
     let refused = |error: LoadError| std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string());
     let sections = lengths.sections().map_err(refused)?;
-    check(contents.metadata, &lengths).map_err(refused)?;
+    let record = Record::read(contents.code).map_err(refused)?;
+    check(contents.metadata, &record, &lengths).map_err(refused)?;
     let padding = [0; PAGE];
     let mut head = lengths.header(sections.weights.end);
     let parts: [&[u8]; 5] = [
@@ -129,16 +134,20 @@ pub fn decode(bytes: &[u8]) -> Result<Artifact, LoadError> {
     }
     version("calling convention", word(24), abi::VERSION)?;
     let size = |at: usize| usize::try_from(long(at)).map_err(|_| oversized("a section"));
-    let lengths =
-        Lengths { metadata: word(28) as usize, code: size(32)?, entry: size(40)?, weights: size(48)? };
+    let lengths = Lengths { metadata: word(28) as usize, code: size(32)?, weights: size(40)? };
     let sections = lengths.sections()?;
     if sections.weights.end != bytes.len() {
         let message = format!("its sections end at byte {} of {}", sections.weights.end, bytes.len());
         return Err(LoadError::Inconsistent(message));
     }
-    let metadata = Reader::new(&bytes[sections.metadata]).all::<Metadata>()?;
-    check(&metadata, &lengths)?;
-    Ok(Artifact { metadata, code: sections.code, entry: lengths.entry, weights: sections.weights })
+    let Sections { metadata, code, weights } = sections;
+    if bytes[metadata.end..code.start].iter().chain(&bytes[code.end..weights.start]).any(|&byte| byte != 0) {
+        return Err(LoadError::Inconsistent("something lies between its sections".to_owned()));
+    }
+    let record = Record::read(&bytes[code.clone()])?;
+    let metadata = Reader::new("metadata", &bytes[metadata]).all::<Metadata>()?;
+    check(&metadata, &record, &lengths)?;
+    Ok(Artifact { metadata, entry: record.entry, code, weights })
 }
 
 fn version(what: &'static str, found: u32, expected: u32) -> Result<(), LoadError> {
@@ -162,8 +171,6 @@ fn checksum(head: &[u8; HEADER_BYTES], parts: &[&[u8]]) -> u32 {
 struct Lengths {
     metadata: usize,
     code: usize,
-    /// Where in the code the entry is.
-    entry: usize,
     weights: usize,
 }
 
@@ -198,52 +205,10 @@ impl Lengths {
         put(24, &abi::VERSION.to_le_bytes());
         put(28, &(self.metadata as u32).to_le_bytes());
         put(32, &(self.code as u64).to_le_bytes());
-        put(40, &(self.entry as u64).to_le_bytes());
-        put(48, &(self.weights as u64).to_le_bytes());
+        put(40, &(self.weights as u64).to_le_bytes());
         head
     }
 }
 
-/// Finds contradictions: what is executed later relies on all of this.
-fn check(metadata: &Metadata, lengths: &Lengths) -> Result<(), LoadError> {
-    let refuse = |message: String| Err(LoadError::Inconsistent(message));
-    if lengths.entry >= lengths.code {
-        return refuse(format!("the entry is at byte {} of {} bytes of code", lengths.entry, lengths.code));
-    }
-    let features = &metadata.target.features;
-    if features.iter().filter(|name| cpu::ARCHITECTURES.contains(&name.as_str())).count() != 1 {
-        return refuse(format!("code is for one architecture, this for {}", features.join(", ")));
-    }
-    let regions = [
-        ("the weights", lengths.weights),
-        ("the arena", metadata.arena_bytes),
-        ("the scratch memory", metadata.scratch_bytes),
-    ];
-    let borders = metadata.inputs.iter().chain(&metadata.outputs);
-    let borders = borders.map(|border| Ok((border.name.as_str(), bytes(border)?)));
-    let regions = regions.into_iter().map(Ok).chain(borders).collect::<Result<Vec<_>, LoadError>>()?;
-    if metadata.reach.len() != regions.len() {
-        return refuse(format!("there are {} regions, {} are known", metadata.reach.len(), regions.len()));
-    }
-    for ((name, bytes), &reach) in regions.into_iter().zip(&metadata.reach) {
-        if bytes > REGION_BYTES {
-            return Err(oversized(name));
-        }
-        if bytes % size_of::<f32>() != 0 {
-            return refuse(format!("{name} of {bytes} bytes holds a part of a value"));
-        }
-        if reach > bytes {
-            return refuse(format!("the plan reaches byte {reach} of {name}, which has {bytes}"));
-        }
-    }
-    Ok(())
-}
-
-/// Bytes of one image of a tensor.
-fn bytes(border: &Border) -> Result<usize, LoadError> {
-    let bytes = border.shape.iter().try_fold(size_of::<f32>(), |bytes, &axis| bytes.checked_mul(axis));
-    bytes.ok_or_else(|| oversized(&border.name))
-}
-
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -31,7 +31,8 @@ impl Model {
     ///
     /// # Safety
     /// The file must have been written by frit and not been altered since, and must not be altered or truncated while the
-    /// model lives. To load an artifact is to trust it like a program: the checksum finds damage, not malice.
+    /// model lives. To load an artifact is to trust it like a program: the checksum finds damage, and what the code says of
+    /// itself finds metadata that is not its own, but the code and the weights are taken as they are.
     pub unsafe fn load(path: &Path, pages: Pages) -> Result<Model, LoadError> {
         let file = file::open(path).map_err(LoadError::Unreadable)?;
         let map = MappedFile::of(&file).map_err(LoadError::Unreadable)?;
@@ -62,6 +63,7 @@ mod tests {
 
     use super::*;
     use crate::abi::TENSORS;
+    use crate::artifact::tests::recorded;
     use crate::artifact::{Contents, MAGIC, write};
     use crate::program::{Border, Metadata, Target};
     use crate::session::Session;
@@ -81,14 +83,17 @@ mod tests {
             inputs: vec![border("x")],
             outputs: vec![border("y")],
             target: Target {
+                level: "any".into(),
+                lowering: "portable".into(),
+                lanes: 4,
                 features: features.iter().map(|&name| name.to_owned()).collect(),
-                ..Target::default()
             },
             reach: vec![0; TENSORS + 2],
             ..Metadata::default()
         };
         let mut bytes = Vec::new();
-        let contents = Contents { metadata: &metadata, code: RETURN, entry: 4, weights: &[1.0, -2.5] };
+        let code = recorded(&metadata, 2, RETURN, 4);
+        let contents = Contents { metadata: &metadata, code: &code, weights: &[1.0, -2.5] };
         write(&contents, &mut bytes).unwrap();
         let path = std::env::temp_dir().join(format!("frit-load-{test}-{}", std::process::id()));
         std::fs::write(&path, bytes).unwrap();

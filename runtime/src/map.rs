@@ -8,12 +8,18 @@ use memmap2::Mmap;
 
 use crate::file;
 
-/// A file's bytes. Whoever changes the file meanwhile changes the bytes; whoever truncates it ends the process.
+/// A file's bytes, as the file has them: they are not copied.
+///
+/// # What the file's owner grants
+/// Nobody writes to the file or truncates it while it is mapped. Bytes that are written meanwhile are seen, and were not
+/// checked; a byte behind a new end is not there, and to read it ends the process with SIGBUS, on every system that maps
+/// files. A file that is *replaced*, as frit itself does with what it writes, or removed, stays what it was for whoever has
+/// mapped it. Where that is not granted, read the file instead.
 #[derive(Debug)]
 pub struct MappedFile(Mmap);
 
 impl MappedFile {
-    /// Maps the whole file.
+    /// Maps the whole file, which nobody may truncate while the result lives.
     ///
     /// # Errors
     /// The file can't be opened or mapped, or is none: see [`file::open`].
@@ -21,13 +27,13 @@ impl MappedFile {
         MappedFile::of(&file::open(path)?)
     }
 
-    /// Maps all of an open file.
+    /// Maps all of an open file, which nobody may truncate while the result lives.
     ///
     /// # Errors
     /// The file can't be mapped.
     pub fn of(file: &File) -> std::io::Result<MappedFile> {
-        // SAFETY: the bytes are only read, as plain bytes of any value; that nobody truncates a model while it is read
-        // is what the user of a model file grants, as the type's documentation says.
+        // SAFETY: the bytes are only read, as plain bytes of any value; that nobody writes to a model or truncates it while
+        // it is mapped is what its owner grants, as the type's documentation says.
         Ok(MappedFile(unsafe { Mmap::map(file)? }))
     }
 }

@@ -91,6 +91,9 @@ mod tests {
             let alignment = if len >= 1 << 19 { HUGE_PAGE } else { 4096 };
             assert_eq!(memory.values_mut().as_ptr().align_offset(alignment), 0);
         }
+        for len in [usize::MAX, usize::MAX / 4, 1 << 60] {
+            assert!(Memory::zeroed(len).is_err(), "{len} values");
+        }
     }
 
     #[test]

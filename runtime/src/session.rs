@@ -29,7 +29,7 @@ impl Session {
         Ok(Session {
             model: model.clone(),
             arena: Memory::zeroed(model.metadata().arena_bytes / 4)?,
-            scratch: Memory::zeroed(threads.saturating_mul(model.metadata().scratch_bytes) / 4)?,
+            scratch: Memory::zeroed(threads.saturating_mul(model.metadata().scratch_bytes / 4))?,
             pool: Pool::new(threads)?,
             meeting: Meeting::new(threads as u32),
         })

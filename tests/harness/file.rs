@@ -1,8 +1,10 @@
 //! Models that went through a file.
 
+use std::path::Path;
+
 use frit_ir::Graph;
-use frit_runtime::Model;
 use frit_runtime::load::Pages;
+use frit_runtime::{LoadError, Model};
 use tempfile::NamedTempFile;
 
 use crate::compare::Way;
@@ -19,4 +21,14 @@ pub fn model(graph: &Graph, way: Way) -> Result<Model, String> {
     // SAFETY: the file was written just now by the compiler. Its name is gone when this function returns, so that nobody
     // can change what the model keeps mapped.
     unsafe { Model::load(file.path(), Pages::Shared) }.map_err(|error| error.to_string())
+}
+
+/// Loads the artifact `path`, whose head and metadata may be anything.
+///
+/// # Errors
+/// What the runtime says.
+pub fn altered(path: &Path) -> Result<Model, LoadError> {
+    // SAFETY: code and weights are the compiler's own, and nobody changes the file while the model lives; that nothing else
+    // of a file can lead them astray is what the caller tests.
+    unsafe { Model::load(path, Pages::Shared) }
 }

@@ -74,13 +74,13 @@ impl fmt::Display for LinkError {
 
 impl std::error::Error for LinkError {}
 
-/// Links the ELF object `bytes`.
+/// Links the ELF object `bytes`, behind `room` bytes of zeros.
 ///
 /// # Errors
 /// See [`LinkError`].
-pub fn link(bytes: &[u8]) -> Result<Image, LinkError> {
+pub fn link(bytes: &[u8], room: usize) -> Result<Image, LinkError> {
     let file = File::parse(bytes).map_err(unreadable)?;
-    let mut layout = Layout::new(&file)?;
+    let mut layout = Layout::new(&file, room)?;
     for section in file.sections() {
         let Some(&begin) = layout.begins.get(&section.index().0) else { continue };
         for (offset, relocation) in section.relocations() {
@@ -116,9 +116,9 @@ struct Layout {
 }
 
 impl Layout {
-    /// All sections that belong into an image, one behind the other.
-    fn new(file: &File<'_>) -> Result<Layout, LinkError> {
-        let mut layout = Layout { bytes: Vec::new(), begins: BTreeMap::new() };
+    /// All sections that belong into an image, one behind the other, behind `room` bytes.
+    fn new(file: &File<'_>, room: usize) -> Result<Layout, LinkError> {
+        let mut layout = Layout { bytes: vec![0; room], begins: BTreeMap::new() };
         for section in file.sections() {
             match section.kind() {
                 SectionKind::Text | SectionKind::ReadOnlyData => layout.add(&section)?,

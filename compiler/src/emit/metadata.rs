@@ -28,7 +28,8 @@ pub fn metadata(plan: &Proved, machine: &Machine) -> Metadata {
     }
 }
 
-fn target(machine: &Machine) -> Target {
+/// What code for `machine` is made of.
+pub(super) fn target(machine: &Machine) -> Target {
     Target {
         level: machine.level.to_string(),
         lowering: machine.lowering.name().to_owned(),

@@ -94,7 +94,7 @@ fn describe<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) 
 /// A file that the description names.
 fn file(source: &Source, name: &str) -> Result<PathBuf, String> {
     match &source.folder {
-        Some(folder) => inside(folder, name),
+        Some(folder) => inside(folder, name, &source.written),
         None => Err("a description without a folder can't name files".to_owned()),
     }
 }

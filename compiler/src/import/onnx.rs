@@ -104,7 +104,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         missing: BTreeMap::new(),
         unread: BTreeMap::new(),
         budget: &budget,
-        network: Network::new(Store::new(folder), Arc::clone(&budget)),
+        network: Network::new(Store::new(folder, &request.written), Arc::clone(&budget)),
     };
     signature::inputs(&mut importer, request);
     for &index in order.nodes.iter().take_while(|_| !budget.is_spent()) {

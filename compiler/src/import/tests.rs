@@ -46,10 +46,28 @@ fn a_file_that_is_named_stays_in_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("sub")).unwrap();
     fs::write(folder.path().join("sub/w"), "").unwrap();
-    assert!(inside(folder.path(), "sub/w").is_ok());
+    assert!(inside(folder.path(), "sub/w", &[]).is_ok());
     for outside in ["", ".", "..", "sub/../sub/w", "/etc/passwd", "sub\\w", "sub/missing"] {
-        assert!(inside(folder.path(), outside).is_err(), "{outside}");
+        assert!(inside(folder.path(), outside, &[]).is_err(), "{outside}");
     }
+}
+
+#[test]
+fn a_file_that_is_to_be_written_is_refused_under_every_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("w"), "").unwrap();
+    fs::write(path("other"), "").unwrap();
+    fs::hard_link(path("w"), path("hard")).unwrap();
+    std::os::unix::fs::symlink("w", path("link")).unwrap();
+    let written = [Identity::of(&path("w")).unwrap()];
+    for name in ["w", "hard", "link"] {
+        let reason = inside(folder.path(), name, &written).unwrap_err();
+        assert!(reason.contains("to be written"), "{name}: {reason}");
+    }
+    assert!(inside(folder.path(), "other", &written).is_ok());
+    assert_eq!(Identity::of(Path::new("/dev/null")), None);
+    assert_eq!(Identity::of(&path("none")), None);
 }
 
 #[test]

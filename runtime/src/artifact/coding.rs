@@ -1,6 +1,9 @@
 //! Metadata as bytes: numbers little-endian, lists and texts behind their length, structures field by field.
 
-use crate::error::LoadError;
+use std::collections::TryReserveError;
+
+use super::Record;
+use crate::error::{LoadError, Refusal};
 use crate::program::{Block, Border, Metadata, Preprocess, Source, Step, Target};
 
 /// What is written and read back.
@@ -16,38 +19,52 @@ pub(super) trait Coded: Sized {
 }
 
 /// Bytes that are yet to be read.
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a> {
+    /// What they are, in faults.
+    what: &'static str,
+    bytes: &'a [u8],
+}
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader(bytes)
+    pub(super) fn new(what: &'static str, bytes: &'a [u8]) -> Reader<'a> {
+        Reader { what, bytes }
+    }
+
+    /// The value that the bytes begin with.
+    pub(super) fn first<T: Coded>(mut self) -> Result<T, LoadError> {
+        T::decode(&mut self)
     }
 
     /// The value that all bytes make together.
     pub(super) fn all<T: Coded>(mut self) -> Result<T, LoadError> {
         let value = T::decode(&mut self)?;
-        if self.0.is_empty() { Ok(value) } else { Err(wrong("goes on behind its end")) }
+        if self.bytes.is_empty() { Ok(value) } else { Err(self.wrong("goes on behind its end")) }
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], LoadError> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or_else(|| wrong("ends early"))?;
-        self.0 = rest;
+        let (taken, rest) = self.bytes.split_at_checked(count).ok_or_else(|| self.wrong("ends early"))?;
+        self.bytes = rest;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], LoadError> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or_else(|| wrong("ends early"))?;
-        self.0 = rest;
+        let (taken, rest) = self.bytes.split_first_chunk().ok_or_else(|| self.wrong("ends early"))?;
+        self.bytes = rest;
         Ok(*taken)
     }
 
     fn count(&mut self) -> Result<usize, LoadError> {
         Ok(u32::from_le_bytes(self.array()?) as usize)
     }
+
+    fn wrong(&self, how: &str) -> LoadError {
+        LoadError::Inconsistent(format!("the {} {how}", self.what))
+    }
 }
 
-fn wrong(how: &str) -> LoadError {
-    LoadError::Inconsistent(format!("the metadata {how}"))
+fn no_memory(_: TryReserveError) -> LoadError {
+    let reason = std::io::ErrorKind::OutOfMemory.into();
+    Refusal { what: "memory for an artifact's metadata".to_owned(), reason }.into()
 }
 
 /// Appends a length; one that fits no u32 makes metadata that is refused for its size.
@@ -77,7 +94,7 @@ impl Coded for usize {
     }
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
-        usize::try_from(u64::decode(from)?).map_err(|_| wrong("has a number that is too large"))
+        usize::try_from(u64::decode(from)?).map_err(|_| from.wrong("has a number that is too large"))
     }
 }
 
@@ -90,7 +107,7 @@ impl Coded for bool {
         match from.array()? {
             [0] => Ok(false),
             [1] => Ok(true),
-            [_] => Err(wrong("has a truth value that is none")),
+            [_] => Err(from.wrong("has a truth value that is none")),
         }
     }
 }
@@ -103,9 +120,12 @@ impl Coded for String {
 
     fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
         let count = from.count()?;
-        let text =
-            std::str::from_utf8(from.take(count)?).map_err(|_| wrong("has a text that is no UTF-8"))?;
-        Ok(text.to_owned())
+        let text = from.take(count)?;
+        let text = std::str::from_utf8(text).map_err(|_| from.wrong("has a text that is no UTF-8"))?;
+        let mut owned = String::new();
+        owned.try_reserve_exact(count).map_err(no_memory)?;
+        owned.push_str(text);
+        Ok(owned)
     }
 }
 
@@ -120,7 +140,9 @@ impl<T: Coded> Coded for Vec<T> {
         let count = from.count()?;
         let mut values = Vec::new();
         for _ in 0..count {
-            values.push(T::decode(from)?);
+            let value = T::decode(from)?;
+            values.try_reserve(1).map_err(no_memory)?;
+            values.push(value);
         }
         Ok(values)
     }
@@ -173,6 +195,7 @@ structures! {
     Block { layers, way }
     Target { level, lowering, lanes, features }
     Preprocess { crop_center_square, bicubic, range, mean, std }
+    Record { code, entry, metadata, steps, weights, arena, scratch, inputs, outputs, target }
     Source { weights, macs, preprocess, labels, gives_probabilities }
     Metadata {
         name, producer, source, target, fused, inputs, outputs, steps, blocks, arena_bytes, scratch_bytes, reach,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::abi::TENSORS;
-use crate::program::{Block, Preprocess, Source, Step, Target};
+use crate::program::{Block, Border, Preprocess, Source, Step, Target};
 
 /// Everything that metadata can hold, with values that all differ.
 fn metadata() -> Metadata {
@@ -47,12 +47,42 @@ fn metadata() -> Metadata {
     }
 }
 
+/// What stands behind the record of the code.
 const CODE: [u8; 5] = [1, 2, 3, 4, 5];
 const WEIGHTS: [f32; 3] = [1.5, -2.0, 1e-30];
 
+/// The record of code that is made for a program of `metadata` and `weights` values.
+fn record(metadata: &Metadata, weights: usize) -> Record {
+    let shapes = |borders: &[Border]| borders.iter().map(|border| border.shape.clone()).collect();
+    Record {
+        metadata: digest(metadata),
+        steps: metadata.steps.len(),
+        weights: 4 * weights,
+        arena: metadata.arena_bytes,
+        scratch: metadata.scratch_bytes,
+        inputs: shapes(&metadata.inputs),
+        outputs: shapes(&metadata.outputs),
+        target: metadata.target.clone(),
+        ..Record::default()
+    }
+}
+
+/// `code`, whose entry is at its byte `entry`, behind its record.
+pub(crate) fn recorded(metadata: &Metadata, weights: usize, code: &[u8], entry: usize) -> Vec<u8> {
+    laid(record(metadata, weights), code, entry)
+}
+
+fn laid(record: Record, code: &[u8], entry: usize) -> Vec<u8> {
+    let room = record.room();
+    let mut bytes = [vec![0; room], code.to_vec()].concat();
+    Record { code: bytes.len(), entry: room + entry, ..record }.lay(&mut bytes);
+    bytes
+}
+
 fn encoded(metadata: &Metadata) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    write(&Contents { metadata, code: &CODE, entry: 3, weights: &WEIGHTS }, &mut bytes)?;
+    let code = recorded(metadata, WEIGHTS.len(), &CODE, 3);
+    write(&Contents { metadata, code: &code, weights: &WEIGHTS }, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -83,31 +113,52 @@ fn inconsistent(bytes: &[u8], word: &str) {
     }
 }
 
-/// Contents that contradict each other after `change`, which the writer refuses, in words.
+/// What `changed` and `record` contradict each other in, which the writer refuses, in words.
 #[track_caller]
-fn refused(change: impl FnOnce(&mut Metadata), word: &str) {
-    let mut changed = metadata();
-    change(&mut changed);
-    let error = encoded(&changed).unwrap_err();
+fn refused_with(changed: &Metadata, record: Record, word: &str) {
+    let code = laid(record, &CODE, 3);
+    let error = write(&Contents { metadata: changed, code: &code, weights: &WEIGHTS }, &mut Vec::new());
+    let error = error.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     assert!(error.to_string().contains(word), "{error}");
     // The reader finds the same: the changed metadata in a file that is otherwise whole.
     let mut text = Vec::new();
     changed.encode(&mut text);
-    let lengths = Lengths { metadata: text.len(), code: CODE.len(), entry: 3, weights: 12 };
+    let lengths = Lengths { metadata: text.len(), code: code.len(), weights: 12 };
     let sections = lengths.sections().unwrap();
     let mut bytes = lengths.header(sections.weights.end).to_vec();
     bytes.extend(text);
+    bytes.resize(sections.code.start, 0);
+    bytes.extend(code);
     bytes.resize(sections.weights.end, 0);
     inconsistent(&sealed(bytes), word);
+}
+
+/// Metadata that contradicts itself after `change`, though the code was made with it.
+#[track_caller]
+fn refused(change: impl FnOnce(&mut Metadata), word: &str) {
+    let mut changed = metadata();
+    change(&mut changed);
+    refused_with(&changed, record(&changed, WEIGHTS.len()), word);
+}
+
+/// Metadata that was altered by `change` after the code was made, the digest of it made right.
+#[track_caller]
+fn altered(change: impl FnOnce(&mut Metadata), word: &str) {
+    let mut changed = metadata();
+    change(&mut changed);
+    let record = Record { metadata: digest(&changed), ..record(&metadata(), WEIGHTS.len()) };
+    refused_with(&changed, record, word);
 }
 
 #[test]
 fn what_was_written_is_read_back() {
     let bytes = artifact();
     let read = decode(&bytes).unwrap();
-    assert_eq!((&read.metadata, read.entry), (&metadata(), 3));
-    assert_eq!(bytes[read.code.clone()], CODE);
+    assert_eq!(read.metadata, metadata());
+    let code = &bytes[read.code.clone()];
+    assert_eq!(code[read.entry - 3..], CODE);
+    assert_eq!(code, recorded(&metadata(), WEIGHTS.len(), &CODE, 3));
     assert_eq!(bytes[read.weights.clone()], *bytemuck::cast_slice::<f32, u8>(&WEIGHTS));
     assert_eq!([read.code.start % PAGE, read.weights.start % PAGE], [0, 0]);
     let (code, weights) = (read.code, read.weights);
@@ -175,7 +226,7 @@ fn another_version_is_told_before_anything_else_is_read() {
 
 #[test]
 fn sections_that_do_not_fill_the_file_are_refused() {
-    for at in [32, 48] {
+    for at in [32, 40] {
         for length in [0u64, 1 << 20, 1 << 62, u64::MAX - 4095, u64::MAX] {
             let error = decode(&with(at, &length.to_le_bytes())).unwrap_err();
             assert!(matches!(error, LoadError::Inconsistent(_)), "{length} at {at}: {error}");
@@ -190,17 +241,116 @@ fn sections_that_do_not_fill_the_file_are_refused() {
 
 #[test]
 fn an_entry_outside_of_the_code_is_refused() {
-    for entry in [CODE.len() as u64, u64::MAX] {
-        inconsistent(&with(40, &entry.to_le_bytes()), "the entry");
+    let bytes = artifact();
+    let Artifact { code, .. } = decode(&bytes).unwrap();
+    let room = record(&metadata(), 3).room();
+    for entry in [0, room - 1, code.len(), usize::MAX] {
+        let mut bytes = bytes.clone();
+        bytes[code.start + 8..code.start + 16].copy_from_slice(&entry.to_le_bytes());
+        inconsistent(&sealed(bytes), "the entry");
     }
 }
 
 #[test]
+fn what_the_code_was_made_for_can_not_be_altered_in_the_metadata() {
+    altered(|metadata| metadata.arena_bytes = 192, "192 bytes of the arena, the code was made for 128");
+    altered(|metadata| metadata.scratch_bytes = 128, "128 bytes of scratch memory");
+    altered(|metadata| metadata.steps.clear(), "0 steps, the code was made for 1");
+    altered(|metadata| metadata.steps.push(metadata.steps[0].clone()), "2 steps");
+    altered(
+        |metadata| metadata.outputs[0].shape = vec![6],
+        "y/1 has the shape [6], the code was made for [5]",
+    );
+    altered(|metadata| metadata.outputs[0].shape = vec![1, 5], "the output y/1");
+    altered(|metadata| metadata.inputs[0].shape = vec![3, 2, 2], "the input image");
+    altered(|metadata| drop(metadata.outputs.pop()), "1 outputs, the code was made for 2");
+    altered(|metadata| metadata.target.lanes = 16, "of 8 values");
+    altered(|metadata| metadata.target.level = "x86-64-v2".into(), "x86-64-v3");
+    altered(|metadata| drop(metadata.target.features.pop()), "avx2");
+}
+
+#[test]
+fn weights_and_code_are_as_many_bytes_as_the_code_was_made_with() {
+    let made = record(&metadata(), WEIGHTS.len());
+    refused_with(&metadata(), Record { weights: 16, ..made.clone() }, "12 bytes of weights");
+    let bytes = artifact();
+    let Artifact { code, .. } = decode(&bytes).unwrap();
+    // The section still ends on the same page.
+    inconsistent(&with(32, &(code.len() as u64 + 1).to_le_bytes()), "bytes of code");
+}
+
+#[test]
+fn what_does_not_change_a_run_can_not_be_altered_either() {
+    for change in [
+        |metadata: &mut Metadata| metadata.name.push('a'),
+        |metadata: &mut Metadata| metadata.producer.push('a'),
+        |metadata: &mut Metadata| metadata.fused = false,
+        |metadata: &mut Metadata| metadata.inputs[0].name.push('a'),
+        |metadata: &mut Metadata| metadata.source.labels = None,
+        |metadata: &mut Metadata| metadata.source.preprocess = None,
+        |metadata: &mut Metadata| metadata.source.macs += 1,
+        |metadata: &mut Metadata| metadata.steps[0].kernels.clear(),
+        |metadata: &mut Metadata| metadata.reach[0] = 8,
+    ] {
+        let mut changed = metadata();
+        change(&mut changed);
+        refused_with(&changed, record(&metadata(), WEIGHTS.len()), "not that which the code was made with");
+    }
+}
+
+#[test]
+fn what_lies_between_the_sections_is_zero() {
+    let bytes = artifact();
+    let Artifact { code, weights, .. } = decode(&bytes).unwrap();
+    for at in [code.start - 1, code.end, weights.start - 1] {
+        let mut bytes = bytes.clone();
+        bytes[at] = 1;
+        inconsistent(&sealed(bytes), "between its sections");
+    }
+}
+
+#[test]
+fn blocks_and_steps_name_each_other() {
+    refused(|metadata| metadata.blocks[0].layers.clear(), "no layers");
+    refused(
+        |metadata| metadata.blocks[0].layers.push("c".into()),
+        "no step belongs to the block that ends at c",
+    );
+    refused(|metadata| metadata.blocks[0].way = "sideways".into(), "\"sideways\", which is no way");
+    refused(|metadata| metadata.blocks.clear(), "n belongs to the block b, which is none");
+}
+
+#[test]
+fn what_reports_add_up_is_no_more_than_they_can_hold() {
+    let twice = |metadata: &mut Metadata| metadata.steps.push(metadata.steps[0].clone());
+    refused(
+        |metadata| {
+            metadata.steps[0].macs = u64::MAX;
+            twice(metadata)
+        },
+        "what the steps do together",
+    );
+    refused(
+        |metadata| {
+            metadata.steps[0].bytes = 1 << 63;
+            twice(metadata)
+        },
+        "what the steps do together",
+    );
+    refused(|metadata| metadata.steps[0].predicted_ms[1] = f64::NAN, "NaN");
+}
+
+#[test]
 fn weights_are_whole_values() {
-    let mut bytes = with(48, &13u64.to_le_bytes());
+    let made = Record { weights: 13, ..record(&metadata(), 0) };
+    let code = laid(made, &CODE, 3);
+    let mut bytes = artifact();
+    let Artifact { code: place, .. } = decode(&bytes).unwrap();
+    bytes[place].copy_from_slice(&code);
     bytes.push(0);
     let length = bytes.len() as u64;
     bytes[16..24].copy_from_slice(&length.to_le_bytes());
+    bytes[40..48].copy_from_slice(&13u64.to_le_bytes());
     inconsistent(&sealed(bytes), "the weights of 13 bytes");
 }
 
@@ -219,6 +369,7 @@ fn memory_that_the_plan_reaches_beyond_is_refused() {
 fn a_signature_that_does_not_fit_the_regions_is_refused() {
     refused(|metadata| metadata.reach.truncate(4), "4 regions, 6");
     refused(|metadata| drop(metadata.outputs.pop()), "6 regions, 5");
+    refused(|metadata| metadata.inputs[0].name.clear(), "an input has no name");
     refused(|metadata| metadata.inputs[0].shape = vec![1 << 40, 1 << 40], "image is larger");
     refused(|metadata| metadata.inputs[0].shape = vec![1 << 41], "image is larger");
 }
@@ -227,15 +378,17 @@ fn a_signature_that_does_not_fit_the_regions_is_refused() {
 fn code_is_for_exactly_one_architecture() {
     refused(|metadata| metadata.target.features = vec!["avx2".into()], "one architecture");
     refused(|metadata| metadata.target.features.push("aarch64".into()), "one architecture");
+    refused(|metadata| metadata.target.lanes = 7, "no wide code has vectors of 7 values");
+    refused(|metadata| metadata.target.lowering = "portable".into(), "no portable code has vectors of 8");
 }
 
 #[test]
 fn metadata_that_is_none_is_refused_without_asking_for_memory() {
-    let read = |bytes: &[u8]| Reader::new(bytes).all::<Vec<String>>();
+    let read = |bytes: &[u8]| Reader::new("list", bytes).all::<Vec<String>>();
     assert_eq!(read(&[0; 4]).unwrap(), Vec::<String>::new());
     assert!(read(&[0xff; 4]).is_err());
     assert!(read(&[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, b'a']).is_err());
     assert!(read(&[1, 0, 0, 0, 1, 0, 0, 0, 0xff]).unwrap_err().to_string().contains("UTF-8"));
-    assert!(Reader::new(&[2]).all::<bool>().is_err());
-    assert!(Reader::new(&[2, 0]).all::<Option<bool>>().is_err());
+    assert!(Reader::new("flag", &[2]).all::<bool>().is_err());
+    assert!(Reader::new("flag", &[2, 0]).all::<Option<bool>>().is_err());
 }

@@ -43,13 +43,16 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
         let message = "--fix writes what --residual repairs: add --residual drop, project or insert";
         return Err(Failure::Usage(message.to_owned()));
     }
-    let files = args.output.as_deref().map(Files::new).transpose()?;
-    let (legal, warnings) = args.model.read_legal(console)?;
+    let (files, model) = match &args.output {
+        Some(path) => Files::new(path, &args.model).map(|(files, model)| (Some(files), model))?,
+        None => (None, args.model.clone()),
+    };
+    let (legal, warnings) = model.read_legal(console)?;
     let foreseen = frit_compiler::foresee(&legal, &options)?;
     console.diagnose(&foreseen);
     let warnings = warnings + foreseen.iter().count();
     let cost = cost::cost(&legal)?;
-    if let Some(files) = &files {
+    if let Some(files) = files {
         files.write(&legal)?;
     }
     let (layers, transposes) = (cost.layers.len(), Transposes::of(&legal));

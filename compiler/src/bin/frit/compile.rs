@@ -15,11 +15,12 @@ use frit_runtime::load::Pages;
 
 use crate::artifact;
 use crate::bench::isa;
-use crate::console::{Console, Draft, FormatArgs};
+use crate::console::{Console, FormatArgs};
 use crate::failure::Failure;
 use crate::images::Input;
 use crate::inspect::Level;
 use crate::model::ModelArgs;
+use crate::output::{Draft, Output};
 use crate::verify::differs;
 
 /// Compile a model to a file that runs without the compiler
@@ -68,14 +69,13 @@ const PARTS: usize = 3;
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let options = if args.verify { args.model.options_to_run()? } else { args.model.options()? };
     let Emit::Frit = args.emit;
-    let mut draft = Draft::new(&args.output)?;
-    if args.verify && draft.path().is_none() {
-        let message = format!("{} is no file, which --verify needs", args.output.display());
-        return Err(Failure::Usage(message));
-    }
+    let output = Output::ending(&args.output, "frit", "artifacts are")?;
+    let model = args.model.writing([&output])?;
+    let console = &console.beside(&output);
+    let mut draft = Draft::new(output)?;
     let mut progress = console.progress("compiling");
     let started = Instant::now();
-    let graph = args.model.read(console)?;
+    let graph = model.read(console)?;
     let mut phases = vec![phase("read", started)];
     progress.advance(1, PARTS);
     let built = frit_compiler::build(graph, &options, &mut |_, _| progress.advance(2, PARTS))?;
@@ -124,8 +124,7 @@ fn write(built: &Built, draft: &mut Draft) -> Result<(), Failure> {
 
 /// Loads what was written and compares it with the interpreter, with 1 and 2 threads.
 fn verify(built: &Built, draft: &Draft, console: &Console) -> Result<(), Failure> {
-    let Some(path) = draft.path() else { return Ok(()) };
-    let model = artifact::load(path, Pages::Shared)?;
+    let model = artifact::load(&draft.path(), Pages::Shared)?;
     let batch = Input::of_graph(&built.legal)?.seeded(1)?;
     let images: Vec<Tensor> = batch.outer_iter().map(|image| image.to_owned()).collect();
     let mut progress = console.progress("verifying");

@@ -1,8 +1,7 @@
 //! The result on stdout or in a file; diagnostics, notes and progress on stderr.
 
-use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -11,9 +10,9 @@ use frit_ir::diagnostic::{codes, render};
 use frit_ir::{Diagnostic, Faults};
 use frit_passes::repair::Repair;
 use indicatif::{ProgressBar, ProgressStyle};
-use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
+use crate::output::Output;
 
 /// For people or for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,7 +24,7 @@ pub(crate) enum Format {
 }
 
 /// The flag that every command with a report has.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct FormatArgs {
     /// How the result and the diagnostics are written
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -45,6 +44,8 @@ pub(crate) struct Console {
     json: bool,
     /// The model that layers in diagnostics belong to, as the user named it.
     model: Option<String>,
+    /// Whether the command writes something else to stdout, beside which nothing else may stand there.
+    taken: bool,
 }
 
 impl Console {
@@ -54,7 +55,12 @@ impl Console {
             true => "standard input".to_owned(),
             false => path.display().to_string(),
         };
-        Console { json, model: model.map(name) }
+        Console { json, model: model.map(name), taken: false }
+    }
+
+    /// The same for a command that writes `output`: where that is stdout, what is told of it goes to stderr.
+    pub(crate) fn beside(&self, output: &Output) -> Console {
+        Console { json: self.json, model: self.model.clone(), taken: output.is_stdout() }
     }
 
     /// Diagnostics, on stderr. Where that is closed there is nobody to tell.
@@ -123,20 +129,17 @@ impl Console {
 
     /// The result, on stdout.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
+        if self.taken {
+            // Where it is closed there is nobody to tell.
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            return Ok(());
+        }
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         written.map_err(|error| match error.kind() {
             ErrorKind::BrokenPipe => Failure::Closed,
-            _ => unwritable("the standard output", &error),
+            _ => unwritable(&error),
         })
-    }
-
-    /// The result, on stdout or in the file `to`.
-    pub(crate) fn deliver(&self, text: &str, to: Option<&Path>) -> Result<(), Failure> {
-        match to {
-            Some(path) => save(path, |file| file.write_all(text.as_bytes())),
-            None => self.print(text),
-        }
     }
 
     /// A bar on a terminal, once the work has taken a second.
@@ -150,107 +153,9 @@ impl Console {
     }
 }
 
-/// Writes a file so that it is there whole or not at all.
-pub(crate) fn save(path: &Path, write: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<(), Failure> {
-    let mut draft = Draft::new(path)?;
-    draft.write(write)?;
-    draft.keep()
-}
-
-/// A file that is there whole once it is kept, and not at all before.
-#[derive(Debug)]
-pub(crate) struct Draft {
-    to: PathBuf,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    /// A device or a pipe is written to; only a file can be replaced.
-    Direct(File),
-    /// In the same folder, under another name.
-    Beside(NamedTempFile),
-}
-
-impl Draft {
-    /// Nothing yet, for the file `to`.
-    pub(crate) fn new(to: &Path) -> Result<Draft, Failure> {
-        let content = Content::new(to).map_err(|error| unwritable(&to.display().to_string(), &error))?;
-        Ok(Draft { to: to.to_owned(), content })
-    }
-
-    /// Writes to it.
-    pub(crate) fn write(
-        &mut self,
-        write: impl FnOnce(&mut File) -> std::io::Result<()>,
-    ) -> Result<(), Failure> {
-        let written = match &mut self.content {
-            Content::Direct(file) => write(file),
-            Content::Beside(file) => write(file.as_file_mut()),
-        };
-        written.map_err(|error| unwritable(&self.to.display().to_string(), &error))
-    }
-
-    /// Where what was written can be read; nowhere where it went to a device.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match &self.content {
-            Content::Direct(_) => None,
-            Content::Beside(file) => Some(file.path()),
-        }
-    }
-
-    /// Lets the file be there.
-    pub(crate) fn keep(self) -> Result<(), Failure> {
-        match self.content {
-            Content::Direct(_) => Ok(()),
-            Content::Beside(file) => file
-                .persist(&self.to)
-                .map(|_| ())
-                .map_err(|error| unwritable(&self.to.display().to_string(), &error.error)),
-        }
-    }
-}
-
-impl Content {
-    fn new(path: &Path) -> std::io::Result<Content> {
-        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Ok(Content::Direct(File::options().write(true).open(path)?));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Asked first, because its error says nothing of temporary files.
-        std::fs::metadata(folder)?;
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        Ok(Content::Beside(builder.prefix(".frit-").tempfile_in(folder)?))
-    }
-}
-
-/// Writes files that belong together, the one that names the others last: all are written before the first is put in its
-/// place.
-pub(crate) fn save_together(files: &[(PathBuf, &[u8])]) -> Result<(), Failure> {
-    let mut drafts = Vec::with_capacity(files.len());
-    for (path, content) in files {
-        let mut draft = Draft::new(path)?;
-        draft.write(|file| file.write_all(content))?;
-        drafts.push(draft);
-    }
-    for (index, draft) in drafts.into_iter().enumerate() {
-        if let Err(failure) = draft.keep() {
-            for (path, _) in &files[..index] {
-                // The fault that is told is the one that came first.
-                let _ = std::fs::remove_file(path);
-            }
-            return Err(failure);
-        }
-    }
-    Ok(())
-}
-
-fn unwritable(what: &str, error: &std::io::Error) -> Failure {
-    Failure::Model(
-        Diagnostic::error(codes::OUTPUT_UNWRITABLE, format!("{what} can't be written: {error}")).into(),
-    )
+fn unwritable(error: &std::io::Error) -> Failure {
+    let message = format!("the standard output can't be written: {error}");
+    Diagnostic::error(codes::OUTPUT_UNWRITABLE, message).into()
 }
 
 /// How far a long piece of work has come.

@@ -1,15 +1,16 @@
 //! `frit convert`: a model in another format.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use frit_compiler::export::onnx;
 use frit_ir::Graph;
 
-use crate::console::{Console, save};
+use crate::console::Console;
 use crate::description::Files;
 use crate::failure::Failure;
 use crate::model::ModelArgs;
+use crate::output::{Draft, Output};
 
 /// Write a model as .onnx, or as a description (.json)
 #[derive(Debug, clap::Args)]
@@ -36,30 +37,19 @@ pub(crate) struct Args {
     optimized: bool,
 }
 
-/// A format to write.
+/// A format to write, and where.
 enum Format {
-    Onnx(PathBuf),
+    Onnx(Draft),
     Description(Files),
 }
 
 impl Format {
-    fn of(path: &Path) -> Result<Format, Failure> {
-        let ends = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
-        match (ends("onnx"), ends("json")) {
-            (true, _) => Ok(Format::Onnx(path.to_owned())),
-            (_, true) => Ok(Format::Description(Files::new(path)?)),
-            _ => {
-                let message = format!("a model is written as .onnx or .json, {} is neither", path.display());
-                Err(Failure::Usage(message))
-            }
-        }
-    }
-
-    fn write(&self, graph: &Graph) -> Result<(), Failure> {
+    fn write(self, graph: &Graph) -> Result<(), Failure> {
         match self {
-            Format::Onnx(path) => {
+            Format::Onnx(mut draft) => {
                 let bytes = onnx::write(graph)?;
-                save(path, |file| file.write_all(&bytes))
+                draft.write(|file| file.write_all(&bytes))?;
+                draft.keep()
             }
             Format::Description(files) => files.write(graph),
         }
@@ -68,13 +58,30 @@ impl Format {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
-    let format = Format::of(&args.output)?;
-    let options = args.model.options()?;
-    let (legal, _) = args.model.read_legal(console)?;
+    let (format, model) = prepare(args)?;
+    let options = model.options()?;
+    let (legal, _) = model.read_legal(console)?;
     if !args.optimized {
         return format.write(&legal);
     }
     let optimised = frit_compiler::optimise(legal.into_inner(), &options)?;
     console.diagnose(&optimised.warnings);
     format.write(&optimised.graph)
+}
+
+/// The format that the output's ending says, and the model to be written.
+fn prepare(args: &Args) -> Result<(Format, ModelArgs), Failure> {
+    let path = &args.output;
+    let ends = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    if ends("json") {
+        let (files, model) = Files::new(path, &args.model)?;
+        return Ok((Format::Description(files), model));
+    }
+    if !ends("onnx") {
+        let message = format!("a model is written as .onnx or .json, {} is neither", path.display());
+        return Err(Failure::Usage(message));
+    }
+    let output = Output::new(path)?;
+    let model = args.model.writing([&output])?;
+    Ok((Format::Onnx(Draft::new(output)?), model))
 }

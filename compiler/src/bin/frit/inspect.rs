@@ -1,5 +1,6 @@
 //! `frit inspect`: a model at one stage of its way through the compiler.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -15,9 +16,10 @@ use frit_passes::Report;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::model::{ModelArgs, Reading};
+use crate::output::{Draft, Output};
 
 /// Show a model before, between and after the stages of the compiler
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
   frit inspect model.json --stage legal
@@ -87,12 +89,21 @@ impl Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
-    let text = match args.dump {
-        Some(level) => kernels(args, level, console)?,
-        None if args.passes => passes(args, console)?,
-        None => stage(args, console)?,
-    };
-    console.deliver(&text, args.output.as_deref())
+    let Some(path) = &args.output else { return console.print(&shown(args, console)?) };
+    let output = Output::new(path)?;
+    let args = Args { model: args.model.writing([&output])?, ..args.clone() };
+    let mut draft = Draft::new(output)?;
+    let text = shown(&args, console)?;
+    draft.write(|file| file.write_all(text.as_bytes()))?;
+    draft.keep()
+}
+
+fn shown(args: &Args, console: &Console) -> Result<String, Failure> {
+    match args.dump {
+        Some(level) => kernels(args, level, console),
+        None if args.passes => passes(args, console),
+        None => stage(args, console),
+    }
 }
 
 fn kernels(args: &Args, level: Level, console: &Console) -> Result<String, Failure> {

@@ -17,9 +17,11 @@ mod inspect;
 #[allow(unsafe_code)]
 mod memory;
 mod model;
+mod output;
 mod repair;
 mod run;
 mod schema;
+mod signals;
 mod verify;
 mod zoo;
 
@@ -43,7 +45,8 @@ struct Cli {
 }
 
 const AFTER: &str = "\
-Exit status: 0 done, 1 the model or the input is at fault, 2 wrong usage, 3 a fault of frit itself.
+Exit status: 0 done, 1 the model or the input is at fault, 2 wrong usage, 3 a fault of frit itself,
+128 and a signal's number where it ended the command. A file that is written is there whole or not at all.
 Only results go to stdout; diagnostics and progress go to stderr.
 A .frit file holds machine code: to run one is to trust it like any other program.
 
@@ -91,6 +94,7 @@ impl Command {
 }
 
 fn main() -> ExitCode {
+    signals::watch();
     let matches = Cli::command().get_matches();
     let parsed = Cli::from_arg_matches(&matches);
     let mut command = parsed.unwrap_or_else(|error| error.exit()).command;

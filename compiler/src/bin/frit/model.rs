@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use frit_compiler::import::{GivenShape, Request};
+use frit_compiler::import::{GivenShape, Identity, Request};
 use frit_compiler::machine::{self, Lowering, Machine};
 use frit_compiler::plan::Way;
 use frit_compiler::schedule::Ways;
@@ -18,6 +18,7 @@ use frit_passes::{Report, repair};
 use crate::artifact;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::repair::RepairArgs;
 
 /// What the options of compilation stand under in the help.
@@ -83,6 +84,9 @@ pub(crate) struct ModelArgs {
     /// The options above that were given, as they are typed.
     #[arg(skip)]
     pub(crate) given: Vec<String>,
+    /// Files that the command writes, which the model may not name.
+    #[arg(skip)]
+    written: Vec<Identity>,
 }
 
 /// A model that was read.
@@ -135,6 +139,23 @@ impl ModelArgs {
         Ok((legal, reading.warnings + more.iter().count()))
     }
 
+    /// The same for a command that writes `outputs`, which none of its files may be.
+    pub(crate) fn writing<'a>(
+        &self,
+        outputs: impl IntoIterator<Item = &'a Output>,
+    ) -> Result<ModelArgs, Failure> {
+        let mut written = Vec::new();
+        for output in outputs {
+            for input in
+                [Some(&self.model), self.weights.as_ref(), self.preprocess.as_ref()].into_iter().flatten()
+            {
+                output.is_not(input)?;
+            }
+            written.extend(output.identity());
+        }
+        Ok(ModelArgs { written, ..self.clone() })
+    }
+
     /// The same for another model.
     pub(crate) fn of(&self, model: &Path) -> ModelArgs {
         ModelArgs { model: model.to_owned(), ..self.clone() }
@@ -167,7 +188,11 @@ impl ModelArgs {
         if self.is_artifact() {
             return Err(artifact::no_source(&self.model));
         }
-        let request = Request { weights: self.weights.clone(), shapes: self.shapes.clone() };
+        let request = Request {
+            weights: self.weights.clone(),
+            shapes: self.shapes.clone(),
+            written: self.written.clone(),
+        };
         let (mut graph, warnings) = import::load(&self.model, &request)?;
         self.note_batch(&graph, console);
         if let Some(preprocess) = &self.preprocess {

@@ -1,6 +1,6 @@
 //! `frit run`: compiles a model, or loads one that is compiled, and runs it on inputs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::value_parser;
@@ -15,13 +15,14 @@ use frit_runtime::Model;
 use frit_runtime::load::Pages;
 
 use crate::artifact;
-use crate::console::{Console, FormatArgs, save};
+use crate::console::{Console, FormatArgs};
 use crate::failure::Failure;
 use crate::images::{self, Images, Input};
 use crate::model::ModelArgs;
+use crate::output::{self, Draft};
 
 /// Compile a model and run it on pictures or arrays; or run an artifact
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Several inputs are one batch. Pictures are cropped, resized and normalised as the model's description says;
 arrays are taken as they are, the batch first. Without an input a random one is taken, the same each time.
@@ -63,9 +64,16 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
-    if let Some(path) = &args.output {
-        require_npz(path)?;
-    }
+    let Some(path) = &args.output else { return infer(args, None, console) };
+    let output = output::Output::ending(path, "npz", "outputs are")?;
+    args.inputs.iter().chain(&args.labels).try_for_each(|input| output.is_not(input))?;
+    let args = Args { model: args.model.writing([&output])?, ..args.clone() };
+    let console = console.beside(&output);
+    infer(&args, Some(Draft::new(output)?), &console)
+}
+
+/// Runs the model, and writes its outputs where they are asked for.
+fn infer(args: &Args, draft: Option<Draft>, console: &Console) -> Result<(), Failure> {
     let labels = args.labels.as_deref().map(import::labels).transpose()?;
     let mut phases = Vec::new();
     let (model, images) = match args.model.is_artifact() {
@@ -84,8 +92,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
         given: source.gives_probabilities,
     });
     let results = results(&arrays, &images, top.as_ref())?;
-    if let Some(path) = &args.output {
-        save(path, |file| npz::write(file, &arrays))?;
+    if let Some(mut draft) = draft {
+        draft.write(|file| npz::write(file, &arrays))?;
+        draft.keep()?;
     }
     if args.timings {
         console.timings(&phases);
@@ -117,14 +126,6 @@ fn loaded(args: &Args, phases: &mut Vec<Phase>, console: &Console) -> Result<(Mo
     let input = Input::of_program(model.metadata())?;
     let images = timed(phases, "input", || images::read(&args.inputs, &input, console))?;
     Ok((model, images))
-}
-
-fn require_npz(path: &Path) -> Result<(), Failure> {
-    let special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
-    if special || path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz")) {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!("outputs are written as .npz, {} is none", path.display())))
 }
 
 fn timed<T, E>(

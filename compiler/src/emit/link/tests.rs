@@ -6,6 +6,7 @@ use object::write::{self, StandardSection, Symbol, SymbolId, SymbolSection};
 use object::{Architecture, BinaryFormat, Endianness, RelocationFlags, SymbolFlags, SymbolKind, SymbolScope};
 
 use super::*;
+use crate::emit::metadata::metadata;
 use crate::emit::object::image;
 use crate::machine::{Level, Machine};
 
@@ -54,7 +55,7 @@ impl Sample {
     }
 
     fn link(self) -> Result<Image, LinkError> {
-        link(&self.object.write().unwrap())
+        link(&self.object.write().unwrap(), 0)
     }
 }
 
@@ -67,6 +68,15 @@ fn sections_follow_each_other_and_the_entry_is_found() {
     let image = sample(Architecture::X86_64).link().unwrap();
     assert_eq!((image.entry, image.bytes.len()), (32, 64 + 32));
     assert_eq!((&image.bytes[..64], &image.bytes[64..]), (&[0; 64][..], &[9; 32][..]));
+}
+
+#[test]
+fn room_in_front_moves_all_of_it_alike() {
+    let Sample { constant, .. } = sample(Architecture::X86_64);
+    let object = sample(Architecture::X86_64).refer(40, constant, R_X86_64_PC32, -4).object.write().unwrap();
+    let (image, moved) = (link(&object, 0).unwrap(), link(&object, 192).unwrap());
+    assert_eq!(moved.entry, 192 + image.entry);
+    assert_eq!((&moved.bytes[..192], &moved.bytes[192..]), (&[0; 192][..], image.bytes.as_slice()));
 }
 
 #[test]
@@ -163,9 +173,9 @@ fn memory_that_is_written_to_is_refused_by_name() {
 #[test]
 fn an_object_without_an_entry_or_that_is_none_is_refused() {
     let object = write::Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
-    assert_eq!(link(&object.write().unwrap()), Err(LinkError::Undefined(ENTRY.into())));
+    assert_eq!(link(&object.write().unwrap(), 0), Err(LinkError::Undefined(ENTRY.into())));
     for bytes in [&b""[..], b"\x7fELF", b"MZ"] {
-        assert!(matches!(link(bytes), Err(LinkError::Object(_))));
+        assert!(matches!(link(bytes, 0), Err(LinkError::Object(_))));
     }
 }
 
@@ -182,11 +192,18 @@ fn plan(machine: &Machine) -> crate::prove::Proved {
 fn networks_link_for_every_target_and_to_the_same_bytes_each_time() {
     for machine in Machine::all() {
         let plan = plan(&machine);
-        let first = image(&plan, &machine).unwrap();
+        let metadata = metadata(&plan, &machine);
+        let first = image(&plan, &machine, &metadata).unwrap();
         assert!(first.entry < first.bytes.len());
         if machine.level == Level::Aarch64 {
             assert_eq!(first.entry % 4, 0);
         }
-        assert_eq!(first, image(&plan, &machine).unwrap(), "{} {:?}", machine.name, machine.lowering);
+        assert_eq!(
+            first,
+            image(&plan, &machine, &metadata).unwrap(),
+            "{} {:?}",
+            machine.name,
+            machine.lowering
+        );
     }
 }

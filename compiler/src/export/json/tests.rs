@@ -10,7 +10,8 @@ use crate::zoo::{self, ZooOptions};
 const BESIDE: Beside<'_> = Beside { weights: "model.safetensors", labels: "model.labels.json" };
 
 fn read(text: &str, folder: Option<&Path>) -> Graph {
-    let source = Source { file: "model.json".into(), folder: folder.map(Path::to_path_buf), weights: None };
+    let source =
+        Source { file: "model.json".into(), folder: folder.map(Path::to_path_buf), ..Source::default() };
     let (graph, warnings) = json::read(text, &source).unwrap_or_else(|faults| panic!("{faults}\n{text}"));
     assert!(warnings.is_empty(), "{warnings}");
     graph

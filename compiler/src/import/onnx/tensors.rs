@@ -13,7 +13,7 @@ use super::call::ranked;
 use super::constant::Constant;
 use super::kind::Kind;
 use crate::import::budget::Budget;
-use crate::import::inside;
+use crate::import::{Identity, inside};
 use crate::onnx::Tensor;
 
 /// Says that a tensor's values lie in another file.
@@ -24,13 +24,15 @@ const EXTERNAL: i32 = 1;
 pub(super) struct Store {
     /// The folder of the model, which files of values must not leave; none where there may be no such file.
     folder: Option<PathBuf>,
+    /// Files that are about to be written, which are none of these.
+    written: Vec<Identity>,
     /// Files that were opened, by their real paths: each is counted once, whatever the model calls it.
     files: BTreeMap<PathBuf, Bytes>,
 }
 
 impl Store {
-    pub(super) fn new(folder: Option<&Path>) -> Store {
-        Store { folder: folder.map(Path::to_path_buf), files: BTreeMap::new() }
+    pub(super) fn new(folder: Option<&Path>, written: &[Identity]) -> Store {
+        Store { folder: folder.map(Path::to_path_buf), written: written.to_vec(), files: BTreeMap::new() }
     }
 
     /// The values of `tensor`, which is called `name` where it has no name of its own.
@@ -108,7 +110,7 @@ impl Store {
 
     fn file(&mut self, budget: &Budget, location: &str) -> Result<Bytes, String> {
         let folder = self.folder.as_ref().ok_or("a model without a folder can't name files")?;
-        let path = inside(folder, location.strip_prefix("./").unwrap_or(location))?;
+        let path = inside(folder, location.strip_prefix("./").unwrap_or(location), &self.written)?;
         let path = path.canonicalize().map_err(|error| error.to_string())?;
         if let Some(bytes) = self.files.get(&path) {
             return Ok(bytes.clone());
@@ -202,7 +204,7 @@ mod tests {
     }
 
     fn read(tensor: &Tensor) -> Result<Constant, Diagnostic> {
-        Store::new(None).read(&Budget::default(), tensor, "")
+        Store::new(None, &[]).read(&Budget::default(), tensor, "")
     }
 
     #[test]
@@ -244,7 +246,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("sub")).unwrap();
         std::fs::write(folder.path().join("sub/w"), 7.0f32.to_le_bytes().repeat(2)).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
-        let mut store = Store::new(Some(folder.path()));
+        let mut store = Store::new(Some(folder.path()), &[]);
         let mut external = |entries: &[(&str, &str)]| {
             let entry =
                 |&(key, value): &(&str, &str)| Entry { key: Some(key.into()), value: Some(value.into()) };
