@@ -36,6 +36,18 @@ impl Number for f64 {
 /// Faults of the graph, a wrong number of inputs, an input of another shape, a join of two shapes, a weight that is missing,
 /// of another shape or without values.
 pub fn run<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<T>>, Faults> {
+    run_watched(graph, inputs, |_, _| {})
+}
+
+/// The same; `seen` gets the value of every node as soon as it is there, operands first.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched<T: Number>(
+    graph: &Graph,
+    inputs: &[Tensor<T>],
+    mut seen: impl FnMut(NodeId, &Tensor<T>),
+) -> Result<Vec<Tensor<T>>, Faults> {
     let mut users: BTreeMap<NodeId, usize> = BTreeMap::new();
     for id in graph.ids() {
         for operand in graph.operands(id) {
@@ -45,8 +57,9 @@ pub fn run<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<
     for &output in graph.outputs() {
         *users.entry(output).or_default() += 1;
     }
-    let mut values = walk(graph, inputs, |values, operands| {
-        for operand in operands {
+    let mut values = walk(graph, inputs, |values, id| {
+        seen(id, &values[&id]);
+        for operand in &graph.operands(id) {
             let left = users.get_mut(operand).expect("an operand has a user");
             *left -= 1;
             if *left == 0 {
@@ -82,7 +95,7 @@ type Values<T> = BTreeMap<NodeId, Tensor<T>>;
 fn walk<T: Number>(
     graph: &Graph,
     inputs: &[Tensor<T>],
-    mut after: impl FnMut(&mut Values<T>, &[NodeId]),
+    mut after: impl FnMut(&mut Values<T>, NodeId),
 ) -> Result<Values<T>, Faults> {
     let shapes = graph.shapes()?;
     let mut faults = Faults::new();
@@ -106,7 +119,7 @@ fn walk<T: Number>(
         };
         let value = value.map_err(|fault| fault.at(format!("{} ({})", node.name, node.op.name())))?;
         values.insert(id, value);
-        after(&mut values, &operands);
+        after(&mut values, id);
     }
     Ok(values)
 }
