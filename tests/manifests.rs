@@ -68,6 +68,22 @@ fn networks_on_which_other_importers_broke() {
     walk("reports");
 }
 
+/// Kinds of `wanted`: folds past what f32 holds, offsets that round, overflows, windows of any size.
+#[test]
+fn numbers_and_windows_that_were_wanted() {
+    let Some(models) = manifest::models() else { return };
+    let files = manifest::files(&models.join("wanted"));
+    let is_of = |file: &&ModelFile| {
+        let kind = file.entry["kind"].as_str().unwrap_or_default();
+        ["A ", "B ", "C ", "D "].iter().any(|letter| kind.starts_with(letter))
+    };
+    let of: Vec<&ModelFile> = files.iter().filter(is_of).collect();
+    assert!(of.len() >= 7, "{} files of four kinds", of.len());
+    let faults: Vec<String> =
+        of.iter().filter_map(|file| meets(file).err().map(|fault| format!("{}: {fault}", file.name))).collect();
+    assert_none(&faults);
+}
+
 /// Whether `file` gives what its manifest says.
 fn meets(file: &ModelFile) -> Result<(), String> {
     let read = read(file);
