@@ -79,8 +79,10 @@ fn numbers_and_windows_that_were_wanted() {
     };
     let of: Vec<&ModelFile> = files.iter().filter(is_of).collect();
     assert!(of.len() >= 7, "{} files of four kinds", of.len());
-    let faults: Vec<String> =
-        of.iter().filter_map(|file| meets(file).err().map(|fault| format!("{}: {fault}", file.name))).collect();
+    let faults: Vec<String> = of
+        .iter()
+        .filter_map(|file| meets(file).err().map(|fault| format!("{}: {fault}", file.name)))
+        .collect();
     assert_none(&faults);
 }
 

@@ -5,8 +5,8 @@ use frit_compiler::schedule::Ways;
 use frit_ir::ops::squeeze_excite::Small;
 use frit_ir::ops::{
     Activation, ArgMax, BatchNorm, Binary, Concat, Constant, Conv2d, Conv2dTranspose, Coordinates, Dense,
-    Epilogue, GlobalAveragePool, Input, Interpolation, Pad, Padding, Pool, PoolKind, Prelu, Reduce, ReduceKind, Resize,
-    Scalar, Slice, Softmax, Span, SqueezeExcite, Transpose,
+    Epilogue, GlobalAveragePool, Input, Interpolation, Pad, Padding, Pool, PoolKind, Prelu, Reduce,
+    ReduceKind, Resize, Scalar, Slice, Softmax, Span, SqueezeExcite, Transpose,
 };
 use frit_ir::random::{self, BlockSizes};
 use frit_ir::{Graph, Op, Shape};
@@ -99,8 +99,7 @@ fn large_window() -> impl Strategy<Value = ([usize; 2], Pool)> {
             reach.saturating_sub(padding.along(axis).iter().sum()).max(1)
         });
         let counted = |all: bool| if all { padding } else { Padding::default() };
-        let kind =
-            kind.map_or(PoolKind::Max, |all| PoolKind::Average { counted: counted(all) });
+        let kind = kind.map_or(PoolKind::Max, |all| PoolKind::Average { counted: counted(all) });
         (size, Pool { kind, kernel, stride, padding, dilation })
     })
 }

@@ -185,8 +185,7 @@ fn select(
 ) -> Result<(extract::Selection, usize), Fault> {
     let mut refused = BTreeSet::new();
     loop {
-        let selection =
-            extract::extract(&encoding.egraph, encoding.root, model, (limits.states, &refused));
+        let selection = extract::extract(&encoding.egraph, encoding.root, model, (limits.states, &refused));
         let more = folder.refused(&selection.picks)?;
         if more.is_empty() {
             return Ok((selection, refused.len()));

@@ -167,8 +167,10 @@ pub fn values(tensors: &[Tensor<f32>]) -> Vec<Vec<f32>> {
 pub fn rounding(graph: &Graph, inputs: &[Tensor<f32>], exact: &[Vec<f64>]) -> Result<Vec<f64>, String> {
     let outputs = interpret::run(graph, inputs).map_err(|faults| format!("{faults:?}"))?;
     let lost = |(exact, output): (&Vec<f64>, Tensor<f32>)| {
-        let finite =
-            exact.iter().zip(output).filter(|(exact, found)| (**exact as f32).is_finite() && found.is_finite());
+        let finite = exact
+            .iter()
+            .zip(output)
+            .filter(|(exact, found)| (**exact as f32).is_finite() && found.is_finite());
         let sizes = finite.map(|(&exact, found)| (exact.abs(), (exact - f64::from(found)).abs()));
         let (largest, off) = sizes.fold((f64::MIN_POSITIVE, 0.0f64), |a, b| (a.0.max(b.0), a.1.max(b.1)));
         4.0 * off / largest

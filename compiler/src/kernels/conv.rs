@@ -292,10 +292,11 @@ impl<'a> Emitter<'a> {
             b.repeat(Count::Static(conv.columns.kernel as u32), |b| {
                 set(b, self.pointers.channel, [pixel, weights], [0; 2]);
                 self.channels(b, sums, &pixels);
-                advance(b, [pixel, weights], [
-                    conv.columns.dilation * conv.input.pixel,
-                    conv.channels * step,
-                ]);
+                advance(
+                    b,
+                    [pixel, weights],
+                    [conv.columns.dilation * conv.input.pixel, conv.channels * step],
+                );
             });
             advance(b, [row], [conv.rows.dilation * conv.input.row]);
         });

@@ -46,13 +46,8 @@ impl Scheduler<'_> {
         placement::check_size(&shape, self.width.lanes)?;
         let padded = self.place_in_blocks(&shape);
         let size = axes.map(|axis| axis.input);
-        let kernel = self.kernel(pad::build(
-            self.width,
-            size,
-            &Pad { padding, value },
-            map.strides,
-            padded.strides,
-        ))?;
+        let kernel =
+            self.kernel(pad::build(self.width, size, &Pad { padding, value }, map.strides, padded.strides))?;
         let arguments = [map, padded].map(|tensor| tensor.reach(tensor.strides.block)).to_vec();
         let call = Draft { kernel, arguments, items: map.channels.div_ceil(self.width.lanes) };
         let bytes = (map.pixels() + padded.pixels()) * map.channels * F32;

@@ -33,12 +33,15 @@ impl Scheduler<'_> {
     fn reduction(&mut self, pool: &Pool, axes: &[Axis; 2]) -> (Reduction, Option<Reach>) {
         let PoolKind::Average { counted } = pool.kind else { return (Reduction::Largest, None) };
         let [down, across] = [0, 1].map(|index| counts(pool, index, &axes[index], &counted));
-        let mut counts = down.iter().flat_map(|&rows| across.iter().map(move |&columns| rows.saturating_mul(columns)));
+        let mut counts =
+            down.iter().flat_map(|&rows| across.iter().map(move |&columns| rows.saturating_mul(columns)));
         let first = counts.next().unwrap_or(1);
         if counts.all(|count| count == first) {
             return (Reduction::Mean(Some(first)), None);
         }
-        let factor = |&rows: &usize| across.iter().map(move |&columns| 1.0 / rows.saturating_mul(columns) as f32).collect::<Vec<_>>();
+        let factor = |&rows: &usize| {
+            across.iter().map(move |&columns| 1.0 / rows.saturating_mul(columns) as f32).collect::<Vec<_>>()
+        };
         let factors: Vec<f32> = down.iter().flat_map(factor).collect();
         let offset = self.weights.add(Source::Values(factors.into()));
         let factors = Reach { home: Home::Region(Region::Weights), offset, stride: 0 };

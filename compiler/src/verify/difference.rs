@@ -33,11 +33,7 @@ impl Difference {
 ///
 /// `lost` says of which elements plain f32 arithmetic makes no finite number, where there are any: of these nothing is asked
 /// but that they be none, or right.
-pub fn difference(
-    expected: &[f64],
-    values: impl ExactSizeIterator<Item = f64>,
-    lost: &[bool],
-) -> Difference {
+pub fn difference(expected: &[f64], values: impl ExactSizeIterator<Item = f64>, lost: &[bool]) -> Difference {
     if values.len() != expected.len() {
         return Difference::infinite();
     }

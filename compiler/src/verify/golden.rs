@@ -21,6 +21,8 @@ pub struct Golden {
     pub transposed: bool,
     /// For each output which elements plain f32 arithmetic makes infinite or no number; empty where it makes none so.
     pub lost: Vec<Vec<bool>>,
+    /// Each output in plain f32 arithmetic, which is as right as `expected`; empty where nobody asked for it.
+    pub plain: Vec<Vec<f64>>,
     /// The first layer that leaves what f32 holds.
     pub overflow: Option<Overflow>,
 }
@@ -28,7 +30,15 @@ pub struct Golden {
 impl Golden {
     /// Known results of `batch` images.
     pub(super) fn new(inputs: Vec<f32>, batch: usize, expected: Vec<Vec<f64>>) -> Golden {
-        Golden { inputs, batch, expected, transposed: false, lost: Vec::new(), overflow: None }
+        Golden {
+            inputs,
+            batch,
+            expected,
+            transposed: false,
+            lost: Vec::new(),
+            plain: Vec::new(),
+            overflow: None,
+        }
     }
 }
 

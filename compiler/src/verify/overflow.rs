@@ -20,7 +20,8 @@ impl Overflow {
     /// The warning that says so.
     pub fn warning(&self) -> Diagnostic {
         let Overflow { layer, value, sample } = self;
-        let message = format!("{layer} makes {value:.2e} of image {sample}; the largest f32 is {:.2e}", f32::MAX);
+        let message =
+            format!("{layer} makes {value:.2e} of image {sample}; the largest f32 is {:.2e}", f32::MAX);
         Diagnostic::warning(codes::VERIFY_OVERFLOW, message).at(layer.clone()).note(
             "behind it the network is infinity or no number in f32 arithmetic, in every implementation; \
              what is compiled is held against that there",

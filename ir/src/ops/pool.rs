@@ -111,7 +111,8 @@ impl Pool {
     /// row or column.
     fn taps(&self, axis: usize, position: usize, [first, end]: [usize; 2]) -> Range<usize> {
         let origin = position * self.stride[axis];
-        let tap = |place: usize| place.saturating_sub(origin).div_ceil(self.dilation[axis]).min(self.kernel[axis]);
+        let tap =
+            |place: usize| place.saturating_sub(origin).div_ceil(self.dilation[axis]).min(self.kernel[axis]);
         tap(first)..tap(end).max(tap(first))
     }
 

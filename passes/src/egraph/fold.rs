@@ -105,7 +105,9 @@ impl<'a> Folder<'a> {
         let (&[kernel, bias], Some(_)) = (weights, node.epilogue()) else { return Ok(true) };
         let Values::Known(offsets) = self.vector(bias)? else { return Ok(true) };
         let kernel = match self.term(kernel).op {
-            Operator::Weight(index) => self.digest_only(index).map_or_else(|| self.values(index).map(Some), |_| Ok(None))?,
+            Operator::Weight(index) => {
+                self.digest_only(index).map_or_else(|| self.values(index).map(Some), |_| Ok(None))?
+            }
             _ => match self.evaluate(kernel)?.data {
                 Data::Values(values) => Some(values),
                 _ => None,
@@ -274,8 +276,8 @@ impl<'a> Folder<'a> {
         let factor = |index: usize| factors.values[inputs_of(&node.op, &shape, index)];
         let values = kernel.values.iter().enumerate().map(|(index, weight)| weight * factor(index));
         let scaled = Known::of(values.collect::<Vec<_>>());
-        let [before, after] = [kernel, &scaled]
-            .map(|known| known.values.iter().map(|&value| value as f32).collect::<Vec<_>>());
+        let [before, after] =
+            [kernel, &scaled].map(|known| known.values.iter().map(|&value| value as f32).collect::<Vec<_>>());
         let ones = vec![1.0; shape.channels()];
         let (filters, inputs) = match node.op {
             Operator::ScaleFilters => (&*factors.values, [1.0; 2]),

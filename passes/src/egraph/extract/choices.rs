@@ -37,12 +37,7 @@ pub(super) struct Choices {
 
 impl Choices {
     /// The classes below `root`. E-nodes that would compute a class from itself are left out, and those that are `refused`.
-    pub(super) fn new(
-        egraph: &EGraph,
-        root: Id,
-        model: &CostModel,
-        refused: &BTreeSet<ENode>,
-    ) -> Choices {
+    pub(super) fn new(egraph: &EGraph, root: Id, model: &CostModel, refused: &BTreeSet<ENode>) -> Choices {
         let mut choices = Choices::reachable(egraph, root, model, refused);
         choices.cut_cycles();
         choices.sort();
@@ -76,7 +71,8 @@ impl Choices {
         let mut choices = Choices { classes: vec![root], nodes: Vec::new(), lossless: true };
         while let Some(&class) = choices.classes.get(choices.nodes.len()) {
             let mut nodes = Vec::new();
-            let allowed = egraph[class].nodes.iter().enumerate().filter(|(_, enode)| !refused.contains(enode));
+            let allowed =
+                egraph[class].nodes.iter().enumerate().filter(|(_, enode)| !refused.contains(enode));
             for (node, enode) in allowed {
                 let mut needs: SmallVec<[u32; 4]> = SmallVec::new();
                 for child in enode.children.iter().map(|&child| egraph.find(child)) {

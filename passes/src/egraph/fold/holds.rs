@@ -74,7 +74,8 @@ fn by_filter(values: &[f32], filters: usize) -> Vec<f32> {
 /// Whether no offset rounds away what the filter beside it makes; `kernel` gives the weights, where they are known.
 pub(super) fn offsets_hold(offsets: &Known, kernel: impl FnOnce() -> Option<std::sync::Arc<[f32]>>) -> bool {
     let each = || offsets.values.iter().zip(offsets.magnitudes());
-    let is_large = |(value, &magnitude): (&f64, &f64)| magnitude >= ROUNDING * LEAST_SUM || cancels(*value, magnitude);
+    let is_large =
+        |(value, &magnitude): (&f64, &f64)| magnitude >= ROUNDING * LEAST_SUM || cancels(*value, magnitude);
     if !each().any(is_large) {
         return true;
     }

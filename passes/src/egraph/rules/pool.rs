@@ -81,7 +81,9 @@ fn mean_to_pool(site: &Site<'_>, found: &mut Found<'_>) {
 fn window_to_pool(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Pool(pool)) = site.root.op() else { return };
     let PoolKind::Average { counted } = pool.kind else { return };
-    let Some([height, width, _]) = site.shape(site.root.children[0]).and_then(frit_ir::Shape::map) else { return };
+    let Some([height, width, _]) = site.shape(site.root.children[0]).and_then(frit_ir::Shape::map) else {
+        return;
+    };
     let is_one = site.shape(site.class).is_some_and(|shape| shape.axes()[..2] == [1, 1]);
     let has_all = |axis: usize, length: usize| {
         let inside = pool.counted(axis, 0, length, &Padding::default());
