@@ -85,8 +85,9 @@ pub(super) fn offsets_hold(offsets: &Known, kernel: impl FnOnce() -> Option<std:
         sums.iter_mut().zip(row).for_each(|(sum, &weight)| *sum += f64::from(weight).abs());
     }
     let rounds = |((value, &magnitude), sum): ((&f64, &f64), f64)| {
-        magnitude >= ROUNDING * sum.max(LEAST_SUM)
-            || (magnitude >= ROUNDING * sum && cancels(*value, magnitude))
+        // A filter of zeros has no digits to lose.
+        let is_far = magnitude >= ROUNDING * sum && sum > 0.0;
+        is_far && (magnitude >= ROUNDING * LEAST_SUM || cancels(*value, magnitude))
     };
     !each().zip(sums).any(rounds)
 }

@@ -134,7 +134,7 @@ fn merged(outer: [f64; 2], inner: [f64; 2]) -> Option<[f32; 2]> {
 /// Whether a line adds so much that what it adds to loses half of its digits: `(x + c) - c` is how some files round, and no
 /// sum of theirs may leave the `c` out.
 pub(super) fn rounds([scale, offset]: [f64; 2]) -> bool {
-    offset.abs() >= ROUNDING * scale.abs()
+    scale != 0.0 && offset.abs() >= ROUNDING * scale.abs()
 }
 
 /// Factor and summand of a line.
