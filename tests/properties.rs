@@ -5,8 +5,8 @@ use frit_compiler::schedule::Ways;
 use frit_ir::ops::squeeze_excite::Small;
 use frit_ir::ops::{
     Activation, ArgMax, BatchNorm, Binary, Concat, Constant, Conv2d, Conv2dTranspose, Coordinates, Dense,
-    Epilogue, GlobalAveragePool, Input, Interpolation, Pad, Padding, Prelu, Reduce, ReduceKind, Resize,
-    Scalar, Slice, Softmax, Span, SqueezeExcite, Transpose,
+    Epilogue, GlobalAveragePool, Input, Interpolation, Pad, Padding, Pool, PoolKind, Prelu, Reduce,
+    ReduceKind, Resize, Scalar, Slice, Softmax, Span, SqueezeExcite, Transpose,
 };
 use frit_ir::random::{self, BlockSizes};
 use frit_ir::{Graph, Op, Shape};
@@ -86,6 +86,25 @@ fn convolution() -> impl Strategy<Value = (usize, usize, usize, Conv2d)> {
     })
 }
 
+/// A window whose taps are loops, and a map in which it has a few places at most; often larger than that.
+fn large_window() -> impl Strategy<Value = ([usize; 2], Pool)> {
+    let kernel = prop::sample::select(vec![[33, 33], [17, 3], [1, 40], [40, 1], [12, 12], [64, 20]]);
+    let steps = ([1usize..=3, 1..=40], [1usize..=2, 1..=2]);
+    let around = ([0usize..=70, 0..=40, 0..=40, 0..=40], any::<bool>());
+    let kind = prop_oneof![Just(None), Just(Some(false)), Just(Some(true))];
+    (kernel, steps, around, [0usize..=2, 0..=2], kind).prop_map(|(kernel, steps, around, places, kind)| {
+        let ((stride, dilation), ([top, bottom, left, right], is_padded)) = (steps, around);
+        let padding = if is_padded { Padding { top, bottom, left, right } } else { Padding::default() };
+        let size = [0, 1].map(|axis| {
+            let reach = (kernel[axis] - 1) * dilation[axis] + 1 + places[axis];
+            reach.saturating_sub(padding.along(axis).iter().sum()).max(1)
+        });
+        let counted = |all: bool| if all { padding } else { Padding::default() };
+        let kind = kind.map_or(PoolKind::Max, |all| PoolKind::Average { counted: counted(all) });
+        (size, Pool { kind, kernel, stride, padding, dilation })
+    })
+}
+
 /// Every function of each element.
 fn function() -> impl Strategy<Value = Activation> {
     let number = |value| Scalar::new(value);
@@ -121,6 +140,44 @@ fn check(graph: &Graph, seed: u64) -> Result<(), TestCaseError> {
     let inputs = inputs(graph, seed);
     agree(graph, &ways(), &inputs).map_err(TestCaseError::fail)?;
     agree_for_all_targets(graph, Ways::Auto, &inputs).map_err(TestCaseError::fail)
+}
+
+/// The convolution with the window of `pool`, depthwise where there are as many groups as channels.
+fn of_window(pool: &Pool, groups: usize, filters: usize, activation: Option<Activation>) -> Op {
+    let Pool { kernel, stride, padding, dilation, .. } = *pool;
+    let epilogue = Epilogue { bias: true, activation, ..Epilogue::default() };
+    let (gate, prologue) = (false, None);
+    Op::Conv2d(Conv2d { filters, kernel, stride, padding, dilation, groups, gate, prologue, epilogue })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_pool_over_large_windows_agrees(([height, width], pool) in large_window(), channels in 1usize..=20, seed: u64) {
+        check(&one(&[height, width, channels], Op::Pool(pool), seed), seed)?;
+    }
+
+    #[test]
+    fn a_convolution_with_a_large_window_agrees(
+        ([height, width], pool) in large_window(), channels in 1usize..=3, filters in 1usize..=12,
+        activation in activation(), seed: u64,
+    ) {
+        check(&one(&[height, width, channels], of_window(&pool, 1, filters, activation), seed), seed)?;
+    }
+
+    #[test]
+    fn a_depthwise_convolution_with_a_large_window_agrees_behind_a_clamp(
+        ([height, width], pool) in large_window(), channels in 2usize..=20, activation in activation(), seed: u64,
+    ) {
+        let mut network = Network::new(seed);
+        let image = network.input(&[height, width, channels]);
+        let clip = Activation::Clip { low: Scalar::new(0.25), high: Scalar::new(1.5) };
+        let clamped = network.layer("clamped", Op::Activation(clip), &[image]);
+        let depthwise = network.layer("depthwise", of_window(&pool, channels, channels, activation), &[clamped]);
+        let both = network.finish(&[clamped, depthwise]);
+        check(&both, seed)?;
+    }
 }
 
 const BLOCKS: BlockSizes = BlockSizes { size: 40, channels: 100 };

@@ -13,6 +13,7 @@ mod choice;
 mod concat;
 mod convolution;
 mod join;
+mod large_window;
 mod placement;
 mod pool;
 mod predict;

@@ -37,9 +37,22 @@ impl Number for f64 {
 /// Faults of the graph, a wrong number of inputs, an input of another shape, a join of two shapes, a weight that is missing,
 /// of another shape or without values.
 pub fn run<T: Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<T>>, Faults> {
+    run_watched(graph, inputs, |_, _| {})
+}
+
+/// The same; `seen` gets the value of every node as soon as it is there, operands first.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched<T: Number>(
+    graph: &Graph,
+    inputs: &[Tensor<T>],
+    mut seen: impl FnMut(NodeId, &Tensor<T>),
+) -> Result<Vec<Tensor<T>>, Faults> {
     let mut readers = Readers::of(graph);
-    let mut values = walk(graph, inputs, Kept::Needed, |values, operands| {
-        for operand in readers.done(operands) {
+    let mut values = walk(graph, inputs, Kept::Needed, |values, id| {
+        seen(id, &values[&id]);
+        for operand in readers.done(&graph.operands(id)) {
             values.remove(&operand);
         }
     })?;
@@ -142,7 +155,7 @@ fn walk<T: Number>(
     graph: &Graph,
     inputs: &[Tensor<T>],
     kept: Kept,
-    mut after: impl FnMut(&mut Values<T>, &[NodeId]),
+    mut after: impl FnMut(&mut Values<T>, NodeId),
 ) -> Result<Values<T>, Faults> {
     let shapes = graph.shapes()?;
     let mut faults = Faults::new();
@@ -167,7 +180,7 @@ fn walk<T: Number>(
         };
         let value = value.map_err(|fault| fault.at(format!("{} ({})", node.name, node.op.name())))?;
         values.insert(id, value);
-        after(&mut values, &operands);
+        after(&mut values, id);
     }
     Ok(values)
 }

@@ -150,12 +150,13 @@ fn rewrite(
     }
     watch.phase("saturate");
     encoding.refresh();
-    let selection = extract::extract(&encoding.egraph, encoding.root, model, limits.states);
+    let mut folder = fold::Folder::new(graph, &encoding);
+    let (selection, refused) = select(&encoding, &mut folder, model, limits)?;
     watch.phase("extract");
     let derivations = derivation::Derivations::new(&encoding, saturation.steps);
     let decoded = decode::decode(graph, &encoding, &derivations, &selection)?;
     watch.phase("decode");
-    let (optimised, kernels) = decoded.write(graph, &encoding)?;
+    let (optimised, kernels) = decoded.write(graph, &encoding, folder)?;
     watch.phase("weights");
     let rewriting = Rewriting {
         iterations: saturation.iterations,
@@ -165,6 +166,7 @@ fn rewrite(
         classes: encoding.egraph.number_of_classes(),
         firings: saturation.firings,
         exact: selection.exact,
+        refused,
         picoseconds: selection.cost,
         kernels,
         unreached: encoding.unreached,
@@ -172,6 +174,24 @@ fn rewrite(
     };
     let report = told(graph, &optimised, rewriting, watch.started);
     Ok((optimised, report))
+}
+
+/// The cheapest way whose weights f32 holds, and how many e-nodes that left out.
+fn select(
+    encoding: &encode::Encoding,
+    folder: &mut fold::Folder<'_>,
+    model: &CostModel,
+    limits: &Limits,
+) -> Result<(extract::Selection, usize), Fault> {
+    let mut refused = BTreeSet::new();
+    loop {
+        let selection = extract::extract(&encoding.egraph, encoding.root, model, (limits.states, &refused));
+        let more = folder.refused(&selection.picks)?;
+        if more.is_empty() {
+            return Ok((selection, refused.len()));
+        }
+        refused.extend(more);
+    }
 }
 
 fn told(before: &Graph, after: &Graph, rewriting: Rewriting, started: Instant) -> Report {
@@ -187,6 +207,9 @@ fn told(before: &Graph, after: &Graph, rewriting: Rewriting, started: Instant) -
     report.count("iterations", rewriting.iterations);
     report.count("e-nodes encoded", rewriting.encoded);
     report.count("e-nodes", rewriting.enodes);
+    if rewriting.refused > 0 {
+        report.count("folds refused", rewriting.refused);
+    }
     report.rewriting = Some(rewriting);
     report.milliseconds = milliseconds(started);
     report

@@ -55,6 +55,8 @@ pub struct Rewriting {
     pub firings: BTreeMap<&'static str, u64>,
     /// Whether nothing in the e-graph is cheaper than what was extracted.
     pub exact: bool,
+    /// How many e-nodes were left out because f32 does not hold their folded weights as well as what they were folded from.
+    pub refused: usize,
     /// The cost of what was extracted, by the model that was given.
     pub picoseconds: u64,
     /// The extracted nodes, in the order of the optimised graph, inputs included.

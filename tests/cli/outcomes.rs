@@ -124,6 +124,34 @@ fn verify_passes_fused_and_unfused_with_the_same_bits_for_every_number_of_thread
 }
 
 #[test]
+fn verify_names_the_layer_that_leaves_what_f32_holds_and_passes() {
+    let folder = Folder::with_tiny();
+    let model = r#"{"frit": 1, "name": "net", "input": {"name": "image", "shape": [2, 2, 3]}, "weights": {"seed": 7},
+        "layers": [{"name": "large", "op": "rescale", "scale": 1000}, {"name": "power", "op": "exp"}]}"#;
+    folder.write("past.json", model);
+    let outcome = folder.frit("verify past.json --format json");
+    assert!(outcome.stderr.contains("FR0304") && outcome.stderr.contains("power"), "{}", outcome.stderr);
+    let value = outcome.json();
+    assert_eq!(value["passed"], true);
+    assert_eq!(
+        (&value["overflow"]["layer"], &value["overflow"]["code"]),
+        (&json!("power"), &json!("FR0304"))
+    );
+    let none = folder.frit("verify tiny.json --format json").json();
+    assert_eq!(none["overflow"], Value::Null);
+}
+
+#[test]
+fn verify_takes_the_rounding_that_a_network_means_for_right() {
+    let folder = Folder::with_tiny();
+    let model = r#"{"frit": 1, "name": "net", "input": {"name": "image", "shape": [4, 4, 3]}, "weights": {"seed": 7},
+        "layers": [{"name": "wide", "op": "rescale", "scale": 10}, {"name": "up", "op": "rescale", "offset": 12582912},
+                   {"name": "down", "op": "rescale", "offset": -12582912}]}"#;
+    folder.write("rounds.json", model);
+    assert_eq!(folder.frit("verify rounds.json --format json").json()["passed"], true);
+}
+
+#[test]
 fn verify_compares_every_region_after_rewriting() {
     let folder = Folder::with_tiny();
     let value = folder.frit("verify tiny.json --format json").json();

@@ -167,7 +167,10 @@ pub fn values(tensors: &[Tensor<f32>]) -> Vec<Vec<f32>> {
 pub fn rounding(graph: &Graph, inputs: &[Tensor<f32>], exact: &[Vec<f64>]) -> Result<Vec<f64>, String> {
     let outputs = interpret::run(graph, inputs).map_err(|faults| format!("{faults:?}"))?;
     let lost = |(exact, output): (&Vec<f64>, Tensor<f32>)| {
-        let finite = exact.iter().zip(output).filter(|(exact, found)| exact.is_finite() && found.is_finite());
+        let finite = exact
+            .iter()
+            .zip(output)
+            .filter(|(exact, found)| (**exact as f32).is_finite() && found.is_finite());
         let sizes = finite.map(|(&exact, found)| (exact.abs(), (exact - f64::from(found)).abs()));
         let (largest, off) = sizes.fold((f64::MIN_POSITIVE, 0.0f64), |a, b| (a.0.max(b.0), a.1.max(b.1)));
         4.0 * off / largest
@@ -184,11 +187,12 @@ pub fn close(exact: &[f64], found: &[f32], tolerance: f64) -> Result<(), String>
     if exact.len() != found.len() {
         return Err(format!("{} elements, expected {}", found.len(), exact.len()));
     }
-    let finite = exact.iter().filter(|value| value.is_finite());
-    let largest = finite.fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    let held = exact.iter().filter(|value| (**value as f32).is_finite());
+    let largest = held.fold(f64::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let mut worst = (0.0, 0);
     for (index, (&exact, &found)) in exact.iter().zip(found).enumerate() {
-        let same = exact == f64::from(found) || (exact.is_nan() && found.is_nan());
+        // Past the largest f32 there is only infinity.
+        let same = exact as f32 == found || (exact.is_nan() && found.is_nan());
         let off = if same { 0.0 } else { (exact - f64::from(found)).abs() / largest };
         if off.is_nan() || off > worst.0 {
             worst = (if off.is_nan() { f64::INFINITY } else { off }, index);
@@ -221,6 +225,9 @@ mod tests {
         assert!(close(&[f64::NAN], &[1.0], 1e-4).is_err());
         assert!(close(&[f64::INFINITY, 1.0], &[f32::INFINITY, 1.1], 1e-4).is_err());
         assert!(close(&[f64::NAN, f64::INFINITY], &[f32::NAN, f32::INFINITY], 1e-4).is_ok());
+        assert!(close(&[1e60, 1.0], &[f32::INFINITY, 1.0], 1e-4).is_ok());
+        assert!(close(&[1e60, 1.0], &[f32::NEG_INFINITY, 1.0], 1e-4).is_err());
+        assert!(close(&[1e60, 1.0], &[f32::INFINITY, 1.1], 1e-4).is_err());
         assert!(close(&[1.0, 2.0], &[1.0], 1e-4).is_err());
     }
 }

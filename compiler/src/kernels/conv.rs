@@ -10,7 +10,7 @@
 //!             output[pixel][vector] = epilogue(sum)
 //! ```
 //! A pointwise convolution at stride 1 is the case of one row that holds the whole map; a fully connected layer is the
-//! case of one pixel. Where a window hangs over the border, the tile leaves out the taps that fall outside; no sum
+//! case of one pixel. The taps of a large window are loops. Where a smaller one hangs over the border, the tile leaves out the taps that fall outside; no sum
 //! depends on the tile that it is computed in, so results are the same bits for every tiling.
 //!
 //! Which of the three loops takes the kernel's share of items is the schedule's choice ([`Walk`]); the others are
@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use frit_ir::ops::Epilogue;
 
-use super::window::{Axis, Run};
+use super::window::{self, Axis, Run};
 use super::{F32, Strides, advance, at, epilogue, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
@@ -91,6 +91,11 @@ impl Conv {
         (1 + self.rows.kernel * self.columns.kernel * self.channels) * vectors * lanes * F32
     }
 
+    /// Whether the taps of its window are loops.
+    fn is_large(&self) -> bool {
+        window::is_large([self.rows.kernel, self.columns.kernel])
+    }
+
     /// Bytes from the input's begin to the first row that the window of `run` reads.
     pub fn input_row(&self, run: &Run) -> usize {
         self.rows.first_input(run) * self.input.row
@@ -114,6 +119,8 @@ struct Pointers {
     row: [Pointer; 3],
     tile: [Pointer; 3],
     weights: Pointer,
+    /// The row of the input and the weights under a tap of a large window, and the tap's pixel.
+    tap: Option<[Pointer; 3]>,
     /// Input and weights of the loop over channels.
     channel: [Pointer; 2],
     /// Where the lines of the next panel lie that the next tile and the next channels ask for.
@@ -174,6 +181,7 @@ impl<'a> Emitter<'a> {
             row: level(b),
             tile: level(b),
             weights: b.pointer(weights, 0),
+            tap: conv.is_large().then(|| [input, weights, input].map(|base| b.pointer(base, 0))),
             channel: [b.pointer(input, 0), b.pointer(weights, 0)],
             ahead: [b.pointer(weights, 0), b.pointer(weights, 0)],
         };
@@ -250,9 +258,14 @@ impl<'a> Emitter<'a> {
                 b.emit(Instruction::Move { to, from: sums[index % vectors] });
             }
         }
-        for row_tap in tile.row_taps.clone() {
-            for column_tap in 0..self.conv.columns.kernel {
-                self.tap(b, tile, &sums, [row_tap, column_tap]);
+        match self.pointers.tap {
+            Some(pointers) => self.loop_over_taps(b, &sums, pointers),
+            None => {
+                for row_tap in tile.row_taps.clone() {
+                    for column_tap in 0..self.conv.columns.kernel {
+                        self.tap(b, tile, &sums, [row_tap, column_tap]);
+                    }
+                }
             }
         }
         let place = |pointer: Pointer, strides: Strides, index: usize| {
@@ -265,6 +278,28 @@ impl<'a> Emitter<'a> {
         let outputs: Vec<Address> =
             (0..sums.len()).map(|index| place(output, self.conv.output, index)).collect();
         epilogue::store(b, &self.conv.epilogue, sums, &residuals, &outputs);
+    }
+
+    /// Adds what all taps of a large window contribute; every pixel has all of them inside the map.
+    fn loop_over_taps(&self, b: &mut Builder, sums: &[Register], [row, weights, pixel]: [Pointer; 3]) {
+        let conv = self.conv;
+        let vectors = self.nest.panels.vectors;
+        let pixels: Vec<usize> = (0..sums.len() / vectors).collect();
+        let step = vectors * self.lanes * F32;
+        set(b, [row, weights], [self.pointers.tile[0], self.pointers.weights], [0, step as i64]);
+        b.repeat(Count::Static(conv.rows.kernel as u32), |b| {
+            set(b, [pixel], [row], [0]);
+            b.repeat(Count::Static(conv.columns.kernel as u32), |b| {
+                set(b, self.pointers.channel, [pixel, weights], [0; 2]);
+                self.channels(b, sums, &pixels);
+                advance(
+                    b,
+                    [pixel, weights],
+                    [conv.columns.dilation * conv.input.pixel, conv.channels * step],
+                );
+            });
+            advance(b, [row], [conv.rows.dilation * conv.input.row]);
+        });
     }
 
     /// Adds what one tap contributes to the pixels whose window has it inside the map.
@@ -283,6 +318,14 @@ impl<'a> Emitter<'a> {
         let [input, weights] = self.pointers.channel;
         let offsets = [down + across, (1 + tap * conv.channels) * step].map(|bytes| bytes as i64);
         set(b, [input, weights], [self.pointers.tile[0], self.pointers.weights], offsets);
+        self.channels(b, sums, &pixels);
+    }
+
+    /// Adds the products of all channels under one tap.
+    fn channels(&self, b: &mut Builder, sums: &[Register], pixels: &[usize]) {
+        let conv = self.conv;
+        let step = self.nest.panels.vectors * self.lanes * F32;
+        let [input, weights] = self.pointers.channel;
         let (blocks, rest) = (conv.channels / self.lanes, conv.channels % self.lanes);
         b.repeat(Count::Static(blocks as u32), |b| {
             if self.nest.prefetches {
@@ -291,12 +334,12 @@ impl<'a> Emitter<'a> {
                 advance(b, [ahead], [self.lanes * step]);
             }
             for channel in 0..self.lanes {
-                self.channel(b, sums, &pixels, channel);
+                self.channel(b, sums, pixels, channel);
             }
             advance(b, [input, weights], [conv.input.block, self.lanes * step]);
         });
         for channel in 0..rest {
-            self.channel(b, sums, &pixels, channel);
+            self.channel(b, sums, pixels, channel);
         }
     }
 

@@ -11,6 +11,8 @@
 //!             output[pixel] = epilogue(sum)
 //!         row_sum[row] = what was stored, added up            where the mean of the map is wanted
 //! ```
+//! In a large window the taps down are a loop, and so are those across, some at a time.
+//!
 //! The block is the outermost loop, so that each line of the input leaves the second-level cache once. Every sum adds
 //! its taps in the window's order, whatever the tile.
 //!
@@ -23,7 +25,7 @@ use std::ops::Range;
 
 use frit_ir::ops::{Activation, Epilogue};
 
-use super::window::{Axis, Run};
+use super::window::{self, Axis, Run};
 use super::{F32, Strides, advance, at, epilogue, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
@@ -69,6 +71,16 @@ impl Depthwise {
         self.clamp().into_iter().flatten().count()
     }
 
+    /// Whether the taps of its window are loops.
+    fn is_large(&self) -> bool {
+        window::is_large([self.rows.kernel, self.columns.kernel])
+    }
+
+    /// How many taps across the window are spelled out side by side.
+    pub fn stretch(&self) -> usize {
+        if self.is_large() { self.columns.kernel.min(window::STRETCH) } else { self.columns.kernel }
+    }
+
     /// The bounds that are finite.
     fn clamp(&self) -> [Option<f32>; 2] {
         let bounds = self.prologue.map(|clamp| clamp.bounds().expect("the schedule puts nothing else here"));
@@ -105,6 +117,8 @@ pub(super) struct Emitter<'a> {
     block: [Pointer; 4],
     row: [Pointer; 3],
     tile: [Pointer; 3],
+    /// The row of the input and the weights under a tap of a large window, and the tap's pixel.
+    tap: Option<[Pointer; 3]>,
     /// Where the row sums lie, and those of the level of blocks and of rows.
     sums: Option<(RowSums, [Pointer; 2])>,
     vector: i64,
@@ -154,6 +168,17 @@ struct RowTap {
     offset: i64,
 }
 
+/// Neighbouring taps of one row of the window.
+struct Taps<'a> {
+    /// The window's horizontal axis with these taps alone.
+    axis: Axis,
+    /// For each output of the tile, which of them it has inside the map.
+    inside: &'a [Range<usize>],
+    /// Where the first one lies under the first output, and where its weights are.
+    input: (Pointer, i64),
+    weights: (Pointer, i64),
+}
+
 impl<'a> Emitter<'a> {
     /// Sets up the pointers of the nest.
     pub(super) fn new(b: &mut Builder, spec: &'a Depthwise, pixels: usize, bases: Bases) -> Emitter<'a> {
@@ -163,7 +188,9 @@ impl<'a> Emitter<'a> {
         let (row, tile) = (level(b), level(b));
         let sums = spec.row_sums.map(|sums| (sums, [(); 2].map(|()| b.pointer(bases.row_sums, 0))));
         let vector = (b.width().lanes * F32) as i64;
-        Emitter { spec, columns: spec.columns.runs(pixels), block, row, tile, sums, vector }
+        let bases = [input, bases.tensors[1], input];
+        let tap = spec.is_large().then(|| bases.map(|base| b.pointer(base, 0)));
+        Emitter { spec, columns: spec.columns.runs(pixels), block, row, tile, tap, sums, vector }
     }
 
     /// Where the next block is read.
@@ -258,8 +285,20 @@ impl<'a> Emitter<'a> {
                 to
             })
         });
-        for row_tap in row_taps {
-            self.row_of_taps(b, &sums, (row_tap, column_taps), bounds);
+        match self.tap {
+            Some(pointers) => self.loop_over_taps(b, &sums, pointers, bounds),
+            None => {
+                for row_tap in row_taps {
+                    let first = 1 + row_tap.tap * self.spec.columns.kernel;
+                    let taps = Taps {
+                        axis: self.spec.columns,
+                        inside: column_taps,
+                        input: (self.tile[0], row_tap.offset),
+                        weights: (self.block[1], first as i64 * self.vector),
+                    };
+                    self.taps(b, &sums, &taps, bounds);
+                }
+            }
         }
         b.free_all(bounds.into_iter().flatten());
         let place = |pointer: Pointer, stride: usize, index: usize| at(pointer, (index * stride) as i64);
@@ -295,17 +334,39 @@ impl<'a> Emitter<'a> {
         b.free(total);
     }
 
-    /// One row of the window: its weights in registers where they fit, each column of the input loaded once.
-    fn row_of_taps(
+    /// All taps of a large window, row by row; every output has all of them inside the map.
+    fn loop_over_taps(
         &self,
         b: &mut Builder,
         sums: &[Register],
-        (row_tap, column_taps): (&RowTap, &[Range<usize>]),
+        [row, weights, pixel]: [Pointer; 3],
         bounds: [Option<Register>; 2],
     ) {
-        let columns = &self.spec.columns;
-        let weight =
-            |tap: usize| at(self.block[1], (1 + row_tap.tap * columns.kernel + tap) as i64 * self.vector);
+        let (spec, stretch) = (self.spec, self.spec.stretch());
+        let (whole, rest) = (spec.columns.kernel / stretch, spec.columns.kernel % stretch);
+        let some = |b: &mut Builder, count: usize| {
+            let inside = vec![0..count; sums.len()];
+            let axis = Axis { kernel: count, ..spec.columns };
+            let taps = Taps { axis, inside: &inside, input: (pixel, 0), weights: (weights, 0) };
+            self.taps(b, sums, &taps, bounds);
+            let across = count * spec.columns.dilation * spec.input.pixel;
+            advance(b, [pixel, weights], [across, count * self.vector as usize]);
+        };
+        set(b, [row, weights], [self.tile[0], self.block[1]], [0, self.vector]);
+        b.repeat(Count::Static(spec.rows.kernel as u32), |b| {
+            set(b, [pixel], [row], [0]);
+            b.repeat(Count::Static(whole as u32), |b| some(b, stretch));
+            if rest > 0 {
+                some(b, rest);
+            }
+            advance(b, [row], [spec.rows.dilation * spec.input.row]);
+        });
+    }
+
+    /// Taps of one row of the window: their weights in registers where they fit, each column of the input loaded once.
+    fn taps(&self, b: &mut Builder, sums: &[Register], taps: &Taps<'_>, bounds: [Option<Register>; 2]) {
+        let columns = &taps.axis;
+        let weight = |tap: usize| at(taps.weights.0, taps.weights.1 + tap as i64 * self.vector);
         let clamps = bounds.into_iter().flatten().count();
         let fits = sums.len() + columns.kernel + clamps < b.width().registers;
         let held: Vec<Register> = if fits { b.registers(columns.kernel) } else { Vec::new() };
@@ -315,11 +376,11 @@ impl<'a> Emitter<'a> {
         let value = b.register();
         let reach = (sums.len() - 1) * columns.stride + (columns.kernel - 1) * columns.dilation + 1;
         for column in 0..reach {
-            let uses = columns.uses(column_taps, column);
+            let uses = columns.uses(taps.inside, column);
             if uses.is_empty() {
                 continue;
             }
-            let from = at(self.tile[0], row_tap.offset + (column * self.spec.input.pixel) as i64);
+            let from = at(taps.input.0, taps.input.1 + (column * self.spec.input.pixel) as i64);
             // A column that is used once, every other one at stride 2, is read by the multiplication itself.
             if let ([(pixel, tap)], false, 0) = (uses.as_slice(), held.is_empty(), clamps) {
                 let (sum, a) = (sums[*pixel], held[*tap]);

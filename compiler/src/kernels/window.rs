@@ -1,4 +1,8 @@
 //! One axis of a sliding window, split into runs of equal tiles.
+//!
+//! A small window is spelled out, tap by tap, once for each way in which it meets the borders. A large one would be too much
+//! code: its taps are counted loops, which need every tap at every position. The schedule writes out what lies around the map
+//! of a large window, so that none hangs over an edge.
 
 use std::ops::Range;
 
@@ -32,6 +36,20 @@ pub struct Run {
     pub taps: Vec<Range<usize>>,
 }
 
+/// The most taps of a window that are spelled out.
+const MOST_SPELLED: usize = 128;
+
+/// The most taps of it along one axis: as many ways there are to meet the borders.
+const LONGEST_SPELLED: usize = 16;
+
+/// Whether the taps of a window of `kernel` are counted loops.
+pub fn is_large(kernel: [usize; 2]) -> bool {
+    kernel[0].saturating_mul(kernel[1]) > MOST_SPELLED || kernel.iter().any(|&taps| taps > LONGEST_SPELLED)
+}
+
+/// How many taps of a row of a large window are spelled out at a time, so that neighbouring outputs share what they load.
+pub const STRETCH: usize = 7;
+
 impl Axis {
     /// An axis of `length` positions without a window.
     pub fn plain(length: usize) -> Axis {
@@ -45,6 +63,32 @@ impl Axis {
         let end = (self.input + self.before).saturating_sub(origin).div_ceil(self.dilation);
         let end = end.min(self.kernel);
         first.min(end)..end
+    }
+
+    /// The taps that some position may have inside the input: all but those that no window has there, as far as these lie in
+    /// whole steps of the dilation before it. At least one.
+    pub fn met(&self) -> Range<usize> {
+        let end = self.taps(0).end.max(1);
+        let first = self.taps(self.output.saturating_sub(1)).start.min(self.before / self.dilation);
+        first.min(end - 1)..end
+    }
+
+    /// The axis with the taps of [`Axis::met`] alone.
+    pub fn cut(&self) -> Axis {
+        let met = self.met();
+        Axis { kernel: met.len(), before: self.before - met.start * self.dilation, ..*self }
+    }
+
+    /// How far the windows hang over the input, before and behind it.
+    pub fn overhang(&self) -> [usize; 2] {
+        let reach = (self.output.saturating_sub(1)) * self.stride + (self.kernel - 1) * self.dilation + 1;
+        [self.before, reach.saturating_sub(self.before + self.input)]
+    }
+
+    /// The axis over an input that has its [`Axis::overhang`] written out.
+    pub fn inside(&self) -> Axis {
+        let [before, behind] = self.overhang();
+        Axis { input: before + self.input + behind, before: 0, ..*self }
     }
 
     /// The index of the input under tap 0 at `position`; negative in the zeros before it.
@@ -138,6 +182,41 @@ mod tests {
         assert_eq!(axis.taps(2), 1..2);
         assert_eq!(axis.taps(4), 0..1);
         assert!(axis.taps(5).is_empty());
+    }
+
+    #[test]
+    fn a_window_larger_than_its_map_is_cut_to_it() {
+        let pool = Axis { input: 7, output: 1, kernel: 1280, stride: 1280, dilation: 1, before: 0 };
+        assert_eq!(pool.cut(), Axis { kernel: 7, ..pool });
+        let same = Axis { input: 7, output: 7, kernel: 33, stride: 1, dilation: 1, before: 16 };
+        assert_eq!((same.met(), same.cut().before), (10..23, 6));
+        assert_eq!(same.cut().overhang(), [6, 6]);
+        let nowhere = Axis { input: 2, output: 1, kernel: 3, stride: 1, dilation: 1, before: 9 };
+        assert_eq!(nowhere.cut().kernel, 1);
+    }
+
+    #[test]
+    fn a_cut_axis_reads_what_the_whole_one_reads_and_one_inside_hangs_over_nothing() {
+        let axes = [(40, 1, 1, 20), (40, 3, 2, 30), (9, 2, 7, 33), (3, 1, 1, 1), (12, 5, 3, 0)];
+        for (kernel, stride, dilation, before) in axes {
+            for (input, output) in [(1, 1), (5, 1), (5, 7), (30, 4)] {
+                let axis = Axis { input, output, kernel, stride, dilation, before };
+                let (cut, met) = (axis.cut(), axis.met());
+                let inside = cut.inside();
+                assert_eq!(inside.overhang(), [0, 0]);
+                for position in 0..output {
+                    let read = |axis: &Axis| -> Vec<i64> {
+                        let taps = axis.taps(position);
+                        taps.map(|tap| axis.origin(position) + (tap * dilation) as i64).collect()
+                    };
+                    assert_eq!(read(&axis), read(&cut), "{axis:?} at {position}");
+                    let (taps, kept) = (axis.taps(position), cut.taps(position));
+                    assert_eq!(taps.len(), kept.len());
+                    assert!(taps.is_empty() || taps.start == kept.start + met.start);
+                    assert_eq!(inside.taps(position), 0..cut.kernel, "{axis:?} at {position}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -10,30 +10,26 @@
 //!             output[pixel] = result          (times 1 / count, for a mean)
 //! ```
 //! What lies outside the map is left out, not compared with. Columns are reduced first, and their results in order, so that
-//! a mean is the same bits whatever the tile.
+//! a mean is the same bits whatever the tile. In a large window the elements of a column are a loop, and so are the columns,
+//! some at a time.
 //!
-//! Parameters: input, output. Items: blocks of channels.
+//! Parameters: input, output, and 1 / count for each output where they differ. Items: blocks of channels.
 
 use std::ops::Range;
 
-use super::window::{Axis, Run};
-use super::{Strides, advance, at, set};
+use super::window::{self, Axis, Run};
+use super::{F32, Strides, advance, at, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
-use crate::vector::{Builder, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
+use crate::vector::{Address, Builder, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
 
 /// What becomes of the elements under a window.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reduction {
     /// The largest; NaN where there is one; minus infinity of none.
     Largest,
-    /// Their sum, divided by a count for each row of the output times one for each column.
-    Mean {
-        /// For each row of the output, at least 1.
-        rows: Vec<usize>,
-        /// For each column of the output, at least 1.
-        columns: Vec<usize>,
-    },
+    /// Their sum, divided by so many; `None` where that is another number for each output, and a parameter.
+    Mean(Option<usize>),
 }
 
 /// The shape and where the tensors lie.
@@ -51,32 +47,36 @@ pub struct WindowPool {
     pub output: Strides,
 }
 
-/// Tiles whose windows meet the borders in the same way and whose elements are counted alike.
-struct Counted {
-    run: Run,
-    /// For each position of a tile.
-    counts: Vec<usize>,
-}
-
 /// The pointers of the loop nest; input and output of each level.
 struct Emitter<'a> {
     pool: &'a WindowPool,
+    columns: Vec<Run>,
     block: [Pointer; 2],
     row: [Pointer; 2],
     tile: [Pointer; 2],
+    /// Where the factors of the outputs begin, and those of a tile.
+    factors: Option<[Pointer; 2]>,
+    /// The column under a tap of a large window, and the row of some columns.
+    tap: Option<[Pointer; 2]>,
 }
 
 /// Builds the kernel with tiles of at most `pixels` outputs.
 pub fn build(width: Width, pool: &WindowPool, pixels: usize) -> Result<Program, TooManyRegisters> {
-    let mut builder = Builder::new(name(pool, pixels), width, 2);
+    let has_factors = pool.reduction == Reduction::Mean(None);
+    let mut builder = Builder::new(name(pool, pixels), width, 2 + usize::from(has_factors));
     let b = &mut builder;
     let bases = [b.parameter(0), b.parameter(1)];
     let level = |b: &mut Builder| bases.map(|base| b.pointer(base, 0));
-    let emitter = Emitter { pool, block: level(b), row: level(b), tile: level(b) };
-    let (rows, columns) = (pool.counted_rows(), pool.counted_columns(pixels));
+    let (block, row, tile) = (level(b), level(b), level(b));
+    let factors = has_factors.then(|| b.parameter(2)).map(|base| [base, b.pointer(base, 0)]);
+    let tap = pool.is_large().then(|| [b.pointer(bases[0], 0), b.pointer(bases[0], 0)]);
+    let emitter = Emitter { pool, columns: pool.columns.runs(pixels), block, row, tile, factors, tap };
     b.repeat(Count::Items, |b| {
-        for rows in &rows {
-            emitter.rows(b, rows, &columns);
+        if let Some([base, next]) = factors {
+            set(b, [next], [base], [0]);
+        }
+        for run in &pool.rows.runs(1) {
+            emitter.rows(b, run);
         }
         advance(b, emitter.block, [pool.input.block, pool.output.block]);
     });
@@ -91,38 +91,10 @@ fn name(pool: &WindowPool, pixels: usize) -> String {
 }
 
 impl WindowPool {
-    fn counted_rows(&self) -> Vec<Counted> {
-        let count = |row: usize| match &self.reduction {
-            Reduction::Largest => 1,
-            Reduction::Mean { rows, .. } => rows[row],
-        };
-        counted(self.rows.runs(1), count)
+    /// Whether the taps of its window are loops.
+    fn is_large(&self) -> bool {
+        window::is_large([self.rows.kernel, self.columns.kernel])
     }
-
-    fn counted_columns(&self, pixels: usize) -> Vec<Counted> {
-        let count = |column: usize| match &self.reduction {
-            Reduction::Largest => 1,
-            Reduction::Mean { columns, .. } => columns[column],
-        };
-        counted(self.columns.runs(pixels), count)
-    }
-}
-
-/// `runs`, split where the counts of one tile differ from those of the tile before.
-fn counted(runs: Vec<Run>, count: impl Fn(usize) -> usize) -> Vec<Counted> {
-    let mut all: Vec<Counted> = Vec::new();
-    for run in runs {
-        let own = all.len();
-        for tile in 0..run.count {
-            let start = run.start + tile * run.width;
-            let counts: Vec<usize> = (start..start + run.width).map(&count).collect();
-            match all[own..].last_mut() {
-                Some(last) if last.counts == counts => last.run.count += 1,
-                _ => all.push(Counted { run: Run { start, count: 1, ..run.clone() }, counts }),
-            }
-        }
-    }
-    all
 }
 
 /// What is common to the tiles of a row run.
@@ -132,84 +104,161 @@ struct Taps<'a> {
 }
 
 impl Emitter<'_> {
-    fn rows(&self, b: &mut Builder, rows: &Counted, columns: &[Counted]) {
-        let (pool, run) = (self.pool, &rows.run);
+    fn rows(&self, b: &mut Builder, run: &Run) {
+        let pool = self.pool;
         let first = pool.rows.first_input(run) * pool.input.row;
         set(b, self.row, self.block, [first as i64, (run.start * pool.output.row) as i64]);
         b.repeat(Count::Static(run.count as u32), |b| {
-            for columns in columns {
-                self.columns(b, (&run.taps[0], rows.counts[0]), columns);
+            for columns in &self.columns {
+                self.columns(b, &run.taps[0], columns);
             }
             advance(b, self.row, [pool.rows.stride * pool.input.row, pool.output.row]);
         });
     }
 
-    fn columns(&self, b: &mut Builder, (rows, row_count): (&Range<usize>, usize), columns: &Counted) {
-        let (pool, run) = (self.pool, &columns.run);
+    fn columns(&self, b: &mut Builder, rows: &Range<usize>, run: &Run) {
+        let pool = self.pool;
         let first = pool.columns.origin(run.start) * pool.input.pixel as i64;
         set(b, self.tile, self.row, [first, (run.start * pool.output.pixel) as i64]);
-        let counts: Vec<usize> = columns.counts.iter().map(|count| count * row_count).collect();
         b.repeat(Count::Static(run.count as u32), |b| {
-            self.tile(b, &Taps { rows, columns: &run.taps }, &counts);
+            self.tile(b, &Taps { rows, columns: &run.taps });
             let steps = [pool.columns.stride * pool.input.pixel, pool.output.pixel];
             advance(b, self.tile, steps.map(|bytes| run.width * bytes));
+            if let Some([_, next]) = self.factors {
+                advance(b, [next], [run.width * F32]);
+            }
         });
     }
 
-    fn tile(&self, b: &mut Builder, taps: &Taps<'_>, counts: &[usize]) {
+    fn tile(&self, b: &mut Builder, taps: &Taps<'_>) {
         let pool = self.pool;
         let results = b.registers(taps.columns.len());
         let nothing = if pool.reduction == Reduction::Largest { f32::NEG_INFINITY } else { 0.0 };
         for &to in &results {
             b.emit(Instruction::Constant { to, value: nothing });
         }
-        let columns = &pool.columns;
-        let reach = (results.len() - 1) * columns.stride + (columns.kernel - 1) * columns.dilation + 1;
-        for column in (0..reach).filter(|_| !taps.rows.is_empty()) {
-            let uses = columns.uses(taps.columns, column);
-            if !uses.is_empty() {
-                let value = self.column(b, taps.rows, column);
-                for (pixel, _) in uses {
-                    self.join(b, results[pixel], value);
-                }
-                b.free(value);
-            }
+        match self.tap {
+            Some(pointers) => self.loop_over_taps(b, &results, pointers),
+            None if taps.rows.is_empty() => {}
+            None => self.spelled(b, &results, taps),
         }
-        if pool.reduction != Reduction::Largest {
-            divide(b, &results, counts);
-        }
+        self.divide(b, &results);
         for (pixel, &from) in results.iter().enumerate() {
             b.emit(Instruction::Store { to: at(self.tile[1], (pixel * pool.output.pixel) as i64), from });
         }
         b.free_all(results);
     }
 
+    /// Joins each column under a window of which every tap is code of its own to the outputs that have it.
+    fn spelled(&self, b: &mut Builder, results: &[Register], taps: &Taps<'_>) {
+        let columns = &self.pool.columns;
+        for (column, uses) in under(columns, taps.columns) {
+            let value = self.column(b, taps.rows, column);
+            for (pixel, _) in uses {
+                self.join(b, results[pixel], value);
+            }
+            b.free(value);
+        }
+    }
+
+    /// Joins all columns under a large window; every output has all of its taps inside the map.
+    fn loop_over_taps(&self, b: &mut Builder, results: &[Register], [pixel, row]: [Pointer; 2]) {
+        let columns = &self.pool.columns;
+        let stretch = columns.kernel.min(window::STRETCH);
+        let some = |b: &mut Builder, count: usize| {
+            let axis = Axis { kernel: count, ..*columns };
+            let under = under(&axis, &vec![0..count; results.len()]);
+            for some in under.chunks(AT_ONCE) {
+                self.side_by_side(b, results, some, [pixel, row]);
+            }
+            advance(b, [pixel], [count * columns.dilation * self.pool.input.pixel]);
+        };
+        set(b, [pixel], [self.tile[0]], [0]);
+        b.repeat(Count::Static((columns.kernel / stretch) as u32), |b| some(b, stretch));
+        if columns.kernel % stretch > 0 {
+            some(b, columns.kernel % stretch);
+        }
+    }
+
+    /// Reduces `columns`, counted from `pixel`, in one loop down the window, and joins each to the outputs that have it.
+    fn side_by_side(
+        &self,
+        b: &mut Builder,
+        results: &[Register],
+        columns: &[(usize, Uses)],
+        [pixel, row]: [Pointer; 2],
+    ) {
+        let pool = self.pool;
+        let place = |column: usize| at(row, (column * pool.input.pixel) as i64);
+        set(b, [row], [pixel], [0]);
+        let values = b.registers(columns.len());
+        for (&to, &(column, _)) in values.iter().zip(columns) {
+            b.emit(Instruction::Load { to, from: place(column) });
+        }
+        b.repeat(Count::Static(pool.rows.kernel as u32 - 1), |b| {
+            advance(b, [row], [pool.rows.dilation * pool.input.row]);
+            for (&value, &(column, _)) in values.iter().zip(columns) {
+                self.add(b, value, place(column));
+            }
+        });
+        for (&value, (_, uses)) in values.iter().zip(columns) {
+            for &(pixel, _) in uses {
+                self.join(b, results[pixel], value);
+            }
+        }
+        b.free_all(values);
+    }
+
     /// The elements of one column under the window, reduced.
     fn column(&self, b: &mut Builder, rows: &Range<usize>, column: usize) -> Register {
-        let (pool, value, next) = (self.pool, b.register(), b.register());
+        let (pool, value) = (self.pool, b.register());
         for tap in rows.clone() {
             let down = (tap - rows.start) * pool.rows.dilation * pool.input.row;
             let from = at(self.tile[0], (down + column * pool.input.pixel) as i64);
             if tap == rows.start {
                 b.emit(Instruction::Load { to: value, from });
-            } else if pool.reduction == Reduction::Largest {
-                b.emit(Instruction::Load { to: next, from });
-                largest(b, value, next);
             } else {
-                b.emit(Instruction::Add { to: value, a: value, b: Operand::Memory(from) });
+                self.add(b, value, from);
             }
         }
-        b.free(next);
         value
+    }
+
+    /// Joins the elements at `from` to those of a column so far.
+    fn add(&self, b: &mut Builder, so_far: Register, from: Address) {
+        if self.pool.reduction == Reduction::Largest {
+            let next = b.register();
+            b.emit(Instruction::Load { to: next, from });
+            largest(b, so_far, next);
+            b.free(next);
+        } else {
+            b.emit(Instruction::Add { to: so_far, a: so_far, b: Operand::Memory(from) });
+        }
     }
 
     fn join(&self, b: &mut Builder, result: Register, value: Register) {
         match self.pool.reduction {
             Reduction::Largest => largest(b, result, value),
-            Reduction::Mean { .. } => {
+            Reduction::Mean(_) => {
                 b.emit(Instruction::Add { to: result, a: result, b: Operand::Register(value) });
             }
         }
+    }
+
+    /// Multiplies the sum of each output by one over its count.
+    fn divide(&self, b: &mut Builder, sums: &[Register]) {
+        let Reduction::Mean(count) = self.pool.reduction else { return };
+        let factor = b.register();
+        if let Some(count) = count {
+            b.emit(Instruction::Constant { to: factor, value: 1.0 / count as f32 });
+        }
+        for (pixel, &to) in sums.iter().enumerate() {
+            if let Some([_, factors]) = self.factors {
+                b.emit(Instruction::Broadcast { to: factor, from: at(factors, (pixel * F32) as i64) });
+            }
+            b.emit(Instruction::Multiply { to, a: to, b: Operand::Register(factor) });
+        }
+        b.free(factor);
     }
 }
 
@@ -224,19 +273,18 @@ fn largest(b: &mut Builder, so_far: Register, value: Register) {
     b.free_all([larger, is_number]);
 }
 
-/// Multiplies each of `sums` by one over its count.
-fn divide(b: &mut Builder, sums: &[Register], counts: &[usize]) {
-    let factor = b.register();
-    let mut held = None;
-    for (&to, &count) in sums.iter().zip(counts) {
-        if held != Some(count) {
-            b.emit(Instruction::Constant { to: factor, value: 1.0 / count as f32 });
-            held = Some(count);
-        }
-        b.emit(Instruction::Multiply { to, a: to, b: Operand::Register(factor) });
-    }
-    b.free(factor);
+/// The outputs of a tile that have a column under their window, each with the tap that meets it.
+type Uses = Vec<(usize, usize)>;
+
+/// The columns under the windows of a tile whose outputs have `taps` inside the map, from tap 0 of the first output on.
+fn under(axis: &Axis, taps: &[Range<usize>]) -> Vec<(usize, Uses)> {
+    let reach = (taps.len() - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+    let columns = (0..reach).map(|column| (column, axis.uses(taps, column)));
+    columns.filter(|(_, uses)| !uses.is_empty()).collect()
 }
 
+/// Columns of a large window that are reduced at the same time, so that none waits for its own last sum.
+const AT_ONCE: usize = 4;
+
 /// Registers that a tile needs beside its results.
-pub const REGISTERS_BESIDE: usize = 4;
+pub const REGISTERS_BESIDE: usize = AT_ONCE + 3;

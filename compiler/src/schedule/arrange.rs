@@ -8,7 +8,7 @@ use super::Scheduler;
 use super::placement::Placed;
 use crate::kernels::nest::Loop;
 use crate::kernels::reduce::{self, Reduction};
-use crate::kernels::{F32, rearrange};
+use crate::kernels::{F32, rearrange, window};
 use crate::plan::{Argument, Call, Region};
 
 /// The most axes of a loop nest, after those that lie one in the other became one.
@@ -97,6 +97,7 @@ impl Scheduler<'_> {
                     && conv.groups == 1
                     && !conv.gate
                     && conv.prologue.is_none()
+                    && !window::is_large(conv.kernel)
             }
             _ => false,
         };

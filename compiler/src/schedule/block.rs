@@ -23,7 +23,7 @@ use super::tiles::{self, Columns};
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
 use crate::kernels::depthwise::{self, Depthwise, Ring, RowSums};
 use crate::kernels::pair::{self, Pair, Third};
-use crate::kernels::window::Axis;
+use crate::kernels::window::{self, Axis};
 use crate::kernels::{F32, Strides};
 use crate::plan::{Argument, Call, Region, Section, Work};
 
@@ -61,8 +61,9 @@ pub(super) fn find(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Vec<Block
     for depthwise in graph.topological() {
         let Some(conv) = convolution(graph, depthwise) else { continue };
         let channels = shapes[&graph.operands(depthwise)[0]].channels();
-        // In a block it adds nothing to its sum.
-        if !prologue::has_depthwise_kernel(conv, channels) || conv.epilogue.residual {
+        // In a block it adds nothing to its sum, and meets the borders without a copy of its map.
+        let is_plain = !conv.epilogue.residual && !window::is_large(conv.kernel);
+        if !prologue::has_depthwise_kernel(conv, channels) || !is_plain {
             continue;
         }
         let expand = expansion(graph, depthwise).filter(|expand| !taken.contains(expand));
@@ -79,6 +80,7 @@ fn expansion(graph: &Graph, depthwise: NodeId) -> Option<NodeId> {
     let input = graph.operands(depthwise)[0];
     let conv = convolution(graph, input)?;
     let fits = conv.groups == 1 && conv.prologue.is_none() && !conv.gate && !conv.epilogue.residual;
+    let fits = fits && !window::is_large(conv.kernel);
     (fits && only_reader(graph, input) == Some(depthwise)).then_some(input)
 }
 

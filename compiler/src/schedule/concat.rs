@@ -167,7 +167,7 @@ impl Scheduler<'_> {
             input: from.strides,
             output: Strides { row, ..strides },
         };
-        self.window_pool(id, &pool, [from, output])
+        self.window_pool(id, &pool, ([from, output], None))
     }
 }
 

@@ -2,22 +2,19 @@
 
 use frit_ir::NodeId;
 use frit_ir::diagnostic::{Diagnostic, codes};
-use frit_ir::ops::{Conv2d, Dense, Epilogue, Padding};
+use frit_ir::ops::{Conv2d, Dense, Epilogue, Padding, Scalar};
 
 use super::placement::Placed;
-use super::{LARGEST, Scheduler, prologue, tiles};
+use super::{LARGEST, Scheduler, large_window, prologue, tiles};
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
 use crate::kernels::depthwise::{self, Depthwise, Ring};
-use crate::kernels::window::Axis;
+use crate::kernels::window::{self, Axis};
 use crate::kernels::{F32, Strides};
 use crate::pack::{self, Source};
 use crate::plan::{Argument, Call, Region};
 
 /// Fewer rows than this are not worth splitting over workers.
 const FEW_ROWS: usize = 8;
-
-/// The most taps of a window, each of which is code of its own.
-pub(super) const MOST_TAPS: usize = 1024;
 
 /// A window that slides over a map.
 pub(super) struct Window {
@@ -60,12 +57,20 @@ impl Scheduler<'_> {
         if prologue::has_depthwise_kernel(conv, channels) {
             return self.depthwise(id, axes, conv);
         }
-        let source = self.source_of(id, conv, channels)?;
+        let mut source = self.source_of(id, conv, channels)?;
         let mut operands = self.operands(id)?;
         if let Some(prologue) = conv.prologue {
             operands.input = self.before(id, prologue)?;
         }
-        let work = Weighted { id, axes, epilogue: conv.epilogue };
+        let mut work = Weighted { id, axes, epilogue: conv.epilogue };
+        if window::is_large(conv.kernel) {
+            if conv.prologue.is_none() {
+                operands.input = self.tensor_in_blocks(self.graph.operands(id)[0])?;
+            }
+            source.kernel = large_window::kernel(&source.kernel, &axes);
+            (operands.input, work.axes) = self.large_window(id, operands.input, axes, Scalar::default())?;
+            source.taps = work.axes[0].kernel * work.axes[1].kernel;
+        }
         let calls = self.all_groups(&operands, work, &source)?;
         self.step(id, calls);
         Ok(())
@@ -92,7 +97,7 @@ impl Scheduler<'_> {
         };
         let rows = axis(0, height, rows_out, window.padding.top);
         let columns = axis(1, width, columns_out, window.padding.left);
-        check_window(&rows, &columns, channels)?;
+        check_window(&columns, channels)?;
         Ok([rows, columns])
     }
 
@@ -116,9 +121,15 @@ impl Scheduler<'_> {
 
     /// Packs the weights of `conv`, which is depthwise, and returns where they begin.
     pub(super) fn pack_depthwise(&mut self, id: NodeId, conv: &Conv2d) -> Result<usize, Diagnostic> {
+        let weights = self.depthwise_weights(id, conv)?;
+        Ok(self.weights.add(Source::Depthwise(weights)))
+    }
+
+    /// The weights of `conv`, which is depthwise.
+    fn depthwise_weights(&self, id: NodeId, conv: &Conv2d) -> Result<pack::Depthwise, Diagnostic> {
         let (kernel, bias) = self.values(id, conv.epilogue)?;
         let (channels, lanes) = (conv.filters, self.width.lanes);
-        Ok(self.weights.add(Source::Depthwise(pack::Depthwise { kernel, bias, channels, lanes })))
+        Ok(pack::Depthwise { kernel, bias, channels, lanes })
     }
 
     /// The weights of `conv` over `channels` input channels.
@@ -185,10 +196,21 @@ impl Scheduler<'_> {
 
     fn depthwise(&mut self, id: NodeId, [rows, columns]: [Axis; 2], conv: &Conv2d) -> Result<(), Diagnostic> {
         let operand = self.graph.operands(id)[0];
-        let input = self.tensor_in_blocks(operand)?;
+        let (mut input, mut axes) = (self.tensor_in_blocks(operand)?, [rows, columns]);
         let Operands { output, residual, .. } = self.operands(id)?;
         let lanes = self.width.lanes;
-        let offset = self.pack_depthwise(id, conv)?;
+        let mut weights = self.depthwise_weights(id, conv)?;
+        let mut prologue = conv.prologue;
+        if window::is_large(conv.kernel) {
+            // What is written out around the map is zeros behind the clamp.
+            if let Some(clamp) = prologue.take() {
+                input = self.before(id, clamp)?;
+            }
+            weights.kernel = large_window::kernel(&weights.kernel, &axes);
+            (input, axes) = self.large_window(id, input, axes, Scalar::default())?;
+        }
+        let [rows, columns] = axes;
+        let offset = self.weights.add(Source::Depthwise(weights));
         let row_sums = self.leaves_row_sums(id).then(|| output.row_sums(lanes));
         let spec = Depthwise {
             rows,
@@ -198,7 +220,7 @@ impl Scheduler<'_> {
             input: input.strides,
             output: output.strides,
             residual: residual.strides,
-            prologue: conv.prologue,
+            prologue,
             epilogue: conv.epilogue,
             row_sums: row_sums.map(|(sums, _)| sums),
         };
@@ -381,25 +403,18 @@ pub(super) fn is_pointwise(axis: &Axis) -> bool {
     axis.kernel == 1 && axis.stride == 1 && axis.before == 0 && axis.input == axis.output
 }
 
-/// Refuses windows whose distances or code would pass what the kernels can address.
-pub(super) fn check_window(rows: &Axis, columns: &Axis, channels: usize) -> Result<(), Diagnostic> {
-    let taps = rows.kernel.checked_mul(columns.kernel);
-    if taps.is_none_or(|taps| taps > MOST_TAPS) {
-        let message =
-            format!("a window of {}x{} has more than {MOST_TAPS} taps", rows.kernel, columns.kernel);
-        return Err(Diagnostic::error(codes::LIMIT, message).help("split the layer, or use a smaller kernel"));
-    }
+/// Refuses windows whose distances would pass what the kernels can address: along a row they also begin before the map and
+/// end behind it; down, no row outside it is touched.
+pub(super) fn check_window(columns: &Axis, channels: usize) -> Result<(), Diagnostic> {
     let pixel = channels.next_multiple_of(16) * F32;
-    let reach = |axis: &Axis| {
-        axis.kernel.checked_mul(axis.dilation)?.checked_add(axis.before)?.checked_add(axis.input)
-    };
-    let bytes = reach(rows).zip(reach(columns)).and_then(|(r, c)| r.checked_mul(c)?.checked_mul(pixel));
-    match bytes {
+    let Axis { input, kernel, dilation, before, .. } = columns.cut();
+    let reach = kernel.checked_mul(dilation).and_then(|reach| reach.checked_add(before)?.checked_add(input));
+    match reach.and_then(|reach| reach.checked_mul(pixel)) {
         Some(bytes) if bytes <= LARGEST => Ok(()),
         _ => Err(Diagnostic::error(
             codes::LIMIT,
             format!(
-                "the padded window reaches over more than {LARGEST} bytes, the most that a kernel can address"
+                "a padded row of the window's map takes more than {LARGEST} bytes, the most that a kernel can address"
             ),
         )),
     }

@@ -131,7 +131,7 @@ const WIDEST: usize = 8;
 /// beside them.
 pub(super) fn depthwise(width: Width, spec: &Depthwise) -> usize {
     let bounds = spec.bounds();
-    let beside = spec.columns.kernel + 1 + bounds;
+    let beside = spec.stretch() + 1 + bounds;
     let room =
         if beside + 4 > width.registers { width.registers - 2 - bounds } else { width.registers - beside };
     room.clamp(1, WIDEST)

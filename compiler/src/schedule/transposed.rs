@@ -5,14 +5,17 @@
 
 use frit_ir::NodeId;
 use frit_ir::diagnostic::{Diagnostic, codes};
-use frit_ir::ops::Conv2dTranspose;
+use frit_ir::ops::{Conv2dTranspose, Scalar};
 
-use super::Scheduler;
-use super::convolution::{MOST_TAPS, Operands, Weighted, check_window};
+use super::convolution::{Operands, Weighted, check_window};
 use super::placement::Placed;
+use super::{Scheduler, large_window};
 use crate::kernels::Strides;
-use crate::kernels::window::Axis;
+use crate::kernels::window::{self, Axis};
 use crate::pack;
+
+/// The most phases of a stride, each of which is a convolution of its own.
+const MOST_PHASES: usize = 1024;
 
 /// One axis of a phase.
 struct Phase {
@@ -30,14 +33,17 @@ impl Scheduler<'_> {
     pub(super) fn conv2d_transpose(&mut self, id: NodeId, conv: &Conv2dTranspose) -> Result<(), Diagnostic> {
         let operand = self.graph.operands(id)[0];
         let channels = self.shapes[&operand].channels();
-        if conv.stride[0].saturating_mul(conv.stride[1]) > MOST_TAPS {
+        if conv.stride[0].saturating_mul(conv.stride[1]) > MOST_PHASES {
             let [down, across] = conv.stride;
-            let message = format!("a stride of {down}x{across} has more than {MOST_TAPS} phases");
+            let message = format!("a stride of {down}x{across} has more than {MOST_PHASES} phases");
             return Err(Diagnostic::error(codes::LIMIT, message)
                 .help("resize the map, and put a convolution behind it"));
         }
         let (kernel, bias) = self.values(id, conv.epilogue)?;
-        let operands = self.operands(id)?;
+        let mut operands = self.operands(id)?;
+        if window::is_large(conv.kernel) {
+            operands.input = self.tensor_in_blocks(operand)?;
+        }
         let phases = |axis: usize| {
             let input = [operands.input.rows, operands.input.columns][axis];
             let output = [operands.output.rows, operands.output.columns][axis];
@@ -50,13 +56,19 @@ impl Scheduler<'_> {
         for down in phases(0) {
             for across in &across {
                 let axes = [down.axis, across.axis];
-                check_window(&axes[0], &axes[1], channels)?;
+                check_window(&axes[1], channels)?;
                 let taps =
                     down.taps.iter().flat_map(|y| across.taps.iter().map(move |x| y * conv.kernel[1] + x));
-                let values: Vec<f32> =
+                let mut values: pack::Values =
                     taps.flat_map(|tap| kernel[tap * per_tap..][..per_tap].iter().copied()).collect();
+                let mut part = operands.phase([&down, across], conv.stride);
+                let mut axes = axes;
+                if window::is_large(axes.map(|axis| axis.kernel)) {
+                    values = large_window::kernel(&values, &axes);
+                    (part.input, axes) = self.large_window(id, part.input, axes, Scalar::default())?;
+                }
                 let source = pack::Conv {
-                    kernel: values.into(),
+                    kernel: values,
                     bias: bias.clone(),
                     taps: axes[0].kernel * axes[1].kernel,
                     inputs_per_group: channels / conv.groups,
@@ -67,7 +79,6 @@ impl Scheduler<'_> {
                     panels: Vec::new(),
                     lanes: self.width.lanes,
                 };
-                let part = operands.phase([&down, across], conv.stride);
                 calls.extend(self.all_groups(
                     &part,
                     Weighted { id, axes, epilogue: conv.epilogue },

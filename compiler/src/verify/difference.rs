@@ -1,6 +1,8 @@
 //! How far a tensor is from what it should be.
 
-/// How far a tensor is from what it should be. Where one has NaN and the other has not, everything is infinitely far.
+use super::overflow::is_past;
+
+/// How far a tensor is from what it should be, as f32 has both: past the largest one all numbers are the same infinity. Where one has NaN and the other has not, everything is infinitely far.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Difference {
     /// The largest difference of two elements.
@@ -28,16 +30,24 @@ impl Difference {
 }
 
 /// Compares element by element; tensors of different lengths are infinitely far from each other.
-pub fn difference(expected: &[f64], values: impl ExactSizeIterator<Item = f64>) -> Difference {
+///
+/// `lost` says of which elements plain f32 arithmetic makes no finite number, where there are any: of these nothing is asked
+/// but that they be none, or right.
+pub fn difference(expected: &[f64], values: impl ExactSizeIterator<Item = f64>, lost: &[bool]) -> Difference {
     if values.len() != expected.len() {
         return Difference::infinite();
     }
     let mut max_abs = 0.0f64;
     let mut largest = 0.0f64;
     let mut ulp = 0;
-    for (&expected, value) in expected.iter().zip(values) {
+    let lost = lost.iter().copied().chain(std::iter::repeat(false));
+    for ((&expected, value), lost) in expected.iter().zip(values).zip(lost) {
+        let is_past = is_past(expected) && (expected as f32) == (value as f32);
+        if is_past || (lost && !value.is_finite()) {
+            continue;
+        }
         if expected == value || (expected.is_nan() && value.is_nan()) {
-            largest = if expected.is_finite() { largest.max(expected.abs()) } else { largest };
+            largest = largest.max(expected.abs());
             continue;
         }
         if !(expected - value).is_finite() {
@@ -65,7 +75,24 @@ mod tests {
     use super::*;
 
     fn of(expected: &[f64], values: &[f64]) -> Difference {
-        difference(expected, values.iter().copied())
+        difference(expected, values.iter().copied(), &[])
+    }
+
+    #[test]
+    fn past_the_largest_f32_all_numbers_of_a_sign_are_one() {
+        assert_eq!(of(&[1e60, 2.0], &[f64::INFINITY, 2.0]), Difference::default());
+        assert_eq!(of(&[-1e39], &[f64::NEG_INFINITY]), Difference::default());
+        assert_eq!(of(&[1e60], &[f64::NEG_INFINITY]).max_rel, f64::INFINITY);
+        assert_eq!(of(&[1e38], &[f64::INFINITY]).max_rel, f64::INFINITY);
+        assert_eq!(of(&[1e39], &[3.0]).max_rel, 1.0);
+    }
+
+    #[test]
+    fn what_f32_arithmetic_loses_may_be_no_number_but_no_other() {
+        let of = |value: f64| difference(&[2.0, 4.0], [value, 4.0].into_iter(), &[true, false]).max_rel;
+        assert_eq!([f64::NAN, f64::INFINITY, 2.0].map(of), [0.0; 3]);
+        assert_eq!(of(3.0), 0.25);
+        assert_eq!(difference(&[2.0], [f64::NAN].into_iter(), &[false]).max_rel, f64::INFINITY);
     }
 
     #[test]

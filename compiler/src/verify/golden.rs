@@ -6,6 +6,8 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Shape, Tensor};
 use frit_runtime::program::Border;
 
+use super::overflow::Overflow;
+
 /// Inputs, and the outputs that belong to them, in the layout of the network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Golden {
@@ -17,6 +19,27 @@ pub struct Golden {
     pub expected: Vec<Vec<f64>>,
     /// Whether the arrays came with their channels before height and width, and were turned.
     pub transposed: bool,
+    /// For each output which elements plain f32 arithmetic makes infinite or no number; empty where it makes none so.
+    pub lost: Vec<Vec<bool>>,
+    /// Each output in plain f32 arithmetic, which is as right as `expected`; empty where nobody asked for it.
+    pub plain: Vec<Vec<f64>>,
+    /// The first layer that leaves what f32 holds.
+    pub overflow: Option<Overflow>,
+}
+
+impl Golden {
+    /// Known results of `batch` images.
+    pub(super) fn new(inputs: Vec<f32>, batch: usize, expected: Vec<Vec<f64>>) -> Golden {
+        Golden {
+            inputs,
+            batch,
+            expected,
+            transposed: false,
+            lost: Vec::new(),
+            plain: Vec::new(),
+            overflow: None,
+        }
+    }
 }
 
 /// The arrays of a golden file as what `graph` takes and should give.
@@ -82,7 +105,7 @@ pub fn for_signature(
     let widen = |output: Fitted| output.values.into_iter().map(f64::from).collect();
     let expected = fitted.into_iter().map(|(_, output)| widen(output)).collect();
     faults
-        .unless_errors(Golden { inputs: input.values, batch: input.batch, expected, transposed })
+        .unless_errors(Golden { transposed, ..Golden::new(input.values, input.batch, expected) })
         .map(|(golden, _)| golden)
 }
 

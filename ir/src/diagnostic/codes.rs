@@ -133,6 +133,8 @@ codes! {
     VERIFY_DIFFERS = 302;
     /// A network that the format that it is to be written in can't hold.
     NOT_EXPRESSIBLE = 303;
+    /// A layer makes numbers that f32 does not hold.
+    VERIFY_OVERFLOW = 304;
     /// The file is no artifact.
     ARTIFACT_FORMAT = 401;
     /// The artifact has another version than this program reads.

@@ -1,5 +1,7 @@
 //! Pooling: the largest or the mean element of a window that slides over a map, channel by channel.
 
+use std::ops::Range;
+
 use super::Padding;
 use super::conv2d::positions;
 use crate::diagnostic::{Diagnostic, codes};
@@ -76,15 +78,17 @@ impl Pool {
     fn pixel<T: Number>(&self, input: &Tensor<T>, position: [usize; 2], values: &mut [T]) {
         let map = [input.shape()[0], input.shape()[1]];
         let dense = input.as_slice().expect("tensors of the interpreter are dense");
-        let (down, across) = (self.taps(0, position[0]), self.taps(1, position[1]));
-        let inside = |axis: usize, &place: &usize| {
-            place.checked_sub(self.padding.along(axis)[0]).filter(|&place| place < map[axis])
+        let inside = |axis: usize| {
+            let before = self.padding.along(axis)[0];
+            let origin = position[axis] * self.stride[axis];
+            self.taps(axis, position[axis], [before, before + map[axis]])
+                .map(move |tap| origin + tap * self.dilation[axis] - before)
         };
         if self.kind == PoolKind::Max {
             values.fill(T::neg_infinity());
         }
-        for y in down.iter().filter_map(|place| inside(0, place)) {
-            for x in across.iter().filter_map(|place| inside(1, place)) {
+        for y in inside(0) {
+            for x in inside(1) {
                 let pixel = &dense[(y * map[1] + x) * values.len()..][..values.len()];
                 for (value, &element) in values.iter_mut().zip(pixel) {
                     *value = match self.kind {
@@ -96,21 +100,26 @@ impl Pool {
             }
         }
         if let PoolKind::Average { counted } = self.kind {
-            let count = self.counted(&down, 0, map[0], &counted) * self.counted(&across, 1, map[1], &counted);
+            let along = |axis: usize| self.counted(axis, position[axis], map[axis], &counted);
+            let count = along(0).saturating_mul(along(1));
             let count = T::from(count.max(1)).expect("a count fits every float");
             values.iter_mut().for_each(|value| *value = *value / count);
         }
     }
 
-    /// Where the taps of the window at `position` lie along `axis`, counted from the padding's first row or column.
-    pub fn taps(&self, axis: usize, position: usize) -> Vec<usize> {
-        (0..self.kernel[axis]).map(|tap| position * self.stride[axis] + tap * self.dilation[axis]).collect()
+    /// The taps of the window at `position` that lie from `first` to before `end` along `axis`, counted from the padding's first
+    /// row or column.
+    fn taps(&self, axis: usize, position: usize, [first, end]: [usize; 2]) -> Range<usize> {
+        let origin = position * self.stride[axis];
+        let tap =
+            |place: usize| place.saturating_sub(origin).div_ceil(self.dilation[axis]).min(self.kernel[axis]);
+        tap(first)..tap(end).max(tap(first))
     }
 
-    /// How many of the taps lie inside the map or the padding that counts.
-    pub fn counted(&self, taps: &[usize], axis: usize, length: usize, counted: &Padding) -> usize {
+    /// How many taps of the window at `position` lie along `axis` inside a map of `length` or the padding that counts.
+    pub fn counted(&self, axis: usize, position: usize, length: usize, counted: &Padding) -> usize {
         let [before, after] = counted.along(axis);
         let first = self.padding.along(axis)[0];
-        taps.iter().filter(|&&tap| tap + before >= first && tap < first + length + after).count()
+        self.taps(axis, position, [first - before.min(first), first + length + after]).len()
     }
 }

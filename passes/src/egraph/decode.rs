@@ -206,16 +206,16 @@ impl Kernel {
 }
 
 impl Decoded {
-    /// Writes the kernels as a graph, evaluating their weights.
+    /// Writes the kernels as a graph, with the weights that `folder` makes.
     pub(crate) fn write(
         self,
         source: &Graph,
         encoding: &Encoding,
+        mut folder: Folder<'_>,
     ) -> Result<(Graph, Vec<report::Kernel>), Fault> {
         let mut graph = Graph::new(source.name.clone());
         graph.preprocess.clone_from(&source.preprocess);
         graph.labels.clone_from(&source.labels);
-        let mut folder = Folder::new(source, encoding);
         let mut ids: Vec<Option<NodeId>> = vec![None; self.kernels.len()];
         let mut told = Vec::new();
         for index in self.order(encoding.inputs.len()) {

@@ -8,7 +8,7 @@
 
 mod choices;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use egg::Id;
 use smallvec::SmallVec;
@@ -30,9 +30,14 @@ pub(crate) struct Selection {
     pub(crate) exact: bool,
 }
 
-/// Extracts `root`, keeping at most `bound` states a class.
-pub(crate) fn extract(egraph: &EGraph, root: Id, model: &CostModel, bound: usize) -> Selection {
-    let mut choices = Choices::new(egraph, root, model);
+/// Extracts `root` without the e-nodes that are `refused`, keeping at most `bound` states a class.
+pub(crate) fn extract(
+    egraph: &EGraph,
+    root: Id,
+    model: &CostModel,
+    (bound, refused): (usize, &BTreeSet<ENode>),
+) -> Selection {
+    let mut choices = Choices::new(egraph, root, model, refused);
     choices.prune();
     let search = search(&choices, bound.clamp(1, 1 << 24));
     let pick = |&(class, choice): &(usize, usize)| {

@@ -1,6 +1,11 @@
 //! Weight expressions to weights: evaluated once, after extraction, in f64, and rounded to f32 once.
+//!
+//! Rules fold before they know numbers. Where the numbers show that a fold is not to be made, its e-node is refused, and
+//! extraction chooses once more without it: the layers of the file are always there to be chosen.
 
-use std::collections::BTreeMap;
+mod holds;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use egg::Id;
@@ -10,6 +15,8 @@ use frit_ir::{Graph, Shape, Weight, Weights};
 use super::Fault;
 use super::encode::Encoding;
 use super::language::{ENode, Operator};
+pub(crate) use holds::ROUNDING;
+use holds::{Scaled, are_finite, extremes, offsets_hold};
 
 /// The weights of the optimised graph, as they are asked for.
 pub(crate) struct Folder<'a> {
@@ -18,22 +25,98 @@ pub(crate) struct Folder<'a> {
     /// Values of the expressions of one number a channel, by class.
     vectors: BTreeMap<Id, Values>,
     /// The names of the expressions that were evaluated: what several layers read is one weight.
-    folded: BTreeMap<Id, String>,
+    named: BTreeMap<Id, String>,
+    /// What became of expressions, by class.
+    folded: BTreeMap<Id, Folded>,
+    /// The weights of the source's layers, each with those beside it.
+    together: BTreeSet<&'a [Id]>,
     weights: Weights,
+}
+
+/// An expression as a weight.
+#[derive(Debug, Clone)]
+struct Folded {
+    data: Data,
+    /// Whether f32 holds it as well as the weights that it was folded from.
+    holds: bool,
 }
 
 /// What a class of constants holds.
 #[derive(Debug, Clone)]
 enum Values {
-    Known(Arc<[f64]>),
+    Known(Known),
     /// Somewhere below is a weight of which only the digest is known; this one stands for the result.
     Digest(u64),
 }
 
+/// The numbers of an expression.
+#[derive(Debug, Clone)]
+struct Known {
+    values: Arc<[f64]>,
+    /// For each the magnitudes of all that was added up to it; none where nothing was.
+    added: Option<Arc<[f64]>>,
+    /// Whether the kernels below are held as well as they were.
+    holds: bool,
+}
+
+impl Known {
+    fn of(values: impl Into<Arc<[f64]>>) -> Known {
+        Known { values: values.into(), added: None, holds: true }
+    }
+
+    /// At least the magnitude of each value.
+    fn magnitudes(&self) -> &[f64] {
+        self.added.as_ref().unwrap_or(&self.values)
+    }
+}
+
 impl<'a> Folder<'a> {
     pub(crate) fn new(source: &'a Graph, encoding: &'a Encoding) -> Folder<'a> {
-        let (vectors, folded) = (BTreeMap::new(), BTreeMap::new());
-        Folder { source, encoding, vectors, folded, weights: Weights::default() }
+        let layers = encoding.layers.iter();
+        let together = layers.map(|layer| layer.enode.weights()).filter(|weights| !weights.is_empty());
+        Folder {
+            source,
+            encoding,
+            vectors: BTreeMap::new(),
+            named: BTreeMap::new(),
+            folded: BTreeMap::new(),
+            together: together.collect(),
+            weights: Weights::default(),
+        }
+    }
+
+    /// Those of the e-nodes that were picked whose weights f32 does not hold as well as those that they were folded from.
+    pub(crate) fn refused(&mut self, picks: &[(Id, ENode, u64)]) -> Result<Vec<ENode>, Fault> {
+        let mut refused = Vec::new();
+        for (_, node, _) in picks {
+            let weights: Vec<Id> = node.weights().iter().map(|&id| self.encoding.egraph.find(id)).collect();
+            let is_layer = node.op().is_some() && !weights.is_empty();
+            if is_layer && !self.together.contains(&weights[..]) && !self.holds(node, &weights)? {
+                refused.push(node.clone());
+            }
+        }
+        Ok(refused)
+    }
+
+    fn holds(&mut self, node: &ENode, weights: &[Id]) -> Result<bool, Fault> {
+        for &class in weights {
+            let is_stored = matches!(self.term(class).op, Operator::Weight(_));
+            if !is_stored && !self.evaluate(class)?.holds {
+                return Ok(false);
+            }
+        }
+        let (&[kernel, bias], Some(_)) = (weights, node.epilogue()) else { return Ok(true) };
+        let Values::Known(offsets) = self.vector(bias)? else { return Ok(true) };
+        let kernel = match self.term(kernel).op {
+            Operator::Weight(index) => {
+                self.digest_only(index).map_or_else(|| self.values(index).map(Some), |_| Ok(None))?
+            }
+            _ => match self.evaluate(kernel)?.data {
+                Data::Values(values) => Some(values),
+                _ => None,
+            },
+        };
+        Ok(offsets_hold(&offsets, || kernel))
     }
 
     /// The weights so far.
@@ -54,17 +137,17 @@ impl<'a> Folder<'a> {
     /// Evaluates an expression as the weight `ROLE` of `node`, unless it was evaluated before; its name, `NODE.ROLE` unless that
     /// is taken.
     pub(crate) fn fold(&mut self, class: Id, node: &str, role: &str) -> Result<String, Fault> {
-        if let Some(name) = self.folded.get(&class) {
+        if let Some(name) = self.named.get(&class) {
             return Ok(name.clone());
         }
         let shape = self.encoding.egraph[class].data.shape.clone().unwrap_or_default();
-        let data = self.evaluate(class)?;
+        let data = self.evaluate(class)?.data;
         let mut name = format!("{node}.{role}");
         while self.weights.get(&name).is_some() || self.source.weights.get(&name).is_some() {
             name.insert(node.len(), '\'');
         }
         self.weights.insert(name.clone(), Weight { shape, data });
-        self.folded.insert(class, name.clone());
+        self.named.insert(class, name.clone());
         Ok(name)
     }
 
@@ -80,7 +163,17 @@ impl<'a> Folder<'a> {
         (name, self.source.weights.get(name).expect("it was encoded from there"))
     }
 
-    fn evaluate(&mut self, class: Id) -> Result<Data, Fault> {
+    /// The value of an expression, once for each class.
+    fn evaluate(&mut self, class: Id) -> Result<Folded, Fault> {
+        if let Some(folded) = self.folded.get(&class) {
+            return Ok(folded.clone());
+        }
+        let folded = self.folding(class)?;
+        self.folded.insert(class, folded.clone());
+        Ok(folded)
+    }
+
+    fn folding(&mut self, class: Id) -> Result<Folded, Fault> {
         let mut kernel = self.term(class);
         let mut scales = Vec::new();
         while let Operator::ScaleFilters | Operator::ScaleInputs { .. } | Operator::Pointwise = kernel.op {
@@ -91,16 +184,26 @@ impl<'a> Folder<'a> {
         }
         let Operator::Weight(index) = kernel.op else {
             return Ok(match self.vector(class)? {
-                Values::Known(values) => Data::Values(values.iter().map(|&value| value as f32).collect()),
-                Values::Digest(digest) => Data::Digest(digest),
+                Values::Known(known) => {
+                    let values: Arc<[f32]> = known.values.iter().map(|&value| value as f32).collect();
+                    let holds = known.holds && are_finite(&values);
+                    Folded { data: Data::Values(values), holds }
+                }
+                Values::Digest(digest) => Folded { data: Data::Digest(digest), holds: true },
             });
         };
         match (self.digest_only(index), Factors::new(&scales, &self.stored(index).1.shape)) {
-            (None, Some(factors)) => Ok(Data::Values(factors.scaled(&self.values(index)?))),
+            (None, Some(factors)) => {
+                let before = self.values(index)?;
+                let after = factors.scaled(&before);
+                let holds = factors.holds(&before, &after);
+                Ok(Folded { data: Data::Values(after), holds })
+            }
             (kernel, _) => {
                 let parts = scales.iter().map(|scale| scale.values.digest());
                 let kernel = kernel.unwrap_or_else(|| self.stored(index).1.digest());
-                Ok(Data::Digest(mixed(TAG_SCALED, parts.chain([kernel]))))
+                let data = Data::Digest(mixed(TAG_SCALED, parts.chain([kernel])));
+                Ok(Folded { data, holds: true })
             }
         }
     }
@@ -131,29 +234,35 @@ impl<'a> Folder<'a> {
         if let Operator::Weight(index) = node.op {
             return Ok(match self.digest_only(index) {
                 Some(digest) => Values::Digest(digest),
-                None => Values::Known(self.values(index)?.iter().map(|&value| f64::from(value)).collect()),
+                None => {
+                    let values = self.values(index)?;
+                    Values::Known(Known::of(values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>()))
+                }
             });
         }
         let children: Vec<&Values> = node.children.iter().map(|child| &self.vectors[child]).collect();
         if let Operator::Uniform { value, channels } = node.op {
-            return Ok(Values::Known(vec![f64::from(value.get()); channels].into()));
+            return Ok(Values::Known(Known::of(vec![f64::from(value.get()); channels])));
         }
-        let known: Option<Vec<&[f64]>> = children.iter().map(|values| values.known()).collect();
+        let known: Option<Vec<&Known>> = children.iter().map(|values| values.known()).collect();
         let Some(known) = known else {
             let digests = children.iter().map(|values| values.digest());
             return Ok(Values::Digest(mixed(tag(&node.op), digests)));
         };
-        if let (
-            Operator::ScaleFilters | Operator::ScaleInputs { .. } | Operator::SumInputs { .. },
-            &[kernel, values],
-        ) = (&node.op, &known[..])
-        {
-            return Ok(Values::Known(self.over_kernel(node, kernel, values)));
-        }
-        if node.op == Operator::Join {
-            return Ok(Values::Known(self.joined(node, &known)));
-        }
-        Ok(Values::Known((0..known[0].len()).map(|channel| formula(&node.op, &known, channel)).collect()))
+        let mut combined = match (&node.op, &known[..]) {
+            (Operator::ScaleFilters | Operator::ScaleInputs { .. }, &[kernel, factors]) => {
+                self.scaled(node, kernel, factors)
+            }
+            (Operator::SumInputs { .. }, &[kernel, values]) => self.summed(node, kernel, values),
+            (Operator::Join, _) => {
+                let values: Vec<&[f64]> = known.iter().map(|known| &*known.values).collect();
+                let added: Vec<&[f64]> = known.iter().map(|known| known.magnitudes()).collect();
+                Known { added: Some(self.joined(node, &added)), ..Known::of(self.joined(node, &values)) }
+            }
+            _ => each_channel(&node.op, &known),
+        };
+        combined.holds &= known.iter().all(|known| known.holds);
+        Ok(Values::Known(combined))
     }
 
     /// Weights one behind the other along their last axis.
@@ -169,20 +278,34 @@ impl<'a> Folder<'a> {
         (0..count).flat_map(next).collect()
     }
 
-    /// The value of an e-node whose first child is a kernel.
-    fn over_kernel(&self, node: &ENode, kernel: &[f64], values: &[f64]) -> Arc<[f64]> {
+    /// The weights of a kernel times the factor of each one's filter or input.
+    fn scaled(&self, node: &ENode, kernel: &Known, factors: &Known) -> Known {
+        let shape = self.encoding.egraph[node.children[0]].data.shape.clone().unwrap_or_default();
+        let factor = |index: usize| factors.values[inputs_of(&node.op, &shape, index)];
+        let values = kernel.values.iter().enumerate().map(|(index, weight)| weight * factor(index));
+        let scaled = Known::of(values.collect::<Vec<_>>());
+        let [before, after] =
+            [kernel, &scaled].map(|known| known.values.iter().map(|&value| value as f32).collect::<Vec<_>>());
+        let ones = vec![1.0; shape.channels()];
+        let (filters, inputs) = match node.op {
+            Operator::ScaleFilters => (&*factors.values, [1.0; 2]),
+            _ => (&ones[..], extremes(&factors.values)),
+        };
+        let holds = Scaled { before: &before, after: &after, filters, inputs }.holds();
+        Known { holds, ..scaled }
+    }
+
+    /// For each filter of a kernel the sum of its weights times the value of each one's input.
+    fn summed(&self, node: &ENode, kernel: &Known, values: &Known) -> Known {
         let shape = self.encoding.egraph[node.children[0]].data.shape.clone().unwrap_or_default();
         let filters = shape.channels();
-        let place = |index: usize| (index, inputs_of(&node.op, &shape, index));
-        let scaled = |(index, input): (usize, usize)| kernel[index] * values[input];
-        if !matches!(node.op, Operator::SumInputs { .. }) {
-            return (0..kernel.len()).map(place).map(scaled).collect();
+        let (mut sums, mut added) = (vec![0.0; filters], vec![0.0; filters]);
+        for (index, &weight) in kernel.values.iter().enumerate() {
+            let input = inputs_of(&node.op, &shape, index);
+            sums[index % filters] += weight * values.values[input];
+            added[index % filters] += weight.abs() * values.magnitudes()[input].abs();
         }
-        let mut sums = vec![0.0; filters];
-        for (index, input) in (0..kernel.len()).map(place) {
-            sums[index % filters] += scaled((index, input));
-        }
-        sums.into()
+        Known { added: Some(added.into()), ..Known::of(sums) }
     }
 
     /// The digest of a weight without values.
@@ -199,24 +322,46 @@ impl<'a> Folder<'a> {
 }
 
 impl Values {
-    fn known(&self) -> Option<&[f64]> {
+    fn known(&self) -> Option<&Known> {
         match self {
-            Values::Known(values) => Some(values),
+            Values::Known(known) => Some(known),
             Values::Digest(_) => None,
         }
     }
 
     fn digest(&self) -> u64 {
         match self {
-            Values::Known(values) => mixed(TAG_KNOWN, values.iter().map(|value| value.to_bits())),
+            Values::Known(known) => mixed(TAG_KNOWN, known.values.iter().map(|value| value.to_bits())),
             Values::Digest(digest) => *digest,
         }
     }
 }
 
+/// An expression of one number a channel.
+fn each_channel(op: &Operator, children: &[&Known]) -> Known {
+    let channels = 0..children[0].values.len();
+    let at = |child: usize, channel: usize| children[child].values[channel];
+    let values: Vec<f64> = channels.clone().map(|channel| formula(op, |child| at(child, channel))).collect();
+    let added = |child: usize, channel: usize| children[child].magnitudes()[channel].abs();
+    let added = match *op {
+        // The magnitudes of a difference are added up like all others.
+        Operator::BatchNormShift { beta, bias } => Some(
+            channels
+                .map(|channel| {
+                    let shift = if beta { added(2, channel) } else { 0.0 };
+                    let sum = if bias { added(2 + usize::from(beta), channel) } else { 0.0 };
+                    shift + (sum + added(0, channel)) * added(1, channel)
+                })
+                .collect(),
+        ),
+        Operator::Vector | Operator::Pointwise => children[0].added.clone(),
+        _ => None,
+    };
+    Known { added, ..Known::of(values) }
+}
+
 /// One channel of an expression; see [`Operator`] for the order of the children.
-fn formula(op: &Operator, children: &[&[f64]], channel: usize) -> f64 {
-    let at = |child: usize| children[child][channel];
+fn formula(op: &Operator, at: impl Fn(usize) -> f64) -> f64 {
     match *op {
         Operator::BatchNormScale { epsilon, gamma } => {
             let gamma = if gamma { at(1) } else { 1.0 };
@@ -256,11 +401,17 @@ impl<'a> Factors<'a> {
             let product = match (of, &mut factors.inputs) {
                 (Operator::ScaleFilters, _) => &mut factors.filters,
                 (_, Some((_, product))) => product,
-                (_, none) => &mut none.insert((of, vec![1.0; values.len()])).1,
+                (_, none) => &mut none.insert((of, vec![1.0; values.values.len()])).1,
             };
-            product.iter_mut().zip(values).for_each(|(product, value)| *product *= value);
+            product.iter_mut().zip(&*values.values).for_each(|(product, value)| *product *= value);
         }
         Some(factors)
+    }
+
+    /// Whether f32 holds `after` as well as `before`, which it was.
+    fn holds(&self, before: &[f32], after: &[f32]) -> bool {
+        let inputs = self.inputs.as_ref().map_or([1.0; 2], |(_, inputs)| extremes(inputs));
+        Scaled { before, after, filters: &self.filters, inputs }.holds()
     }
 
     /// A kernel times all factors; in place in the one copy, as kernels are large.

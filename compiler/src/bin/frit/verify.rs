@@ -24,7 +24,8 @@ use crate::model::ModelArgs;
 #[command(after_help = "\
 The model is evaluated layer by layer in f64 and compared with what is compiled, fused and unfused (with --no-fuse
 only unfused), at each number of threads, which must all give the same bits. An output passes within 1e-4 of its
-largest magnitude. A difference is a fault of frit (exit status 3).
+largest magnitude. A difference is a fault of frit (exit status 3). Numbers that f32 does not hold are infinity in
+both; the first layer that makes one is named.
 
 A golden file holds arrays `input` and `output` (`out.NAME` for each of several outputs), the batch first; a
 difference from it is a fault of the model or of the file (exit status 1).
@@ -68,6 +69,9 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     } else {
         compiled(args, console)?
     };
+    if let Some(overflow) = &verdict.overflow {
+        console.diagnose(&overflow.warning().into());
+    }
     console.print(&if args.format.json() { json::verdict(&verdict) } else { text::verdict(&verdict) })?;
     match (verdict.passed, &args.against) {
         (true, _) => Ok(()),
@@ -170,6 +174,7 @@ pub(crate) fn differs(verdict: &Verdict) -> Faults {
         let worst = verdict.regions.iter().max_by(|a, b| a.added.total_cmp(&b.added));
         let fault = Diagnostic::error(codes::VERIFY_DIFFERS, message).at(output.name.clone());
         faults.push(match worst {
+            _ if verdict.overflow.is_some() => fault.note("the network leaves what f32 holds before that"),
             Some(region) if region.difference.max_rel > TOLERANCE => {
                 fault.note(format!("rewriting already moved {}", region.name))
             }

@@ -283,7 +283,7 @@ impl Writer<'_> {
             ));
         }
         let counts = |axis: usize| {
-            let count = |position| pool.counted(&pool.taps(axis, position), axis, map[axis], counted);
+            let count = |position| pool.counted(axis, position, map[axis], counted);
             (0..shape[axis]).map(count).collect::<Vec<usize>>()
         };
         let (down, across) = (counts(0), counts(1));

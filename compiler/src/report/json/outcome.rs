@@ -7,6 +7,7 @@ use super::{Object, line};
 use crate::classify::Guess;
 use crate::report::results::{self, Results, Written};
 use crate::verify::difference::Difference;
+use crate::verify::overflow::Overflow;
 use crate::verify::{Output, Region, Run, TOLERANCE, Verdict};
 
 /// `{"file", "model", "isa", "kernels", "steps", "code_bytes", "weight_bytes", "arena_bytes", "scratch_bytes", "verified"}`.
@@ -120,10 +121,28 @@ impl<'a> From<&'a Region> for RegionOff<'a> {
     }
 }
 
-/// `{"passed", "tolerance", "samples", "outputs": [{"name", "max_abs", "max_rel", "ulp"}], "runs", "regions"}`.
+/// Where numbers leave what f32 holds.
+#[derive(Serialize)]
+struct Left<'a> {
+    code: String,
+    layer: &'a str,
+    value: f64,
+    sample: usize,
+}
+
+impl<'a> From<&'a Overflow> for Left<'a> {
+    fn from(overflow: &'a Overflow) -> Left<'a> {
+        let Overflow { layer, value, sample } = overflow;
+        Left { code: overflow.warning().code.to_string(), layer, value: *value, sample: *sample }
+    }
+}
+
+/// `{"passed", "tolerance", "samples", "outputs": [{"name", "max_abs", "max_rel", "ulp"}], "runs", "regions",
+/// "overflow": {"code", "layer", "value", "sample"}}`.
 ///
 /// `outputs` are the worst of all runs. `runs` are `{"variant", "threads", "same_bits", "outputs"}`, `regions`
-/// `{"name", "max_abs", "max_rel", "ulp", "added", "sources"}`.
+/// `{"name", "max_abs", "max_rel", "ulp", "added", "sources"}`. `overflow` is null where all numbers stay in f32; its value
+/// where f64 does not hold it either.
 pub fn verdict(verdict: &Verdict) -> String {
     Object::default()
         .field("passed", &verdict.passed)
@@ -132,6 +151,7 @@ pub fn verdict(verdict: &Verdict) -> String {
         .list("outputs", verdict.outputs.iter().map(Off::from))
         .list("runs", verdict.runs.iter().map(VariantRun::from))
         .list("regions", verdict.regions.iter().map(RegionOff::from))
+        .field("overflow", &verdict.overflow.as_ref().map(Left::from))
         .text()
 }
 
@@ -175,6 +195,7 @@ mod tests {
             outputs: vec![output],
             runs: Vec::new(),
             regions: Vec::new(),
+            overflow: None,
         };
         let value: Value = serde_json::from_str(&verdict(&value)).unwrap();
         assert_eq!(value["outputs"][0], json!({"name": "y", "max_abs": null, "max_rel": null, "ulp": 7}));

@@ -5,6 +5,7 @@ use crate::classify::Guess;
 use crate::report::results::{Results, Written};
 use crate::report::table::{Align, Table, printable};
 use crate::verify::difference::Difference;
+use crate::verify::overflow::Overflow;
 use crate::verify::{Region, TOLERANCE, Verdict};
 
 /// How many regions are listed, worst first.
@@ -97,7 +98,14 @@ pub fn verdict(verdict: &Verdict) -> String {
         if verdict.passed { "passed" } else { "DIFFERS" },
         counted(verdict.samples, "image"),
     );
-    table.text() + &regions(&verdict.regions) + &conclusion
+    table.text() + &regions(&verdict.regions) + &overflow(verdict.overflow.as_ref()) + &conclusion
+}
+
+fn overflow(overflow: Option<&Overflow>) -> String {
+    let said = |Overflow { layer, value, .. }: &Overflow| {
+        format!("\nleaves what f32 holds at {layer}: {value:.2e}\n")
+    };
+    overflow.map(said).unwrap_or_default()
 }
 
 fn difference(difference: &Difference) -> [String; 3] {

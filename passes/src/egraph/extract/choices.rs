@@ -2,7 +2,7 @@
 //! they use, and for each its e-nodes with their costs. What is made of weights alone is left out: it costs
 //! nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use egg::Id;
 use petgraph::algo::kosaraju_scc;
@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::egraph::analysis::EGraph;
 use crate::egraph::cost::CostModel;
+use crate::egraph::language::ENode;
 
 /// One e-node of a class.
 #[derive(Debug, Clone)]
@@ -35,9 +36,9 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    /// The classes below `root`. E-nodes that would compute a class from itself are left out.
-    pub(super) fn new(egraph: &EGraph, root: Id, model: &CostModel) -> Choices {
-        let mut choices = Choices::reachable(egraph, root, model);
+    /// The classes below `root`. E-nodes that would compute a class from itself are left out, and those that are `refused`.
+    pub(super) fn new(egraph: &EGraph, root: Id, model: &CostModel, refused: &BTreeSet<ENode>) -> Choices {
+        let mut choices = Choices::reachable(egraph, root, model, refused);
         choices.cut_cycles();
         choices.sort();
         choices
@@ -64,13 +65,15 @@ impl Choices {
     }
 
     /// Everything below the root, in the order found.
-    fn reachable(egraph: &EGraph, root: Id, model: &CostModel) -> Choices {
+    fn reachable(egraph: &EGraph, root: Id, model: &CostModel, refused: &BTreeSet<ENode>) -> Choices {
         let root = egraph.find(root);
         let mut places = BTreeMap::from([(root, 0u32)]);
         let mut choices = Choices { classes: vec![root], nodes: Vec::new(), lossless: true };
         while let Some(&class) = choices.classes.get(choices.nodes.len()) {
             let mut nodes = Vec::new();
-            for (node, enode) in egraph[class].nodes.iter().enumerate() {
+            let allowed =
+                egraph[class].nodes.iter().enumerate().filter(|(_, enode)| !refused.contains(enode));
+            for (node, enode) in allowed {
                 let mut needs: SmallVec<[u32; 4]> = SmallVec::new();
                 for child in enode.children.iter().map(|&child| egraph.find(child)) {
                     if !egraph[child].data.constant {

@@ -4,7 +4,7 @@ use frit_ir::Op;
 use frit_ir::ops::{Activation, BatchNorm, Epilogue};
 
 use super::Rule;
-use super::scalar::line;
+use super::scalar::{line, rounds};
 use crate::egraph::language::{ENode, Kind, Operator};
 use crate::egraph::saturate::{Found, Site, Term};
 
@@ -63,7 +63,8 @@ fn fold_rescale_before_norm(site: &Site<'_>, found: &mut Found<'_>) {
         let operand = rescale.children[0];
         // What takes it in otherwise does: the weights behind it have one form.
         let takes = |node: &ENode| line(node).is_some() || node.epilogue().is_some_and(Epilogue::is_linear);
-        if !scale.get().recip().is_normal() || site.is_made_by(operand, takes) {
+        let keeps_all = scale.get().recip().is_normal() && !line(rescale).is_some_and(rounds);
+        if !keeps_all || site.is_made_by(operand, takes) {
             continue;
         }
         let mut term = Term::default();

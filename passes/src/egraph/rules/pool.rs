@@ -34,7 +34,7 @@ pub(super) const MEAN_TO_POOL: Rule = Rule {
 /// `avg_pool(x) = global_avg_pool(x)` where the window is the map.
 pub(super) const WINDOW_TO_POOL: Rule = Rule {
     name: "window-to-pool",
-    sound: "the one window has all pixels of the map and none of a padding",
+    sound: "the one window has all pixels of the map, each under a tap, and counts no more than them",
     root: Kind::Pool,
     find: window_to_pool,
 };
@@ -80,9 +80,16 @@ fn mean_to_pool(site: &Site<'_>, found: &mut Found<'_>) {
 
 fn window_to_pool(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Pool(pool)) = site.root.op() else { return };
-    let PoolKind::Average { .. } = pool.kind else { return };
-    let window = site.shape(site.root.children[0]).is_some_and(|shape| shape.axes()[..2] == pool.kernel);
-    if window && pool.padding == Padding::default() {
+    let PoolKind::Average { counted } = pool.kind else { return };
+    let Some([height, width, _]) = site.shape(site.root.children[0]).and_then(frit_ir::Shape::map) else {
+        return;
+    };
+    let is_one = site.shape(site.class).is_some_and(|shape| shape.axes()[..2] == [1, 1]);
+    let has_all = |axis: usize, length: usize| {
+        let inside = pool.counted(axis, 0, length, &Padding::default());
+        inside == length && pool.counted(axis, 0, length, &counted) == length
+    };
+    if is_one && has_all(0, height) && has_all(1, width) {
         let pool = Op::GlobalAveragePool(GlobalAveragePool { keep_dims: true });
         found.equal(&[site.root], Term::default(), ENode::layer(pool, &site.root.children));
     }

@@ -6,6 +6,7 @@ use frit_ir::ops::{Activation, Binary, Epilogue, Scalar};
 
 use super::Rule;
 use super::activation::named;
+use crate::egraph::fold::ROUNDING;
 use crate::egraph::language::{ENode, Kind};
 use crate::egraph::saturate::{Found, Known, Site, Term};
 
@@ -29,7 +30,8 @@ pub(super) const SQUARE: Rule = Rule {
 /// `(x * a + b) * c + d = x * ac + (bc + d)`.
 pub(super) const MERGE_RESCALES: Rule = Rule {
     name: "merge-rescales",
-    sound: "a line of a line is a line; factor and summand are rounded to f32 once, as folded weights are",
+    sound: "a line of a line is a line; factor and summand are rounded to f32 once, as folded weights are, and f32 holds both \
+            as well as their parts",
     root: Kind::Activation,
     find: merge_rescales,
 };
@@ -114,12 +116,25 @@ fn merge_rescales(site: &Site<'_>, found: &mut Found<'_>) {
         }) {
             continue;
         }
-        let [scale, offset] = [outer[0] * inner[0], outer[0] * inner[1] + outer[1]].map(|value| value as f32);
-        if scale.is_finite() && offset.is_finite() {
+        if let Some([scale, offset]) = merged(outer, inner) {
             let both = ENode::layer(Op::Activation(rescale(scale, offset)), &[operand]);
             found.equal(&[inner_node, site.root], Term::default(), both);
         }
     }
+}
+
+/// `outer` of `inner` as one line; `None` where f32 does not hold it, or where `inner` rounds for all that follow.
+fn merged(outer: [f64; 2], inner: [f64; 2]) -> Option<[f32; 2]> {
+    let [scale, offset] = [outer[0] * inner[0], outer[0] * inner[1] + outer[1]].map(|value| value as f32);
+    let had_range = [outer[0], inner[0]].iter().all(|&factor| (factor as f32).is_normal());
+    let has_range = scale.is_normal() || !had_range;
+    (scale.is_finite() && has_range && offset.is_finite() && !rounds(inner)).then_some([scale, offset])
+}
+
+/// Whether a line adds so much that what it adds to loses half of its digits: `(x + c) - c` is how some files round, and no
+/// sum of theirs may leave the `c` out.
+pub(super) fn rounds([scale, offset]: [f64; 2]) -> bool {
+    scale != 0.0 && offset.abs() >= ROUNDING * scale.abs()
 }
 
 /// Factor and summand of a line.

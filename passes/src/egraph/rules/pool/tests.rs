@@ -71,6 +71,17 @@ proptest! {
     }
 }
 
+/// A row of zeros above.
+fn above() -> Padding {
+    Padding { top: 1, ..Padding::default() }
+}
+
+#[test]
+fn a_window_that_is_larger_than_the_map_is_a_global_pool_where_nothing_else_counts() {
+    let pool = Pool { padding: above(), ..average([4, 4]) };
+    assert_eq!(left(&[3, 4, 5], Op::Pool(pool), None), ["global_avg_pool"]);
+}
+
 #[test]
 fn other_reductions_and_windows_are_no_global_pool() {
     for op in [
@@ -80,7 +91,7 @@ fn other_reductions_and_windows_are_no_global_pool() {
         reduce(ReduceKind::Mean, &[0, 1, 2], true),
         Op::Pool(average([3, 2])),
         Op::Pool(Pool { kind: PoolKind::Max, ..average([3, 4]) }),
-        Op::Pool(Pool { padding: Padding { top: 1, ..Padding::default() }, ..average([4, 4]) }),
+        Op::Pool(Pool { kind: PoolKind::Average { counted: above() }, padding: above(), ..average([4, 4]) }),
         Op::Pool(Pool {
             padding: Padding { top: 1, bottom: 1, ..Padding::default() },
             stride: [3, 1],

@@ -5,7 +5,7 @@ use frit_ir::Op;
 use smallvec::{SmallVec, smallvec};
 
 use crate::egraph::language::ENode;
-use crate::egraph::rules::scalar::line;
+use crate::egraph::rules::scalar::{line, rounds};
 use crate::egraph::saturate::Site;
 
 pub(super) type Nodes<'a> = SmallVec<[&'a ENode; 4]>;
@@ -54,7 +54,7 @@ pub(super) fn lines<'a>(site: &Site<'a>, class: Id) -> Vec<Line<'a>> {
     for depth in 0..2 {
         for outer in lines.clone().into_iter().filter(|line| line.matched.len() == depth) {
             for node in site.inside(outer.of) {
-                let Some([scale, offset]) = line(node) else { continue };
+                let Some([scale, offset]) = line(node).filter(|&line| !rounds(line)) else { continue };
                 let (scale, offset) = (outer.scale * scale, outer.scale * offset + outer.offset);
                 lines.push(Line { scale, offset, of: node.children[0], matched: outer.with(&[node]) });
             }
