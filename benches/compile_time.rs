@@ -1,4 +1,5 @@
-//! From a graph to code, by phase, for each network of the zoo: legality, e-graph, schedule, packing, machine code.
+//! From a graph to code, by phase, for each network of the zoo: legality, e-graph, schedule with its proof and the proof alone,
+//! packing, machine code.
 //!
 //! `cargo bench --bench compile_time -- mobilenet_v3` runs those whose name has this in it.
 
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
 use frit_benches::network;
-use frit_compiler::{Options, emit, zoo};
+use frit_compiler::{Options, emit, prove, zoo};
 use frit_passes::{CostModel, Limits, egraph, legality};
 
 fn main() {
@@ -44,6 +45,11 @@ fn phases(criterion: &mut Criterion, name: &str) {
     group.bench_function("schedule", |bencher| {
         LazyCell::force(&optimised);
         bencher.iter(|| frit_compiler::schedule(&optimised, &options).is_ok());
+    });
+    group.bench_function("proof", |bencher| {
+        LazyCell::force(&plan);
+        let unproved = || (*plan).clone().into_plan();
+        bencher.iter_batched(unproved, |plan| prove::prove(plan).is_ok(), BatchSize::LargeInput);
     });
     let pack = || plan.weights.pack().expect("the system has memory");
     group.bench_function("packing", |bencher| {

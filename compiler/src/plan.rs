@@ -43,16 +43,32 @@ pub struct Call {
 }
 
 /// A tensor between the steps: its place in the arena, which it has to itself while it is alive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tensor {
     /// Bytes from the arena's begin to the tensor's, a multiple of 64.
     pub offset: usize,
     /// Its bytes.
     pub bytes: usize,
+    /// Those of them that hold anything.
+    pub blank: Blank,
     /// The first step that touches it.
     pub first: usize,
     /// The last step that does.
     pub last: usize,
+}
+
+/// Bytes that may be read before they are written, since what they hold flows into nothing: the lanes behind a map's last
+/// channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Blank {
+    /// Where the first lanes begin, in bytes from the tensor's begin.
+    pub begin: usize,
+    /// Their bytes; 0 where the last block is full.
+    pub bytes: usize,
+    /// Bytes from those of one pixel to those of the next.
+    pub stride: usize,
+    /// Pixels.
+    pub count: usize,
 }
 
 /// What a step runs, and how the workers share it. Worker `w` of `n` takes `count * w / n .. count * (w + 1) / n`.

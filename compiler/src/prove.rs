@@ -4,7 +4,8 @@
 //! it can be shown that
 //! - every access lies inside the tensor that its argument names: an input, an output, a tensor of the arena while it is
 //!   alive, the worker's scratch memory, the packed weights; inputs and weights are never written;
-//! - nothing is read before it is written, and every output is written as a whole;
+//! - nothing is read before it is written, but for lanes behind a map's last channel, which flow into nothing; every output is
+//!   written as a whole;
 //! - within a step no two workers write the same byte, and none reads what another writes: items and bands are held
 //!   against each other one by one, whoever runs them;
 //! - a kernel's items follow each other as its call says, so that it makes no difference where shares begin;
@@ -18,14 +19,14 @@ pub mod footprint;
 mod lives;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use frit_ir::diagnostic::{Diagnostic, codes};
 
-use crate::plan::{Plan, Region};
+use crate::plan::{Blank, Plan, Region, Tensor};
 use crate::vector::check;
-use bytes::{Bytes, Interval};
+use bytes::{Bytes, FARTHEST, Interval};
 use footprint::{Reached, footprint};
 
 /// What every address is a multiple of: all that the lowerings ask for.
@@ -91,7 +92,7 @@ fn fault(message: impl Into<String>) -> Fault {
 struct Prover<'a> {
     plan: &'a Plan,
     kernels: Vec<Vec<Reached>>,
-    /// What was written so far of each output and each tensor that is alive.
+    /// What may be read of each output and each tensor: what was written so far, and what holds anything.
     written: BTreeMap<Region, Bytes>,
     /// Bytes of the packed weights that hold values.
     weights: Bytes,
@@ -100,16 +101,22 @@ struct Prover<'a> {
 
 impl<'a> Prover<'a> {
     fn new(plan: &'a Plan) -> Result<Prover<'a>, Fault> {
-        let kernels = plan.kernels.iter().map(|kernel| {
+        let called: BTreeSet<usize> =
+            plan.steps.iter().flat_map(|step| step.work.calls()).map(|call| call.kernel).collect();
+        let kernels = plan.kernels.iter().enumerate().map(|(index, kernel)| {
             if let Some(broken) = check::check(kernel).err().and_then(|faults| faults.into_iter().next()) {
                 return Err(fault(broken.to_string()));
             }
-            footprint(kernel).map_err(|unknown| fault(format!("kernel {}: {unknown}", kernel.name)))
+            let footprint = if called.contains(&index) { footprint(kernel) } else { Ok(Vec::new()) };
+            footprint.map_err(|unknown| fault(format!("kernel {}: {unknown}", kernel.name)))
         });
         let kernels = kernels.collect::<Result<_, Fault>>()?;
+        let blanks = plan.tensors.iter().enumerate();
+        let blanks = blanks.map(|(index, tensor)| Ok((Region::Tensor(index), blank(tensor)?)));
+        let written = blanks.collect::<Result<_, Fault>>()?;
         let parts = plan.weights.parts().map(|(begin, bytes)| Interval::new(begin as i64, bytes as i64));
         let weights = Bytes::of(parts.collect());
-        Ok(Prover { plan, kernels, written: BTreeMap::new(), weights, reach: BTreeMap::new() })
+        Ok(Prover { plan, kernels, written, weights, reach: BTreeMap::new() })
     }
 
     fn run(mut self) -> Result<BTreeMap<Region, usize>, Fault> {
@@ -153,6 +160,16 @@ impl<'a> Prover<'a> {
             Region::Weights => Ok(plan.weights.bytes()),
         }
     }
+}
+
+/// The bytes of `tensor` that hold anything.
+fn blank(tensor: &Tensor) -> Result<Bytes, Fault> {
+    let Blank { begin, bytes, stride, count } = tensor.blank;
+    let near = |bytes: usize| i64::try_from(bytes).ok().filter(|&bytes| bytes <= FARTHEST);
+    let all = near(begin).zip(near(bytes)).zip(near(stride)).and_then(|((begin, bytes), stride)| {
+        Bytes::from(Interval::new(begin, bytes)).repeated(stride, count as u64).ok()
+    });
+    all.ok_or_else(|| fault(format!("a tensor of {} bytes has {:?}", tensor.bytes, tensor.blank)))
 }
 
 /// A region in words.

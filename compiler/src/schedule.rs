@@ -32,7 +32,7 @@ use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 use crate::kernels::copy;
 use crate::machine::Machine;
 use crate::pack::Packing;
-use crate::plan::{Border, Call, Choice, Plan, Region, Step, Tensor, Way, Work};
+use crate::plan::{Blank, Border, Call, Choice, Plan, Region, Step, Tensor, Way, Work};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::{Program, Width};
 use block::Block;
@@ -209,7 +209,7 @@ impl<'a> Scheduler<'a> {
             _ if leaves_row_sums => {
                 let region = Region::Tensor(self.tensors.len());
                 let (placed, bytes) = Placed::with_row_sums(&shape, self.width.lanes, region);
-                self.new_tensor(bytes);
+                self.new_tensor(bytes, placed.blank(self.width.lanes));
                 placed
             }
             (None, &[output]) if dense(output).lies_both_ways(self.width.lanes) => dense(output),
@@ -221,13 +221,13 @@ impl<'a> Scheduler<'a> {
 
     fn place_in_blocks(&mut self, shape: &Shape) -> Placed {
         let (placed, bytes) = Placed::in_blocks(shape, self.width.lanes, Region::Tensor(self.tensors.len()));
-        self.new_tensor(bytes);
+        self.new_tensor(bytes, placed.blank(self.width.lanes));
         placed
     }
 
-    fn new_tensor(&mut self, bytes: usize) {
+    fn new_tensor(&mut self, bytes: usize, blank: Blank) {
         let step = self.steps.len();
-        self.tensors.push(Tensor { offset: 0, bytes, first: step, last: step });
+        self.tensors.push(Tensor { offset: 0, bytes, blank, first: step, last: step });
     }
 
     /// The tensor of `id` as it lies.

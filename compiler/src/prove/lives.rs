@@ -51,7 +51,7 @@ pub(super) fn check(plan: &Plan) -> Result<(), Fault> {
 
 /// That a tensor for itself is sound.
 fn alone(plan: &Plan, index: usize, tensor: &Tensor) -> Result<(), Fault> {
-    let &Tensor { offset, bytes, first, last } = tensor;
+    let &Tensor { offset, bytes, first, last, .. } = tensor;
     let inside = offset.checked_add(bytes).is_some_and(|end| end <= plan.arena_bytes);
     if !inside || !offset.is_multiple_of(LINE) {
         return Err(fault(format!(

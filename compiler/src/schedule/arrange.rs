@@ -9,7 +9,7 @@ use super::placement::Placed;
 use crate::kernels::nest::Loop;
 use crate::kernels::reduce::{self, Reduction};
 use crate::kernels::{F32, rearrange, window};
-use crate::plan::{Argument, Call, Region};
+use crate::plan::{Argument, Blank, Call, Region};
 
 /// The most axes of a loop nest, after those that lie one in the other became one.
 const MOST_AXES: usize = 8;
@@ -51,7 +51,7 @@ impl Scheduler<'_> {
 
     fn dense_slot(&mut self, shape: &Shape) -> Placed {
         let placed = Placed::dense(shape, self.width.lanes, Region::Tensor(self.tensors.len()));
-        self.new_tensor(placed.pixels() * placed.channels * F32);
+        self.new_tensor(placed.pixels() * placed.channels * F32, Blank::default());
         placed
     }
 

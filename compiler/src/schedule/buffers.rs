@@ -46,7 +46,7 @@ mod tests {
         fn tensors_alive_at_once_do_not_overlap(
             slots in proptest::collection::vec((1usize..5000, 0usize..20, 0usize..6), 0..30)
         ) {
-            let tensor = |(bytes, first, steps)| Tensor { offset: 0, bytes, first, last: first + steps };
+            let tensor = |(bytes, first, steps)| Tensor { bytes, first, last: first + steps, ..Tensor::default() };
             let mut tensors: Vec<Tensor> = slots.into_iter().map(tensor).collect();
             let size = place(&mut tensors);
             for (index, tensor) in tensors.iter().enumerate() {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_chain_needs_two_buffers_only() {
-        let tensor = |step| Tensor { offset: 0, bytes: 640, first: step, last: step + 1 };
+        let tensor = |step| Tensor { bytes: 640, first: step, last: step + 1, ..Tensor::default() };
         assert_eq!(place(&mut (0..10).map(tensor).collect::<Vec<Tensor>>()), 2 * 640);
     }
 }

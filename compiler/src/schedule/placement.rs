@@ -6,7 +6,7 @@ use frit_ir::diagnostic::{Diagnostic, codes};
 use super::LARGEST;
 use crate::kernels::depthwise::RowSums;
 use crate::kernels::{F32, Strides};
-use crate::plan::{Argument, Region};
+use crate::plan::{Argument, Blank, Region};
 
 /// A tensor in memory.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +57,16 @@ impl Placed {
         let block = block + if aliases { LINE } else { 0 };
         let strides = Strides { row, pixel, block, channel: F32 };
         (Placed { region, offset: 0, rows, columns, channels, strides, is_dense: false }, blocks * block)
+    }
+
+    /// The lanes behind the last channel, where the tensor lies in blocks of `lanes`.
+    pub(super) fn blank(&self, lanes: usize) -> Blank {
+        let last = self.channels % lanes;
+        if last == 0 {
+            return Blank::default();
+        }
+        let begin = self.channels / lanes * self.strides.block + last * F32;
+        Blank { begin, bytes: (lanes - last) * F32, stride: self.strides.pixel, count: self.pixels() }
     }
 
     /// The map of `[rows, columns, channels]` that lies dense at `from` with its channels first.

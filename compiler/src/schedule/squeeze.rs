@@ -20,7 +20,7 @@ use crate::kernels::gate::{self, Gate};
 use crate::kernels::squeeze::{self, Part, Squeeze};
 use crate::kernels::{F32, Strides, pool};
 use crate::pack::{self, Source};
-use crate::plan::{Argument, Call, Region};
+use crate::plan::{Argument, Blank, Call, Region};
 
 /// What a gate is made of: the sums of rows, and the packed weights of the two layers.
 struct Sources {
@@ -209,7 +209,7 @@ impl Scheduler<'_> {
         let rows = 1 + part.taps * part.inputs.len();
         let vectors: usize = part.panels.iter().map(|panels| panels.vectors * panels.count).sum();
         let scaled = Argument { region: Region::Tensor(self.tensors.len()), offset: 0, stride: 0 };
-        self.new_tensor(rows * vectors * lanes * F32);
+        self.new_tensor(rows * vectors * lanes * F32, Blank::default());
         let mut calls = Vec::new();
         let mut done = 0;
         for Panels { vectors, count } in part.panels.iter().copied() {

@@ -1,6 +1,5 @@
 //! What a well-formed vector program keeps; lowerings and the interpreter rely on it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use super::program::{Address, Count, Instruction, Operand, Pointer, Program, Register};
@@ -117,7 +116,7 @@ pub fn check(program: &Program) -> Result<(), Vec<Fault>> {
     let mut checker = Checker { program, faults: Vec::new(), in_items: false, depth: 0 };
     checker.head();
     let mut defined = Defined::default();
-    defined.pointers.extend((0..program.parameters).map(|index| Pointer(index as u16)));
+    (0..program.parameters).for_each(|index| defined.pointers.put(index as u16, true));
     checker.body(&program.body, &mut defined);
     if checker.faults.is_empty() { Ok(()) } else { Err(checker.faults) }
 }
@@ -125,10 +124,32 @@ pub fn check(program: &Program) -> Result<(), Vec<Fault>> {
 /// What is certainly written at a point of the program.
 #[derive(Default, Clone)]
 struct Defined {
-    registers: BTreeSet<Register>,
-    pointers: BTreeSet<Pointer>,
+    registers: Flags,
+    pointers: Flags,
     /// Registers that certainly hold a comparison's result.
-    masks: BTreeSet<Register>,
+    masks: Flags,
+}
+
+/// A set of small numbers: every program is checked whenever it is compiled, so that looking one up must cost nothing.
+#[derive(Default, Clone)]
+struct Flags(Vec<bool>);
+
+impl Flags {
+    fn has(&self, number: u16) -> bool {
+        self.0.get(usize::from(number)).is_some_and(|&flag| flag)
+    }
+
+    fn put(&mut self, number: u16, flag: bool) {
+        let number = usize::from(number);
+        if self.0.len() <= number {
+            self.0.resize(number + 1, false);
+        }
+        self.0[number] = flag;
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.0.contains(&true)
+    }
 }
 
 struct Checker<'a> {
@@ -212,13 +233,13 @@ impl Checker<'_> {
         let effect = Effect::of(instruction);
         for register in effect.reads.iter().flatten() {
             self.register(instruction, *register);
-            if !defined.registers.contains(register) {
+            if !defined.registers.has(register.0) {
                 self.fault(Some(instruction), Flaw::UndefinedRegister(*register));
             }
         }
         if let Some(pointer) = effect.base {
             self.pointer(instruction, pointer);
-            if !defined.pointers.contains(&pointer) {
+            if !defined.pointers.has(pointer.0) {
                 self.fault(Some(instruction), Flaw::UndefinedPointer(pointer));
             }
         }
@@ -230,19 +251,15 @@ impl Checker<'_> {
             self.register(instruction, register);
             let mask = match instruction {
                 Instruction::Compare { .. } => true,
-                Instruction::Move { from, .. } => defined.masks.contains(from),
+                Instruction::Move { from, .. } => defined.masks.has(from.0),
                 _ => false,
             };
-            defined.registers.insert(register);
-            if mask {
-                defined.masks.insert(register)
-            } else {
-                defined.masks.remove(&register)
-            };
+            defined.registers.put(register.0, true);
+            defined.masks.put(register.0, mask);
         }
         if let Some(pointer) = effect.sets {
             self.pointer(instruction, pointer);
-            defined.pointers.insert(pointer);
+            defined.pointers.put(pointer.0, true);
         }
     }
 
@@ -256,7 +273,7 @@ impl Checker<'_> {
             Instruction::ShiftLeft { bits, .. } | Instruction::ShiftRight { bits, .. } if bits >= 32 => {
                 self.fault(Some(instruction), Flaw::Shift(bits))
             }
-            Instruction::Select { mask, .. } if !defined.masks.contains(&mask) => {
+            Instruction::Select { mask, .. } if !defined.masks.has(mask.0) => {
                 self.fault(Some(instruction), Flaw::NotAMask(mask));
             }
             _ => {}
@@ -278,8 +295,8 @@ impl Checker<'_> {
 
 /// Removes what `body` writes by anything but a comparison. A nest deeper than allowed is left out: it is a fault
 /// already.
-fn forget_masks(body: &[Instruction], masks: &mut BTreeSet<Register>) {
-    let mut bodies = vec![body];
+fn forget_masks(body: &[Instruction], masks: &mut Flags) {
+    let mut bodies = if masks.is_empty() { Vec::new() } else { vec![body] };
     while let Some(body) = bodies.pop() {
         for instruction in body {
             match instruction {
@@ -287,7 +304,7 @@ fn forget_masks(body: &[Instruction], masks: &mut BTreeSet<Register>) {
                 Instruction::Compare { .. } => {}
                 _ => {
                     if let Some(register) = Effect::of(instruction).writes {
-                        masks.remove(&register);
+                        masks.put(register.0, false);
                     }
                 }
             }

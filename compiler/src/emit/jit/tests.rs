@@ -81,7 +81,7 @@ fn plan(width: Width, vectors: usize, mut steps: Vec<Step>) -> Proved {
     let elements = vectors * width.lanes;
     let sum = |output| added(width, [Region::Input(0), Region::Input(1), Region::Output(output)], 0, vectors);
     steps.insert(0, step("begin", vec![sum(0), sum(1)]));
-    let tensors = vec![Tensor { offset: 0, bytes: elements * 4, first: 0, last: steps.len() }];
+    let tensors = vec![Tensor { bytes: elements * 4, last: steps.len(), ..Tensor::default() }];
     let mut weights = Packing::default();
     weights.add(Source::Values(values(elements, 5).into()));
     let border = |name: &str| Border { name: name.into(), shape: vec![elements] };
