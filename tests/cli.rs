@@ -10,6 +10,8 @@ mod bad;
 mod bounds;
 #[path = "cli/costly.rs"]
 mod costly;
+#[path = "cli/cut.rs"]
+mod cut;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/foreseen.rs"]
@@ -32,6 +34,8 @@ mod repairs;
 mod runs;
 #[path = "cli/siblings.rs"]
 mod siblings;
+#[path = "cli/stitch.rs"]
+mod stitch;
 #[path = "cli/usage.rs"]
 mod usage;
 

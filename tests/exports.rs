@@ -9,10 +9,12 @@ use std::process::Command;
 use std::{env, iter};
 
 use frit_compiler::export::onnx;
-use frit_compiler::import::{self, Request, Source, json};
+use frit_compiler::import::part::{self, Range, Sides};
+use frit_compiler::import::{self, Request, Source, chain, json};
 use frit_compiler::{Options, optimise, zoo};
 use frit_ir::ops::Interpolation;
 use frit_ir::{Graph, Op, Shape, Tensor, random};
+use frit_passes::stitch::{self, Part};
 use frit_tests::{compare, networks, npz, root};
 use ndarray::{ArrayD, Axis, arr0};
 use proptest::strategy::{Strategy, ValueTree};
@@ -182,6 +184,38 @@ fn write_zoo(folder: &Path) {
         let optimised = optimise(graph, &Options::native()).unwrap_or_else(|faults| panic!("{faults}")).graph;
         write(folder, &format!("{name}_optimised"), &optimised).unwrap_or_else(|fault| panic!("{fault}"));
     }
+}
+
+/// The part of a small network of the zoo between two layers, the first of which is named where one is before it.
+fn piece(name: &str, from: Option<&str>, until: Option<&str>) -> Part {
+    let range = Range { from, until };
+    let sides = Sides { before: from.is_some(), behind: until.is_some() };
+    part::part(small(name), range, sides, name).unwrap_or_else(|faults| panic!("{faults}")).part
+}
+
+#[test]
+#[cfg_attr(
+    not(frit_python),
+    ignore = "set FRIT_PYTHON to a Python with the packages of tests/requirements.txt"
+)]
+fn stitched_and_headed_networks_are_what_the_interpreter_computes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let head = piece("mobilenet_v2", None, Some("s4"));
+    let tail = piece("xception", Some("block9_add"), None);
+    let shapes = [head.gives(), tail.takes()].map(|shape| shape.expect("both ends have a shape"));
+    for adapter in stitch::adapters(&shapes[0], &shapes[1], 5) {
+        let name = adapter.name.replace('/', "_");
+        let between = Part::between(adapter.graph, "adapter").unwrap_or_else(|fault| panic!("{fault:?}"));
+        let whole = stitch::join(&[head.clone(), between, tail.clone()]);
+        let whole = whole.unwrap_or_else(|faults| panic!("{faults}"));
+        write(folder.path(), &name, &whole).unwrap_or_else(|fault| panic!("{fault}"));
+    }
+    let (own, _) = chain::chain("global_avg_pool, dense 10, softmax", &shapes[0], 5)
+        .unwrap_or_else(|faults| panic!("{faults}"));
+    let own = Part::between(own, "head").unwrap_or_else(|fault| panic!("{fault:?}"));
+    let headed = stitch::join(&[head, own]).unwrap_or_else(|faults| panic!("{faults}"));
+    write(folder.path(), "headed", &headed).unwrap_or_else(|fault| panic!("{fault}"));
+    judge(folder.path());
 }
 
 /// The nodes of an exported network by operator.

@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 
-use frit_compiler::import::{GivenShape, Request, Source, json, keras, onnx};
+use frit_compiler::import::{GivenShape, Request, Source, json, keras, onnx, part};
+use frit_compiler::report::parts::{Joint, Port};
+use frit_compiler::{cost, report};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
-use frit_ir::{Faults, Graph, Op, Tensor, text};
+use frit_ir::{Faults, Graph, Op, Shape, Tensor, text};
+use frit_passes::cut::{self, Border, Cutter, Found, Width};
 use frit_passes::repair::{Policy, ProjectionWeights};
-use frit_passes::{CostModel, Limits, egraph, legality};
+use frit_passes::{CostModel, Limits, egraph, legality, stitch};
 use frit_tests::case::Case;
 use frit_tests::{compare, nodes, root, source};
 
@@ -138,6 +141,41 @@ fn interpret() {
             }
         }
         Ok(answer)
+    });
+}
+
+/// The cuts of a graph; with `// at: PLACE ...` the halves there, of several tensors with `// width: multi`.
+#[test]
+fn cuts() {
+    run("cut", |case| {
+        let (graph, _) = legality::check(text::parse(&case.body)?)?;
+        let cutter = Cutter::new(&graph);
+        let at = case.directive("at");
+        if at.is_empty() {
+            return Ok(report::text::cuts(&cost::cuts(&graph)));
+        }
+        let found: Vec<Found> =
+            at.split_whitespace().map(|at| part::find(&cutter, at)).collect::<Result<_, _>>()?;
+        let width = if case.directive("width") == "multi" { Width::Multi } else { Width::Single };
+        let (boundary, warnings) = cutter.cut(&found, width)?;
+        let halves = [cut::head, cut::tail].map(|half| text::print(&half(&graph, &boundary, Border::Source)));
+        Ok(rendered(&warnings) + &halves.join("\n"))
+    });
+}
+
+/// The adapters from one shape to another.
+#[test]
+fn adapters() {
+    run("stitch", |case| {
+        let shape = |words: &str| {
+            let axis = |axis: &str| axis.parse().unwrap_or_else(|_| panic!("{axis} is no length"));
+            Shape::new(&words.trim().split('x').map(axis).collect::<Vec<usize>>())
+        };
+        let (from, to) = case.body.split_once("->").expect("two shapes with an arrow between");
+        let [from, to] = [("head", shape(from)), ("tail", shape(to))]
+            .map(|(name, shape)| Port { name: name.to_owned(), shape });
+        let adapters = stitch::adapters(&from.shape, &to.shape, 0);
+        Ok(report::text::adapters(&Joint { from, to, adapters }))
     });
 }
 

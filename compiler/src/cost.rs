@@ -1,8 +1,12 @@
 //! What a network costs by its description: parameters, multiply-accumulates and bytes, by layer and by block.
 
+mod cuts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::{Faults, Graph, NodeId, Shape};
+
+pub use cuts::{CutCost, Cuts, cuts};
 
 /// Bytes of one f32.
 const BYTES: u64 = 4;

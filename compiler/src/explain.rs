@@ -123,6 +123,10 @@ const TEXTS: &[(u16, &str)] = &[
     (405, include_str!("explain/FR0405.md")),
     (406, include_str!("explain/FR0406.md")),
     (407, include_str!("explain/FR0407.md")),
+    (601, include_str!("explain/FR0601.md")),
+    (602, include_str!("explain/FR0602.md")),
+    (603, include_str!("explain/FR0603.md")),
+    (604, include_str!("explain/FR0604.md")),
     (901, include_str!("explain/FR0901.md")),
     (902, include_str!("explain/FR0902.md")),
 ];

@@ -15,14 +15,17 @@
 
 pub mod array;
 pub mod budget;
+pub mod chain;
 mod identity;
 pub mod json;
 pub mod keras;
 mod labels;
 pub mod limits;
+mod listing;
 mod nearest;
 pub mod onnx;
 mod order;
+pub mod part;
 pub mod picture;
 
 pub use identity::Identity;
@@ -48,6 +51,8 @@ pub struct Source {
     pub weights: Option<PathBuf>,
     /// Files that are about to be written, and that it must not name.
     pub written: Vec<Identity>,
+    /// How many descriptions name this one as their input, one inside the other.
+    pub depth: usize,
 }
 
 /// What a caller says besides the file.
@@ -93,11 +98,17 @@ impl FromStr for GivenShape {
 /// # Errors
 /// The file can't be read, or is of a kind that frit does not read; else as [`json::read`].
 pub fn load(model: &Path, request: &Request) -> Result<(Graph, Faults), Faults> {
+    load_inside(model, request, 0)
+}
+
+/// The same, for a model that is the input of `depth` descriptions.
+fn load_inside(model: &Path, request: &Request, depth: usize) -> Result<(Graph, Faults), Faults> {
     let source = |file: &str, folder: &Path| Source {
         file: file.to_owned(),
         folder: Some(folder.to_owned()),
         weights: request.weights.clone(),
         written: request.written.clone(),
+        depth,
     };
     if model == Path::new("-") {
         let text = limits::text(std::io::stdin().lock(), limits::DESCRIPTION_BYTES);

@@ -3,6 +3,7 @@
 pub mod dot;
 pub mod json;
 pub mod npz;
+pub mod parts;
 pub mod results;
 mod table;
 pub mod text;

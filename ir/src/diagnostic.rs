@@ -167,6 +167,14 @@ impl Faults {
         self.0.iter_mut()
     }
 
+    /// All as of `file`, but those whose file is known.
+    pub fn from_file(mut self, file: &str) -> Faults {
+        for fault in self.0.iter_mut().filter(|fault| fault.place.file.is_empty()) {
+            file.clone_into(&mut fault.place.file);
+        }
+        self
+    }
+
     /// Whether any is an error.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|d| d.severity == Severity::Error)

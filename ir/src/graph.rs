@@ -9,6 +9,7 @@ use petgraph::visit::EdgeRef;
 
 use crate::ops::Op;
 use crate::provenance::Provenance;
+use crate::source::SourceLayer;
 use crate::tensor::Shape;
 use crate::weights::Weights;
 
@@ -54,6 +55,8 @@ pub struct Graph {
     pub preprocess: Option<Preprocess>,
     /// Names of the classes, by index.
     pub labels: Option<Vec<String>>,
+    /// The source's own list of layers, in its order; empty where the graph came from no file.
+    pub source_layers: Vec<SourceLayer>,
     nodes: StableDiGraph<Node, usize, u32>,
     outputs: Vec<NodeId>,
 }

@@ -14,6 +14,7 @@ pub mod ops;
 pub mod provenance;
 #[cfg(any(test, feature = "random"))]
 pub mod random;
+pub mod source;
 pub mod tensor;
 pub mod text;
 pub mod weights;
@@ -22,5 +23,6 @@ pub use diagnostic::{Diagnostic, Faults, Severity};
 pub use graph::{Graph, Node, NodeId, Preprocess};
 pub use ops::Op;
 pub use provenance::Provenance;
+pub use source::{SourceLayer, SourceTensor};
 pub use tensor::{Shape, Tensor};
 pub use weights::{Weight, Weights};

@@ -4,11 +4,13 @@
 //! no files.
 #![forbid(unsafe_code)]
 
+pub mod cut;
 pub mod egraph;
 pub mod legality;
 pub mod pipeline;
 pub mod repair;
 pub mod report;
+pub mod stitch;
 
 #[cfg(test)]
 mod testing;

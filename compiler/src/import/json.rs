@@ -17,12 +17,15 @@ mod tensors;
 mod weights;
 pub(super) mod window;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::{Diagnostic, Faults, Graph, Preprocess, Shape};
+use frit_ir::{Diagnostic, Faults, Graph, NodeId, Preprocess, Shape};
 use frit_passes::legality::{self, multiplier};
+use frit_passes::stitch::{self, Part};
 
+use super::listing::{Listing, Product};
 use super::{Source, inside, labels};
 use build::{Built, Entry};
 use document::{Document, Value};
@@ -66,6 +69,7 @@ fn describe<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) 
     let entry = Entry { name: &header.input.name, shape: header.input.shape.clone() };
     let mut built = build::build(&entry, &layers, &operands, &order, findings);
     outputs(&header, &layers, &mut built, findings);
+    list(&layers, &mut built);
     let needed = std::mem::take(&mut built.needed);
     match &header.weights {
         Some(WeightSource::Seed(seed, at)) => weights::seeded(&mut built.graph, needed, *seed, at, findings),
@@ -84,11 +88,56 @@ fn describe<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) 
         findings.extend(legality::join_faults(&built.graph));
     }
     built.graph.name = header.name;
-    built.graph.preprocess = header.input.preprocess;
+    built.graph.preprocess = header.input.preprocess.clone();
     if let Some((name, at)) = &header.labels {
         built.graph.labels = read_labels(name, at, source, &built, findings);
     }
-    Some(built.graph)
+    behind(built, header.model, findings)
+}
+
+/// The network behind the part of a model that makes its input, where it names one.
+fn behind<'a>(built: Built, before: Option<Part>, findings: &mut Findings<'a>) -> Option<Graph> {
+    let Some(mut before) = before else { return Some(built.graph) };
+    if findings.has_errors() {
+        return None;
+    }
+    let (name, preprocess) = (built.graph.name.clone(), built.graph.preprocess.clone());
+    before.graph.preprocess = preprocess.or(before.graph.preprocess);
+    let prefix = if name.is_empty() { "layers".to_owned() } else { name.clone() };
+    let own = Part { entry: built.input(), exit: None, prefix, graph: built.graph };
+    match stitch::join(&[before, own]) {
+        Ok(mut graph) => {
+            graph.name = name;
+            Some(graph)
+        }
+        Err(faults) => {
+            findings.extend(faults);
+            None
+        }
+    }
+}
+
+/// Hands the graph the list of layers. A layer's name means its result there, as among the inputs of another; the layers inside
+/// a stage stand behind it.
+fn list(layers: &[Layer<'_>], built: &mut Built) {
+    let mut listing = Listing::default();
+    let mut inside: BTreeSet<NodeId> = built.graph.ids().collect();
+    let node_name = |graph: &Graph, node: NodeId| graph.node(node).name.clone();
+    for (index, layer) in layers.iter().enumerate() {
+        let nodes = built.results_of(index, layer);
+        nodes.iter().for_each(|node| _ = inside.remove(node));
+        let products = nodes.into_iter().map(|node| Product::alike(node_name(&built.graph, node), node));
+        listing.add(Some(index), &layer.name, &layer.word, products.collect());
+    }
+    let names: BTreeSet<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
+    for node in inside {
+        let name = node_name(&built.graph, node);
+        let class = built.graph.node(node).op.name();
+        if !names.contains(name.as_str()) {
+            listing.add(None, &name, class, vec![Product::alike(name.clone(), node)]);
+        }
+    }
+    listing.finish(&mut built.graph);
 }
 
 /// A file that the description names.

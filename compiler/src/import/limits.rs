@@ -31,6 +31,8 @@ pub const ATTRIBUTE: u64 = 1 << 31;
 pub const SEEDED_VALUES: usize = 1 << 30;
 /// Values of all constants that a description says.
 pub const CONSTANT_VALUES: usize = 1 << 24;
+/// Descriptions that name one another as their input, one inside the other.
+pub const MODELS_INSIDE: usize = 8;
 /// Levels of lists and objects in the JSON of a network of Keras: six for each model inside another.
 pub const KERAS_DEPTH: usize = 256;
 /// Bytes that may be read of an HDF5 file at a time, other than weights.

@@ -42,6 +42,7 @@ use self::order::{Order, Source, shown};
 use self::symbol::Symbol;
 use self::tensors::Store;
 use super::budget::Budget;
+use super::listing::{Listing, Product};
 use super::{Request, limits, place};
 use crate::onnx::{Graph as Nodes, Model, Node};
 
@@ -105,6 +106,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         unread: BTreeMap::new(),
         budget: &budget,
         network: Network::new(Store::new(folder, &request.written), Arc::clone(&budget)),
+        listing: Listing::default(),
     };
     signature::inputs(&mut importer, request);
     for &index in order.nodes.iter().take_while(|_| !budget.is_spent()) {
@@ -117,7 +119,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
     importer.tell_missing();
     importer.tell_unread();
     signature::outputs(&mut importer);
-    finish(importer.network)
+    finish(importer.network, importer.listing)
 }
 
 /// The version of ONNX's operators that the file is written in.
@@ -142,12 +144,13 @@ fn version(model: &Model) -> Result<i64, Diagnostic> {
 }
 
 /// What is left when all layers are there: no layer that nothing needs.
-fn finish(mut network: Network) -> Result<(Graph, Faults), Faults> {
+fn finish(mut network: Network, listing: Listing) -> Result<(Graph, Faults), Faults> {
     // A file with faults never comes to legality: its joins are told here, so that one run tells all.
     if network.faults.has_errors() {
         network.faults.extend(legality::join_faults(&network.graph));
     }
     signature::prune(&mut network.graph);
+    listing.finish(&mut network.graph);
     network.faults.unless_errors(network.graph)
 }
 
@@ -172,6 +175,7 @@ struct Importer<'a> {
     unread: BTreeMap<(&'a str, &'a str), Vec<String>>,
     budget: &'a Budget,
     network: Network,
+    listing: Listing,
 }
 
 impl<'a> Importer<'a> {
@@ -201,6 +205,7 @@ impl<'a> Importer<'a> {
         match results {
             Ok(results) if results.is_empty() => self.unknown(node),
             Ok(results) => {
+                self.list(item, &results);
                 for attribute in call.unread() {
                     let layers = self.unread.entry((call.op(), attribute)).or_default();
                     layers.push(call.name.clone());
@@ -267,6 +272,17 @@ impl<'a> Importer<'a> {
             Constant::new(self.budget, view.kind, view.lengths(), values).map(Value::Constant)
         };
         tensors.into_iter().zip(views).map(constant).collect()
+    }
+
+    /// Notes where the results of a node are. What is known when the file is read is no layer.
+    fn list(&mut self, item: &Item<'_>, results: &[Value]) {
+        let named = item.node.output.iter().zip(results);
+        let products: Vec<Product> =
+            named.filter_map(|(name, value)| self.network.product(name, value)).collect();
+        if !products.is_empty() {
+            let node = item.node.as_ref();
+            self.listing.add(item.index, order::name(node), node.op_type(), products);
+        }
     }
 
     /// Keeps the results of a node.

@@ -4,6 +4,7 @@ mod explained;
 mod measured;
 mod network;
 mod outcome;
+mod parts;
 
 use serde::Serialize;
 
@@ -11,6 +12,7 @@ pub use explained::{codes, page, rules};
 pub use measured::bench;
 pub use network::{cost, listing, passes, summary};
 pub use outcome::{results, verdict, written};
+pub use parts::{adapters, cuts, made};
 
 /// `value` on one line.
 fn line(value: &impl Serialize) -> String {

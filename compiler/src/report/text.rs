@@ -4,11 +4,13 @@ mod explained;
 mod measured;
 mod network;
 mod outcome;
+mod parts;
 
 pub use explained::{codes, rules};
 pub use measured::bench;
 pub use network::{cost, passes, schedule, summary};
 pub use outcome::{results, verdict, written};
+pub use parts::{adapters, cuts, made};
 
 /// A count with its thousands apart: `3,504,872`.
 pub fn grouped(count: u64) -> String {

@@ -149,6 +149,14 @@ codes! {
     ARTIFACT_NO_SOURCE = 406;
     /// The artifact was not compiled from the model that it is compared with.
     ARTIFACT_OTHER_MODEL = 407;
+    /// A network can't be cut there.
+    NO_CUT = 601;
+    /// A cut leaves a padding behind whose window is in the other half.
+    CUT_BEHIND_PADDING = 602;
+    /// Two networks whose tensors can't be joined.
+    NO_ADAPTER = 603;
+    /// Layers that were put between or behind networks have weights that nobody trained.
+    UNTRAINED_LAYERS = 604;
     /// A fault of frit itself.
     INTERNAL = 901;
     /// The system does not give the memory, the threads or the executable pages that are needed.

@@ -1,7 +1,7 @@
 //! `frit convert`: a model in another format.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use frit_compiler::export::onnx;
 use frit_ir::Graph;
@@ -38,13 +38,30 @@ pub(crate) struct Args {
 }
 
 /// A format to write, and where.
-enum Format {
+pub(crate) enum Format {
     Onnx(Draft),
     Description(Files),
 }
 
 impl Format {
-    fn write(self, graph: &Graph) -> Result<(), Failure> {
+    /// The format that the ending of `path` says, and the model as one that writes there reads it; nothing is written yet.
+    pub(crate) fn of(path: &Path, model: &ModelArgs) -> Result<(Format, ModelArgs), Failure> {
+        let ends = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+        if ends("json") {
+            let (files, model) = Files::new(path, model)?;
+            return Ok((Format::Description(files), model));
+        }
+        if !ends("onnx") {
+            let message = format!("a model is written as .onnx or .json, {} is neither", path.display());
+            return Err(Failure::Usage(message));
+        }
+        let output = Output::new(path)?;
+        let model = model.writing([&output])?;
+        Ok((Format::Onnx(Draft::new(output)?), model))
+    }
+
+    /// Writes `graph` whole, or nothing.
+    pub(crate) fn write(self, graph: &Graph) -> Result<(), Failure> {
         match self {
             Format::Onnx(mut draft) => {
                 let bytes = onnx::write(graph)?;
@@ -58,7 +75,7 @@ impl Format {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
-    let (format, model) = prepare(args)?;
+    let (format, model) = Format::of(&args.output, &args.model)?;
     let options = model.options()?;
     let (legal, _) = model.read_legal(console)?;
     if !args.optimized {
@@ -67,21 +84,4 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let optimised = frit_compiler::optimise(legal.into_inner(), &options)?;
     console.diagnose(&optimised.warnings);
     format.write(&optimised.graph)
-}
-
-/// The format that the output's ending says, and the model to be written.
-fn prepare(args: &Args) -> Result<(Format, ModelArgs), Failure> {
-    let path = &args.output;
-    let ends = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
-    if ends("json") {
-        let (files, model) = Files::new(path, &args.model)?;
-        return Ok((Format::Description(files), model));
-    }
-    if !ends("onnx") {
-        let message = format!("a model is written as .onnx or .json, {} is neither", path.display());
-        return Err(Failure::Usage(message));
-    }
-    let output = Output::new(path)?;
-    let model = args.model.writing([&output])?;
-    Ok((Format::Onnx(Draft::new(output)?), model))
 }

@@ -9,6 +9,7 @@ mod completions;
 mod console;
 mod convert;
 mod cost;
+mod cut;
 mod description;
 mod explain;
 mod failure;
@@ -22,6 +23,8 @@ mod repair;
 mod run;
 mod schema;
 mod signals;
+mod stitch;
+mod untrained;
 mod verify;
 mod zoo;
 
@@ -56,6 +59,7 @@ Examples:
   frit run model.json photo.jpg --top 5
   frit compile model.json -o model.frit
   frit convert model.json -o model.onnx
+  frit cut model.json --at s3 --keep head -o backbone.onnx
   frit run model.frit photo.jpg --top 5
   frit bench model.json --compare fused,unfused --threads 1,2";
 
@@ -66,6 +70,8 @@ enum Command {
     Cost(cost::Args),
     Compile(compile::Args),
     Convert(convert::Args),
+    Cut(cut::Args),
+    Stitch(stitch::Args),
     Run(run::Args),
     Bench(bench::Args),
     Verify(verify::Args),
@@ -84,6 +90,8 @@ impl Command {
             Command::Cost(args) => (args.format.json(), Some(&mut args.model)),
             Command::Compile(args) => (args.format.json(), Some(&mut args.model)),
             Command::Convert(args) => (false, Some(&mut args.model)),
+            Command::Cut(args) => (args.format.json(), Some(&mut args.model)),
+            Command::Stitch(args) => (args.format.json(), Some(&mut args.first)),
             Command::Run(args) => (args.format.json(), Some(&mut args.model)),
             Command::Bench(args) => (args.format.json(), Some(&mut args.model)),
             Command::Verify(args) => (args.format.json(), Some(&mut args.model)),
@@ -112,6 +120,8 @@ fn main() -> ExitCode {
         Command::Cost(args) => cost::run(args, &console),
         Command::Compile(args) => compile::run(args, &console),
         Command::Convert(args) => convert::run(args, &console),
+        Command::Cut(args) => cut::run(args, &console),
+        Command::Stitch(args) => stitch::run(args, &console),
         Command::Run(args) => run::run(args, &console),
         Command::Bench(args) => bench::run(args, &console),
         Command::Verify(args) => verify::run(args, &console),

@@ -10,7 +10,8 @@ use frit_compiler::machine::{self, Lowering, Machine};
 use frit_compiler::plan::Way;
 use frit_compiler::schedule::Ways;
 use frit_compiler::{Options, import};
-use frit_ir::{Faults, Graph, Op, Shape};
+use frit_ir::diagnostic::codes;
+use frit_ir::{Diagnostic, Faults, Graph, Op, Shape};
 use frit_passes::egraph::rules;
 use frit_passes::legality::{self, Legal};
 use frit_passes::{Report, repair};
@@ -161,6 +162,18 @@ impl ModelArgs {
         ModelArgs { model: model.to_owned(), ..self.clone() }
     }
 
+    /// The same for another model, which is none of the files that are about to be written.
+    pub(crate) fn reading(&self, model: &Path) -> Result<ModelArgs, Failure> {
+        match Identity::of(model).filter(|identity| self.written.contains(identity)) {
+            Some(_) => {
+                let message = format!("{} is read, and would be written", model.display());
+                let fault = Diagnostic::error(codes::OUTPUT_UNWRITABLE, message);
+                Err(fault.help("name another output").into())
+            }
+            None => Ok(self.of(model)),
+        }
+    }
+
     /// Images of the batch that --shape gives the input `name` of `shape`, where it gives one.
     pub(crate) fn batch(&self, name: &str, shape: &Shape) -> Option<usize> {
         let of_input = |given: &&GivenShape| given.input.as_deref().is_none_or(|input| input == name);
@@ -184,7 +197,8 @@ impl ModelArgs {
         }
     }
 
-    fn load(&self, console: &Console) -> Result<(Graph, Faults), Failure> {
+    /// Reads the model as it is, with warnings.
+    pub(crate) fn load(&self, console: &Console) -> Result<(Graph, Faults), Failure> {
         if self.is_artifact() {
             return Err(artifact::no_source(&self.model));
         }

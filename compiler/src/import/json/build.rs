@@ -71,6 +71,20 @@ impl Built {
         }
     }
 
+    /// What the layer at `place` hands to those that read it: its result, or the parts of a split.
+    pub(super) fn results_of(&self, place: usize, layer: &Layer<'_>) -> Vec<NodeId> {
+        if let Some(Kind::Split(split)) = &layer.kind {
+            let part = |index| self.ids.get(&format!("{}/{index}", layer.name)).copied();
+            return (0..split.len()).filter_map(part).collect();
+        }
+        self.results.get(place).copied().flatten().into_iter().collect()
+    }
+
+    /// The network's input.
+    pub(super) fn input(&self) -> Option<NodeId> {
+        self.input
+    }
+
     /// The result of the last layer.
     pub(super) fn last(&self) -> Option<NodeId> {
         self.results.last().copied().flatten()

@@ -28,10 +28,12 @@ impl<'a> Findings<'a> {
         self.push(diagnostic.in_file(place));
     }
 
-    /// Adds faults that name their layers, and are at no value.
+    /// Adds faults that name their layers, and are at no value; those of another file keep it.
     pub(in crate::import) fn extend(&mut self, faults: Faults) {
         for fault in faults.iter() {
-            self.push(fault.clone().in_file(self.document.file_alone()));
+            let known = !fault.place.file.is_empty();
+            let place = if known { fault.place.clone() } else { self.document.file_alone() };
+            self.push(fault.clone().in_file(place));
         }
     }
 
@@ -63,15 +65,8 @@ impl<'a> Findings<'a> {
         name: &str,
         known: impl Iterator<Item = &'k str> + Clone,
     ) -> Diagnostic {
-        let shown: String = name.chars().take(limits::NAME_BYTES).collect();
-        let fault = Diagnostic::error(code, format!("{what} {shown}"));
-        if self.is_full() {
-            return fault;
-        }
-        match nearest(name, known.clone()) {
-            Some(near) => fault.help(format!("the nearest is {near}")),
-            None => fault.note(format!("known: {}", known.take(40).collect::<Vec<_>>().join(", "))),
-        }
+        let known = if self.is_full() { None } else { Some(known) };
+        unknown(code, what, name, known)
     }
 
     /// Everything found.
@@ -395,4 +390,20 @@ impl<'r, 'a> Reader<'r, 'a> {
 /// The fault of a value that is wrong.
 pub(in crate::import) fn wrong(message: &str) -> Diagnostic {
     Diagnostic::error(codes::BAD_VALUE, message)
+}
+
+/// The fault of a name that is none of `known`, with the nearest of these, where any are to be looked through.
+pub(in crate::import) fn unknown<'k>(
+    code: Code,
+    what: &str,
+    name: &str,
+    known: Option<impl Iterator<Item = &'k str> + Clone>,
+) -> Diagnostic {
+    let shown: String = name.chars().take(limits::NAME_BYTES).collect();
+    let fault = Diagnostic::error(code, format!("{what} {shown}"));
+    let Some(known) = known else { return fault };
+    match nearest(name, known.clone()) {
+        Some(near) => fault.help(format!("the nearest is {near}")),
+        None => fault.note(format!("known: {}", known.take(40).collect::<Vec<_>>().join(", "))),
+    }
 }

@@ -6,6 +6,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::graph::Preprocess;
 use frit_ir::ops::Scalar;
 use frit_ir::{Diagnostic, Shape};
+use frit_passes::stitch::Part;
 use serde_json::{Value as Json, json};
 
 use super::attributes::Defaults;
@@ -14,8 +15,9 @@ use super::fields::{Findings, Reader, wrong};
 use super::file;
 use super::kinds::{Name, Positive, References};
 use super::schema;
-use super::section::{Choice, Field, FieldKind, Section, section, section_kind};
-use crate::import::{Source, limits};
+use super::section::{Choice, Field, FieldKind, Rule, Section, section, section_kind};
+use crate::import::part::{Range, Sides, part};
+use crate::import::{Request, Source, limits, load_inside};
 
 /// The version of the language that is read.
 const VERSION: usize = 1;
@@ -45,6 +47,8 @@ pub(super) const FIELDS: &[Field] = &[FRIT, NAME, INPUT, WEIGHTS, LABELS, DEFAUL
 pub(super) struct Header<'a> {
     pub(super) name: String,
     pub(super) input: Entrance,
+    /// The part of a model that makes the input, where the description names one.
+    pub(super) model: Option<Part>,
     pub(super) weights: Option<WeightSource<'a>>,
     pub(super) labels: Option<(String, Value<'a>)>,
     pub(super) defaults: Defaults,
@@ -59,6 +63,18 @@ pub(super) struct Entrance {
     pub(super) name: String,
     pub(super) shape: Option<Shape>,
     pub(super) preprocess: Option<Preprocess>,
+    /// The model that makes it, up to a tensor.
+    pub(super) model: Option<Origin>,
+}
+
+/// A model whose result is what a description takes.
+pub(super) struct Origin {
+    /// Its file, as it is written.
+    file: String,
+    /// The layer or tensor with which it ends; none where that is its output.
+    until: Option<String>,
+    /// Whether the description says a name for what it takes.
+    named: bool,
 }
 
 /// Where the weights come from.
@@ -79,7 +95,8 @@ pub(super) fn read<'a>(root: &Value<'a>, source: &Source, findings: &mut Finding
         }
         named => named.flatten().unwrap_or_default().0,
     };
-    let input = reader.field::<Entrance>(&INPUT, None).unwrap_or_default();
+    let mut input = reader.field::<Entrance>(&INPUT, None).unwrap_or_default();
+    let model = model(&mut reader, &mut input, source);
     let weights = weight_source(&mut reader, source);
     let labels = reader
         .field::<Option<String>>(&LABELS, None)
@@ -93,7 +110,7 @@ pub(super) fn read<'a>(root: &Value<'a>, source: &Source, findings: &mut Finding
     let outputs = outputs(&mut reader);
     reader.finish();
     let (defaults, layers) = (defaults.unwrap_or_default(), layers.unwrap_or_default());
-    Some(Header { name, input, weights, labels, defaults, layers, outputs })
+    Some(Header { name, input, model, weights, labels, defaults, layers, outputs })
 }
 
 fn outputs<'a>(reader: &mut Reader<'_, 'a>) -> Option<Vec<(String, Value<'a>)>> {
@@ -151,7 +168,19 @@ impl FieldKind for Layers {
 
 const INPUT_NAME: Field =
     Field { default: Some(|| json!(INPUT_DEFAULT)), ..Field::new::<Option<Name>>("name", "Its name") };
-const SHAPE: Field = Field::new::<Shape>("shape", "Its shape: height, width and channels of a picture");
+const SHAPE: Field =
+    Field::new::<Option<Shape>>("shape", "Its shape: height, width and channels of a picture");
+const MODEL: Field =
+    Field::new::<Option<String>>("model", "A model beside the description whose result it is");
+const UNTIL: Field = Field::new::<Option<Until>>(
+    "until",
+    "The layer or tensor with which that model ends, by name or number; without it, with its output",
+);
+const SHAPE_OR_MODEL: Rule = Rule::OneOf(
+    &[SHAPE.name, MODEL.name],
+    "write \"shape\": [224, 224, 3], or \"model\": FILE with \"until\": LAYER",
+);
+const ENTRANCE_RULES: &[Rule] = &[SHAPE_OR_MODEL, Rule::Beside(UNTIL.name, &[MODEL.name])];
 const PREPROCESS: Field = Field::new::<Option<Preparation>>("preprocess", "How a picture becomes the input");
 
 /// The name of an input that is given none.
@@ -162,20 +191,81 @@ impl FieldKind for Entrance {
         let mut reader = Reader::open(value, reader.findings)?;
         let name = reader.field(&INPUT_NAME, Some(Name(INPUT_DEFAULT.to_owned()))).unwrap_or_default().0;
         reader.of_layer(format!("{name} (input)"));
-        let shape = reader.field::<Shape>(&SHAPE, None).filter(|shape| countable(shape, &mut reader));
+        let shape = reader.field::<Option<Shape>>(&SHAPE, None).flatten();
+        let shape = shape.filter(|shape| countable(shape, &mut reader));
+        let file = reader.field::<Option<String>>(&MODEL, None).flatten();
+        let until = reader.field::<Option<Until>>(&UNTIL, None).flatten().map(|until| until.0);
+        let named = reader.given(INPUT_NAME.name).is_some();
+        let model = file.map(|file| Origin { file, until, named });
+        reader.rules(ENTRANCE_RULES);
         let preprocess = reader.field::<Option<Preparation>>(&PREPROCESS, None).flatten();
         if let Some(value) = reader.given(PREPROCESS.name)
+            && model.is_none()
             && shape.as_ref().is_some_and(|shape| shape.map().is_none_or(|[.., channels]| channels != 3))
         {
             let message = "a picture becomes a map of 3 channels, and this input is none";
             reader.fault(Some(&value), wrong(message));
         }
         reader.finish();
-        Some(Entrance { name, shape, preprocess: preprocess.map(Preparation::finish) })
+        Some(Entrance { name, shape, preprocess: preprocess.map(Preparation::finish), model })
     }
 
     fn schema() -> Json {
-        schema::object(INPUT.doc, &[INPUT_NAME, SHAPE, PREPROCESS], &[])
+        schema::object(INPUT.doc, &[INPUT_NAME, SHAPE, PREPROCESS, MODEL, UNTIL], ENTRANCE_RULES)
+    }
+}
+
+/// A layer or tensor of another model: its name, or the number that its framework has for it.
+struct Until(String);
+
+impl FieldKind for Until {
+    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Until> {
+        match reader.content(value)? {
+            Content::Number(_) => reader.as_whole(value, name).map(|number| Until(number.to_string())),
+            _ => reader.as_name(value, name).map(Until),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({"anyOf": [Name::schema(), {"type": "integer", "minimum": 0, "maximum": limits::ATTRIBUTE}]})
+    }
+}
+
+/// The part of the model that `input` names, whose result it is then. Its faults are told with its file.
+fn model(reader: &mut Reader<'_, '_>, input: &mut Entrance, source: &Source) -> Option<Part> {
+    let origin = input.model.take()?;
+    let at = reader.given(INPUT.name)?;
+    if source.depth >= limits::MODELS_INSIDE {
+        let message = format!("more than {} models that are made of others", limits::MODELS_INSIDE);
+        reader.fault(Some(&at), Diagnostic::error(codes::LIMIT, message));
+        return None;
+    }
+    let path = file(source, &origin.file).map_err(|reason| {
+        let message = format!("the model {} can't be read", origin.file);
+        reader.fault(Some(&at), Diagnostic::error(codes::FILE_UNREADABLE, message).note(reason));
+    });
+    let range = Range { from: None, until: origin.until.as_deref() };
+    let read =
+        load_inside(&path.ok()?, &Request::default(), source.depth + 1).and_then(|(graph, warnings)| {
+            let piece = part(graph, range, Sides { before: false, behind: true }, "");
+            piece.map(|piece| (piece, warnings))
+        });
+    match read {
+        Ok((piece, warnings)) => {
+            reader.findings.extend(warnings);
+            reader.findings.extend(piece.warnings.from_file(&origin.file));
+            input.shape = piece.part.gives();
+            if !origin.named {
+                let exit = piece.part.exit.map(|exit| piece.part.graph.node(exit).name.clone());
+                let until = piece.until.map(|until| until.name);
+                input.name = until.or(exit).unwrap_or_default();
+            }
+            Some(piece.part)
+        }
+        Err(faults) => {
+            reader.findings.extend(faults.from_file(&origin.file));
+            None
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Layer<'a> {
     pub(super) kind: Option<Kind>,
     /// What follows it under its name.
     pub(super) activation: Option<Activation>,
+    /// The name of its op or stage.
+    pub(super) word: String,
 }
 
 /// What a layer is called.
@@ -75,9 +77,9 @@ pub(super) fn read<'a>(
     let mut names = Names::new(input);
     let mut unnamed = Vec::new();
     for value in list {
-        let (layer, word) = layer(value, defaults, findings);
+        let layer = layer(value, defaults, findings);
         if layer.name.is_empty() {
-            unnamed.push((layers.len(), word));
+            unnamed.push((layers.len(), layer.word.clone()));
         } else {
             names.claim(&layer.name, value, findings);
         }
@@ -128,10 +130,16 @@ impl Names {
     }
 }
 
-/// Reads one layer, with the word for it: its op's or stage's name.
-fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>) -> (Layer<'a>, String) {
-    let mut layer =
-        Layer { name: String::new(), value: value.clone(), inputs: None, kind: None, activation: None };
+/// Reads one layer.
+fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>) -> Layer<'a> {
+    let mut layer = Layer {
+        name: String::new(),
+        value: value.clone(),
+        inputs: None,
+        kind: None,
+        activation: None,
+        word: "layer".to_owned(),
+    };
     let opened = match value.content() {
         Ok(Content::Text(word)) => {
             let what = What { word, stage: false, value: value.clone() };
@@ -139,16 +147,17 @@ fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>
         }
         _ => Reader::open(value, findings).map(|reader| (reader, None)),
     };
-    let Some((mut reader, bare)) = opened else { return (layer, "layer".to_owned()) };
+    let Some((mut reader, bare)) = opened else { return layer };
     layer.name = reader.field::<Option<Name>>(&NAME, None).flatten().unwrap_or_default().0;
     reader.of_layer(layer.name.clone());
     layer.inputs = reader.take(&INPUTS).and_then(|inputs| reader.as_names(&inputs.value, INPUTS.name));
-    let Some(what) = bare.or_else(|| what(&mut reader)) else { return (layer, "layer".to_owned()) };
+    let Some(what) = bare.or_else(|| what(&mut reader)) else { return layer };
+    layer.word.clone_from(&what.word);
     if !layer.name.is_empty() {
         reader.of_layer(format!("{} ({})", layer.name, what.word));
     }
     (layer.kind, layer.activation) = attributes::read(&what, reader, defaults);
-    (layer, what.word)
+    layer
 }
 
 /// Reads `op` or `stage`; one of them must be there.

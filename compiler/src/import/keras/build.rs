@@ -8,6 +8,8 @@ use frit_ir::weights::Data;
 use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
 use frit_passes::legality::residual::Branches;
 
+use smallvec::SmallVec;
+
 use super::Version;
 use super::attributes::Axes;
 use super::calls::Call;
@@ -16,6 +18,7 @@ use super::weights::{Needed, Stored};
 use crate::import::budget::Budget;
 use crate::import::json::fields::Findings;
 use crate::import::limits;
+use crate::import::listing::{self, Listing};
 
 /// Elements of the budget that looking at a layer of a model counts for.
 const LOOKED_AT: usize = 32;
@@ -51,6 +54,7 @@ pub(super) struct Builder<'b, 'a> {
     counts: BTreeMap<String, usize>,
     tensors: Vec<Made>,
     branches: Branches,
+    pub(super) listing: Listing,
     /// Layers and what was told of them: a layer that is called twice has its faults once.
     told: BTreeSet<(String, String)>,
     calls: usize,
@@ -80,6 +84,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             counts: BTreeMap::new(),
             tensors: Vec::new(),
             branches: Branches::default(),
+            listing: Listing::default(),
             told: BTreeSet::new(),
             calls: 0,
             constants: 0,
@@ -111,6 +116,10 @@ impl<'b, 'a> Builder<'b, 'a> {
             model.definitions.iter().map(|definition| vec![None; definition.calls.len().max(1)]).collect();
         for (&(_, input), tensor) in model.inputs.iter().zip(inputs) {
             results[input][0] = tensor.map(|tensor| vec![tensor]);
+            if prefix.is_empty() {
+                let name = model.definitions[input].name.clone();
+                self.list(&model.definitions[input], prefix, &name, &results[input][0]);
+            }
         }
         for &(place, call) in &model.order {
             let definition = &model.definitions[place];
@@ -127,9 +136,26 @@ impl<'b, 'a> Builder<'b, 'a> {
             }
             let arguments = arguments.map(|source| result(&results, source));
             let Some(arguments) = arguments else { continue };
-            results[place][call] = self.call(definition, arguments, name);
+            let name = called(prefix, &definition.name, call);
+            results[place][call] = self.call(definition, arguments, name.clone());
+            self.list(definition, prefix, &name, &results[place][call]);
         }
         results
+    }
+
+    /// Notes where the results of a call are. Layers inside others have no place in the list of layers.
+    fn list(&mut self, definition: &Definition<'a>, prefix: &str, name: &str, results: &Results) {
+        let Some(results) = results else { return };
+        let tensors = results.iter().enumerate().filter_map(|(index, &tensor)| {
+            let made = &self.tensors[tensor];
+            let (node, first) =
+                made.plain.map(|node| (node, false)).or(made.last.map(|node| (node, true)))?;
+            let name = if results.len() == 1 { name.to_owned() } else { format!("{name}/{index}") };
+            let axes = if first { [2, 0, 1].into_iter().collect() } else { SmallVec::new() };
+            Some(listing::Product { name, node, axes })
+        });
+        let index = definition.index.filter(|_| prefix.is_empty());
+        self.listing.add(index, name, &definition.class, tensors.collect());
     }
 
     /// The outputs of `model`, whose calls gave `results`.

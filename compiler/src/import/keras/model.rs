@@ -46,6 +46,8 @@ pub(super) struct Definition<'a> {
     pub(super) trainable: bool,
     /// Whether it is a function without weights, which files of weights don't list.
     pub(super) operation: bool,
+    /// Its place in `model.layers`; none where it is not there.
+    pub(super) index: Option<usize>,
 }
 
 /// What a definition is.
@@ -182,6 +184,7 @@ impl<'r, 'a> Reading<'r, 'a> {
             calls: Vec::new(),
             trainable: written.trainable,
             operation: layers::is_operation(&written),
+            index: None,
         };
         let mut attributes = Attributes::nothing(value, &definition.label(), self.version, self.findings);
         let calls = match written.nodes.as_ref().filter(|_| !sequential) {
@@ -306,6 +309,7 @@ impl<'r, 'a> Reading<'r, 'a> {
                     calls: Vec::new(),
                     trainable: true,
                     operation: true,
+                    index: None,
                 },
             );
         }
@@ -320,6 +324,9 @@ impl<'r, 'a> Reading<'r, 'a> {
             let call = Call { positional: vec![calls::Argument::Tensor(read)], keyword: Vec::new() };
             definitions[place].calls = vec![Some(call)];
         }
+        // A Sequential does not list its input.
+        let layers = definitions.iter_mut().filter(|definition| definition.class != "InputLayer");
+        layers.enumerate().for_each(|(index, definition)| definition.index = Some(index));
         let last = definitions.len() - 1;
         let outputs = vec![(definitions[last].name.clone(), source(last, &definitions))];
         let order = (0..definitions.len()).map(|place| (place, 0)).collect();
@@ -405,6 +412,11 @@ impl<'r, 'a> Reading<'r, 'a> {
         for (definition, calls) in definitions.iter_mut().zip(resolved) {
             definition.calls = calls;
         }
+        // Keras 3 lists no operations; in Keras 2 they are layers.
+        let listed =
+            |definition: &&mut Definition<'a>| self.version == Version::Keras2 || !definition.operation;
+        let layers = definitions.iter_mut().filter(listed);
+        layers.enumerate().for_each(|(index, definition)| definition.index = Some(index));
         let order = self.order(&definitions);
         let complete = outputs.len() == all && all > 0;
         Some(Model { name, definitions, inputs, outputs, complete, order })

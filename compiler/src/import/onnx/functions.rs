@@ -20,6 +20,8 @@ const DEPTH: usize = 64;
 pub(super) struct Item<'a> {
     pub(super) node: Cow<'a, Node>,
     pub(super) version: i64,
+    /// Its place among the nodes of the file; none for one of a function's.
+    pub(super) index: Option<usize>,
 }
 
 /// The version of ONNX's own operators among `sets`.
@@ -61,9 +63,10 @@ pub(super) fn written_out<'a>(
 ) -> Result<Vec<Item<'a>>, Faults> {
     let functions = functions(model, bytes)?;
     let mut prefixes = BTreeSet::new();
-    let nodes = model.graph.iter().flat_map(|graph| &graph.node).rev();
-    let mut waiting: Vec<(Item<'_>, usize)> =
-        nodes.map(|node| (Item { node: Cow::Borrowed(node), version: own }, 0)).collect();
+    let nodes = model.graph.iter().flat_map(|graph| &graph.node).enumerate();
+    let item = |(index, node)| Item { node: Cow::Borrowed(node), version: own, index: Some(index) };
+    let mut waiting: Vec<(Item<'_>, usize)> = nodes.map(|node| (item(node), 0)).collect();
+    waiting.reverse();
     let mut items = Vec::with_capacity(waiting.len());
     while let Some((item, depth)) = waiting.pop() {
         let node = &item.node;
@@ -79,7 +82,7 @@ pub(super) fn written_out<'a>(
         let body = Body::new(function, node, prefix(node, &mut prefixes));
         budget.take_bytes(bytes.saturating_add(body.bytes())).map_err(|fault| fault.at(label(node)))?;
         let nodes = body.nodes().into_iter().rev();
-        waiting.extend(nodes.map(|node| (Item { node: Cow::Owned(node), version }, depth + 1)));
+        waiting.extend(nodes.map(|node| (Item { node: Cow::Owned(node), version, index: None }, depth + 1)));
     }
     Ok(items)
 }

@@ -8,6 +8,7 @@ use frit_ir::ops::{self, Binary, Reshape, Transpose};
 use frit_ir::weights::{Data, Spot};
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
 use frit_passes::legality::residual::Branches;
+use smallvec::SmallVec;
 
 use super::call::{Call, Outcome, Value, wrong};
 use super::constant::Constant;
@@ -18,6 +19,7 @@ use super::shapes::mixes;
 use super::tensors::Store;
 use crate::import::budget::Budget;
 use crate::import::limits;
+use crate::import::listing::Product;
 
 /// Bytes of what is told of a fault: lists that it names may be long.
 const MESSAGE: usize = 2_000;
@@ -148,6 +150,20 @@ impl Network {
     /// A function of each element of `view`, as the layer `name`.
     pub(super) fn elementwise(&mut self, name: &str, op: Op, view: &View) -> Outcome<View> {
         Ok(view.with(self.add(name, op, &[view.node], Vec::new())?))
+    }
+
+    /// The tensor `name` of the file; none where it is known already. Where its axes are not those of the graph's tensor one by
+    /// one, it is listed as the graph has it.
+    pub(super) fn product(&self, name: &str, value: &Value) -> Option<Product> {
+        let Value::Tensor(view) = value else { return None };
+        let order = view.order().filter(|order| order.len() == self.shape(view.node).rank());
+        let lengths =
+            |order: &Vec<usize>| order.iter().map(|&axis| view.axes[axis].length()).collect::<Vec<_>>();
+        let order = order.filter(|order| lengths(order) == self.shape(view.node).axes());
+        let place = |axis: &usize| order.as_ref()?.iter().position(|other| other == axis);
+        let axes: Option<SmallVec<[usize; 4]>> = view.within().iter().map(place).collect();
+        let moved = axes.filter(|axes| !axes.is_sorted());
+        Some(Product { name: name.to_owned(), node: view.node, axes: moved.unwrap_or_default() })
     }
 
     /// The tensor of `view` with the axes of the graph that `groups` names: each is made of axes of the file, the outer one

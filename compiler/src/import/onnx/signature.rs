@@ -40,6 +40,8 @@ pub(super) fn inputs(importer: &mut Importer<'_>, request: &Request) {
                 Value::Unknown
             }
         };
+        let product = importer.network.product(input.name(), &value);
+        importer.listing.add(None, input.name(), "input", product.into_iter().collect());
         importer.values.insert(input.name(), value);
     }
     for &input in &inputs {
