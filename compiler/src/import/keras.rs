@@ -220,12 +220,12 @@ fn read<'a>(
         findings.add(&class, fault.help("build it with keras.Model(inputs, outputs), or export it to ONNX"));
         return None;
     }
-    let mut reading = Reading::new(version, findings);
+    let mut reading = Reading::new(version, findings, Budget::of(root.spelling().len() as u64));
     let model = reading.model(root, &word, "", 0);
-    let refused = std::mem::take(&mut reading.refused);
+    let Reading { refused, budget, .. } = reading;
     refused.tell(findings);
     let model = model?;
-    let mut builder = Builder::new(&model.name, version, findings, Budget::of(root.spelling().len() as u64));
+    let mut builder = Builder::new(&model.name, version, findings, budget);
     let inputs = inputs(&model, request, &mut builder);
     let results = builder.model(&model, &inputs, "");
     let outputs = builder.outputs(&model, &results);

@@ -32,6 +32,7 @@ pub(super) fn files() -> Vec<Costly> {
         costly("unknown-classes", Some("FR0053"), described(&sequential("s", (0..60_000).map(unknown)))),
         costly("models-called-twice", LIMIT, described(&doubled(25))),
         costly("large-model-called-often", LIMIT, described(&often())),
+        costly("names-in-names", LIMIT, described(&named(30))),
         costly(
             "units-past-all",
             Some("FR0102"),
@@ -142,6 +143,16 @@ fn often() -> String {
     let mut model = inner;
     for level in 1..=16 {
         model = twice(&format!("m{level}"), &format!("m{}", level - 1), &model);
+    }
+    model
+}
+
+/// Models inside models with long names, around many layers.
+fn named(levels: usize) -> String {
+    let name = "n".repeat(200);
+    let mut model = sequential(&name, (0..50_000).map(|index| activation(&format!("a{index}"))));
+    for _ in 0..levels {
+        model = sequential(&name, std::iter::once(model));
     }
     model
 }

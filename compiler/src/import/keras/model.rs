@@ -10,6 +10,7 @@ use super::calls::{self, Call, Reference};
 use super::layers::{self, Layer};
 use super::refused::Refused;
 use super::{Version, lambda};
+use crate::import::budget::Budget;
 use crate::import::json::document::{Content, Value};
 use crate::import::json::fields::{Findings, wrong};
 use crate::import::{limits, order};
@@ -94,12 +95,14 @@ pub(super) struct Reading<'r, 'a> {
     pub(super) findings: &'r mut Findings<'a>,
     pub(super) version: Version,
     pub(super) refused: Refused<'a>,
+    /// What reading the file may cost.
+    pub(super) budget: Budget,
     layers: usize,
 }
 
 impl<'r, 'a> Reading<'r, 'a> {
-    pub(super) fn new(version: Version, findings: &'r mut Findings<'a>) -> Reading<'r, 'a> {
-        Reading { findings, version, refused: Refused::default(), layers: 0 }
+    pub(super) fn new(version: Version, findings: &'r mut Findings<'a>, budget: Budget) -> Reading<'r, 'a> {
+        Reading { findings, version, refused: Refused::default(), budget, layers: 0 }
     }
 
     /// Reads the model `class` in the object `value`; names inside begin with `prefix`.
@@ -174,7 +177,7 @@ impl<'r, 'a> Reading<'r, 'a> {
         sequential: bool,
     ) -> Option<Unresolved<'a>> {
         let written = self.written(value)?;
-        let path = format!("{prefix}{}", written.name);
+        let path = self.path(value, prefix, &written.name)?;
         let mut definition = Definition {
             name: written.name.clone(),
             path,
@@ -199,6 +202,19 @@ impl<'r, 'a> Reading<'r, 'a> {
         }
         definition.kind = kind.filter(|_| typed.is_none());
         Some(Unresolved { definition, calls })
+    }
+
+    /// The name of a layer behind those of the models that it lies in; none where the file asks for more names than it may
+    /// have, which is told once.
+    fn path(&mut self, value: &Value<'a>, prefix: &str, name: &str) -> Option<String> {
+        let before = self.budget.is_spent();
+        // Weights and faults keep it in some places.
+        match self.budget.take_bytes(4 * (prefix.len() + name.len())) {
+            Ok(()) => return Some(format!("{prefix}{name}")),
+            Err(fault) if !before => self.findings.add(value, fault),
+            Err(_) => {}
+        }
+        None
     }
 
     /// Reads what a layer says of itself before its class is looked at.
