@@ -48,7 +48,7 @@ fn onnx_files_of_one_operator_or_one_trap_each() {
 
 #[test]
 fn small_ones_of_each_kind_that_the_folder_of_models_has() {
-    for folder in ["reports", "seeds"] {
+    for folder in ["reports", "seeds", "wanted"] {
         walk_files(&root().join("tests/goldens").join(folder));
     }
 }
@@ -78,9 +78,9 @@ fn networks_on_which_other_importers_broke() {
 
 /// Kinds of `wanted`: folds past what f32 holds, offsets that round, overflows, windows of any size.
 #[test]
+#[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]
 fn numbers_and_windows_that_were_wanted() {
-    let Some(models) = manifest::models() else { return };
-    let files = manifest::files(&models.join("wanted"));
+    let files = manifest::files(&manifest::folder("wanted"));
     let is_of = |file: &&ModelFile| {
         let kind = file.entry["kind"].as_str().unwrap_or_default();
         ["A ", "B ", "C ", "D "].iter().any(|letter| kind.starts_with(letter))

@@ -151,7 +151,7 @@ fn of_window(pool: &Pool, groups: usize, filters: usize, activation: Option<Acti
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn a_pool_over_large_windows_agrees(([height, width], pool) in large_window(), channels in 1usize..=20, seed: u64) {

@@ -15,6 +15,7 @@ pub mod error;
 pub mod file;
 pub mod gate;
 #[cfg(all(test, loom))]
+#[path = "tests/interleavings.rs"]
 mod interleavings;
 #[allow(unsafe_code)]
 pub mod load;

@@ -15,7 +15,7 @@ const REASONS: &[(&str, &[&str])] = &[
     ("batch_norm_training", &["bn", "training mode"]),
     ("concat_axis", &["cat", "axis 7 of a tensor of 4"]),
     ("concat_mismatch", &["cat", "16x16x8", "8x8x8"]),
-    ("constant_of_shape_huge", &["ConstantOfShape", "more than 268435456 bytes"]),
+    ("constant_of_shape_huge", &["ConstantOfShape", "412316860416 elements would be computed"]),
     ("control_flow", &["operator If", "control flow"]),
     ("cycle", &["cycle", "r1 → c1 → r1"]),
     ("dilation_zero", &["c2", "dilations [0, 1]"]),

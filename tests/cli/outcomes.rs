@@ -145,8 +145,8 @@ fn verify_names_the_layer_that_leaves_what_f32_holds_and_passes() {
 fn verify_takes_the_rounding_that_a_network_means_for_right() {
     let folder = Folder::with_tiny();
     let model = r#"{"frit": 1, "name": "net", "input": {"name": "image", "shape": [4, 4, 3]}, "weights": {"seed": 7},
-        "layers": [{"name": "wide", "op": "rescale", "scale": 10}, {"name": "up", "op": "rescale", "offset": 12582912},
-                   {"name": "down", "op": "rescale", "offset": -12582912}]}"#;
+        "layers": [{"name": "wide", "op": "rescale", "scale": 10}, {"name": "up", "op": "rescale", "scale": 1, "offset": 12582912},
+                   {"name": "down", "op": "rescale", "scale": 1, "offset": -12582912}]}"#;
     folder.write("rounds.json", model);
     assert_eq!(folder.frit("verify rounds.json --format json").json()["passed"], true);
 }

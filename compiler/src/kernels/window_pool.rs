@@ -175,7 +175,7 @@ impl Emitter<'_> {
         };
         set(b, [pixel], [self.tile[0]], [0]);
         b.repeat(Count::Static((columns.kernel / stretch) as u32), |b| some(b, stretch));
-        if columns.kernel % stretch > 0 {
+        if !columns.kernel.is_multiple_of(stretch) {
             some(b, columns.kernel % stretch);
         }
     }

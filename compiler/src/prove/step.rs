@@ -80,7 +80,7 @@ impl<'a> Prover<'a> {
         for (party, call) in calls.iter().enumerate() {
             for (argument, reached) in self.arguments(call)? {
                 let access =
-                    self.access(call, argument, items(call, argument, reached)?, call.items, party)?;
+                    self.access(call, (argument, items(call, argument, reached)?), call.items, party)?;
                 if let Some(first) = access.one.exposed.hull().filter(|_| argument.region == Region::Scratch)
                 {
                     return Err(fault(access.says("reads, before its item has written them,", first)));
@@ -101,7 +101,7 @@ impl<'a> Prover<'a> {
                     for (argument, reached) in self.arguments(call)? {
                         let one =
                             reached.all(call.items as u64).map_err(|untold| of_kernel(self, call, untold))?;
-                        accesses.push(self.access(call, argument, one, section.bands, party)?);
+                        accesses.push(self.access(call, (argument, one), section.bands, party)?);
                     }
                 }
                 Ok(accesses)
@@ -139,8 +139,7 @@ impl<'a> Prover<'a> {
     fn access(
         &self,
         call: &Call,
-        argument: &Argument,
-        one: Touched,
+        (argument, one): (&Argument, Touched),
         count: usize,
         party: usize,
     ) -> Result<Access<'a>, Fault> {

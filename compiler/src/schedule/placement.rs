@@ -130,12 +130,13 @@ pub(super) fn check_size(shape: &Shape, lanes: usize) -> Result<(), Diagnostic> 
     });
     match bytes {
         Some(bytes) if bytes <= LARGEST => Ok(()),
-        _ => Err(Diagnostic::error(
-            codes::LIMIT,
-            format!(
-                "a tensor of {shape} takes more than {LARGEST} bytes, the most that a kernel can address"
-            ),
-        )
-        .help("compile the network for a smaller input")),
+        _ => {
+            let takes = bytes.map_or("more than 2^64".to_owned(), |bytes| bytes.to_string());
+            let message =
+                format!("a tensor of {shape} takes {takes} bytes, and a kernel can address {LARGEST}");
+            Err(Diagnostic::error(codes::LIMIT, message)
+                .note(format!("channels lie in blocks of {lanes}"))
+                .help("compile the network for a smaller input"))
+        }
     }
 }

@@ -180,9 +180,13 @@ impl Constant {
     /// The same elements with other axes, which are as many.
     pub(super) fn reshaped(&self, budget: &Budget, dims: Vec<usize>) -> Outcome<Constant> {
         Ok(match &self.values {
-            Values::Raw { order, .. } if !order.is_sorted() => {
-                return Constant::new(budget, self.kind, dims, self.iter());
-            }
+            Values::Raw { bytes, order, .. } if !order.is_sorted() => match split(&self.dims, order, &dims) {
+                Some((stored, order)) => {
+                    let values = Values::Raw { bytes: bytes.clone(), stored, order };
+                    Constant { kind: self.kind, dims, values }
+                }
+                None => return Constant::new(budget, self.kind, dims, self.iter()),
+            },
             Values::Raw { bytes, .. } => Constant::lent(self.kind, dims, bytes.clone()),
             Values::Symbols(_) => Constant { dims, ..self.clone() },
         })
@@ -226,6 +230,28 @@ impl Constant {
         };
         Ok(data.map(|data| Weight { shape, data: Data::Lent(data) }))
     }
+}
+
+/// The axes and the order in which a tensor of the axes `dims`, stored in `order`, lies where each of them becomes some of
+/// `parts`, or none of length 1; nothing where an axis of `parts` reaches over several.
+fn split(dims: &[usize], order: &[usize], parts: &[usize]) -> Option<(Vec<usize>, Vec<usize>)> {
+    let mut ranges = vec![0..0; dims.len()];
+    let mut end = 0;
+    for (axis, &length) in dims.iter().enumerate() {
+        let begin = end;
+        while end < parts.len() && count(&parts[begin..end])? < length {
+            end += 1;
+        }
+        // Those of length 1 behind the last belong to it.
+        end = if axis + 1 == dims.len() { parts.len() } else { end };
+        (count(&parts[begin..end])? == length).then_some(())?;
+        ranges[order[axis]] = begin..end;
+    }
+    let places: Vec<usize> = ranges.into_iter().flatten().collect();
+    let stored = places.iter().map(|&place| parts[place]).collect();
+    let mut order = vec![0; places.len()];
+    places.iter().enumerate().for_each(|(at, &place)| order[place] = at);
+    Some((stored, order))
 }
 
 /// The places of the elements of a tensor with the axes `dims`, row-major, where one step along each axis is one of `steps`. A
@@ -315,6 +341,29 @@ mod tests {
         let turned = permuted(&symbols, &[1, 0]);
         let values: Vec<String> = turned.iter().map(|value| value.to_string()).collect();
         assert_eq!(values, ["0", "3", "1", "4", "2", "batch"]);
+    }
+
+    #[test]
+    fn what_is_turned_is_not_copied_where_each_of_its_axes_only_splits() {
+        let turned = permuted(&counted(Kind::F32, &[4, 1, 6]), &[2, 1, 0]);
+        for (dims, is_lent) in [
+            (&[6, 1, 4][..], true),
+            (&[1, 2, 3, 4], true),
+            (&[6, 2, 1, 2, 1], true),
+            (&[3, 2, 2, 2], true),
+            (&[24], false),
+            (&[3, 8], false),
+            (&[12, 2], false),
+        ] {
+            let budget = Budget::default();
+            let parts = turned.reshaped(&budget, dims.to_vec()).unwrap();
+            assert_eq!((floats(&parts), &parts.dims[..]), (floats(&turned), dims));
+            assert_eq!(
+                matches!(&parts.values, Values::Raw { order, .. } if !order.is_sorted()),
+                is_lent,
+                "{dims:?}"
+            );
+        }
     }
 
     #[test]

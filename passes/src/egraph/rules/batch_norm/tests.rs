@@ -112,19 +112,6 @@ fn a_norm_of_an_input_stays() {
 }
 
 #[test]
-fn a_negative_variance_is_not_folded_and_does_not_panic() {
-    let mut net = Net::new(4);
-    let x = net.input("x", &[2, 2, 1]);
-    let y = net.conv("conv", conv(1, 1), x);
-    let y = net.batch_norm("norm", y);
-    let mut variance = net.graph.weights.get("norm.variance").expect("just added").clone();
-    variance.data = Data::Values([-1.0].into());
-    net.graph.weights.insert("norm.variance", variance);
-    let (graph, _) = optimised(&net.finish(&[y]));
-    assert_eq!(ops(&graph), ["conv2d", "batch_norm"]);
-}
-
-#[test]
 fn weights_that_nothing_folds_into_keep_their_name_and_values() {
     let mut net = Net::new(5);
     let x = net.input("x", &[4, 4, 3]);
