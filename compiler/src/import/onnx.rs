@@ -31,6 +31,7 @@ use bytes::Bytes;
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Tensor, interpret};
 use frit_passes::legality;
+use frit_runtime::map::MappedFile;
 
 use self::call::{Call, Outcome, Value};
 use self::constant::Constant;
@@ -70,7 +71,7 @@ pub(super) fn load(model: &Path, request: &Request) -> Result<(Graph, Faults), F
         let fault = Diagnostic::error(codes::BAD_VALUE, message).help("leave --weights out");
         return Err(in_file(fault.into()));
     }
-    let bytes = tensors::map(model).map_err(|error| {
+    let bytes = MappedFile::open(model).map_err(|error| {
         in_file(Diagnostic::error(codes::FILE_UNREADABLE, format!("the file can't be read: {error}")).into())
     })?;
     let name = model.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

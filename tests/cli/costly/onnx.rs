@@ -13,7 +13,10 @@ const LIMIT: Option<&str> = Some("FR0010");
 
 /// Some of each kind.
 pub(super) fn files() -> Vec<Costly> {
-    [computed(), copied(), written_out(), messages(), told(), legal()].into_iter().flatten().collect()
+    [computed(), shaped(), copied(), written_out(), messages(), told(), legal()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn costly(name: &'static str, code: Option<&'static str>, content: Vec<u8>) -> Costly {
@@ -44,7 +47,6 @@ fn of_shape(axes: &str, text: &str) -> Vec<u8> {
 /// Constants that a few operators make large, or look at often.
 fn computed() -> Vec<Costly> {
     let cast = |text: &str| format!("{text}\ny = Cast(n) {{to=1}}");
-    let integers = "weight z int64 1 = 0\nweight one int64 1 = 1\n";
     vec![
         costly(
             "reduced-often",
@@ -88,6 +90,14 @@ fn computed() -> Vec<Costly> {
                 "weight a int64 scalar = 0\nweight b int64 scalar = 9000000000\nweight d int64 scalar = 1\nn = Range(a, b, d)",
             )),
         ),
+    ]
+}
+
+/// Tensors and shapes that a few operators make large, and nothing, many times.
+fn shaped() -> Vec<Costly> {
+    let cast = |text: &str| format!("{text}\ny = Cast(n) {{to=1}}");
+    let integers = "weight z int64 1 = 0\nweight one int64 1 = 1\n";
+    vec![
         // The number of images is known to no file: what is compared with it takes sixteen bytes, not one.
         costly(
             "symbols-of-booleans",
@@ -98,7 +108,6 @@ fn computed() -> Vec<Costly> {
                  first = Slice(b, f, t, ax)\ne = Expand(first, long)\ny = Cast(e) {to=1}",
             ),
         ),
-        // Nothing, many times.
         costly(
             "gather-of-nothing",
             None,

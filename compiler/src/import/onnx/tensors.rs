@@ -115,19 +115,11 @@ impl Store {
         if let Some(bytes) = self.files.get(&path) {
             return Ok(bytes.clone());
         }
-        let bytes = Bytes::from_owner(map(&path).map_err(|error| error.to_string())?);
+        let bytes = Bytes::from_owner(MappedFile::open(&path).map_err(|error| error.to_string())?);
         budget.grow(bytes.len() as u64);
         self.files.insert(path, bytes.clone());
         Ok(bytes)
     }
-}
-
-/// The bytes of a file, which must be one: whoever opens a pipe waits for its other end.
-pub(super) fn map(path: &Path) -> std::io::Result<MappedFile> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no file"));
-    }
-    MappedFile::open(path)
 }
 
 /// Why there are no axes.
