@@ -10,10 +10,10 @@ cd "$(dirname "$0")/.."
 from="${1:-0}" to="${2:-10000}" logs="${3:-target/motifs}"
 part=250
 mkdir -p "$logs"
-cargo test --release -p frit-tests --test motifs --no-run
+cargo test --release --workspace --test motifs --no-run
 
 try() {
-    FRIT_NETWORKS="$1..$2" cargo test --release -q -p frit-tests --test motifs networks_of -- --nocapture > "$3" 2>&1
+    FRIT_NETWORKS="$1..$2" cargo test --release -q --workspace --test motifs networks_of -- --nocapture > "$3" 2>&1
 }
 failed=0
 for ((first = from; first < to; first += part)); do

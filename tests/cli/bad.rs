@@ -130,8 +130,8 @@ const REASONS: &[(&str, &[&str])] = &[
 
 /// Kilobytes of memory that a file may take.
 const KILOBYTES: usize = 512 << 10;
-/// How long a file may take.
-const LONGEST: Duration = Duration::from_secs(2);
+/// How long a file may take, in a build with checks on a machine that does other things too: what hangs takes longer.
+const LONGEST: Duration = Duration::from_secs(20);
 
 #[test]
 #[cfg_attr(not(frit_models), ignore = "set FRIT_MODELS to a folder of models")]

@@ -421,7 +421,7 @@ const SYSTEM: &[Kind] = &[
     Kind {
         name: "memory between steps of 2 GB",
         make: |folder| {
-            let layers = r#"{"op": "conv2d", "filters": 16, "kernel": 1}, {"op": "resize", "size": [4096, 4096], "method": "bilinear", "coordinates": "half_pixel"}, {"op": "max_pool", "size": 3, "stride": 1}, "global_avg_pool""#;
+            let layers = r#"{"op": "conv2d", "filters": 16, "kernel": 1}, {"op": "resize", "size": [4096, 4096], "method": "bilinear", "coordinates": "half_pixel"}, {"op": "max_pool", "kernel": 3, "stride": 1, "padding": "same"}, "global_avg_pool""#;
             folder.write("a.json", description(layers));
         },
         command: "run a.json",
