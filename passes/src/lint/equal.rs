@@ -38,8 +38,8 @@ fn found(network: &Network<'_>, layers: &[(NodeId, &str)]) -> Option<Found> {
     if first_values != second_values {
         return None;
     }
-    let role = &network.graph.node(first).weights[0];
-    let numbers = network.graph.weights.get(role)?.shape.elements()?;
+    let weight = &network.graph.node(first).weights[0];
+    let numbers = network.graph.weights.get(weight)?.shape.elements()?;
     let same_work =
         network.op(first) == network.op(second) && network.operands(first) == network.operands(second);
     let [a, b] = [first, second].map(|id| network.name(id));

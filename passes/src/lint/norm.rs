@@ -48,7 +48,10 @@ pub(super) fn statistics(network: &Network<'_>) -> Vec<Found> {
     }
     let all = norms().count();
     vec![Found {
-        message: format!("{} of {all} have the statistics of an untrained one", counted(untouched.len(), "batch normalisation")),
+        message: format!(
+            "batch normalisations with the statistics of an untrained one: {} of {all}",
+            untouched.len()
+        ),
         layers: untouched.into_iter().map(|id| ("norm", id)).collect(),
         why: "their mean is 0 and their variance 1 in every channel, as both begin, though gamma or beta were trained: what was normalised in training is not normalised at inference".to_owned(),
         what: "run some batches in training mode so that the moving statistics move (a momentum of 1 keeps them, a training flag that never arrives too), and export again; a converter that put them into gamma and beta is fine".to_owned(),

@@ -26,9 +26,9 @@ pub(super) fn symmetric_padding(network: &Network<'_>) -> Vec<Found> {
     let [given, same] = [first.given, first.same].map(|[before, after]| format!("({before}, {after})"));
     vec![Found {
         layers: symmetric().map(|&(id, _)| ("strided", id)).collect(),
-        message: format!("{} of {all} are padded alike on both sides", counted(count, "strided convolution")),
+        message: format!("strided convolutions padded alike on both sides: {count} of {all}"),
         why: format!(
-            "their batch normalisations have TensorFlow's epsilon of 0.001, and TensorFlow pads {same} here where they pad {given}: the shape is the same, each value is that of a window one pixel further"
+            "their batch normalisations have TensorFlow's epsilon of 0.001, and TensorFlow pads {same} here where they pad {given}: the shape is the same, each value is that of a window shifted by a pixel"
         ),
         what: "if the weights come from TensorFlow or Keras, pad as `same` does (\"padding\": \"same\"); if they were trained with this padding, as torchvision's MobileNetV3 was, all is well".to_owned(),
         sure: if count < all { Sure::Likely } else { Sure::Possible },
