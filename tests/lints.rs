@@ -16,8 +16,7 @@ const LANES: [usize; 3] = [4, 8, 16];
 #[test]
 fn the_networks_of_the_zoo_have_no_findings() {
     for name in zoo::names() {
-        let text =
-            zoo::description(name, &ZooOptions::default()).unwrap_or_else(|faults| panic!("{faults}"));
+        let text = zoo::description(name, &ZooOptions::default()).unwrap_or_else(|faults| panic!("{faults}"));
         let source = Source { file: format!("{name}.json"), ..Source::default() };
         let (graph, _) = json::read(&text, &source).unwrap_or_else(|faults| panic!("{faults}"));
         for lanes in LANES {
@@ -40,10 +39,7 @@ const KNOWN: [(&str, &[(Code, usize)]); 10] = [
     ("pretrained/mobilenet_v2_imagenet.keras", &[]),
     // MobileNetV2 with a bias on every convolution, and with a width multiplier on the depthwise ones alone.
     ("seeds/s1_width_multiplier_1.keras", &[(codes::BIAS_BEFORE_NORM, 1)]),
-    (
-        "seeds/s1_width_multiplier_2.json",
-        &[(codes::BIAS_BEFORE_NORM, 1), (codes::MULTIPLIER_EVERYWHERE, 1)],
-    ),
+    ("seeds/s1_width_multiplier_2.json", &[(codes::BIAS_BEFORE_NORM, 1), (codes::MULTIPLIER_EVERYWHERE, 1)]),
     // Residuals behind a dropout.
     ("seeds/s3_efficientnet_b0.keras", &[]),
     // Gates behind the projection, with a ReLU before their hard sigmoid.
@@ -62,8 +58,7 @@ fn known_files_have_their_findings() {
     for (file, expected) in KNOWN {
         let (folder, name) = file.split_once('/').expect("a folder and a name");
         let path = manifest::folder(folder).join(name);
-        let (graph, _) =
-            import::load(&path, &Request::default()).unwrap_or_else(|faults| panic!("{faults}"));
+        let (graph, _) = import::load(&path, &Request::default()).unwrap_or_else(|faults| panic!("{faults}"));
         let mut found: BTreeMap<Code, usize> = BTreeMap::new();
         let findings = lint::findings(&graph, 8);
         findings.iter().for_each(|finding| *found.entry(finding.code).or_default() += 1);

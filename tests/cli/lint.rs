@@ -32,7 +32,10 @@ fn findings_are_part_of_the_result_and_no_failure() {
     let outcome = folder.frit("check biased.json --lint");
     assert_eq!(outcome.stderr, "");
     let stdout = outcome.ok();
-    assert!(stdout.contains("hint[FR0703]: ") && stdout.ends_with("1 finding: 0 warnings, 1 hint\n"), "{stdout}");
+    assert!(
+        stdout.contains("hint[FR0703]: ") && stdout.ends_with("1 finding: 0 warnings, 1 hint\n"),
+        "{stdout}"
+    );
     assert!(!folder.frit("check biased.json").ok().contains("FR0703"));
 }
 
