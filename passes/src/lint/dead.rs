@@ -1,6 +1,6 @@
 //! Layers that change no output.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::{NodeId, Op};
 
@@ -10,7 +10,15 @@ use super::{Found, Sure, counted};
 /// What no output needs, and what ends at weights that are all 0.
 pub(super) fn layers(network: &Network<'_>) -> Vec<Found> {
     let mut found: Vec<Found> = unread(network).into_iter().collect();
-    found.extend(network.order.iter().filter_map(|&id| multiplied_by_zero(network, id)));
+    let (mut zeros, mut dead) = (BTreeMap::new(), BTreeSet::new());
+    // From the end on, so that what leads to zeros alone is told once.
+    for &id in network.order.iter().rev() {
+        if !dead.contains(&id) && is_zero(network, id, &mut zeros) {
+            let leading = leading_only_to(network, id);
+            dead.extend(leading.iter().copied());
+            found.push(without_effect(network, id, &leading));
+        }
+    }
     found
 }
 
@@ -42,21 +50,23 @@ fn cost(network: &Network<'_>, layers: &[NodeId]) -> (u64, u64) {
     })
 }
 
-/// A layer whose result is the same for every picture, and what only leads there.
-fn multiplied_by_zero(network: &Network<'_>, id: NodeId) -> Option<Found> {
-    let role = match network.op(id) {
-        Op::BatchNorm(norm) if norm.scale => "gamma",
-        Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_) => "kernel",
-        _ => return None,
+/// Whether it multiplies by 0 alone; `known` are the weights of which that is known, by name.
+fn is_zero<'a>(network: &Network<'a>, id: NodeId, known: &mut BTreeMap<&'a str, bool>) -> bool {
+    let scales = match network.op(id) {
+        Op::BatchNorm(norm) => norm.scale,
+        op => matches!(op, Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_)),
     };
-    if network.trained(id, 0)?.iter().any(|&value| value != 0.0) {
-        return None;
-    }
-    let dead = leading_only_to(network, id);
-    let (macs, parameters) = cost(network, &dead);
-    Some(Found {
+    let Some(name) = network.graph.node(id).weights.first().filter(|_| scales) else { return false };
+    *known.entry(name).or_insert_with(|| network.is_zero(id, 0))
+}
+
+/// A layer whose result is the same for every picture, and what only leads there.
+fn without_effect(network: &Network<'_>, id: NodeId, dead: &[NodeId]) -> Found {
+    let weight = if matches!(network.op(id), Op::BatchNorm(_)) { "gamma" } else { "kernel" };
+    let (macs, parameters) = cost(network, dead);
+    Found {
         layers: [("zero", id)].into_iter().chain(dead.iter().map(|&id| ("without effect", id))).collect(),
-        message: format!("the {role} is 0 everywhere: what comes in has no effect"),
+        message: format!("the {weight} is 0 everywhere: what comes in has no effect"),
         why: format!(
             "its result is the same for every picture, so that {} before it ({macs} multiply-accumulates, {parameters} parameters) {} nothing",
             counted(dead.len(), "layer"),
@@ -64,7 +74,7 @@ fn multiplied_by_zero(network: &Network<'_>, id: NodeId) -> Option<Found> {
         ),
         what: "take it out with what leads there; weights that begin at 0 (a residual's last gamma) were not trained".to_owned(),
         sure: Sure::Certain,
-    })
+    }
 }
 
 /// The layers that only `id` reads, through others or at once, in the order of the data.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use frit_ir::weights::{Data, Weight};
+use frit_ir::weights::Data;
 use frit_ir::{NodeId, Op, Shape};
 
 use super::network::Network;
@@ -10,41 +10,36 @@ use super::{Found, Sure, counted};
 
 /// Layers with equal kernels under different names. Drawn weights are never equal, and one name is one weight on purpose.
 pub(super) fn weights(network: &Network<'_>) -> Vec<Found> {
-    let mut alike: BTreeMap<(Shape, u64), Vec<(NodeId, &str)>> = BTreeMap::new();
+    let mut named: BTreeMap<&str, NodeId> = BTreeMap::new();
     for &id in &network.order {
-        if let Some((name, kernel)) = kernel(network, id) {
-            let layers = alike.entry((kernel.shape.clone(), kernel.digest())).or_default();
-            if layers.iter().all(|&(_, other)| other != name) {
-                layers.push((id, name));
-            }
+        if let (Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_), Some(name)) =
+            (network.op(id), network.graph.node(id).weights.first())
+        {
+            named.entry(name).or_insert(id);
         }
     }
-    alike.into_values().filter_map(|layers| found(network, &layers)).collect()
+    let mut alike: BTreeMap<(&Shape, u64), Vec<NodeId>> = BTreeMap::new();
+    for (name, id) in named {
+        let given = network.graph.weights.get(name).filter(|kernel| !matches!(kernel.data, Data::Seeded(_)));
+        if let Some(kernel) = given.filter(|_| !network.is_zero(id, 0)) {
+            alike.entry((&kernel.shape, kernel.digest())).or_default().push(id);
+        }
+    }
+    alike.into_values().filter_map(|layers| found(network, layers)).collect()
 }
 
-/// The kernel of a layer, unless it is drawn or 0 everywhere.
-fn kernel<'a>(network: &Network<'a>, id: NodeId) -> Option<(&'a str, &'a Weight)> {
-    let (Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_)) = network.op(id) else { return None };
-    let name = network.graph.node(id).weights.first()?;
-    let weight = network.graph.weights.get(name)?;
-    let is_drawn = matches!(weight.data, Data::Seeded(_));
-    let is_zero = || network.trained(id, 0).is_some_and(|values| values.iter().all(|&value| value == 0.0));
-    (!is_drawn && !is_zero()).then_some((name, weight))
-}
-
-fn found(network: &Network<'_>, layers: &[(NodeId, &str)]) -> Option<Found> {
-    let [(first, _), (second, _), ..] = *layers else { return None };
-    let [first_values, second_values] = [first, second].map(|id| network.trained(id, 0));
-    if first_values != second_values {
+fn found(network: &Network<'_>, mut layers: Vec<NodeId>) -> Option<Found> {
+    layers.sort_unstable();
+    let [first, second, ..] = layers[..] else { return None };
+    if network.trained(first, 0) != network.trained(second, 0) {
         return None;
     }
-    let weight = &network.graph.node(first).weights[0];
-    let numbers = network.graph.weights.get(weight)?.shape.elements()?;
+    let numbers = network.graph.weights.get(&network.graph.node(first).weights[0])?.shape.elements()?;
     let same_work =
         network.op(first) == network.op(second) && network.operands(first) == network.operands(second);
     let [a, b] = [first, second].map(|id| network.name(id));
     Some(Found {
-        layers: layers.iter().map(|&(id, _)| ("equal", id)).collect(),
+        layers: layers.iter().map(|&id| ("equal", id)).collect(),
         message: format!("{} equal kernels", have(layers.len())),
         why: match same_work {
             true => format!("{a} and {b} read the same and multiply it by the same {numbers} numbers: what differs is at most their biases"),

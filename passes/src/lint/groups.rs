@@ -24,17 +24,15 @@ fn late_bound(network: &Network<'_>, of: NodeId, slices: &[NodeId]) -> Option<Fo
     if network.readers(of).len() != slices.len() || network.graph.outputs().contains(&of) {
         return None;
     }
-    let mut reached = vec![false; channels];
+    let mut spans: Vec<(usize, usize)> = Vec::new();
     let mut branches: BTreeMap<&Slice, Vec<NodeId>> = BTreeMap::new();
     for &id in slices {
         let Op::Slice(slice) = network.op(id) else { continue };
-        let span = slice.spans.last()?;
-        for channel in reached.iter_mut().skip(span.start).step_by(span.step.max(1)).take(span.count) {
-            *channel = true;
-        }
+        let span = slice.spans.last().filter(|span| span.step == 1)?;
+        spans.push((span.start, span.start + span.count));
         branches.entry(slice).or_default().extend(convolutions(network, id));
     }
-    let lost = reached.iter().filter(|reached| !**reached).count();
+    let lost = channels - covered(spans);
     let (slice, branches) = branches.into_iter().max_by_key(|(_, branches)| branches.len())?;
     let join = network.only_reader(*branches.first()?)?;
     let joined = branches.iter().all(|&branch| network.only_reader(branch) == Some(join));
@@ -58,6 +56,15 @@ fn late_bound(network: &Network<'_>, of: NodeId, slices: &[NodeId]) -> Option<Fo
         ),
         sure: if span.count * count == channels { Sure::Certain } else { Sure::Likely },
     })
+}
+
+/// How many numbers lie in at least one of `spans`, each from a first to before an end.
+fn covered(mut spans: Vec<(usize, usize)>) -> usize {
+    spans.sort_unstable();
+    let count = |(covered, reached): (usize, usize), (first, end): (usize, usize)| {
+        (covered + end.saturating_sub(first.max(reached)), end.max(reached))
+    };
+    spans.into_iter().fold((0, 0), count).0
 }
 
 /// The convolutions that read `slice`.

@@ -49,7 +49,8 @@ pub(super) fn idle(network: &Network<'_>) -> Vec<Found> {
     let worst = wasteful[0];
     let (lanes, filters) = (network.lanes, worst.filters);
     let filled = filters.next_multiple_of(lanes);
-    let more = worst.macs / filters.max(1) as u64 * (filled - filters) as u64;
+    let of_a_filter = |all: u64| all / filters.max(1) as u64 * (filled - filters) as u64;
+    let (macs, parameters) = (of_a_filter(worst.macs), of_a_filter(network.parameters(worst.id)));
     vec![Found {
         message: format!(
             "{} {} lanes idle: channels are no multiple of {lanes}",
@@ -64,7 +65,7 @@ pub(super) fn idle(network: &Network<'_>) -> Vec<Found> {
             percent(worst.idle(), worst.slots)
         ),
         what: format!(
-            "{filled} channels instead of {filters} cost {more} multiply-accumulates more there and no time, but for what reads them{}",
+            "{filled} channels instead of {filters} cost {macs} multiply-accumulates and {parameters} parameters more there and no time, but for what reads them{}",
             match filters - filters % lanes {
                 0 => String::new(),
                 fewer => format!("; {fewer} would save a vector a pixel"),

@@ -149,6 +149,11 @@ impl<'a> Network<'a> {
         }
     }
 
+    /// Whether all values of its weight of this place are known to be 0.
+    pub(super) fn is_zero(&self, id: NodeId, place: usize) -> bool {
+        self.trained(id, place).is_some_and(|values| values.iter().all(|&value| value == 0.0))
+    }
+
     /// Goes back from `id` as far as `step` leads.
     pub(super) fn back(&self, id: NodeId, step: impl Fn(NodeId) -> Option<NodeId>) -> NodeId {
         (0..REACH).try_fold(id, |at, _| step(at).ok_or(at)).unwrap_or_else(|end| end)

@@ -100,6 +100,5 @@ fn have(count: usize) -> String {
 fn cancelled(network: &Network<'_>, id: NodeId) -> Option<[NodeId; 2]> {
     let epilogue = network.op(id).epilogue()?;
     let norm = network.only_reader(id).filter(|_| epilogue.bias && epilogue.is_linear())?;
-    let is_zero = || network.trained(id, 1).is_some_and(|bias| bias.iter().all(|&value| value == 0.0));
-    (matches!(network.op(norm), Op::BatchNorm(_)) && !is_zero()).then_some([id, norm])
+    (matches!(network.op(norm), Op::BatchNorm(_)) && !network.is_zero(id, 1)).then_some([id, norm])
 }
