@@ -11,23 +11,25 @@ pub(super) fn axis(network: &Network<'_>) -> Vec<Found> {
 }
 
 fn off_axis(network: &Network<'_>, norm: NodeId) -> Option<Found> {
-    let Op::BatchNorm(_) = network.op(norm) else { return None };
-    let there = network.operand(norm)?;
-    let back = network.only_reader(norm)?;
-    let (Op::Transpose(turn), Op::Transpose(returned)) = (network.op(there), network.op(back)) else {
-        return None;
+    let (Op::BatchNorm(_), there) = (network.op(norm), network.operand(norm)?) else { return None };
+    let (Op::Transpose(turn), of) = (network.op(there), network.operand(there)?) else { return None };
+    let turns_back = |&id: &NodeId| {
+        let Op::Transpose(back) = network.op(id) else { return false };
+        turn.axes.iter().enumerate().all(|(to, &from)| back.axes.get(from) == Some(&to))
     };
-    let of = network.operand(there)?;
-    let inverse = turn.axes.iter().enumerate().all(|(to, &from)| returned.axes.get(from) == Some(&to));
-    // A file that counts channels first has these two around a normalisation of its input.
-    let inside = !matches!(network.op(of), Op::Input(_)) && !network.graph.outputs().contains(&back);
+    let behind = network.consumers(norm);
+    // A file that counts channels first has such a pair around what it does to its input.
+    let is_border = matches!(network.op(network.back(of, |id| network.elementwise(id))), Op::Input(_));
+    if is_border || behind.is_empty() || !behind.iter().all(turns_back) {
+        return None;
+    }
     let [rows, columns, channels] = network.map(of)?;
     let (axis, length) = match turn.axes.last()? {
         0 => ("rows", rows),
         1 => ("columns", columns),
         _ => return None,
     };
-    (inverse && inside).then(|| Found {
+    Some(Found {
         layers: vec![("norm", norm), ("map", of)],
         message: format!("a batch normalisation is over the {axis} of its map"),
         why: format!(

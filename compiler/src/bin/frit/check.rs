@@ -49,12 +49,12 @@ pub(crate) struct Args {
     pub(crate) format: FormatArgs,
 }
 
-/// What a finding of a lint means for the exit status.
+/// What becomes of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Level {
-    /// Nothing.
+    /// Findings are told.
     Warn,
-    /// The command fails.
+    /// They also fail the command.
     Deny,
 }
 
