@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use frit_compiler::import::{self, Request, Source, json};
 use frit_compiler::zoo::{self, ZooOptions};
 use frit_ir::diagnostic::codes::{self, Code};
-use frit_ir::{Graph, random};
+use frit_ir::{Graph, Preprocess, random};
 use frit_passes::lint::{self, Finding, LINTS, Sure};
-use frit_tests::{cases, manifest};
+use frit_tests::{cases, manifest, root};
 use proptest::prelude::*;
 
 /// Numbers of a vector, on all targets.
@@ -66,6 +66,27 @@ fn known_files_have_their_findings() {
     }
 }
 
+/// The trained network of the examples with pictures of `range` less `mean`, by `std`.
+fn prepared(range: [f32; 2], mean: [f32; 3], std: [f32; 3]) -> Vec<(Code, Sure)> {
+    let path = root().join("examples/mobilenet_v2/model.json");
+    let (mut graph, _) = import::load(&path, &Request::default()).unwrap_or_else(|faults| panic!("{faults}"));
+    let told = graph.preprocess.take().expect("the example says how pictures are prepared");
+    graph.preprocess = Some(Preprocess { range, mean, std, ..told });
+    lint::findings(&graph, 8).iter().map(|finding| (finding.code, finding.sure)).collect()
+}
+
+#[test]
+fn a_trained_network_tells_which_pictures_it_saw() {
+    let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let found = [(codes::PREPROCESS_STATISTICS, Sure::Likely)];
+    assert_eq!(prepared([0.0, 1.0], mean, std), []);
+    // So near that nobody could tell.
+    assert_eq!(prepared([-1.0, 1.0], [0.0; 3], [1.0; 3]), []);
+    assert_eq!(prepared([0.0, 1.0], [0.0; 3], [1.0; 3]), found);
+    assert_eq!(prepared([0.0, 255.0], [0.0; 3], [1.0; 3]), found);
+    assert_eq!(prepared([0.0, 255.0], mean, std), found);
+}
+
 /// What is wrong with the findings of `graph`: each names layers that it has, in their order, and says all that it should.
 fn check(graph: &Graph) -> Result<(), TestCaseError> {
     let findings = lint::findings(graph, 8);
@@ -85,8 +106,9 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn any_graph_has_findings_about_its_own_layers(graph in random::graphs(), fused in random::fused_graphs()) {
+    fn any_graph_has_findings_about_its_own_layers(graph in random::graphs(), fused in random::fused_graphs(), composed in random::composed()) {
         check(&graph)?;
+        check(&composed.graph)?;
         check(&fused)?;
     }
 

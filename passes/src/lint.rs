@@ -98,7 +98,7 @@ pub struct Layer {
     pub role: &'static str,
     /// Its name.
     pub name: String,
-    /// Its number in the source's own list, where that is known.
+    /// Its number in the source's own list, or that of the stage around it, where either is known.
     pub index: Option<usize>,
     /// What it computes.
     pub op: &'static str,
@@ -190,11 +190,14 @@ fn source_indices(graph: &Graph) -> BTreeMap<&str, usize> {
 
 fn layer(network: &Network<'_>, indices: &BTreeMap<&str, usize>, role: &'static str, id: NodeId) -> Layer {
     let node = network.graph.node(id);
-    let sources = std::iter::once(node.name.as_str()).chain(node.sources.layers());
+    let index = |name: &str| indices.get(name).copied();
+    let named = std::iter::once(node.name.as_str()).chain(node.sources.layers()).find_map(index);
+    // What a stage or a nested model is made of stands in no list; the stage does.
+    let around = || node.name.rmatch_indices('/').find_map(|(end, _)| index(&node.name[..end]));
     Layer {
         role,
         name: node.name.clone(),
-        index: sources.filter_map(|name| indices.get(name).copied()).next(),
+        index: named.or_else(around),
         op: node.op.name(),
         shape: network.shapes.get(&id).cloned(),
     }

@@ -20,8 +20,10 @@ const DEVIATION: [f64; 3] = [0.229, 0.224, 0.225];
 const USUAL: f64 = 0.4;
 /// A misfit that is told; the right preparation has a fifth of it.
 const MISFIT: f64 = 1.5;
-/// A misfit that no trained network has with what it was trained with.
+/// A misfit that no trained network has with what it was trained with,
 const CLEAR: f64 = 3.0;
+/// and deviations beyond the most possible, which other photographs than ImageNet's do not explain.
+const IMPOSSIBLE: f64 = 1.5;
 
 /// The preparation of pictures that does not fit the network's first normalisation, where that was trained.
 pub(super) fn statistics(network: &Network<'_>) -> Vec<Found> {
@@ -46,7 +48,7 @@ fn found(network: &Network<'_>, input: NodeId) -> Option<Found> {
             fit.shift, fit.spread, best.shift, best.spread
         ),
         what: format!("prepare pictures as they were for training, probably {name}"),
-        sure: if fit.misfit() >= CLEAR { Sure::Likely } else { Sure::Possible },
+        sure: if fit.misfit() >= CLEAR || fit.spread > IMPOSSIBLE { Sure::Likely } else { Sure::Possible },
     })
 }
 

@@ -23,7 +23,7 @@ pub(super) fn missing(network: &Network<'_>) -> Vec<Found> {
             first.shape,
             match others {
                 0 => "no block of the network has one, so that gradients pass through all of them".to_owned(),
-                others => format!("{} of this network {} theirs", counted(others, "other block"), if others == 1 { "has" } else { "have" }),
+                others => format!("{} of this network {} one", counted(others, "other block"), if others == 1 { "has" } else { "have" }),
             }
         ),
         what: "if that is an oversight: --residual insert --fix -o FILE adds them; a network that was trained without them must be trained again".to_owned(),
