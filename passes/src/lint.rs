@@ -147,8 +147,10 @@ impl From<&Finding> for Diagnostic {
         if let more @ 1.. = finding.layers.len().saturating_sub(NAMED) {
             diagnostic = diagnostic.note(format!("and {}", counted(more, "more layer")));
         }
-        let sure = format!("how sure: {}", finding.sure.name());
-        diagnostic.note(finding.why.as_str()).note(sure).help(finding.what.as_str())
+        // A line for each part of a sentence.
+        diagnostic = finding.why.split("; ").fold(diagnostic, Diagnostic::note);
+        diagnostic = diagnostic.note(format!("how sure: {}", finding.sure.name()));
+        finding.what.split("; ").fold(diagnostic, Diagnostic::help)
     }
 }
 

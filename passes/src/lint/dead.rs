@@ -72,7 +72,7 @@ fn without_effect(network: &Network<'_>, id: NodeId, dead: &[NodeId]) -> Found {
             counted(dead.len(), "layer"),
             if dead.len() == 1 { "does" } else { "do" }
         ),
-        what: "take it out with what leads there; weights that begin at 0 (a residual's last gamma) were not trained".to_owned(),
+        what: "take it out with what leads there, or train it: weights may begin at 0, as a residual's last gamma".to_owned(),
         sure: Sure::Certain,
     }
 }

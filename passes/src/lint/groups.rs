@@ -48,11 +48,11 @@ fn late_bound(network: &Network<'_>, of: NodeId, slices: &[NodeId]) -> Option<Fo
         layers: layers.chain([("joined by", join), ("map", of)]).collect(),
         message: format!("all {count} branches read channels {first}..{last} of {name}"),
         why: format!(
-            "{lost} of its {channels} channels ({}) reach nothing: a loop made the branches, and its variable had its last value when the slices were taken",
+            "{lost} of its {channels} channels ({}) reach nothing; a loop made the branches, and its variable had its last value when the slices were taken",
             percent(lost as u64, channels as u64)
         ),
         what: format!(
-            "bind the variable where the function is written (lambda x, c=c: ...), or use one convolution with groups={count}; then train again"
+            "bind the variable where the function is written (lambda x, c=c: ...), or use one convolution with groups={count}, and train again"
         ),
         sure: if span.count * count == channels { Sure::Certain } else { Sure::Likely },
     })
