@@ -106,7 +106,11 @@ proptest! {
     #![proptest_config(cases(256))]
 
     #[test]
-    fn any_graph_has_findings_about_its_own_layers(graph in random::graphs(), fused in random::fused_graphs(), composed in random::composed()) {
+    fn any_graph_has_findings_about_its_own_layers(
+        graph in random::graphs(),
+        fused in random::fused_graphs(),
+        composed in random::composed(),
+    ) {
         check(&graph)?;
         check(&composed.graph)?;
         check(&fused)?;
@@ -120,7 +124,8 @@ proptest! {
                 let start = if late { groups - 1 } else { group } * channels;
                 let stop = start + channels;
                 format!(
-                    r#"{{"name": "part{group}", "op": "slice", "axis": -1, "start": {start}, "stop": {stop}, "inputs": ["image"]}},
+                    r#"{{"name": "part{group}", "op": "slice", "axis": -1, "start": {start}, "stop": {stop},
+                         "inputs": ["image"]}},
                        {{"name": "conv{group}", "op": "conv2d", "filters": 3, "kernel": 3, "bias": false}}"#
                 )
             })

@@ -32,7 +32,8 @@ fn unread(network: &Network<'_>) -> Option<Found> {
         message: format!("{} no effect on any output", have(dead.len())),
         layers: dead.iter().map(|&id| ("without effect", id)).collect(),
         why: format!(
-            "no output reads {} or what leads there alone: {macs} multiply-accumulates and {parameters} parameters that frit leaves out",
+            "no output reads {} or what leads there alone: {macs} multiply-accumulates and {parameters} parameters \
+             that frit leaves out",
             network.name(last)
         ),
         what: "name it as an output, read it, or take the layers out".to_owned(),
@@ -68,11 +69,14 @@ fn without_effect(network: &Network<'_>, id: NodeId, dead: &[NodeId]) -> Found {
         layers: [("zero", id)].into_iter().chain(dead.iter().map(|&id| ("without effect", id))).collect(),
         message: format!("the {weight} is 0 everywhere: what comes in has no effect"),
         why: format!(
-            "its result is the same for every picture, so that {} before it ({macs} multiply-accumulates, {parameters} parameters) {} nothing",
+            "its result is the same for every picture, so that {} before it ({macs} multiply-accumulates, \
+             {parameters} parameters) {} nothing",
             counted(dead.len(), "layer"),
             if dead.len() == 1 { "does" } else { "do" }
         ),
-        what: "take it out with what leads there, or train it: weights may begin at 0, as a residual's last gamma".to_owned(),
+        what: "take it out with what leads there, or train it: weights may begin at 0, as a residual's last \
+               gamma"
+            .to_owned(),
         sure: Sure::Certain,
     }
 }

@@ -42,12 +42,21 @@ fn found(network: &Network<'_>, mut layers: Vec<NodeId>) -> Option<Found> {
         layers: layers.iter().map(|&id| ("equal", id)).collect(),
         message: format!("{} equal kernels", have(layers.len())),
         why: match same_work {
-            true => format!("{a} and {b} read the same and multiply it by the same {numbers} numbers: what differs is at most their biases"),
-            false => format!("the {numbers} numbers of {a} are those of {b} too, which training does not bring about"),
+            true => format!(
+                "{a} and {b} read the same and multiply it by the same {numbers} numbers: what differs \
+                             is at most their biases"
+            ),
+            false => format!(
+                "the {numbers} numbers of {a} are those of {b} too, which training does not bring about"
+            ),
         },
         what: match same_work {
             true => format!("let what reads {b} read {a}"),
-            false => "if they are meant to be shared, all is well (an artifact holds them once); else one of them got the other's weights when the file was written".to_owned(),
+            false => {
+                "if they are meant to be shared, all is well (an artifact holds them once); else one of them \
+                      got the other's weights when the file was written"
+                    .to_owned()
+            }
         },
         sure: if same_work { Sure::Likely } else { Sure::Possible },
     })

@@ -32,10 +32,12 @@ fn misplaced(network: &Network<'_>, product: NodeId) -> Option<Found> {
         ],
         message: "squeeze and excite stands behind the block's projection".to_owned(),
         why: format!(
-            "it weighs the {filters} channels that the projection makes, whose end is linear; MobileNetV3, MnasNet and EfficientNet weigh the {expanded} channels before it"
+            "it weighs the {filters} channels that the projection makes, whose end is linear; MobileNetV3, MnasNet \
+             and EfficientNet weigh the {expanded} channels before it"
         ),
         what: format!(
-            "pool and multiply what follows {depthwise_name} ({expanded} channels), before the projection, instead of {product_name}"
+            "pool and multiply what follows {depthwise_name} ({expanded} channels), before the projection, instead \
+             of {product_name}"
         ),
         sure: Sure::Likely,
     })

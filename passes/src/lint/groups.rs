@@ -48,11 +48,13 @@ fn late_bound(network: &Network<'_>, of: NodeId, slices: &[NodeId]) -> Option<Fo
         layers: layers.chain([("joined by", join), ("map", of)]).collect(),
         message: format!("all {count} branches read channels {first}..{last} of {name}"),
         why: format!(
-            "{lost} of its {channels} channels ({}) reach nothing; a loop made the branches, and its variable had its last value when the slices were taken",
+            "{lost} of its {channels} channels ({}) reach nothing; a loop made the branches, and its variable had \
+             its last value when the slices were taken",
             percent(lost as u64, channels as u64)
         ),
         what: format!(
-            "bind the variable where the function is written (lambda x, c=c: ...), or use one convolution with groups={count}, and train again"
+            "bind the variable where the function is written (lambda x, c=c: ...), or use one convolution with \
+             groups={count}, and train again"
         ),
         sure: if span.count * count == channels { Sure::Certain } else { Sure::Likely },
     })
@@ -110,12 +112,14 @@ fn written_out(network: &Network<'_>, join: NodeId) -> Option<Found> {
         layers: [("joined by", join)].into_iter().chain(layers).collect(),
         message: format!("{count} layers are one convolution in {groups} groups"),
         why: format!(
-            "{} of {channels} channels of {name}, each with a convolution of its own to {} filters; frit runs them as one, other runtimes mostly one by one",
+            "{} of {channels} channels of {name}, each with a convolution of its own to {} filters; frit runs them \
+             as one, other runtimes mostly one by one",
             counted(ends.len(), "slice"),
             first.conv.filters
         ),
         what: format!(
-            "write Conv2D(filters={}, groups={groups}) instead, its kernels one behind the other: the same numbers, {} fewer",
+            "write Conv2D(filters={}, groups={groups}) instead, its kernels one behind the other: the same numbers, \
+             {} fewer",
             first.conv.filters * ends.len(),
             counted(gone, "layer")
         ),

@@ -59,13 +59,15 @@ pub(super) fn idle(network: &Network<'_>) -> Vec<Found> {
         ),
         layers: wasteful.iter().map(|work| ("idle", work.id)).collect(),
         why: format!(
-            "together {} of what the network's vectors compute is thrown away; the most by {}: {filters} channels in vectors of {lanes} leave {} of the lanes idle",
+            "together {} of what the network's vectors compute is thrown away; the most by {}: {filters} channels in \
+             vectors of {lanes} leave {} of the lanes idle",
             percent(idle, total),
             network.name(worst.id),
             percent(worst.idle(), worst.slots)
         ),
         what: format!(
-            "{filled} channels instead of {filters} cost {macs} multiply-accumulates and {parameters} parameters more there and no time, but for what reads them{}",
+            "{filled} channels instead of {filters} cost {macs} multiply-accumulates and {parameters} parameters \
+             more there and no time, but for what reads them{}",
             match filters - filters % lanes {
                 0 => String::new(),
                 fewer => format!("; {fewer} would save a vector a pixel"),

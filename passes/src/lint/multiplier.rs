@@ -21,11 +21,13 @@ pub(super) fn everywhere(network: &Network<'_>) -> Vec<Found> {
         layers: depthwise.iter().map(|&(id, _)| ("depthwise", id)).collect(),
         message: format!("all {count} depthwise convolutions have a depth multiplier of {multiplier}"),
         why: format!(
-            "each makes {multiplier} channels of one ({made} of {} the first), {macs} multiply-accumulates instead of {once}, and the layers between them are as narrow as before; a width multiplier widens those",
+            "each makes {multiplier} channels of one ({made} of {} the first), {macs} multiply-accumulates instead \
+             of {once}, and the layers between them are as narrow as before; a width multiplier widens those",
             made / multiplier
         ),
         what: format!(
-            "multiply the filters of the other convolutions by {multiplier} and give depthwise ones a multiplier of 1; in Keras that is alpha, not depth_multiplier"
+            "multiply the filters of the other convolutions by {multiplier} and give depthwise ones a multiplier of \
+             1; in Keras that is alpha, not depth_multiplier"
         ),
         sure: Sure::Likely,
     }]

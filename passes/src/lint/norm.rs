@@ -33,7 +33,8 @@ fn off_axis(network: &Network<'_>, norm: NodeId) -> Option<Found> {
         layers: vec![("norm", norm), ("map", of)],
         message: format!("a batch normalisation is over the {axis} of its map"),
         why: format!(
-            "it has statistics for {length} {axis} of a map of {rows}x{columns}x{channels}, and none for its {channels} channels; it fits no other size of pictures, and can't become part of a convolution"
+            "it has statistics for {length} {axis} of a map of {rows}x{columns}x{channels}, and none for its \
+             {channels} channels; it fits no other size of pictures, and can't become part of a convolution"
         ),
         what: "give it the axis of the channels: axis=-1 where they come last, axis=1 only where they come first"
             .to_owned(),
@@ -55,8 +56,11 @@ pub(super) fn statistics(network: &Network<'_>) -> Vec<Found> {
             untouched.len()
         ),
         layers: untouched.into_iter().map(|id| ("norm", id)).collect(),
-        why: "their mean is 0 and their variance 1 in every channel, as both begin, though gamma or beta were trained; what was normalised in training is not normalised at inference".to_owned(),
-        what: "run some batches in training mode so that the moving statistics move, and export again; a momentum of 1 keeps them, and so does a training flag that never arrives; a converter that put them into gamma and beta is fine".to_owned(),
+        why: "their mean is 0 and their variance 1 in every channel, as both begin, though gamma or beta were \
+              trained; what was normalised in training is not normalised at inference".to_owned(),
+        what: "run some batches in training mode so that the moving statistics move, and export again; a momentum of \
+               1 keeps them, and so does a training flag that never arrives; a converter that put them into gamma \
+               and beta is fine".to_owned(),
         sure: Sure::Possible,
     }]
 }
@@ -84,7 +88,8 @@ pub(super) fn bias(network: &Network<'_>) -> Vec<Found> {
         message: format!("{} a bias that a batch normalisation cancels", have(biased.len())),
         layers: biased.iter().flat_map(|&[layer, norm]| [("bias", layer), ("norm", norm)]).collect(),
         why: format!(
-            "the normalisation subtracts the mean of what it gets, and any bias with it: {} that training can't use; its beta does what they were meant for",
+            "the normalisation subtracts the mean of what it gets, and any bias with it: {} that training can't use; \
+             its beta does what they were meant for",
             counted(parameters, "parameter")
         ),
         what: "leave the bias out: \"bias\": false, use_bias=False in Keras, bias=False in PyTorch"

@@ -44,7 +44,9 @@ fn found(network: &Network<'_>, input: NodeId) -> Option<Found> {
         layers: vec![("first", first.conv), ("norm", first.norm), ("pictures", input)],
         message: "pictures are prepared otherwise than those that the network was trained with".to_owned(),
         why: format!(
-            "of photographs as prepared here ({low} to {high}, less {mean:?}, by {std:?}) the filters' sums lie {:.1} deviations off the means that the normalisation remembers, and its deviations are {:.3} of the most possible; of photographs as {name} it is {:.1} and {:.3}",
+            "of photographs as prepared here ({low} to {high}, less {mean:?}, by {std:?}) the filters' sums lie \
+             {:.1} deviations off the means that the normalisation remembers, and its deviations are {:.3} of the \
+             most possible; of photographs as {name} it is {:.1} and {:.3}",
             fit.shift, fit.spread, best.shift, best.spread
         ),
         what: format!("prepare pictures as they were for training, probably {name}"),

@@ -25,7 +25,8 @@ fn second(network: &Network<'_>, id: NodeId) -> Option<Found> {
         layers: vec![("second", id), ("first", first)],
         message: "a softmax of a softmax".to_owned(),
         why: format!(
-            "of {classes} numbers between 0 and 1 the second makes a probability of {:.2} % at most, however sure the first is; the order of the classes stays",
+            "of {classes} numbers between 0 and 1 the second makes a probability of {:.2} % at most, however sure \
+             the first is; the order of the classes stays",
             100.0 * most
         ),
         what: format!("take out {name}, or {first_name} where a loss with logits was meant"),

@@ -28,9 +28,11 @@ pub(super) fn symmetric_padding(network: &Network<'_>) -> Vec<Found> {
         layers: symmetric().map(|&(id, _)| ("strided", id)).collect(),
         message: format!("strided convolutions padded alike on both sides: {count} of {all}"),
         why: format!(
-            "their batch normalisations have TensorFlow's epsilon of 0.001, and TensorFlow pads {same} here where they pad {given}; the shape is the same, but each value is that of a window shifted by a pixel"
+            "their batch normalisations have TensorFlow's epsilon of 0.001, and TensorFlow pads {same} here where \
+             they pad {given}; the shape is the same, but each value is that of a window shifted by a pixel"
         ),
-        what: "if the weights come from TensorFlow or Keras, pad as `same` does (\"padding\": \"same\"); if they were trained with this padding, as torchvision's MobileNetV3 was, all is well".to_owned(),
+        what: "if the weights come from TensorFlow or Keras, pad as `same` does (\"padding\": \"same\"); if they \
+               were trained with this padding, as torchvision's MobileNetV3 was, all is well".to_owned(),
         sure: if count < all { Sure::Likely } else { Sure::Possible },
     }]
 }
@@ -116,7 +118,8 @@ fn found(network: &Network<'_>, chain: &[NodeId]) -> Option<Found> {
         layers: chain.iter().map(|&id| ("strided", id)).collect(),
         message: format!("a stride stands on {} of one block", counted(chain.len(), "layer")),
         why: format!(
-            "together they stride by {}, from {}x{} to {}x{}; a 1x1 convolution with a stride reads one pixel of {} and drops the others",
+            "together they stride by {}, from {}x{} to {}x{}; a 1x1 convolution with a stride reads one pixel of {} \
+             and drops the others",
             spelled(product),
             from[0],
             from[1],
