@@ -20,6 +20,8 @@ mod foreseen;
 mod hostile;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
+#[path = "cli/lint.rs"]
+mod lint;
 #[path = "cli/networks.rs"]
 mod networks;
 #[path = "cli/onnx.rs"]

@@ -7,10 +7,10 @@ use frit_compiler::report::parts::{Joint, Port};
 use frit_compiler::{cost, report};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
-use frit_ir::{Faults, Graph, Op, Shape, Tensor, text};
+use frit_ir::{Faults, Graph, Op, Preprocess, Shape, Tensor, text};
 use frit_passes::cut::{self, Border, Cutter, Found, Width};
 use frit_passes::repair::{Policy, ProjectionWeights};
-use frit_passes::{CostModel, Limits, egraph, legality, stitch};
+use frit_passes::{CostModel, Limits, egraph, legality, lint, stitch};
 use frit_tests::case::Case;
 use frit_tests::{compare, nodes, root, source};
 
@@ -119,6 +119,21 @@ fn egraph() {
                 .expect("a string takes all");
         }
         Ok(answer)
+    });
+}
+
+/// Lints, for vectors of 16 numbers; with `// range: LOW HIGH` pictures come as numbers between these.
+#[test]
+fn lint() {
+    run("lint", |case| {
+        let mut graph = text::parse(&case.body)?;
+        if let Some((low, high)) = case.directive("range").split_once(' ') {
+            let range = [low, high].map(|end| end.parse().expect("the ends of a range are numbers"));
+            let (mean, std) = ([0.0; 3], [1.0; 3]);
+            graph.preprocess =
+                Some(Preprocess { crop_center_square: false, bicubic: false, range, mean, std });
+        }
+        Ok(report::text::findings(&lint::findings(&graph, 16)))
     });
 }
 

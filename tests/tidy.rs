@@ -347,6 +347,28 @@ fn every_rule_has_a_file_test_of_its_name() {
 }
 
 #[test]
+fn every_lint_has_a_network_that_has_it_and_one_that_nearly_has_it() {
+    let folder = root().join("tests/files/lint");
+    let mut faults = Vec::new();
+    for lint in frit_passes::lint::LINTS {
+        for (file, finds) in
+            [(format!("{}.test", lint.name), true), (format!("{}-near.test", lint.name), false)]
+        {
+            let case = fs::read_to_string(folder.join(&file)).unwrap_or_default();
+            let (body, answer) = case.split_once("\n----\n").unwrap_or_default();
+            if body.is_empty() || answer.contains(&format!("[{}]", lint.code)) != finds {
+                let should = if finds { "has" } else { "nearly has, and that is silent" };
+                faults.push(format!(
+                    "tests/files/lint/{file}: the smallest network that {should} {}",
+                    lint.code
+                ));
+            }
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
 fn every_op_has_a_file_test_of_its_name() {
     let pages = source::files(&root().join("ir/src/ops"), "rs");
     let attributes = ["epilogue", "scalar"];

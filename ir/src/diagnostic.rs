@@ -8,6 +8,8 @@ pub use codes::Code;
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
+    /// The model is accepted and right; it could do with less.
+    Hint,
     /// The model is accepted.
     Warning,
     /// The model is refused.

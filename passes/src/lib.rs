@@ -1,4 +1,4 @@
-//! A graph in, a better graph out: legality, and rewriting in an e-graph.
+//! A graph in, a better graph out: legality, lints, and rewriting in an e-graph.
 //!
 //! This crate knows no machine beyond the [`egraph::CostModel`] that it is given, schedules nothing and reads
 //! no files.
@@ -7,6 +7,7 @@
 pub mod cut;
 pub mod egraph;
 pub mod legality;
+pub mod lint;
 pub mod pipeline;
 pub mod repair;
 pub mod report;

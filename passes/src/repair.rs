@@ -2,7 +2,7 @@
 //!
 //! Nothing here decides that a network is repaired; who asks for it says how, and gets told of every edit.
 
-mod insert;
+pub(crate) mod insert;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -47,7 +47,7 @@ const WITHOUT_EXAMPLE: [codes::Code; 5] = [
     codes::SYSTEM_REFUSES,
 ];
 
-/// What the last of these commands says on stderr. All are frit's but `truncate`, which cuts a file off.
+/// What the last of these commands says on stderr, or as its result where that is what lints find. All are frit's but `truncate`, which cuts a file off.
 fn said(folder: &Folder, commands: &[&str]) -> String {
     let (last, first) = commands.split_last().unwrap();
     for command in first {
@@ -60,7 +60,8 @@ fn said(folder: &Folder, commands: &[&str]) -> String {
             _ => drop(folder.frit(command.strip_prefix("frit ").unwrap()).ok()),
         }
     }
-    folder.frit(last.strip_prefix("frit ").unwrap()).stderr
+    let said = folder.frit(last.strip_prefix("frit ").unwrap());
+    if last.contains(" --lint") { said.stdout } else { said.stderr }
 }
 
 /// The page with what its example says today, and whether the example shows the page's code.

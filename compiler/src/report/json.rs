@@ -1,6 +1,7 @@
 //! JSON for scripts. Field names are promises; lists of layers stand one a line. What is not finite is `null`.
 
 mod explained;
+mod findings;
 mod measured;
 mod network;
 mod outcome;
@@ -9,6 +10,7 @@ mod parts;
 use serde::Serialize;
 
 pub use explained::{codes, page, rules};
+pub use findings::findings;
 pub use measured::bench;
 pub use network::{cost, listing, passes, summary};
 pub use outcome::{results, verdict, written};

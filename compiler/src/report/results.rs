@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use frit_ir::{Graph, NodeId, Op, Shape};
+use frit_passes::lint::Finding;
 use serde::Serialize;
 
 use crate::bench::Bench;
@@ -23,6 +24,8 @@ pub struct Summary {
     pub transposes: Transposes,
     /// Warnings.
     pub warnings: usize,
+    /// What lints found, where they were asked.
+    pub findings: Option<Vec<Finding>>,
 }
 
 /// Layers that give axes another order: where a file counts channels first, the graph's order meets the file's in them.

@@ -1,12 +1,14 @@
 //! Tables for people.
 
 mod explained;
+mod findings;
 mod measured;
 mod network;
 mod outcome;
 mod parts;
 
 pub use explained::{codes, rules};
+pub use findings::findings;
 pub use measured::bench;
 pub use network::{cost, passes, schedule, summary};
 pub use outcome::{results, verdict, written};

@@ -157,6 +157,38 @@ codes! {
     NO_ADAPTER = 603;
     /// Layers that were put between or behind networks have weights that nobody trained.
     UNTRAINED_LAYERS = 604;
+    /// A batch normalisation is over another axis than that of the channels.
+    NORM_AXIS = 701;
+    /// The statistics of a batch normalisation are those of an untrained one.
+    NORM_STATISTICS = 702;
+    /// A bias stands before a batch normalisation, which cancels it.
+    BIAS_BEFORE_NORM = 703;
+    /// Squeeze and excite stands behind the projection of its block.
+    SQUEEZE_BEHIND_PROJECTION = 704;
+    /// A gate is never below a half: a ReLU stands before its sigmoid.
+    GATE_ABOVE_HALF = 705;
+    /// Branches that should read different channels read the same.
+    SAME_SLICE = 706;
+    /// Slices, convolutions and a concatenation are one grouped convolution.
+    SPLIT_CONVOLUTION = 707;
+    /// Strided convolutions are padded as PyTorch pads, before normalisations as TensorFlow makes them.
+    SYMMETRIC_PADDING = 708;
+    /// A stride stands on several layers of one block.
+    STRIDE_TWICE = 709;
+    /// A block could have a residual and has none.
+    MISSING_RESIDUAL = 710;
+    /// Channels don't fill the machine's vectors.
+    IDLE_LANES = 711;
+    /// Layers have no effect on any output.
+    DEAD_LAYERS = 712;
+    /// Layers have equal kernels.
+    EQUAL_WEIGHTS = 713;
+    /// A softmax is taken of a softmax.
+    SOFTMAX_TWICE = 714;
+    /// Pictures are prepared otherwise than those that the network was trained with.
+    PREPROCESS_STATISTICS = 715;
+    /// All depthwise convolutions have the same depth multiplier.
+    MULTIPLIER_EVERYWHERE = 716;
     /// A fault of frit itself.
     INTERNAL = 901;
     /// The system does not give the memory, the threads or the executable pages that are needed.

@@ -66,8 +66,9 @@ pub fn json(diagnostic: &Diagnostic) -> String {
 
 impl Severity {
     /// The word that a diagnostic begins with.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
+            Severity::Hint => "hint",
             Severity::Warning => "warning",
             Severity::Error => "error",
         }

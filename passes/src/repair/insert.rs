@@ -14,26 +14,28 @@ use super::{Edit, Repair};
 use crate::legality::{self, residual};
 
 /// A block that lacks its residual.
-struct Block {
+pub(crate) struct Block {
     /// The layer that reads the block's input.
-    first: NodeId,
+    pub(crate) first: NodeId,
     /// The convolution that projects.
     project: NodeId,
     /// The layer that makes the block's output.
-    last: NodeId,
+    pub(crate) last: NodeId,
     /// The shape of both.
-    shape: Shape,
+    pub(crate) shape: Shape,
 }
 
 /// Adds the missing residuals.
 pub(super) fn insert(edit: &mut Edit) {
     let shapes = legality::joins(edit.graph()).shapes;
-    let order = edit.graph().topological();
-    let blocks: Vec<Block> =
-        order.into_iter().filter_map(|project| block(edit.graph(), &shapes, project)).collect();
-    for block in &blocks {
+    for block in &blocks(edit.graph(), &shapes) {
         add(edit, block);
     }
+}
+
+/// The blocks of `graph` whose residual is missing and would be legal, in the order of the data.
+pub(crate) fn blocks(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Vec<Block> {
+    graph.topological().into_iter().filter_map(|project| block(graph, shapes, project)).collect()
 }
 
 fn add(edit: &mut Edit, block: &Block) {
@@ -63,12 +65,7 @@ fn add(edit: &mut Edit, block: &Block) {
 fn block(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, project: NodeId) -> Option<Block> {
     let projecting = pointwise(graph, project).filter(|conv| conv.epilogue.is_linear())?;
     let last = end(graph, project);
-    let ends = graph.users(last).iter().any(|&user| {
-        // An activation makes the end non-linear; a sum or a product there is a shortcut or a gate already.
-        matches!(graph.node(user).op, Op::Activation(_) | Op::Binary(_))
-            || carries_residual(graph, user, last)
-    });
-    if ends {
+    if is_taken(graph, last) {
         return None;
     }
     let depthwise = before(graph, graph.operands(project)[0])?;
@@ -120,6 +117,23 @@ fn end(graph: &Graph, project: NodeId) -> NodeId {
     match graph.users(project)[..] {
         [only] if matches!(graph.node(only).op, Op::BatchNorm(_)) => only,
         _ => project,
+    }
+}
+
+/// Whether an activation, which makes the block's end non-linear, or a shortcut or gate already reads `last`, perhaps behind a
+/// dropout.
+fn is_taken(graph: &Graph, last: NodeId) -> bool {
+    let mut at = last;
+    loop {
+        let users = graph.users(at);
+        let takes = |&user: &NodeId| {
+            matches!(graph.node(user).op, Op::Activation(_) | Op::Binary(_))
+                || carries_residual(graph, user, at)
+        };
+        match users[..] {
+            [only] if matches!(graph.node(only).op, Op::Identity) => at = only,
+            _ => return users.iter().any(takes),
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Internal(Faults),
     /// Nobody reads the result any more, which is not a fault.
     Closed,
+    /// The model is at fault, and all is said of it.
+    Told,
 }
 
 impl From<Faults> for Failure {
@@ -43,6 +45,7 @@ impl Failure {
     pub(crate) fn report(&self, console: &Console) -> ExitCode {
         match self {
             Failure::Closed => ExitCode::SUCCESS,
+            Failure::Told => ExitCode::from(1),
             Failure::Model(faults) => {
                 console.diagnose(faults);
                 ExitCode::from(1)

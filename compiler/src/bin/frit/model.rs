@@ -99,6 +99,15 @@ pub(crate) struct Reading {
     warnings: usize,
 }
 
+impl Reading {
+    /// The model as a legal one, and the number of all warnings; new ones go to stderr.
+    pub(crate) fn legal(self, console: &Console) -> Result<(Legal<Graph>, usize), Failure> {
+        let (legal, more) = legality::check(self.graph)?;
+        console.diagnose(&more);
+        Ok((legal, self.warnings + more.iter().count()))
+    }
+}
+
 impl ModelArgs {
     /// Reads the model as it is; warnings go to stderr.
     pub(crate) fn import(&self, console: &Console) -> Result<Graph, Failure> {
@@ -114,9 +123,17 @@ impl ModelArgs {
 
     /// The same, with a report where it was to be repaired.
     pub(crate) fn read_and_repair(&self, console: &Console) -> Result<Reading, Failure> {
-        let policy = self.repair.policy()?;
-        let (graph, mut warnings) = self.load(console)?;
-        let (graph, report) = match policy {
+        self.repair.policy()?;
+        self.repaired(self.load(console)?, console)
+    }
+
+    /// What was read, repaired as it should; what was done and warnings go to stderr.
+    pub(crate) fn repaired(
+        &self,
+        (graph, mut warnings): (Graph, Faults),
+        console: &Console,
+    ) -> Result<Reading, Failure> {
+        let (graph, report) = match self.repair.policy()? {
             None => (graph, None),
             Some(policy) => {
                 let started = Instant::now();
@@ -134,10 +151,7 @@ impl ModelArgs {
 
     /// Reads the model, repairs what it should, and finds it legal; what was done and warnings go to stderr.
     pub(crate) fn read_legal(&self, console: &Console) -> Result<(Legal<Graph>, usize), Failure> {
-        let reading = self.read_and_repair(console)?;
-        let (legal, more) = legality::check(reading.graph)?;
-        console.diagnose(&more);
-        Ok((legal, reading.warnings + more.iter().count()))
+        self.read_and_repair(console)?.legal(console)
     }
 
     /// The same for a command that writes `outputs`, which none of its files may be.

@@ -6,6 +6,7 @@ use frit_ir::Shape;
 use frit_passes::Report;
 use serde::Serialize;
 
+use super::findings::Finding;
 use super::{Object, line};
 use crate::cost::{Cost, Sizes};
 use crate::plan::{Argument, Choice, Region, Way};
@@ -158,10 +159,12 @@ struct Legal<'a> {
     macs: u64,
     transposes: Transposes,
     warnings: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<Vec<Finding<'a>>>,
 }
 
 /// `{"model", "legal", "layers", "parameters", "macs", "transposes", "warnings"}` on one line; `legal` is true, an illegal network has
-/// no summary.
+/// no summary. Where it was linted, `findings` are `{"rule", "code", "severity", "message", "layers", "why", "what", "sure"}`.
 pub fn summary(summary: &Summary) -> String {
     let legal = Legal {
         model: &summary.model,
@@ -171,6 +174,7 @@ pub fn summary(summary: &Summary) -> String {
         macs: summary.totals.macs,
         transposes: summary.transposes,
         warnings: summary.warnings,
+        findings: summary.findings.as_ref().map(|findings| findings.iter().map(Finding::from).collect()),
     };
     line(&legal) + "\n"
 }

@@ -9,20 +9,21 @@ use crate::report::results::Summary;
 use crate::report::table::{Align, Table, printable};
 use crate::report::{Call, Item, Listing, Work};
 
-/// One line: `mobilenet_v2: legal, 156 layers, 3,504,872 parameters, 300,774,272 MACs`.
+/// One line: `mobilenet_v2: legal, 156 layers, 3,504,872 parameters, 300,774,272 MACs`; then the findings, where it was linted.
 pub fn summary(summary: &Summary) -> String {
-    let Summary { model, layers, totals, transposes, warnings } = summary;
+    let Summary { model, layers, totals, transposes, warnings, findings } = summary;
     let moved = match (transposes.border, transposes.inside) {
         (0, 0) => String::new(),
         (border, inside) => format!(", {} at the border and {inside} inside", counted(border, "transpose")),
     };
     let warned = if *warnings == 0 { String::new() } else { format!(", {}", counted(*warnings, "warning")) };
     format!(
-        "{}: legal, {}, {} parameters, {} MACs{moved}{warned}\n",
+        "{}: legal, {}, {} parameters, {} MACs{moved}{warned}\n{}",
         printable(model),
         counted(*layers, "layer"),
         grouped(totals.parameters),
-        grouped(totals.macs)
+        grouped(totals.macs),
+        findings.as_deref().map(super::findings).unwrap_or_default()
     )
 }
 
