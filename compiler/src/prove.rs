@@ -1,6 +1,6 @@
 //! The proof that a plan keeps to its memory, before any code is made of it.
 //!
-//! Which bytes a kernel touches depends on no data (see [`footprint`]), so for a whole plan and for every number of workers
+//! Which bytes a kernel touches depends on no data (see [`mod@footprint`]), so for a whole plan and for every number of workers
 //! it can be shown that
 //! - every access lies inside the tensor that its argument names: an input, an output, a tensor of the arena while it is
 //!   alive, the worker's scratch memory, the packed weights; inputs and weights are never written;
