@@ -76,7 +76,10 @@ impl Proved {
 /// # Errors
 /// FR0901 with the step, the kernel and the bytes: always a fault of frit.
 pub fn prove(plan: Plan) -> Result<Proved, Diagnostic> {
-    let reach = Prover::new(&plan).and_then(Prover::run).map_err(|fault| *fault)?;
+    let reach = Prover::new(&plan).and_then(Prover::run).map_err(|fault| {
+        let message = format!("the plan can't be proved: {}", fault.message);
+        Diagnostic { message, ..*fault }
+    })?;
     Ok(Proved { plan, reach })
 }
 
@@ -123,7 +126,7 @@ impl<'a> Prover<'a> {
         lives::check(self.plan)?;
         for (index, step) in self.plan.steps.iter().enumerate() {
             self.step(index).map_err(|mut fault| {
-                fault.message = format!("step {index} can't be proved: {}", fault.message);
+                fault.message = format!("step {index}: {}", fault.message);
                 fault.layer.clone_from(&step.node);
                 fault
             })?;

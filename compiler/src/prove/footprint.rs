@@ -458,3 +458,6 @@ fn enter(frame: &Frame, turn: &[Motion]) -> (Frame, Vec<(usize, i64)>) {
     inner.pointers = pointers;
     (inner, origins)
 }
+
+#[cfg(test)]
+mod tests;
