@@ -11,8 +11,9 @@
 //! - a kernel's items follow each other as its call says, so that it makes no difference where shares begin;
 //! - tensors that are alive at once have no byte in common, and all addresses are multiples of [`ALIGNMENT`].
 //!
-//! What is trusted beyond that: that the lowerings do what a vector program says and the driver what a plan says, which
-//! tests compare with their interpreters; that values are the right ones, likewise; and the CPU.
+//! What is trusted beyond that: which lanes the schedule calls blank; that the lowerings do what a vector program says and
+//! the driver what a plan says, which tests compare with their interpreters; that values are the right ones, likewise; and
+//! the CPU.
 
 pub mod bytes;
 pub mod footprint;
@@ -141,8 +142,8 @@ impl<'a> Prover<'a> {
         Ok(self.reach)
     }
 
-    fn written(&self, region: Region) -> Bytes {
-        self.written.get(&region).cloned().unwrap_or_default()
+    fn written(&self, region: Region) -> &Bytes {
+        self.written.get(&region).unwrap_or(Bytes::NONE)
     }
 
     /// Bytes of `region`.

@@ -23,6 +23,16 @@ const NARROW: &str = "model narrow
 output %r
 ";
 
+/// A sum that a convolution adds up.
+const SUM: &str = "model sum
+@a : 1x1x8x16 seeded(1)
+@b : 1x1x16x16 seeded(2)
+%x = input {shape=4x4x8}
+%a = conv2d %x, @a {filters=16, kernel=1x1}
+%b = conv2d %a, %a, @b {filters=16, kernel=1x1, add}
+output %b
+";
+
 /// A block, in bands.
 const BLOCK: &str = "model block
 @a : 1x1x8x24 seeded(1)
@@ -137,6 +147,18 @@ fn what_is_read_unwritten_or_written_twice_is_found() {
     assert_found(
         NARROW,
         &[(|plan| plan.tensors[0].blank = Blank::default(), "before anything has written them, bytes 20 to")],
+    );
+}
+
+/// What a call writes through one pointer it has not written yet when it reads through another.
+#[test]
+fn a_call_that_reads_its_own_result_is_found() {
+    assert_found(
+        SUM,
+        &[(
+            |plan| *argument(plan, 1, 3) = *argument(plan, 1, 2),
+            "reads, before anything has written them, bytes 0 to 1024 of tensor 1",
+        )],
     );
 }
 
