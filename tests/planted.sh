@@ -70,8 +70,9 @@ for name in mobilenet_v2 mobilenet_v3_small; do
 done
 cp tests/planted/*.json "$folder"
 cd "$folder"
+networks=(*.json)
 variants=()
-for network in *.json; do
+for network in "${networks[@]}"; do
     ways=(auto)
     case "$network" in blocks.json | mobilenet_*) ways=(auto whole bands groups) ;; esac
     for target in aarch64 x86-64-v3 x86-64-v4; do
@@ -89,10 +90,10 @@ compile() {
 for variant in "${variants[@]}"; do
     compile 0 "$variant" || { echo "without a fault, $variant:" && cat out.txt && exit 1; }
 done
-for network in *.json; do
+for network in "${networks[@]}"; do
     "$frit" verify "$network" --threads 1,2,3 > out.txt 2>&1 || { echo "without a fault, $network:" && cat out.txt && exit 1; }
 done
-echo "without a fault: ${#variants[@]} plans of $(ls ./*.json | wc -l) networks are proved"
+echo "without a fault: ${#variants[@]} plans of ${#networks[@]} networks are proved"
 
 failed=0
 while IFS=$'\t' read -r number kind wrong; do

@@ -216,7 +216,8 @@ impl<'a> Prover<'a> {
         if written.lacks(&access.all.exposed).is_none() {
             return Ok(());
         }
-        let rest = access.for_all(&access.one.exposed.without(&access.written_beside(all, 0..access.call)))?;
+        let rest =
+            access.for_all(&access.one.exposed.without(&access.written_beside(all, 0..access.call)))?;
         match written.lacks(&rest) {
             Some(missing) => Err(fault(access.says("reads, before anything has written them,", missing))),
             None => Ok(()),
