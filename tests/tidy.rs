@@ -384,6 +384,44 @@ fn every_op_has_a_file_test_of_its_name() {
 }
 
 #[test]
+fn faults_are_planted_in_what_stands_there_and_in_every_file_of_the_schedule() {
+    let sources = root().join("compiler/src");
+    let list = fs::read_to_string(root().join("tests/planted.txt")).expect("the list is there");
+    let (mut faults, mut planted) = (Vec::new(), BTreeMap::new());
+    let (mut file, mut text) = ("", String::new());
+    for (index, line) in list.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let place = format!("tests/planted.txt:{}", index + 1);
+        if let Some(right) = line.strip_prefix("- ") {
+            let found = text.matches(&right.replace(['«', '»'], "")).count();
+            if found != 1 {
+                faults.push(format!(
+                    "{place}: stands {found} times in {file}: plant in what stands there once"
+                ));
+            }
+        } else if line.starts_with("+ ") {
+            *planted.entry(file).or_insert(0) += 1;
+        } else if let Some((path, kind)) = line.split_once(": ") {
+            file = path;
+            text = fs::read_to_string(sources.join(path)).expect("a file below compiler/src");
+            planted.entry(file).or_insert(usize::from(kind.starts_with("none, ")));
+        }
+    }
+    for path in
+        source::files(&sources.join("schedule"), "rs").into_iter().chain([sources.join("schedule.rs")])
+    {
+        let path =
+            path.strip_prefix(&sources).expect("below compiler/src").to_string_lossy().replace('\\', "/");
+        if planted.get(path.as_str()).is_none_or(|&faults| faults == 0) {
+            faults.push(format!(
+                "tests/planted.txt: no fault in {path}: add one, or \"{path}: none, \" and why"
+            ));
+        }
+    }
+    assert!(planted.values().sum::<usize>() > 100, "{planted:?}");
+    assert_none(&faults);
+}
+
+#[test]
 fn no_text_stands_twice() {
     const WINDOW: usize = 12;
     let sources = source::all(&root());

@@ -11,8 +11,9 @@
 //! - a kernel's items follow each other as its call says, so that it makes no difference where shares begin;
 //! - tensors that are alive at once have no byte in common, and all addresses are multiples of [`ALIGNMENT`].
 //!
-//! What is trusted beyond that: that the lowerings do what a vector program says and the driver what a plan says, which
-//! tests compare with their interpreters; that values are the right ones, likewise; and the CPU.
+//! What is trusted beyond that: which lanes the schedule calls blank; that the lowerings do what a vector program says and
+//! the driver what a plan says, which tests compare with their interpreters; that values are the right ones, likewise; and
+//! the CPU.
 
 pub mod bytes;
 pub mod footprint;
@@ -76,7 +77,10 @@ impl Proved {
 /// # Errors
 /// FR0901 with the step, the kernel and the bytes: always a fault of frit.
 pub fn prove(plan: Plan) -> Result<Proved, Diagnostic> {
-    let reach = Prover::new(&plan).and_then(Prover::run).map_err(|fault| *fault)?;
+    let reach = Prover::new(&plan).and_then(Prover::run).map_err(|fault| {
+        let message = format!("the plan can't be proved: {}", fault.message);
+        Diagnostic { message, ..*fault }
+    })?;
     Ok(Proved { plan, reach })
 }
 
@@ -123,7 +127,7 @@ impl<'a> Prover<'a> {
         lives::check(self.plan)?;
         for (index, step) in self.plan.steps.iter().enumerate() {
             self.step(index).map_err(|mut fault| {
-                fault.message = format!("step {index} can't be proved: {}", fault.message);
+                fault.message = format!("step {index}: {}", fault.message);
                 fault.layer.clone_from(&step.node);
                 fault
             })?;
@@ -138,8 +142,8 @@ impl<'a> Prover<'a> {
         Ok(self.reach)
     }
 
-    fn written(&self, region: Region) -> Bytes {
-        self.written.get(&region).cloned().unwrap_or_default()
+    fn written(&self, region: Region) -> &Bytes {
+        self.written.get(&region).unwrap_or(Bytes::NONE)
     }
 
     /// Bytes of `region`.

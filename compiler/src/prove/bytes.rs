@@ -52,6 +52,9 @@ impl From<Interval> for Bytes {
 }
 
 impl Bytes {
+    /// The set of nothing.
+    pub const NONE: &Bytes = &Bytes(Vec::new());
+
     /// All bytes of `intervals`, which may overlap and stand in any order.
     pub fn of(mut intervals: Vec<Interval>) -> Bytes {
         intervals.retain(|interval| interval.begin < interval.end);
@@ -86,6 +89,23 @@ impl Bytes {
     /// How many there are.
     pub fn count(&self) -> i64 {
         self.0.iter().map(|interval| interval.end - interval.begin).sum()
+    }
+
+    /// Adds `interval`, most often at the end of what is there.
+    pub fn insert(&mut self, interval: Interval) {
+        match self.0.last_mut() {
+            Some(last) if last.begin <= interval.begin && interval.begin <= last.end => {
+                last.end = last.end.max(interval.end);
+            }
+            Some(last) if interval.begin < last.begin => self.add(&interval.into()),
+            _ => self.0.extend((interval.begin < interval.end).then_some(interval)),
+        }
+    }
+
+    /// Whether a byte of `interval` is in the set.
+    pub fn touches(&self, interval: Interval) -> bool {
+        let behind = self.0.partition_point(|own| own.end <= interval.begin);
+        self.0.get(behind).is_some_and(|own| own.begin < interval.end)
     }
 
     /// Adds all of `others`.
@@ -242,6 +262,12 @@ mod tests {
             let mut sum = a.clone();
             sum.add(&b);
             prop_assert_eq!(each(&sum), &one | &other);
+            let mut grown = a.clone();
+            for &interval in b.intervals() {
+                prop_assert_eq!(a.touches(interval), a.meets(&interval.into()).is_some());
+                grown.insert(interval);
+            }
+            prop_assert_eq!(grown, sum);
             prop_assert_eq!(each(&a.without(&b)), &one - &other);
             let common = &one & &other;
             let met = a.meets(&b).map(|met| each(&met.into()));

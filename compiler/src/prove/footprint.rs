@@ -38,6 +38,13 @@ impl Touched {
         self.written.add(&later.written);
     }
 
+    /// Adds what is touched before, after or between what is known here: nothing is said of their order.
+    fn beside(&mut self, other: &Touched) {
+        self.exposed.add(&other.exposed);
+        self.read.add(&other.read);
+        self.written.add(&other.written);
+    }
+
     /// The same `count` times, each `step` bytes behind the one before.
     ///
     /// # Errors
@@ -88,7 +95,7 @@ impl Reached {
     /// What is touched for the first item, and whatever the items are.
     pub fn first(&self) -> Touched {
         let mut all = self.once.clone();
-        self.each.values().for_each(|touched| all.then(touched));
+        self.each.values().for_each(|touched| all.beside(touched));
         all
     }
 
@@ -99,14 +106,13 @@ impl Reached {
     pub fn all(&self, items: u64) -> Result<Touched, Untold> {
         let mut all = self.once.clone();
         for (&step, touched) in &self.each {
-            all.then(&touched.repeated(step, items)?);
+            all.beside(&touched.repeated(step, items)?);
         }
         Ok(all)
     }
 
     /// Adds what is touched after what is known here.
     fn then(&mut self, later: &Reached) {
-        self.once.then(&later.once);
         for (&step, touched) in &later.each {
             let mut touched = touched.clone();
             if step == 0 {
@@ -114,6 +120,8 @@ impl Reached {
             }
             self.each.entry(step).or_default().then(&touched);
         }
+        // Behind the items, so that none of them counts as written by what may come after it.
+        self.once.then(&later.once);
     }
 
     fn repeated(&self, step: i64, count: u64) -> Result<Reached, Untold> {
@@ -268,9 +276,9 @@ struct Gathered {
 impl Gathered {
     fn read(&mut self, interval: Interval) {
         let written = &self.reached.once.written;
-        if !written.is_empty() && written.meets(&interval.into()).is_some() {
-            let (read, exposed) = (interval.into(), Bytes::from(interval).without(written));
-            self.reached.once.read.add(&read);
+        if written.touches(interval) {
+            let exposed = Bytes::from(interval).without(written);
+            self.reached.once.read.insert(interval);
             self.reached.once.exposed.add(&exposed);
             return;
         }
@@ -284,7 +292,7 @@ impl Gathered {
 
     fn write(&mut self, interval: Interval) {
         self.settle();
-        self.reached.once.written.add(&interval.into());
+        self.reached.once.written.insert(interval);
     }
 
     /// Takes the reads so far among the reached bytes, before what they read is written.
@@ -458,3 +466,6 @@ fn enter(frame: &Frame, turn: &[Motion]) -> (Frame, Vec<(usize, i64)>) {
     inner.pointers = pointers;
     (inner, origins)
 }
+
+#[cfg(test)]
+mod tests;

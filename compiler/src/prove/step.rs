@@ -1,6 +1,7 @@
 //! One step: whoever runs its items or bands, and in whatever order workers come to them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::bytes::{Bytes, FARTHEST, Interval};
 use super::footprint::{Reached, Touched, Unknown};
@@ -21,6 +22,17 @@ struct Access<'a> {
     all: Touched,
     /// What runs by itself: the calls of a step of items, the sections of a step of bands.
     party: usize,
+    /// Which of the calls that its item or band makes, in order.
+    call: usize,
+}
+
+/// Where a call stands in its step.
+#[derive(Clone, Copy)]
+struct Place {
+    /// How many items or bands it is for.
+    count: usize,
+    party: usize,
+    call: usize,
 }
 
 impl Access<'_> {
@@ -33,11 +45,12 @@ impl Access<'_> {
         bytes.repeated(self.stride, self.count).map_err(|untold| fault(Unknown::Bytes(untold).to_string()))
     }
 
-    /// What the same item or band writes of the same region through one of `others`.
-    fn written_beside(&self, others: &[Access<'_>]) -> Bytes {
+    /// What the same item or band writes of the same region through those of `others` whose call is one of `calls`.
+    fn written_beside(&self, others: &[Access<'_>], calls: Range<usize>) -> Bytes {
         let mut written = Bytes::default();
         let beside = others.iter().filter(|other| {
             (other.region, other.party, other.stride) == (self.region, self.party, self.stride)
+                && calls.contains(&other.call)
         });
         beside.for_each(|other| written.add(&other.one.written));
         written
@@ -59,14 +72,11 @@ impl<'a> Prover<'a> {
         for access in accesses.iter().filter(|access| access.region != Region::Scratch) {
             alone(access, written.entry(access.region).or_default())?;
         }
-        for (position, access) in accesses.iter().enumerate() {
-            if access.region == Region::Scratch {
-                continue;
-            }
+        for access in accesses.iter().filter(|access| access.region != Region::Scratch) {
             if let Some(written) = written.get(&access.region) {
                 apart(access, &accesses, written)?;
             }
-            self.written_before(access, &accesses[..position])?;
+            self.written_before(access, &accesses)?;
         }
         for (region, bytes) in written.iter().filter(|(_, bytes)| !bytes.is_empty()) {
             self.written.entry(*region).or_default().add(bytes);
@@ -79,8 +89,8 @@ impl<'a> Prover<'a> {
         let mut accesses = Vec::new();
         for (party, call) in calls.iter().enumerate() {
             for (argument, reached) in self.arguments(call)? {
-                let access =
-                    self.access(call, (argument, items(call, argument, reached)?), call.items, party)?;
+                let one = items(call, argument, reached)?;
+                let access = self.access(call, argument, one, Place { count: call.items, party, call: 0 })?;
                 if let Some(first) = access.one.exposed.hull().filter(|_| argument.region == Region::Scratch)
                 {
                     return Err(fault(access.says("reads, before its item has written them,", first)));
@@ -95,19 +105,20 @@ impl<'a> Prover<'a> {
     fn bands(&self, sections: &'a [Section]) -> Result<Vec<Access<'a>>, Fault> {
         let (mut accesses, mut before) = (Vec::new(), Vec::new());
         for (party, section) in sections.iter().enumerate() {
-            let of = |calls: &'a [Call]| -> Result<Vec<Access<'a>>, Fault> {
+            let of = |calls: &'a [Call], first: usize| -> Result<Vec<Access<'a>>, Fault> {
                 let mut accesses = Vec::new();
-                for call in calls {
+                for (index, call) in calls.iter().enumerate() {
+                    let place = Place { count: section.bands, party, call: first + index };
                     for (argument, reached) in self.arguments(call)? {
                         let one =
                             reached.all(call.items as u64).map_err(|untold| of_kernel(self, call, untold))?;
-                        accesses.push(self.access(call, (argument, one), section.bands, party)?);
+                        accesses.push(self.access(call, argument, one, place)?);
                     }
                 }
                 Ok(accesses)
             };
-            before.push(of(&section.halo)?);
-            accesses.push(of(&section.calls)?);
+            before.push(of(&section.halo, 0)?);
+            accesses.push(of(&section.calls, section.halo.len())?);
         }
         ring(&before, &accesses)?;
         for access in before.iter().flatten() {
@@ -139,9 +150,9 @@ impl<'a> Prover<'a> {
     fn access(
         &self,
         call: &Call,
-        (argument, one): (&Argument, Touched),
-        count: usize,
-        party: usize,
+        argument: &Argument,
+        one: Touched,
+        Place { count, party, call: index }: Place,
     ) -> Result<Access<'a>, Fault> {
         let kernel = self.plan.kernels[call.kernel].name.as_str();
         let &Argument { region, offset, stride } = argument;
@@ -156,7 +167,7 @@ impl<'a> Prover<'a> {
         let untold = |untold| of_kernel(self, call, untold);
         let one = one.shifted(by).map_err(untold)?;
         let all = one.repeated(step, count as u64).map_err(untold)?;
-        Ok(Access { kernel, region, one, stride: step, count: count as u64, all, party })
+        Ok(Access { kernel, region, one, stride: step, count: count as u64, all, party, call: index })
     }
 
     /// That the access stays inside a region that is there in step `index`, and writes none that is only read.
@@ -195,17 +206,18 @@ impl<'a> Prover<'a> {
         Ok(())
     }
 
-    /// That what the access reads was written: by a step before, or by the same band through one of `earlier`.
-    fn written_before(&self, access: &Access<'_>, earlier: &[Access<'_>]) -> Result<(), Fault> {
+    /// That what the access reads was written: by a step before, or by an earlier call of the same band, one of `all`.
+    fn written_before(&self, access: &Access<'_>, all: &[Access<'_>]) -> Result<(), Fault> {
         let written = match access.region {
             Region::Input(_) | Region::Scratch => return Ok(()),
             Region::Weights => &self.weights,
-            Region::Output(_) | Region::Tensor(_) => &self.written(access.region),
+            Region::Output(_) | Region::Tensor(_) => self.written(access.region),
         };
         if written.lacks(&access.all.exposed).is_none() {
             return Ok(());
         }
-        let rest = access.for_all(&access.one.exposed.without(&access.written_beside(earlier)))?;
+        let rest =
+            access.for_all(&access.one.exposed.without(&access.written_beside(all, 0..access.call)))?;
         match written.lacks(&rest) {
             Some(missing) => Err(fault(access.says("reads, before anything has written them,", missing))),
             None => Ok(()),
@@ -258,7 +270,7 @@ fn apart(access: &Access<'_>, all: &[Access<'_>], written: &Bytes) -> Result<(),
     if written.meets(&access.all.read).is_none() {
         return Ok(());
     }
-    let others = access.for_all(&access.one.read.without(&access.written_beside(all)))?;
+    let others = access.for_all(&access.one.read.without(&access.written_beside(all, 0..usize::MAX)))?;
     match written.meets(&others) {
         Some(shared) => Err(fault(access.says("reads, while another item or band may write them,", shared))),
         None => Ok(()),
@@ -275,12 +287,14 @@ fn ring(before: &[Vec<Access<'_>>], sections: &[Vec<Access<'_>>]) -> Result<(), 
     }
     for first in 0..sections.len() {
         let mut written = Bytes::default();
-        let run = before[first].iter().chain(sections[first..].iter().flatten());
-        for access in run.filter(scratch) {
-            if let Some(missing) = written.lacks(&access.one.exposed) {
-                return Err(fault(access.says("reads, before its worker has written them,", missing)));
+        let run = before[first].iter().chain(sections[first..].iter().flatten()).filter(scratch);
+        for call in run.collect::<Vec<_>>().chunk_by(|a, b| (a.party, a.call) == (b.party, b.call)) {
+            for access in call {
+                if let Some(missing) = written.lacks(&access.one.exposed) {
+                    return Err(fault(access.says("reads, before its worker has written them,", missing)));
+                }
             }
-            written.add(&access.one.written);
+            call.iter().for_each(|access| written.add(&access.one.written));
         }
     }
     Ok(())

@@ -53,6 +53,19 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// What one instruction reads or writes, in one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// The buffer.
+    pub buffer: usize,
+    /// The first byte, from the buffer's begin.
+    pub byte: usize,
+    /// How many.
+    pub bytes: usize,
+    /// Whether they are written.
+    pub writes: bool,
+}
+
 /// Runs `program` on `memory`; argument `n` points to a buffer of it and a distance in bytes from its begin.
 ///
 /// # Errors
@@ -64,11 +77,25 @@ pub fn run(
     arguments: &[(usize, usize)],
     items: u64,
 ) -> Result<(), Fault> {
+    run_watched(program, memory, arguments, items, |_| {})
+}
+
+/// The same, and shows each access to `watch` before it happens.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(
+    program: &Program,
+    memory: &mut [Vec<f32>],
+    arguments: &[(usize, usize)],
+    items: u64,
+    watch: impl FnMut(Access),
+) -> Result<(), Fault> {
     check(program).map_err(|mut faults| Fault::Malformed(faults.swap_remove(0)))?;
     let mut pointers = places(program, memory.len(), arguments)?;
     pointers.resize(program.pointers, Place { buffer: 0, byte: 0 });
     let registers = vec![[0; MOST_LANES]; program.registers];
-    Machine { program, memory, items, pointers, registers }.body(&program.body)
+    Machine { program, memory, items, pointers, registers, watch }.body(&program.body)
 }
 
 fn places(program: &Program, buffers: usize, arguments: &[(usize, usize)]) -> Result<Vec<Place>, Fault> {
@@ -96,15 +123,16 @@ struct Place {
     byte: i64,
 }
 
-struct Machine<'a> {
+struct Machine<'a, W> {
     program: &'a Program,
     memory: &'a mut [Vec<f32>],
     items: u64,
     pointers: Vec<Place>,
     registers: Vec<Lanes>,
+    watch: W,
 }
 
-impl Machine<'_> {
+impl<W: FnMut(Access)> Machine<'_, W> {
     fn body(&mut self, body: &[Instruction]) -> Result<(), Fault> {
         for instruction in body {
             match instruction {
@@ -210,7 +238,7 @@ impl Machine<'_> {
         });
     }
 
-    fn operand(&self, instruction: &Instruction, operand: Operand) -> Result<Lanes, Fault> {
+    fn operand(&mut self, instruction: &Instruction, operand: Operand) -> Result<Lanes, Fault> {
         match operand {
             Operand::Register(register) => Ok(self.get(register)),
             Operand::Memory(address) => self.load(instruction, address, self.program.width.lanes),
@@ -218,8 +246,8 @@ impl Machine<'_> {
         }
     }
 
-    fn load(&self, instruction: &Instruction, from: Address, lanes: usize) -> Result<Lanes, Fault> {
-        let (buffer, first) = self.locate(instruction, from, lanes)?;
+    fn load(&mut self, instruction: &Instruction, from: Address, lanes: usize) -> Result<Lanes, Fault> {
+        let (buffer, first) = self.locate(instruction, from, lanes, false)?;
         let mut bits = [0; MOST_LANES];
         for (lane, value) in bits.iter_mut().zip(&self.memory[buffer][first..first + lanes]) {
             *lane = value.to_bits();
@@ -227,8 +255,8 @@ impl Machine<'_> {
         Ok(bits)
     }
 
-    fn broadcast(&self, instruction: &Instruction, from: Address) -> Result<Lanes, Fault> {
-        let (buffer, first) = self.locate(instruction, from, 1)?;
+    fn broadcast(&mut self, instruction: &Instruction, from: Address) -> Result<Lanes, Fault> {
+        let (buffer, first) = self.locate(instruction, from, 1, false)?;
         Ok([self.memory[buffer][first].to_bits(); MOST_LANES])
     }
 
@@ -239,7 +267,7 @@ impl Machine<'_> {
         from: Register,
         lanes: usize,
     ) -> Result<(), Fault> {
-        let (buffer, first) = self.locate(instruction, to, lanes)?;
+        let (buffer, first) = self.locate(instruction, to, lanes, true)?;
         let bits = self.get(from);
         for (value, lane) in self.memory[buffer][first..first + lanes].iter_mut().zip(bits) {
             *value = f32::from_bits(lane);
@@ -247,18 +275,23 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// The buffer and the index of the first of `lanes` values at `address`, all inside the buffer.
+    /// The buffer and the index of the first of `lanes` values at `address`, all inside the buffer, which are about to be
+    /// read or written.
     fn locate(
-        &self,
+        &mut self,
         instruction: &Instruction,
         address: Address,
         lanes: usize,
+        writes: bool,
     ) -> Result<(usize, usize), Fault> {
         let Place { buffer, byte } =
             moved(self.pointers[usize::from(address.base.0)], i64::from(address.offset));
         let values = self.memory[buffer].len();
         match usize::try_from(byte / 4) {
-            Ok(first) if byte >= 0 && first <= values && lanes <= values - first => Ok((buffer, first)),
+            Ok(first) if byte >= 0 && first <= values && lanes <= values - first => {
+                (self.watch)(Access { buffer, byte: first * 4, bytes: lanes * 4, writes });
+                Ok((buffer, first))
+            }
             _ => Err(Fault::OutOfBounds {
                 kernel: self.program.name.clone(),
                 instruction: instruction.to_string(),
