@@ -71,7 +71,7 @@ impl Transposes {
 pub struct Output {
     /// Its name in the source.
     pub name: String,
-    /// Its shape, the batch first.
+    /// Its shape, the batch first where it has one.
     pub shape: Shape,
     /// The smallest value, NaN left out; NaN where there is no other.
     pub min: f32,
