@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use frit_ir::{Graph, NodeId, Op, Shape};
 use serde::Serialize;
 
+use crate::alternatives::Study;
 use crate::bench::Bench;
 use crate::classify::Guess;
 use crate::cost::Sizes;
@@ -132,6 +133,19 @@ pub struct Written {
     pub scratch_bytes: usize,
     /// Whether it was run against the interpreter.
     pub verified: bool,
+}
+
+/// The blocks of a network and what could stand in their places.
+#[derive(Debug, Clone)]
+pub struct Alternatives {
+    /// The model's name.
+    pub model: String,
+    /// What it is compiled for; empty where no times were asked for.
+    pub isa: String,
+    /// The CPU, where times were measured.
+    pub machine: Option<String>,
+    /// The distinct blocks.
+    pub studies: Vec<Study>,
 }
 
 /// Times, and where they were taken.

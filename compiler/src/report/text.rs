@@ -1,11 +1,13 @@
 //! Tables for people.
 
+mod alternatives;
 mod explained;
 mod measured;
 mod network;
 mod outcome;
 mod parts;
 
+pub use alternatives::alternatives;
 pub use explained::{codes, rules};
 pub use measured::bench;
 pub use network::{cost, passes, schedule, summary};
