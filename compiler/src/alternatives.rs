@@ -37,6 +37,8 @@ pub struct Study {
 pub struct Alternative {
     /// What differs from the block as it stands.
     pub what: String,
+    /// What it is.
+    pub design: Design,
     /// The network that is this block alone.
     pub graph: Graph,
     /// What it costs.
@@ -86,7 +88,8 @@ pub fn study(graph: &Legal<Graph>, options: &Options) -> Result<Vec<Study>, Faul
 pub fn predict(studies: &mut [Study], options: &Options) -> Result<(), Faults> {
     for study in studies {
         for alternative in &mut study.alternatives {
-            alternative.costs.predicted_ms = Some(predicted(&alternative.graph, options)?);
+            let folded = alternative.design.folded().graph("")?;
+            alternative.costs.predicted_ms = Some(predicted(&folded, options)?);
         }
         study.cross(Measure::Predicted, |graphs| {
             let [one, two] = graphs;
@@ -196,7 +199,7 @@ impl Study {
         let steps = crossing::steps(&self.design);
         let mut times = Vec::with_capacity(steps.len());
         for &channels in &steps {
-            let [one, two] = crossing::pair(&self.design, channels);
+            let [one, two] = crossing::pair(&self.design.folded(), channels);
             times.push(of([one.graph("one 5x5")?, two.graph("two 3x3")?])?);
         }
         self.crossings.push(crossing::between(by, steps, &times));
@@ -208,7 +211,7 @@ impl Alternative {
     fn of(what: String, design: &Design, block: &str) -> Result<Alternative, Diagnostic> {
         let graph = design.graph(&format!("{block}, {what}"))?;
         let costs = Costs { sizes: counted(&graph)?, predicted_ms: None, measured_ms: None };
-        Ok(Alternative { what, graph, costs })
+        Ok(Alternative { what, design: *design, graph, costs })
     }
 }
 

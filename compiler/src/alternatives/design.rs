@@ -176,6 +176,12 @@ impl Design {
         }
     }
 
+    /// The same with its batch normalisations in the biases and kernels, where they end up: what is only scheduled need not draw
+    /// and fold weights first.
+    pub fn folded(&self) -> Design {
+        Design { normalised: false, ..*self }
+    }
+
     /// The same with `channels` of output, all others in proportion, as whole groups.
     pub fn scaled(&self, channels: usize) -> Design {
         let unit = self.unit();

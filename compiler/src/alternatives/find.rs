@@ -46,15 +46,14 @@ struct Behind {
 }
 
 impl<'g> Search<'g> {
-    /// The block that the convolution of its source layer is in.
+    /// The block of a stage that its source layer is in, else that layer: what stands before a `/` in another file's names may be
+    /// all of the network.
     fn name(&self, id: NodeId) -> String {
         let node = self.graph.node(id);
         let is_conv = |layer: &&str| matches!(self.ops.get(layer), Some(Op::Conv2d(_)));
         let layer = node.sources.layers().find(is_conv).unwrap_or(&node.name);
-        match cost::block(layer) {
-            "" => layer.to_owned(),
-            block => block.to_owned(),
-        }
+        let block = cost::block(layer);
+        if block.contains('/') { block.to_owned() } else { layer.to_owned() }
     }
 
     /// The block around the convolution `spatial`, if that has a square window.

@@ -98,7 +98,25 @@ fn predictions_are_those_of_the_schedule_and_positive() {
     studies.truncate(2);
     predict(&mut studies, &Options::native()).unwrap();
     for study in &studies {
-        assert!(study.alternatives.iter().all(|other| other.costs.predicted_ms.is_some_and(|ms| ms > 0.0)));
+        for other in &study.alternatives {
+            let whole = predicted(&other.graph, &Options::native()).unwrap();
+            assert_eq!(other.costs.predicted_ms, Some(whole), "{}", other.what);
+            assert!(whole > 0.0);
+        }
         assert_eq!(study.crossings.len(), 2);
+    }
+}
+
+#[test]
+fn the_steps_of_an_alternative_do_its_multiply_accumulates_once() {
+    let (_, studies) = studied();
+    for other in studies.iter().flat_map(|study| &study.alternatives) {
+        if other.design.squeeze.is_some() {
+            continue;
+        }
+        let fused = optimise(other.graph.clone(), &Options::native()).unwrap().graph;
+        let plan = schedule(&fused, &Options::native()).unwrap();
+        let macs: u64 = plan.steps.iter().map(|step| step.macs).sum();
+        assert_eq!(macs, other.costs.sizes.macs, "{} {}", other.what, other.design);
     }
 }
