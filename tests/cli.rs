@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't set up its files has failed")]
 
+#[path = "cli/alternatives.rs"]
+mod alternatives;
 #[path = "cli/artifacts.rs"]
 mod artifacts;
 #[path = "cli/bad.rs"]

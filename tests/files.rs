@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use frit_compiler::import::{GivenShape, Request, Source, json, keras, onnx, part};
 use frit_compiler::report::parts::{Joint, Port};
-use frit_compiler::{cost, report};
+use frit_compiler::report::results::Alternatives;
+use frit_compiler::{Options, alternatives, cost, report};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
 use frit_ir::{Faults, Graph, Op, Preprocess, Shape, Tensor, text};
@@ -54,6 +55,17 @@ fn nodes_of_onnx_files() {
         let request = Request { shapes: shapes(case), ..Request::default() };
         let (graph, warnings) = onnx::read(nodes::file(&case.body).into(), None, &request)?;
         Ok(rendered(&warnings) + &text::print(&graph))
+    });
+}
+
+#[test]
+fn alternatives_to_blocks() {
+    run("alternatives", |case| {
+        let source = Source { file: "model.json".to_owned(), ..Source::default() };
+        let (legal, _) = legality::check(json::read(&case.body, &source)?.0)?;
+        let studies = alternatives::study(&legal, &Options::native())?;
+        let (model, isa) = (legal.name.clone(), String::new());
+        Ok(report::text::alternatives(&Alternatives { model, isa, machine: None, studies }))
     });
 }
 

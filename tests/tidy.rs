@@ -24,7 +24,7 @@ const CRATES: [(&str, &[&str]); 6] = [
 
 /// What each room of the compiler may use of the others. Code flows from `import` down to `emit`; the rooms at the end
 /// look at all that came before them, and nothing looks at them.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("onnx", &[]),
     ("import", &["onnx"]),
     ("export", &["import", "onnx"]),
@@ -47,11 +47,24 @@ const ROOMS: [(&str, &[&str]); 23] = [
     ("classify", &[]),
     ("verify", &["(root)", "execute", "import", "machine", "plan", "schedule"]),
     ("bench", &["(root)", "cost", "execute", "import", "machine", "plan", "probe", "schedule"]),
+    ("alternatives", &["(root)", "bench", "cost", "execute", "schedule"]),
     (
         "report",
         &[
-            "(root)", "bench", "classify", "cost", "execute", "explain", "import", "machine", "plan",
-            "probe", "schedule", "vector", "verify",
+            "(root)",
+            "alternatives",
+            "bench",
+            "classify",
+            "cost",
+            "execute",
+            "explain",
+            "import",
+            "machine",
+            "plan",
+            "probe",
+            "schedule",
+            "vector",
+            "verify",
         ],
     ),
 ];

@@ -16,6 +16,7 @@
 pub mod array;
 pub mod budget;
 pub mod chain;
+mod foreign;
 mod identity;
 pub mod json;
 pub mod keras;
@@ -124,10 +125,7 @@ fn load_inside(model: &Path, request: &Request, depth: usize) -> Result<(Graph, 
         Some("keras") => keras::archive(model, request),
         Some("h5" | "hdf5") => keras::whole(model, request),
         Some("onnx") => onnx::load(model, request),
-        _ => {
-            let message = "a model is a file that ends in .json, .keras, .h5 or .onnx, or - for a description on the standard input";
-            Err(Diagnostic::error(codes::FILE_UNREADABLE, message).in_file(place(&file)).into())
-        }
+        _ => Err(foreign::fault(model).in_file(place(&file)).into()),
     }
 }
 

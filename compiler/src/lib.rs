@@ -5,6 +5,7 @@
 //! read all, nothing reads them.
 #![deny(unsafe_code)]
 
+pub mod alternatives;
 pub mod bench;
 pub mod classify;
 pub mod cost;

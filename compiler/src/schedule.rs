@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 
-use crate::kernels::copy;
+use crate::kernels::{F32, copy};
 use crate::machine::Machine;
 use crate::pack::Packing;
 use crate::plan::{Blank, Border, Call, Choice, Plan, Region, Step, Tensor, Way, Work};
@@ -264,7 +264,7 @@ impl<'a> Scheduler<'a> {
         let program = copy::build(self.width, from.channels, from.strides, to.strides);
         let arguments = vec![from.reach(from.strides.pixel), to.reach(to.strides.pixel)];
         let call = Call { kernel: self.kernel(program)?, arguments, items: from.pixels() };
-        self.step(id, vec![call]);
+        self.pass(id, vec![call], 2 * F32 * from.channels * from.pixels());
         Ok(())
     }
 

@@ -57,6 +57,8 @@ pub struct Graph {
     pub labels: Option<Vec<String>>,
     /// The source's own list of layers, in its order; empty where the graph came from no file.
     pub source_layers: Vec<SourceLayer>,
+    /// Names of outputs that the source gives no axis of a batch: that of one image has its own axes alone.
+    pub unbatched: BTreeSet<String>,
     nodes: StableDiGraph<Node, usize, u32>,
     outputs: Vec<NodeId>,
 }

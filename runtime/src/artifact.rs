@@ -39,7 +39,7 @@ pub use record::{Record, digest};
 pub const MAGIC: [u8; 8] = *b"\x93frit\r\n\x1a";
 
 /// The version of the format, increased with every change of it.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const HEADER_BYTES: usize = 48;
 /// Where in the header the checksum stands.

@@ -88,6 +88,8 @@ pub struct Source {
     pub labels: Option<Vec<String>>,
     /// Whether the last output adds up to one because a softmax made it.
     pub gives_probabilities: bool,
+    /// Names of outputs that the source gives no axis of a batch.
+    pub unbatched: Vec<String>,
 }
 
 /// All that is known of a program beside its code and its weights.
@@ -117,6 +119,17 @@ pub struct Metadata {
     pub scratch_bytes: usize,
     /// The byte behind the last that the program touches of each region of [`crate::abi::Context`], by the compiler's proof.
     pub reach: Vec<usize>,
+}
+
+impl Metadata {
+    /// The axes of the result `output` of `batch` images: the batch first, unless it is one image and the source gives the
+    /// output no axis for it.
+    pub fn axes(&self, output: &Border, batch: usize) -> Vec<usize> {
+        match batch {
+            1 if self.source.unbatched.contains(&output.name) => output.shape.clone(),
+            _ => [&[batch], output.shape.as_slice()].concat(),
+        }
+    }
 }
 
 /// A compiled network.

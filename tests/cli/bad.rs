@@ -192,3 +192,35 @@ fn treat(folder: &Path, entry: &Value) -> Result<(), String> {
         None => Ok(()),
     }
 }
+
+#[test]
+fn files_of_other_libraries_name_what_converts_them() {
+    let folder = Folder::new();
+    for (file, what, command) in [
+        (
+            "graph.pb",
+            "a frozen graph",
+            "tf2onnx.convert --graphdef graph.pb --inputs INPUT:0 --outputs OUTPUT:0 --output graph.onnx",
+        ),
+        ("net.tflite", "TensorFlow Lite", "tf2onnx.convert --tflite net.tflite --output net.onnx"),
+        (
+            "net.ckpt.meta",
+            "a checkpoint",
+            "tf2onnx.convert --checkpoint net.ckpt.meta --inputs INPUT:0 --outputs OUTPUT:0 --output net.ckpt.onnx",
+        ),
+        ("net.pth", "what PyTorch saves", "torch.onnx.export(model.eval(), images, \"net.onnx\")"),
+        ("saved/saved_model.pb", "a SavedModel", "tf2onnx.convert --saved-model saved --output saved.onnx"),
+        ("saved", "a SavedModel", "tf.keras.models.load_model(\"saved\").save(\"saved.keras\")"),
+    ] {
+        if file.contains('/') {
+            std::fs::create_dir_all(folder.path(file).parent().unwrap()).unwrap();
+        }
+        if file != "saved" {
+            folder.write(file, "");
+        }
+        let told = folder.frit(&format!("check {file}")).fails(1);
+        assert!(told.contains("error[FR0001]") && told.contains(what) && told.contains(command), "{told}");
+    }
+    let told = folder.frit("check .").fails(1);
+    assert!(!told.contains("SavedModel"), "{told}");
+}

@@ -249,3 +249,34 @@ fn an_illegal_network_can_be_looked_at_as_it_was_imported() {
     folder.frit("inspect broken.json --stage imported --format dot").ok();
     folder.frit("inspect broken.json --stage legal --format dot").fails(1);
 }
+
+/// The bottleneck of a hand-written MobileNetV3 at its own size: a projected shortcut, and squeeze and excite behind the last
+/// convolution, whose gate is a hard sigmoid of a ReLU.
+const LARGE_BLOCK: &str = r#"{"frit": 1, "name": "block", "input": {"name": "features", "shape": [300, 300, 80]},
+ "weights": {"seed": 7}, "defaults": {"padding": "same", "batch_norm": {"epsilon": 1e-3}},
+ "layers": [
+   {"name": "expand", "op": "conv2d", "filters": 480, "kernel": 1, "bias": false}, "batch_norm", "hard_swish",
+   {"name": "depthwise", "op": "depthwise_conv2d", "kernel": 3, "bias": false}, "batch_norm", "hard_swish",
+   {"name": "project", "op": "conv2d", "filters": 112, "kernel": 1, "bias": false}, {"name": "map", "op": "batch_norm"},
+   "global_avg_pool",
+   {"name": "reduce", "op": "dense", "units": 28, "bias": false}, "relu",
+   {"name": "gate", "op": "dense", "units": 112, "bias": false}, "relu", "hard_sigmoid",
+   {"name": "vector", "op": "reshape", "shape": [1, 1, 112]},
+   {"name": "mul", "op": "mul", "inputs": ["map", "vector"]},
+   {"name": "shortcut", "op": "conv2d", "filters": 112, "kernel": 1, "bias": false, "inputs": "features"},
+   {"name": "norm", "op": "batch_norm"},
+   {"name": "add", "op": "add", "inputs": ["mul", "norm"]}]}
+"#;
+
+#[test]
+fn a_block_on_a_large_map_is_scheduled_in_every_way_and_runs() {
+    let folder = Folder::new();
+    folder.write("block.json", LARGE_BLOCK);
+    folder.frit("check block.json").ok();
+    for way in ["--no-fuse", "--lower portable", "--schedule whole", "--schedule bands", "--schedule groups"]
+    {
+        folder.frit(&format!("inspect block.json --stage scheduled {way}")).ok();
+    }
+    let bench = folder.frit("bench block.json --compare fused,unfused --runs 1 --format json").json();
+    assert!(list(&bench["variants"]).iter().all(|variant| variant["median_ms"].as_f64().unwrap() > 0.0));
+}

@@ -157,3 +157,36 @@ fn weights_that_several_nodes_read_are_one_in_every_count() {
     assert_eq!(parameters("five"), parameters("one"));
     folder.frit("verify five.onnx").ok();
 }
+
+/// A network for one image, whose scores have no axis for it, and a number that has no axis at all.
+const SQUEEZED: &str = "
+version 13
+input image 1x3x8x6
+weight w 5x3x1x1 = seeded
+weight axes int64 3 = 0 2 3
+a = Conv(image, w) as conv
+b = GlobalAveragePool(a) as pool
+scores = Squeeze(b, axes) as squeeze
+mean = ReduceMean(a) {keepdims=0} as everything
+output scores
+output mean
+output a
+";
+
+#[test]
+fn an_output_without_an_axis_for_images_keeps_its_shape_where_there_is_one() {
+    let folder = Folder::new();
+    folder.write("net.onnx", nodes::file(SQUEEZED));
+    folder.frit("compile net.onnx -o net.frit").ok();
+    let shapes = |model: &str, images: &str| -> Vec<Vec<usize>> {
+        folder.frit(&format!("run {model} {images} -o y.npz")).ok();
+        let arrays = array::archive(&folder.path("y.npz")).unwrap();
+        ["scores", "mean", "a"].map(|name| arrays[name].shape().to_vec()).to_vec()
+    };
+    let file = std::fs::File::create(folder.path("two.npy")).unwrap();
+    ndarray_npy::WriteNpyExt::write_npy(&ndarray::ArrayD::<f32>::zeros(vec![2, 3, 8, 6]), file).unwrap();
+    for model in ["net.onnx", "net.frit"] {
+        assert_eq!(shapes(model, ""), [vec![5], vec![], vec![1, 5, 8, 6]], "{model}");
+        assert_eq!(shapes(model, "two.npy"), [vec![2, 5], vec![2], vec![2, 5, 8, 6]], "{model}");
+    }
+}

@@ -66,6 +66,23 @@ fn the_flags_that_an_error_offers_make_every_command_go_on() {
 }
 
 #[test]
+fn a_repair_that_waits_for_another_fault_says_so_instead_of_asking_for_its_flag_again() {
+    let folder = Folder::new();
+    folder.write("broken.json", BROKEN.replace("\"global_avg_pool\",", ""));
+    let asked = folder.frit("check broken.json").fails(1);
+    assert!(asked.contains("--residual drop ") && asked.contains("--residual project "), "{asked}");
+    for policy in ["drop", "project"] {
+        let told = folder.frit(&format!("check broken.json --residual {policy}")).fails(1);
+        let waits = format!("= --residual {policy} repairs this as soon as the other faults are gone");
+        assert!(told.contains("error[FR0104]") && told.contains(&waits), "{told}");
+        assert!(!told.contains("help: drop") && !told.contains("help: insert"), "{told}");
+    }
+    // That one repairs nothing of the kind.
+    let told = folder.frit("check broken.json --residual insert").fails(1);
+    assert!(told.contains("--residual drop ") && !told.contains("as soon as"), "{told}");
+}
+
+#[test]
 fn scripts_are_told_of_every_repair() {
     let outcome = broken().frit("check broken.json --residual project --format json");
     let lines: Vec<Value> = outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -73,6 +73,7 @@ pub fn source(graph: &Graph, macs: u64, gives_probabilities: bool) -> program::S
         preprocess: graph.preprocess.as_ref().map(carried),
         labels: graph.labels.clone(),
         gives_probabilities,
+        unbatched: graph.unbatched.iter().cloned().collect(),
     }
 }
 

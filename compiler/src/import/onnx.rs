@@ -15,6 +15,7 @@ mod fold;
 mod functions;
 mod kind;
 mod layout;
+mod moments;
 mod network;
 mod ops;
 mod order;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Tensor, interpret};
-use frit_passes::legality;
+use frit_passes::legality::{self, training};
 use frit_runtime::map::MappedFile;
 
 use self::call::{Call, Outcome, Value};
@@ -103,6 +104,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         order: &order,
         values: BTreeMap::new(),
         read: read_by(nodes, &items, &order),
+        moments: moments::find(&items, &order),
         missing: BTreeMap::new(),
         unread: BTreeMap::new(),
         budget: &budget,
@@ -118,6 +120,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         return Err(importer.network.faults);
     }
     importer.tell_missing();
+    importer.tell_training();
     importer.tell_unread();
     signature::outputs(&mut importer);
     finish(importer.network, importer.listing)
@@ -170,6 +173,8 @@ struct Importer<'a> {
     values: BTreeMap<&'a str, Value>,
     /// Tensors that a node or the caller reads.
     read: BTreeSet<&'a str>,
+    /// The normalisations whose means and variances tensors may be, by these.
+    moments: BTreeMap<&'a str, String>,
     /// The nodes of operators that frit has not.
     missing: BTreeMap<String, Vec<String>>,
     /// The nodes with attributes that were not read, by operator and attribute.
@@ -196,6 +201,7 @@ impl<'a> Importer<'a> {
         };
         let inputs: Outcome<Vec<Option<Value>>> = node.input.iter().map(|input| self.value(input)).collect();
         let mut call = Call::new(name, node, item.version, self.budget);
+        call.moment_of = node.output.first().and_then(|result| self.moments.get(result.as_str())).cloned();
         let results = inputs.and_then(|inputs| {
             if inputs.iter().any(|input| matches!(input, Some(Value::Unknown))) {
                 return Ok(Vec::new());
@@ -252,6 +258,9 @@ impl<'a> Importer<'a> {
     fn evaluate(&mut self, call: &Call<'_>, translate: ops::Translate) -> Outcome<Vec<Value>> {
         let mut network = Network::new(Store::default(), Arc::clone(&self.network.budget));
         let results = translate(&mut network, call)?;
+        if !network.training().is_empty() {
+            return Err(Box::new(training::fault()));
+        }
         let mut views = Vec::with_capacity(results.len());
         for result in &results {
             let Value::Tensor(view) = result else { continue };
@@ -342,6 +351,19 @@ impl<'a> Importer<'a> {
             let warning = Diagnostic::warning(codes::ONNX_NODE, message).at(named(&layers, operator));
             self.network.faults.push(warning.note("frit knows no meaning of it here"));
         }
+    }
+
+    /// Tells the batch normalisations in training mode, with their names.
+    fn tell_training(&mut self) {
+        let layers = self.network.training();
+        if layers.is_empty() {
+            return;
+        }
+        let mut fault = training::fault().at(named(&layers, "batch normalisation"));
+        if layers.len() > 1 {
+            fault.message = format!("{} batch normalisations are in training mode", layers.len());
+        }
+        self.network.tell(fault);
     }
 
     /// Tells the operators that frit has not, with the layers that need them.

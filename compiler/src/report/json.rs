@@ -1,5 +1,6 @@
 //! JSON for scripts. Field names are promises; lists of layers stand one a line. What is not finite is `null`.
 
+mod alternatives;
 mod explained;
 mod findings;
 mod measured;
@@ -9,6 +10,7 @@ mod parts;
 
 use serde::Serialize;
 
+pub use alternatives::alternatives;
 pub use explained::{codes, page, rules};
 pub use findings::findings;
 pub use measured::bench;

@@ -14,7 +14,7 @@ use zip::{CompressionMethod, ZipWriter};
 pub struct Array<'a> {
     /// Its name in the source.
     pub name: &'a str,
-    /// Its shape, the batch first.
+    /// Its shape, the batch first where it has one.
     pub shape: &'a Shape,
     /// Its values, dense.
     pub values: &'a [f32],

@@ -6,6 +6,7 @@ use frit_ir::{Graph, NodeId, Op, Shape};
 use frit_passes::lint::Finding;
 use serde::Serialize;
 
+use crate::alternatives::Study;
 use crate::bench::Bench;
 use crate::classify::Guess;
 use crate::cost::Sizes;
@@ -74,7 +75,7 @@ impl Transposes {
 pub struct Output {
     /// Its name in the source.
     pub name: String,
-    /// Its shape, the batch first.
+    /// Its shape, the batch first where it has one.
     pub shape: Shape,
     /// The smallest value, NaN left out; NaN where there is no other.
     pub min: f32,
@@ -135,6 +136,19 @@ pub struct Written {
     pub scratch_bytes: usize,
     /// Whether it was run against the interpreter.
     pub verified: bool,
+}
+
+/// The blocks of a network and what could stand in their places.
+#[derive(Debug, Clone)]
+pub struct Alternatives {
+    /// The model's name.
+    pub model: String,
+    /// What it is compiled for; empty where no times were asked for.
+    pub isa: String,
+    /// The CPU, where times were measured.
+    pub machine: Option<String>,
+    /// The distinct blocks.
+    pub studies: Vec<Study>,
 }
 
 /// Times, and where they were taken.

@@ -1,5 +1,6 @@
 //! Tables for people.
 
+mod alternatives;
 mod explained;
 mod findings;
 mod measured;
@@ -7,6 +8,7 @@ mod network;
 mod outcome;
 mod parts;
 
+pub use alternatives::alternatives;
 pub use explained::{codes, rules};
 pub use findings::findings;
 pub use measured::bench;

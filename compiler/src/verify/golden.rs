@@ -132,6 +132,11 @@ fn fit(name: &str, shape: &Shape, array: Option<&Tensor>) -> Result<Fitted, Diag
         .help("name the arrays `input` and `output`, or `out.NAME` for each of several outputs"));
     };
     let given = array.shape();
+    if given == shape.axes() {
+        // One image, of a network whose output has no axis for it.
+        let values = array.iter().copied().collect();
+        return Ok(Fitted { values, batch: 1, transposed: false });
+    }
     let (batch, axes) = given.split_first().ok_or_else(|| misfit(name, shape, given))?;
     let fitted = |values: Vec<f32>, transposed| Fitted { values, batch: *batch, transposed };
     if axes == shape.axes() {

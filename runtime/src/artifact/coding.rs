@@ -196,7 +196,7 @@ structures! {
     Target { level, lowering, lanes, features }
     Preprocess { crop_center_square, bicubic, range, mean, std }
     Record { code, entry, metadata, steps, weights, arena, scratch, inputs, outputs, target }
-    Source { weights, macs, preprocess, labels, gives_probabilities }
+    Source { weights, macs, preprocess, labels, gives_probabilities, unbatched }
     Metadata {
         name, producer, source, target, fused, inputs, outputs, steps, blocks, arena_bytes, scratch_bytes, reach,
     }

@@ -21,6 +21,7 @@ fn metadata() -> Metadata {
             }),
             labels: Some(names(&["cat", "été", ""])),
             gives_probabilities: true,
+            unbatched: vec!["y".to_owned()],
         },
         target: Target {
             level: "x86-64-v3".into(),

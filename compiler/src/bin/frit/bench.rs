@@ -108,7 +108,7 @@ pub(crate) fn isa(machine: &Machine) -> String {
 }
 
 /// The CPU and how many threads it runs at once.
-fn cpu() -> String {
+pub(crate) fn cpu() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or(std::env::consts::ARCH, |(_, name)| name.trim());

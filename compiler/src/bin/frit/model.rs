@@ -221,7 +221,8 @@ impl ModelArgs {
             shapes: self.shapes.clone(),
             written: self.written.clone(),
         };
-        let (mut graph, warnings) = import::load(&self.model, &request)?;
+        let (mut graph, warnings) =
+            import::load(&self.model, &request).map_err(|faults| self.repair.waits(faults))?;
         self.note_batch(&graph, console);
         if let Some(preprocess) = &self.preprocess {
             graph.preprocess = Some(import::preprocess(preprocess)?);

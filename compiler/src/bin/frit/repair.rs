@@ -1,6 +1,7 @@
 //! How a model is repaired before anything else is done with it: not at all, unless that is asked for.
 
 use clap::ValueEnum;
+use frit_ir::Faults;
 use frit_passes::repair::{Policy, ProjectionWeights};
 
 use crate::failure::Failure;
@@ -54,5 +55,19 @@ impl RepairArgs {
             })),
             Residual::Insert => Some(Policy::Insert),
         })
+    }
+
+    /// The faults of a file that could not be read, where none is repaired: those that the policy would repair don't ask for it
+    /// again, but say what it waits for.
+    pub(crate) fn waits(&self, mut faults: Faults) -> Faults {
+        let Some(policy) = self.residual.to_possible_value() else { return faults };
+        let given = format!("--residual {}", policy.get_name());
+        for fault in faults.iter_mut() {
+            if fault.help.iter().any(|help| help.flag.as_deref() == Some(given.as_str())) {
+                fault.help.clear();
+                fault.notes.push(format!("{given} repairs this as soon as the other faults are gone"));
+            }
+        }
+        faults
     }
 }

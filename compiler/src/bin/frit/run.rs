@@ -13,6 +13,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Shape};
 use frit_runtime::Model;
 use frit_runtime::load::Pages;
+use frit_runtime::program::Border;
 
 use crate::artifact;
 use crate::console::{Console, FormatArgs};
@@ -143,10 +144,11 @@ fn threads(args: &Args) -> usize {
     args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
-/// Names and shapes of the outputs, the batch first.
+/// Names and shapes of the outputs.
 fn arrays(model: &Model, batch: usize) -> Vec<(String, Shape)> {
-    let shape = |axes: &[usize]| Shape::new(&[&[batch], axes].concat());
-    model.metadata().outputs.iter().map(|border| (border.name.clone(), shape(&border.shape))).collect()
+    let metadata = model.metadata();
+    let array = |border: &Border| (border.name.clone(), Shape::new(&metadata.axes(border, batch)));
+    metadata.outputs.iter().map(array).collect()
 }
 
 /// What is told of the last output.

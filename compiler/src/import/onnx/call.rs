@@ -40,6 +40,8 @@ pub(super) struct Call<'a> {
     pub(super) budget: &'a Budget,
     /// Its operands; none where one is left out.
     pub(super) inputs: Vec<Option<Value>>,
+    /// The normalisation whose mean or variance it makes, if it does so over the images of a batch.
+    pub(super) moment_of: Option<String>,
     /// The attributes that were asked for so far.
     asked: RefCell<BTreeSet<&'a str>>,
 }
@@ -112,7 +114,7 @@ fn type_of(attribute: &Attribute) -> i32 {
 impl<'a> Call<'a> {
     /// A node with the name that it has in the graph, before its operands are known.
     pub(super) fn new(name: String, node: &'a Node, version: i64, budget: &'a Budget) -> Call<'a> {
-        Call { name, node, version, budget, inputs: Vec::new(), asked: RefCell::default() }
+        Call { name, node, version, budget, inputs: Vec::new(), moment_of: None, asked: RefCell::default() }
     }
 
     /// The attributes that nobody asked for, of those that may mean something.

@@ -45,6 +45,8 @@ pub(super) struct Network {
     /// Tensors in another order of axes or another shape, and back.
     arranged: BTreeMap<(NodeId, Op), NodeId>,
     branches: Branches,
+    /// Batch normalisations in training mode, in the order in which they were found.
+    training: BTreeMap<String, usize>,
     /// The names of weights by where they lie in the file: what several nodes read is one weight.
     lent: BTreeMap<(Spot, Shape), String>,
     /// What is computed is taken from here.
@@ -66,6 +68,20 @@ impl Network {
             free = format!("{name}_{number}");
         }
         free
+    }
+
+    /// Notes that the batch normalisation `layer` is in training mode. The network goes on as if it was not, so that all of
+    /// them are found.
+    pub(super) fn in_training(&mut self, layer: &str) {
+        let found = self.training.len();
+        self.training.entry(layer.to_owned()).or_insert(found);
+    }
+
+    /// The batch normalisations in training mode.
+    pub(super) fn training(&self) -> Vec<String> {
+        let mut layers: Vec<(&String, &usize)> = self.training.iter().collect();
+        layers.sort_by_key(|(_, found)| **found);
+        layers.into_iter().map(|(layer, _)| layer.clone()).collect()
     }
 
     /// Tells a fault of `call`.

@@ -283,6 +283,9 @@ fn output(
             "the output {name} has the images of a batch along another axis than the first"
         )));
     }
+    if view.within().len() == view.rank() {
+        network.graph.unbatched.insert(name.to_owned());
+    }
     let before = network.graph.len();
     let node = network.row_major(&view)?;
     let fresh = network.graph.len() > before;

@@ -180,7 +180,7 @@ pub fn summary(summary: &Summary) -> String {
 }
 
 #[derive(Serialize)]
-struct Totals {
+pub(super) struct Totals {
     parameters: u64,
     statistics: u64,
     macs: u64,

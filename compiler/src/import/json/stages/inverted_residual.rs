@@ -2,7 +2,8 @@
 //! that projects, each with batch normalisation, the first two with an activation; between the last two perhaps squeeze and
 //! excite; the block's input is added where the residual rule allows it.
 //!
-//! Its fields go by the names of Keras' table of blocks too, so that an entry of that table is a stage.
+//! Its fields go by the names of EfficientNet's tables of blocks too, that of Keras and that of the first implementations
+//! (`BlockArgs`), so that an entry of either is a stage.
 
 use frit_ir::NodeId;
 use frit_passes::legality::residual;
@@ -33,12 +34,13 @@ section! {
         /// Whether a block's input is added to its result where shapes allow it.
         id_skip: bool = true,
         /// Channels of the stage's input, to be checked.
+        #[also("input_filters")]
         filters_in: Option<usize>,
         /// Output channels.
-        #[also("filters_out")]
+        #[also("filters_out", "output_filters")]
         filters: usize,
         /// Number of blocks.
-        #[also("repeats")]
+        #[also("repeats", "num_repeat")]
         repeat: Repeat = Repeat(1),
         /// Height and width of the depthwise convolution's kernel.
         #[also("kernel_size")]

@@ -2,18 +2,19 @@
 
 use frit_ir::ops::{BatchNorm, Prelu, Scalar};
 use frit_ir::{Op, Shape, Weight};
-use frit_passes::legality::training;
 
 use super::convolution::weight;
 use super::window::first_is_batch;
 use crate::import::onnx::call::{Call, Outcome, Value, unsupported, wrong};
 use crate::import::onnx::network::Network;
 
-/// `BatchNormalization` over axis 1.
+/// `BatchNormalization` over axis 1. One that takes its statistics from the images at hand is noted.
 pub(super) fn batch_norm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let results = call.node.output.iter().filter(|output| !output.is_empty()).count();
-    if call.flag("training_mode", false)? || (call.version < 14 && results > 1) {
-        return Err(Box::new(training::fault()));
+    let at_hand = [3, 4].into_iter().any(|index| matches!(call.optional(index), Some(Value::Tensor(_))));
+    if call.flag("training_mode", false)? || (call.version < 14 && results > 1) || at_hand {
+        network.in_training(&call.name);
+        return Ok(vec![Value::Tensor(network.tensor(call.operand(0, "input")?, "input")?)]);
     }
     if !call.flag("spatial", true)? {
         return Err(unsupported("BatchNormalization with spatial = 0, of each element by itself"));

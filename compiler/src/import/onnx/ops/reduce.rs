@@ -7,7 +7,7 @@ use frit_ir::{NodeId, Shape};
 use super::activation::operand;
 use crate::import::onnx::call::{Call, Outcome, Value, axes, axis};
 use crate::import::onnx::kind::Kind;
-use crate::import::onnx::layout::{Place, View, place};
+use crate::import::onnx::layout::{Axis, Place, View, place};
 use crate::import::onnx::network::Network;
 use crate::import::onnx::shapes::mixes;
 
@@ -21,8 +21,12 @@ pub(super) fn reduce(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
         }
         _ => (0..view.rank()).collect(),
     };
-    if view.batch().is_some_and(|batch| along.contains(&batch)) {
-        return Err(mixes(format!("{} along the images of a batch", call.op())));
+    let batched = view.batch().is_some_and(|batch| along.contains(&batch));
+    match &call.moment_of {
+        // Only the channels are left: the statistics of a batch.
+        Some(layer) if batched && along.len() + 1 == view.rank() => network.in_training(layer),
+        _ if batched => return Err(mixes(format!("{} along the images of a batch", call.op()))),
+        _ => {}
     }
     let keeps = call.flag("keepdims", true)?;
     let (node, order) = network.natural(&view)?;
@@ -42,7 +46,11 @@ pub(super) fn reduce(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     };
     let node = network.add(&call.name, op, &[node], Vec::new())?;
     let left = |axis: &usize| keeps || !along.contains(axis);
-    Ok(vec![Value::Tensor(kept(network, node, (&view, &order), left))])
+    let mut result = kept(network, node, (&view, &order), left);
+    if batched {
+        result.axes.iter_mut().filter(|axis| **axis == Axis::Batch).for_each(|axis| *axis = Axis::one());
+    }
+    Ok(vec![Value::Tensor(result)])
 }
 
 /// The view of `node`, which has the axes of `order` that are `left`.
