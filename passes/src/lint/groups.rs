@@ -53,8 +53,8 @@ fn late_bound(network: &Network<'_>, of: NodeId, slices: &[NodeId]) -> Option<Fo
             percent(lost as u64, channels as u64)
         ),
         what: format!(
-            "bind the variable where the function is written (lambda x, c=c: ...), or use one convolution with \
-             groups={count}, and train again"
+            "use one convolution with groups={count}, or slice with the numbers themselves (x[..., a:b]), and train \
+             again"
         ),
         sure: if span.count * count == channels { Sure::Certain } else { Sure::Likely },
     })
