@@ -124,6 +124,14 @@ impl Reached {
         self.once.then(&later.once);
     }
 
+    /// Adds what is touched before, after or between what is known here.
+    fn beside(&mut self, other: &Reached) {
+        self.once.beside(&other.once);
+        for (&step, touched) in &other.each {
+            self.each.entry(step).or_default().beside(touched);
+        }
+    }
+
     fn repeated(&self, step: i64, count: u64) -> Result<Reached, Untold> {
         let each = self.each.iter().map(|(&item, touched)| Ok((item, touched.repeated(step, count)?)));
         Ok(Reached { once: self.once.repeated(step, count)?, each: each.collect::<Result<_, Untold>>()? })
@@ -418,6 +426,8 @@ impl Follower {
         self.next += 1;
         let (mut inner, origins) = enter(frame, &turn);
         self.body(body, &mut inner)?;
+        // Which of several pointers into one memory comes first in a turn is not kept: none covers what another reads.
+        let mut touched: BTreeMap<usize, Reached> = BTreeMap::new();
         for ((origin, step), reached) in origins.into_iter().zip(inner.finish()) {
             let all = match count {
                 Count::Static(count) => reached.repeated(step, u64::from(count))?,
@@ -426,8 +436,9 @@ impl Follower {
                     Reached { each: BTreeMap::from([(step, reached.once)]), ..Reached::default() }
                 }
             };
-            frame.origins[origin].then(&all);
+            touched.entry(origin).or_default().beside(&all);
         }
+        touched.iter().for_each(|(&origin, all)| frame.origins[origin].then(all));
         frame.pointers = (0..turn.len())
             .map(|pointer| match turns(&turn, pointer, count) {
                 Motion::From(from, by) => further(frame.pointers[from], by),

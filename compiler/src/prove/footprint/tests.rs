@@ -90,6 +90,24 @@ proptest! {
     }
 }
 
+/// The bytes of p0 that must have been written before a program with this body runs for two items.
+fn exposed(body: &str) -> Bytes {
+    let text = format!("kernel k parameters 1 pointers 2 registers 1 lanes 4 of 16 fused {{\n{body}\n}}\n");
+    let program = crate::vector::parse::parse(&text).unwrap();
+    footprint(&program).unwrap()[0].all(2).unwrap().exposed
+}
+
+#[test]
+fn what_is_written_later_covers_no_read() {
+    for (body, end) in [
+        ("constant r0, 0x00000000\nloop items {\nload r0, [p0]\n}\nstore [p0], r0", 16),
+        ("constant r0, 0x00000000\nloop 2 {\nloop items {\nload r0, [p0]\n}\nstore [p0], r0\n}", 16),
+        ("set p1, p0, 0\nloop 2 {\nload r0, [p1]\nstore [p0], r0\nadvance p1, 4\n}", 20),
+    ] {
+        assert_eq!(exposed(body), Interval::new(0, end).into(), "{body}");
+    }
+}
+
 /// Runs `program` for `items` items in buffers that are as large as they are said to be touched, and no larger.
 fn agrees_in_its_hull(program: &Program, items: u64) -> Result<i64, TestCaseError> {
     let said: Vec<Touched> =
