@@ -81,12 +81,18 @@ pub fn study(graph: &Legal<Graph>, options: &Options) -> Result<Vec<Study>, Faul
     Ok(studies)
 }
 
-/// Adds predicted times.
+/// Adds predicted times. `progress` is told how many blocks are done, and of how many.
 ///
 /// # Errors
 /// What the schedule refuses.
-pub fn predict(studies: &mut [Study], options: &Options) -> Result<(), Faults> {
-    for study in studies {
+pub fn predict(
+    studies: &mut [Study],
+    options: &Options,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<(), Faults> {
+    let all = studies.len();
+    for (done, study) in studies.iter_mut().enumerate() {
+        progress(done, all);
         for alternative in &mut study.alternatives {
             let folded = alternative.design.folded().graph("")?;
             alternative.costs.predicted_ms = Some(predicted(&folded, options)?);

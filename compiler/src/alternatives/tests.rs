@@ -96,7 +96,9 @@ fn one_large_window_is_cheaper_from_where_the_formulas_of_its_block_say_so() {
 fn predictions_are_those_of_the_schedule_and_positive() {
     let (_, mut studies) = studied();
     studies.truncate(2);
-    predict(&mut studies, &Options::native()).unwrap();
+    let mut told = Vec::new();
+    predict(&mut studies, &Options::native(), &mut |done, all| told.push((done, all))).unwrap();
+    assert_eq!(told, [(0, 2), (1, 2)]);
     for study in &studies {
         for other in &study.alternatives {
             let whole = predicted(&other.graph, &Options::native()).unwrap();

@@ -71,7 +71,9 @@ fn compare(args: &Args, legal: &Legal<Graph>, options: &Options, console: &Conso
     if let Some(folder) = &args.keep {
         studies.iter().try_for_each(|study| keep(study, folder, &args.model))?;
     }
-    alternatives::predict(&mut studies, options)?;
+    let mut progress = console.progress("predicting");
+    alternatives::predict(&mut studies, options, &mut |done, all| progress.advance(done, all))?;
+    drop(progress);
     if args.measure {
         let mut progress = console.progress("timing");
         alternatives::measure(&mut studies, options, &mut |done, all| progress.advance(done, all))?;
