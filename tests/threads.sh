@@ -3,7 +3,7 @@
 # CPUs: all runs of a network give the same bytes. Prints a line a network and number of threads: runs, seconds, the hash; ends
 # with status 1 where a network has more than one.
 #
-# usage: cargo build --release && tests/threads.sh [RUNS]
+# usage: cargo build --release && tests/threads.sh [RUNS]        BUSY=n busy processes, 0 on a machine that has work already
 set -euo pipefail
 cd "$(dirname "$0")/.."
 frit="${FRIT:-$PWD/target/release/frit}"
@@ -27,7 +27,7 @@ networks=(
     "mobilenet_v1 --width 0.25 --resolution 128"
     "xception --width 0.25 --resolution 96"
 )
-for _ in $(seq $((2 * $(nproc)))); do
+for _ in $(seq "${BUSY:-$((2 * $(nproc)))}"); do
     while :; do :; done &
     busy+=($!)
 done
