@@ -19,7 +19,7 @@ watched() {
         --num-callers=8 "$@"
 }
 
-cargo build --quiet --locked -p frit-compiler --features frit-runtime/heap
+cargo build --quiet --locked --workspace --features frit-runtime/heap --bin frit
 frit="$PWD/target/debug/frit"
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
@@ -40,7 +40,7 @@ cmp "$folder/1.out" "$folder/process.out"
 echo "${!#}: compiled in process, likewise"
 
 cases="${CASES:-8}"
-test="$(cargo test --locked -p frit-tests --features frit-runtime/heap --test differential --no-run --message-format json \
+test="$(cargo test --locked --workspace --features frit-runtime/heap --test differential --no-run --message-format json \
     2> /dev/null | grep -o '"executable":"[^"]*/differential-[^"]*"' | cut -d '"' -f 4)"
 PROPTEST_CASES="$cases" watched "$test" --test-threads 1 random so_does
 echo "$cases random networks of each kind: likewise"

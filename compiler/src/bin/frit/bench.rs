@@ -18,9 +18,10 @@ use crate::model::ModelArgs;
 /// Time a model, and variants of it against each other
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Variants: fused (what run compiles), unfused (a kernel for every source layer), portable and wide (fused, lowered
-at 128 bits or at the full width), whole, bands and groups (fused, all blocks scheduled in this way). They take turns;
-ratios are of medians, each variant against the first. An artifact (.frit) is one variant.
+Variants: fused (what run compiles), unfused (a kernel for every source layer), portable and wide
+(fused, lowered at 128 bits or at the full width), whole, bands and groups (fused, all blocks
+scheduled in this way). They take turns; ratios are of medians, each variant against the first. An
+artifact (.frit) is one variant.
 
 Examples:
   frit bench model.json

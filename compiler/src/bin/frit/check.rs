@@ -18,12 +18,13 @@ use crate::model::ModelArgs;
 /// Find every fault for which a model is refused; one line of summary where there is none
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-With --fix the model as --residual repairs it is written to FILE.json, layer by layer; weights that are not all drawn from
-one seed go to FILE.safetensors beside it, labels to FILE.labels.json. Nothing is written where faults are left.
+With --fix the model as --residual repairs it is written to FILE.json, layer by layer; weights
+that are not all drawn from one seed go to FILE.safetensors beside it, labels to FILE.labels.json.
+Nothing is written where faults are left.
 
-With --lint what is legal and probably not meant is told too, as part of the result: of the model as it is written, before
---residual repairs it, and of an illegal one after its faults. `frit explain FR07xx` has a page for each rule. --lint=deny
-ends with status 1 where anything is found.
+With --lint what is legal and probably not meant is told too, as part of the result: of the model
+as it is written, before --residual repairs it, and of an illegal one after its faults. `frit
+explain FR07xx` has a page for each rule. --lint=deny ends with status 1 where anything is found.
 
 Examples:
   frit check model.json

@@ -26,9 +26,9 @@ use crate::verify::differs;
 /// Compile a model to a file that runs without the compiler
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The artifact holds machine code, packed weights and what is known of the model: names, shapes, labels, how pictures become
-inputs. The same model and options give the same bytes. It runs on CPUs that have what --target names; on others it is
-refused with what they lack.
+The artifact holds machine code, packed weights and what is known of the model: names, shapes,
+labels, how pictures become inputs. The same model and options give the same bytes. It runs on
+CPUs that have what --target names; on others it is refused with what they lack.
 
 Examples:
   frit compile model.json -o model.frit

@@ -15,11 +15,13 @@ use crate::output::{Draft, Output};
 /// Write a model as .onnx, or as a description (.json)
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-An .onnx file has operators of version 20, the batch open, and the names of the layers. Borders keep the order of axes
-that the model has them in. With --optimized the network is written as the rewrites leave it: batch normalisations are
-inside the weights, and what was fused stands behind its layer.
+An .onnx file has operators of version 20, the batch open, and the names of the layers. Borders
+keep the order of axes that the model has them in. With --optimized the network is written as the
+rewrites leave it: batch normalisations are inside the weights, and what was fused stands behind
+its layer.
 
-A description has its weights in FILE.safetensors beside it, where they are not all drawn from one seed.
+A description has its weights in FILE.safetensors beside it, where they are not all drawn from one
+seed.
 
 Examples:
   frit convert model.json -o model.onnx

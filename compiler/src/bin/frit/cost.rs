@@ -21,10 +21,11 @@ use crate::model::ModelArgs;
 #[command(after_help = "\
 Parameters are those that training changes; statistics of batch normalisations are counted apart.
 
-With --alternatives each block stands beside what could be in its place: windows of 3, 5 and 7 and two of 3, with and without
-squeeze-and-excite, dense, separable and grouped, other expansions and widths; each a network with the block's input and output.
-A sentence says from how many channels on one 5x5 is cheaper than two 3x3, all of the block's in proportion. Times are of the
-block alone, with the caller's layout of its input and output.
+With --alternatives each block stands beside what could be in its place: windows of 3, 5 and 7 and
+two of 3, with and without squeeze-and-excite, dense, separable and grouped, other expansions and
+widths; each a network with the block's input and output. A sentence says from how many channels
+on one 5x5 is cheaper than two 3x3, all of the block's in proportion. Times are of the block
+alone, with the caller's layout of its input and output.
 
 Examples:
   frit cost model.json

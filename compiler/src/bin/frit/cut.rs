@@ -30,15 +30,18 @@ enum Keep {
 /// List where a model can be cut in two, write a half, or give it a new head
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A cut is a tensor that every path from the inputs to the outputs passes. --at takes a layer or a tensor by name, or a layer
-by its number in the framework's own list (model.layers of Keras, the nodes of an ONNX file, the layers of a description); what
-a number means is printed. The head ends with that layer, the tail begins behind it; each is a network of its own.
+A cut is a tensor that every path from the inputs to the outputs passes. --at takes a layer or a
+tensor by name, or a layer by its number in the framework's own list (model.layers of Keras, the
+nodes of an ONNX file, the layers of a description); what a number means is printed. The head ends
+with that layer, the tail begins behind it; each is a network of its own.
 
-With --multi several tensors may cross. --at a layer that is no cut, the tail begins with that layer, and the halves have as
-many outputs and inputs as tensors cross; --at given several times names exactly those that cross.
+With --multi several tensors may cross. --at a layer that is no cut, the tail begins with that
+layer, and the halves have as many outputs and inputs as tensors cross; --at given several times
+names exactly those that cross.
 
---head puts new layers behind the cut: a line of ops as descriptions have them (what they count stands behind their name,
-other fields as NAME=VALUE), or a description (.json) that takes what crosses. Their weights are drawn from --seed.
+--head puts new layers behind the cut: a line of ops as descriptions have them (what they count
+stands behind their name, other fields as NAME=VALUE), or a description (.json) that takes what
+crosses. Their weights are drawn from --seed.
 
 Examples:
   frit cut model.keras

@@ -25,10 +25,12 @@ use crate::output::{self, Draft};
 /// Compile a model and run it on pictures or arrays; or run an artifact
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
-Several inputs are one batch. Pictures are cropped, resized and normalised as the model's description says;
-arrays are taken as they are, the batch first. Without an input a random one is taken, the same each time.
+Several inputs are one batch. Pictures are cropped, resized and normalised as the model's
+description says; arrays are taken as they are, the batch first. Without an input a random one is
+taken, the same each time.
 
-An artifact (.frit, made by frit compile) is not compiled again, and runs as it is: trust it like any other program.
+An artifact (.frit, made by frit compile) is not compiled again, and runs as it is: trust it like
+any other program.
 
 Examples:
   frit run model.json photo.jpg --top 5

@@ -8,8 +8,8 @@ use crate::failure::Failure;
 /// Print the JSON Schema (draft 2020-12) of descriptions, for editors and validators
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The schema holds fields, their kinds and their defaults. What only the whole network shows (names, shapes, files)
-is what `frit check` finds.
+The schema holds fields, their kinds and their defaults. What only the whole network shows (names,
+shapes, files) is what `frit check` finds.
 
 Examples:
   frit schema > frit.schema.json

@@ -23,13 +23,15 @@ use crate::untrained;
 /// Join parts of models to one, with an adapter where their shapes differ
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A part is a model, or MODEL@CUT: the first part ends with that layer or tensor, the last begins behind it, and one between two
-others is MODEL@FROM..UNTIL, either of which may be left out. `frit cut MODEL` lists where a model can be cut. Formats and
-frameworks may differ. Names that a part before has too get the part's file name in front.
+A part is a model, or MODEL@CUT: the first part ends with that layer or tensor, the last begins
+behind it, and one between two others is MODEL@FROM..UNTIL, either of which may be left out. `frit
+cut MODEL` lists where a model can be cut. Formats and frameworks may differ. Names that a part
+before has too get the part's file name in front.
 
-Where shapes differ, --adapter list prints what can stand between them, the best first: what loses least, then what computes
-least. auto takes the first; else name one, or give its number. Weights are drawn from --seed, or come from --adapter-weights,
-a .safetensors file with the tensors that the warning names.
+Where shapes differ, --adapter list prints what can stand between them, the best first: what loses
+least, then what computes least. auto takes the first; else name one, or give its number. Weights
+are drawn from --seed, or come from --adapter-weights, a .safetensors file with the tensors that
+the warning names.
 
 Examples:
   frit stitch backbone.keras@conv_pw_5_relu tail.onnx@block5 --adapter list

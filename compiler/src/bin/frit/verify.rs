@@ -22,13 +22,13 @@ use crate::model::ModelArgs;
 /// Check compiled results against plain evaluation of the model, or against known results
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The model is evaluated layer by layer in f64 and compared with what is compiled, fused and unfused (with --no-fuse
-only unfused), at each number of threads, which must all give the same bits. An output passes within 1e-4 of its
-largest magnitude. A difference is a fault of frit (exit status 3). Numbers that f32 does not hold are infinity in
-both; the first layer that makes one is named.
+The model is evaluated layer by layer in f64 and compared with what is compiled, fused and unfused
+(with --no-fuse only unfused), at each number of threads, which must all give the same bits. An
+output passes within 1e-4 of its largest magnitude. A difference is a fault of frit (exit status
+3). Numbers that f32 does not hold are infinity in both; the first layer that makes one is named.
 
-A golden file holds arrays `input` and `output` (`out.NAME` for each of several outputs), the batch first; a
-difference from it is a fault of the model or of the file (exit status 1).
+A golden file holds arrays `input` and `output` (`out.NAME` for each of several outputs), the
+batch first; a difference from it is a fault of the model or of the file (exit status 1).
 
 An artifact (.frit) holds no source: it is checked against a golden file, or with --source.
 
