@@ -27,7 +27,7 @@ trap 'rm -rf "$folder"' EXIT
 for name in "$@"; do
     "$frit" zoo "$name" --width 0.25 --resolution 32 > "$folder/model.json"
     for lower in portable wide; do
-        "$frit" compile "$folder/model.json" -o "$folder/model.frit" --target x86-64-v3 --lower "$lower" 2> /dev/null
+        "$frit" compile "$folder/model.json" -o "$folder/model.frit" --target x86-64-v3 --lower "$lower" > /dev/null 2>&1
         for threads in 1 2; do
             watched "$frit" run "$folder/model.frit" --threads "$threads" --format json > "$folder/$threads.out"
         done
