@@ -84,6 +84,8 @@ fn adapters_are_listed_with_what_they_cost_and_lose() {
     for name in table.lines().skip(2).map(|line| line.split_whitespace().nth(1).unwrap()) {
         folder.frit(&format!("stitch head.json@conv tail.onnx@conv --adapter {name} -o both.json")).ok();
         folder.frit("verify both.json").ok();
+        folder.frit("convert both.json -o both.onnx").ok();
+        folder.frit("verify both.onnx").ok();
     }
 }
 

@@ -5,8 +5,9 @@ use std::cell::Cell;
 use super::call::{Call, Outcome, Value, axes, axis, ranked, unsupported, wrong};
 use super::constant::{Constant, count, places, strides};
 use super::kind::Kind;
+use super::layout::Axis;
 use super::network::Network;
-use super::shapes::{self, Kept};
+use super::shapes::{self, Kept, mixes};
 use super::symbol::{Pair, Symbol, Unary};
 
 /// The result of `call`, where it is one of these operators and all that it computes with is known.
@@ -20,6 +21,11 @@ pub(super) fn fold(network: &mut Network, call: &Call<'_>) -> Option<Outcome<Vec
     let Some(first) = first else { return made(network, call, &operands).map(|result| result.map(one)) };
     if call.op() == "Split" {
         return Some(split(call, first));
+    }
+    if let ("Expand", Some(Some(shape))) = (call.op(), operands.get(1))
+        && shape.iter().next() == Some(Symbol::Batch)
+    {
+        return Some(for_each_image(network, call, first, shape));
     }
     moved(network, call, first).or_else(|| computed(call, &operands, first)).map(|result| result.map(one))
 }
@@ -173,6 +179,29 @@ fn expand(call: &Call<'_>, first: &Constant) -> Outcome<Constant> {
         return first.reshaped(call.budget, dims);
     }
     Constant::new(call.budget, first.kind, dims.clone(), first.repeated(&dims))
+}
+
+/// A constant that is repeated for the images of a batch: a layer of the network, which has it for each.
+fn for_each_image(
+    network: &mut Network,
+    call: &Call<'_>,
+    first: &Constant,
+    shape: &Constant,
+) -> Outcome<Vec<Value>> {
+    let rank = shape.len();
+    if first.dims.len() > rank || (first.dims.len() == rank && first.dims[0] != 1) {
+        return Err(mixes(format!("Expand of {:?}, other ones for each image of a batch", first.dims)));
+    }
+    let length = |symbol: Symbol| symbol.int().and_then(|length| usize::try_from(length).ok());
+    let within: Option<Vec<usize>> = shape.iter().skip(1).map(length).collect();
+    let within = within.ok_or_else(|| mixes("Expand along the images of a batch"))?;
+    ranked(rank)?;
+    let dims = broadcast(&first.dims, &[&[1], &within[..]].concat())?;
+    let constant = Constant::new(call.budget, first.kind, dims.clone(), first.repeated(&dims))?;
+    let name = network.name(&call.name);
+    let mut view = network.constant(&name, &constant, &(1..rank).collect::<Vec<_>>())?;
+    view.axes[0] = Axis::Batch;
+    Ok(vec![Value::Tensor(view)])
 }
 
 fn constant_of_shape(network: &mut Network, call: &Call<'_>, shape: &Constant) -> Outcome<Constant> {
