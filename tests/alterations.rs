@@ -13,6 +13,7 @@ use frit_compiler::Options;
 use frit_compiler::import::{Source, json};
 use frit_compiler::zoo::{self, ZooOptions};
 use frit_runtime::{LoadError, Model, RunError, Session, artifact};
+use frit_tests::draw::Draw;
 use frit_tests::file;
 
 /// A network with a block, a residual and labels of its own.
@@ -32,23 +33,6 @@ const METADATA: Range<usize> = 28..32;
 /// Where in the code's record the digest of the metadata stands.
 const DIGEST: Range<usize> = 16..24;
 const PAGE: usize = 4096;
-
-/// A SplitMix64 sequence (Steele, Lea and Flood, 2014).
-struct Draw(u64);
-
-impl Draw {
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.word() % end.max(1) as u64) as usize
-    }
-}
 
 fn compiled(text: &str) -> Vec<u8> {
     let (graph, _) = json::read(text, &Source::default()).expect("it is a description");

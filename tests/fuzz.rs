@@ -15,6 +15,7 @@ use frit_compiler::import::{self, Request};
 use frit_compiler::{Options, optimise, schedule};
 use frit_compiler::{export, onnx};
 use frit_passes::legality;
+use frit_tests::draw::Draw;
 use frit_tests::{manifest, root, source};
 use prost::Message;
 use zip::write::SimpleFileOptions;
@@ -47,23 +48,6 @@ const HURTS: [&[u8]; 14] = [
     b"null",
     b"[[[[",
 ];
-
-/// A SplitMix64 sequence (Steele, Lea and Flood, 2014).
-struct Draw(u64);
-
-impl Draw {
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.word() % end.max(1) as u64) as usize
-    }
-}
 
 /// The corpus of one kind, by the ending of its files.
 fn corpus(ending: &str) -> Vec<Vec<u8>> {

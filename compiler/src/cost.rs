@@ -163,7 +163,7 @@ fn blocks(layers: &[Layer]) -> Vec<Block> {
 
 #[cfg(test)]
 mod tests {
-    use frit_ir::ops::{Activation, BatchNorm, Conv2d, Epilogue, Input, Padding, Scalar};
+    use frit_ir::ops::{Activation, BatchNorm, Conv2d, Input, Scalar};
     use frit_ir::{Node, Op, Provenance};
 
     use super::*;
@@ -178,17 +178,7 @@ mod tests {
     }
 
     fn conv(filters: usize) -> Op {
-        Op::Conv2d(Conv2d {
-            filters,
-            kernel: [1, 1],
-            stride: [1, 1],
-            padding: Padding::default(),
-            dilation: [1, 1],
-            groups: 1,
-            gate: false,
-            prologue: None,
-            epilogue: Epilogue::default(),
-        })
+        Op::Conv2d(Conv2d::pointwise(filters))
     }
 
     fn stem() -> Graph {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{Conv2d, Epilogue, Padding};
+use frit_ir::ops::Conv2d;
 use frit_ir::weights::Data;
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
 
@@ -182,17 +182,7 @@ impl Edit {
         let at = self.name(broken.at);
         let [main, shortcut] = self.sides(broken);
         let name = self.unused(&format!("{at}/projection"));
-        let op = Op::Conv2d(Conv2d {
-            filters: broken.to[2],
-            kernel: [1, 1],
-            stride: broken.stride,
-            padding: Padding::default(),
-            dilation: [1, 1],
-            groups: 1,
-            prologue: None,
-            gate: false,
-            epilogue: Epilogue::default(),
-        });
+        let op = Op::Conv2d(Conv2d { stride: broken.stride, ..Conv2d::pointwise(broken.to[2]) });
         let kernel = format!("{name}.kernel");
         let shape = Shape::new(&[1, 1, broken.from[2], broken.to[2]]);
         let (data, said) = match weights {

@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod draw;
 pub mod file;
 pub mod licences;
 pub mod manifest;

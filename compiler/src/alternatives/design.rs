@@ -92,7 +92,8 @@ impl Design {
         let named = |part: &str| format!("{name}/{part}");
         let mut at = input;
         if let Some(inner) = self.inner {
-            at = self.convolution(draft, &named("expand"), (pointwise(inner), self.activation), at)?;
+            at =
+                self.convolution(draft, &named("expand"), (Conv2d::pointwise(inner), self.activation), at)?;
         }
         let channels = draft.channels(at);
         let filters = if self.projects { channels } else { self.output[2] };
@@ -102,7 +103,7 @@ impl Design {
         };
         let padding = self.padding.unwrap_or_else(|| self.same());
         let (kernel, stride) = ([self.kernel; 2], [self.stride; 2]);
-        let spatial = Conv2d { kernel, stride, padding, groups, ..pointwise(filters) };
+        let spatial = Conv2d { kernel, stride, padding, groups, ..Conv2d::pointwise(filters) };
         let is_end = !self.projects && self.shortcut == Shortcut::None;
         let activation = if is_end { self.last.or(self.activation) } else { self.activation };
         at = self.convolution(draft, &named("spatial"), (spatial, activation), at)?;
@@ -110,7 +111,7 @@ impl Design {
             at = excited(draft, &named("se"), squeeze, at)?;
         }
         if self.projects {
-            at = self.convolution(draft, &named("project"), (pointwise(self.output[2]), None), at)?;
+            at = self.convolution(draft, &named("project"), (Conv2d::pointwise(self.output[2]), None), at)?;
         }
         if let Some(shortcut) = self.side(draft, name, input)? {
             at = draft.add(&named("add"), Op::Binary(Binary::Add), &[shortcut, at])?;
@@ -129,7 +130,7 @@ impl Design {
                 Ok(Some(input))
             }
             Shortcut::Projection => {
-                let projection = Conv2d { stride, ..pointwise(self.output[2]) };
+                let projection = Conv2d { stride, ..Conv2d::pointwise(self.output[2]) };
                 self.convolution(draft, &format!("{name}/shortcut"), (projection, None), input).map(Some)
             }
             Shortcut::None | Shortcut::Identity => Ok(None),
@@ -260,28 +261,13 @@ fn excited(
     let mut at = draft.add(&format!("{name}/pool"), pool, &[map])?;
     let parts = [("reduce", squeeze.squeezed, squeeze.reduce), ("gate", draft.channels(map), squeeze.expand)];
     for (part, filters, small) in parts {
-        let conv = Conv2d { epilogue: Epilogue::with_bias(small.bias), ..pointwise(filters) };
+        let conv = Conv2d { epilogue: Epilogue::with_bias(small.bias), ..Conv2d::pointwise(filters) };
         at = draft.add(&format!("{name}/{part}"), Op::Conv2d(conv), &[at])?;
         if let Some(activation) = small.activation {
             at = draft.add(&format!("{name}/{part}/activation"), Op::Activation(activation), &[at])?;
         }
     }
     draft.add(&format!("{name}/mul"), Op::Binary(Binary::Mul), &[map, at])
-}
-
-/// A 1×1 convolution of all channels.
-fn pointwise(filters: usize) -> Conv2d {
-    Conv2d {
-        filters,
-        kernel: [1, 1],
-        stride: [1, 1],
-        padding: Padding::default(),
-        dilation: [1, 1],
-        groups: 1,
-        gate: false,
-        prologue: None,
-        epilogue: Epilogue::default(),
-    }
 }
 
 /// A network that is being built, with the shapes of what is there.

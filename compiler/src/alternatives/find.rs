@@ -118,11 +118,12 @@ impl<'g> Search<'g> {
 
     /// `id`, if it is a 1×1 convolution that one layer reads.
     fn inner(&self, id: NodeId) -> Option<NodeId> {
-        let fits = self.is_pointwise(id) && self.conv(id)?.stride == [1, 1];
+        let fits = self.is_one_by_one(id) && self.conv(id)?.stride == [1, 1];
         (fits && !self.conv(id)?.epilogue.residual && self.graph.users(id).len() == 1).then_some(id)
     }
 
-    fn is_pointwise(&self, id: NodeId) -> bool {
+    /// Whether it is a 1×1 convolution of all channels, of any stride.
+    fn is_one_by_one(&self, id: NodeId) -> bool {
         self.conv(id).is_some_and(|conv| conv.kernel == [1, 1] && conv.groups == 1)
     }
 
@@ -147,7 +148,7 @@ impl<'g> Search<'g> {
             None => [project].into(),
         };
         let squeeze = squeezed.map(|(_, squeeze)| squeeze);
-        (readers == read && self.is_pointwise(project)).then_some(Behind { squeeze, project })
+        (readers == read && self.is_one_by_one(project)).then_some(Behind { squeeze, project })
     }
 
     /// What is added to `project` in a block that begins with `start`, and where: the sum is made by the convolution of either
@@ -157,7 +158,7 @@ impl<'g> Search<'g> {
             let adds = self.conv(id).is_some_and(|conv| conv.epilogue.residual);
             self.graph.operands(id).last().copied().filter(|_| adds)
         };
-        let is_projection = |id: NodeId| self.is_pointwise(id) && self.graph.operands(id)[0] == start;
+        let is_projection = |id: NodeId| self.is_one_by_one(id) && self.graph.operands(id)[0] == start;
         match added(project) {
             Some(side) if side == start => (Shortcut::Identity, project),
             Some(side) if is_projection(side) => (Shortcut::Projection, project),

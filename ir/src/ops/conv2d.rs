@@ -56,6 +56,21 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
+    /// The 1×1 convolution of all channels to `filters`, with nothing before or behind its sums.
+    pub fn pointwise(filters: usize) -> Conv2d {
+        Conv2d {
+            filters,
+            kernel: [1, 1],
+            stride: [1, 1],
+            padding: Padding::default(),
+            dilation: [1, 1],
+            groups: 1,
+            gate: false,
+            prologue: None,
+            epilogue: Epilogue::default(),
+        }
+    }
+
     /// Whether every channel is a group of its own on both sides: groups, input channels and filters are one number above 1.
     /// One filter a group is not enough, and neither is one input channel a group.
     pub fn is_depthwise(&self, input_channels: usize) -> bool {

@@ -13,7 +13,7 @@ pub(super) fn layers(network: &Network<'_>) -> Vec<Found> {
     let (mut zeros, mut dead) = (BTreeMap::new(), BTreeSet::new());
     // From the end on, so that what leads to zeros alone is told once.
     for &id in network.order.iter().rev() {
-        if !dead.contains(&id) && is_zero(network, id, &mut zeros) {
+        if !dead.contains(&id) && scales_by_zero(network, id, &mut zeros) {
             let leading = leading_only_to(network, id);
             dead.extend(leading.iter().copied());
             found.push(without_effect(network, id, &leading));
@@ -52,7 +52,7 @@ fn cost(network: &Network<'_>, layers: &[NodeId]) -> (u64, u64) {
 }
 
 /// Whether it multiplies by 0 alone; `known` are the weights of which that is known, by name.
-fn is_zero<'a>(network: &Network<'a>, id: NodeId, known: &mut BTreeMap<&'a str, bool>) -> bool {
+fn scales_by_zero<'a>(network: &Network<'a>, id: NodeId, known: &mut BTreeMap<&'a str, bool>) -> bool {
     let scales = match network.op(id) {
         Op::BatchNorm(norm) => norm.scale,
         op => matches!(op, Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_)),

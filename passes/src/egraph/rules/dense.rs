@@ -1,7 +1,7 @@
 //! Dense layers on the channels of one pixel.
 
 use frit_ir::Op;
-use frit_ir::ops::{Conv2d, Dense, Padding};
+use frit_ir::ops::{Conv2d, Dense};
 
 use super::Rule;
 use crate::egraph::language::{ENode, Kind, Operator};
@@ -30,24 +30,10 @@ fn dense_to_conv(site: &Site<'_>, found: &mut Found<'_>) {
             }
             let mut term = Term::default();
             let kernel = term.push(ENode::new(Operator::Pointwise, &[kernel]));
-            let mut conv = ENode::layer(Op::Conv2d(pointwise(units)), &[pixel, kernel]);
+            let mut conv = ENode::layer(Op::Conv2d(Conv2d::pointwise(units)), &[pixel, kernel]);
             conv.children.extend_from_slice(bias);
             found.equal(&[before, dense, site.root], term, conv.with_epilogue(epilogue));
         }
-    }
-}
-
-fn pointwise(filters: usize) -> Conv2d {
-    Conv2d {
-        filters,
-        kernel: [1, 1],
-        stride: [1, 1],
-        padding: Padding::default(),
-        dilation: [1, 1],
-        groups: 1,
-        gate: false,
-        prologue: None,
-        epilogue: frit_ir::ops::Epilogue::default(),
     }
 }
 

@@ -320,17 +320,8 @@ impl DenseLayer {
         shape: &Shape,
         stored: &[Stored],
     ) -> Option<NodeId> {
-        let conv = Op::Conv2d(Conv2d {
-            filters: self.units,
-            kernel: [1, 1],
-            stride: [1, 1],
-            padding: Padding::default(),
-            dilation: [1, 1],
-            groups: 1,
-            gate: false,
-            prologue: None,
-            epilogue: Epilogue::with_bias(self.bias),
-        });
+        let conv =
+            Op::Conv2d(Conv2d { epilogue: Epilogue::with_bias(self.bias), ..Conv2d::pointwise(self.units) });
         if shape.rank() == 3 {
             return site.add_with(conv, &[operand], stored);
         }

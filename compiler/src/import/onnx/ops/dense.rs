@@ -1,7 +1,7 @@
 //! Products with matrices of weights.
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{Activation, Binary, Conv2d, Dense, Epilogue, Padding, Scalar};
+use frit_ir::ops::{Activation, Binary, Conv2d, Dense, Epilogue, Scalar};
 use frit_ir::{Diagnostic, Op, Shape, Weight};
 
 use super::activation::operand;
@@ -166,17 +166,7 @@ fn product(
     let node = network.arrange(view, &[rows, columns, &[last]])?;
     let plain = [Factor { length: inputs, stride: 1 }];
     let kernel = matrix.weight(&network.budget, &plain, Shape::new(&[1, 1, inputs, units]))?;
-    let op = Op::Conv2d(Conv2d {
-        filters: units,
-        kernel: [1, 1],
-        stride: [1, 1],
-        padding: Padding::default(),
-        dilation: [1, 1],
-        groups: 1,
-        gate: false,
-        prologue: None,
-        epilogue,
-    });
+    let op = Op::Conv2d(Conv2d { epilogue, ..Conv2d::pointwise(units) });
     let weights = std::iter::once(kernel).chain(bias).collect();
     let node = network.add(name, op, &[node], weights)?;
     let lengths: Vec<usize> = others.iter().map(|&axis| view.axes[axis].length()).chain([units]).collect();
