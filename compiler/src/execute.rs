@@ -10,7 +10,7 @@ use frit_runtime::{LoadError, Model, RunError, Session};
 
 use crate::machine::{Lowering, NoWideLowering};
 use crate::plan::Way;
-use crate::schedule::Ways;
+use crate::schedule::ways;
 use crate::{Compiled, Options};
 
 /// One of the programs that can be made of the same network, to be compared with another.
@@ -24,25 +24,16 @@ pub enum Variant {
     Portable,
     /// Fused, lowered at the full width of the machine.
     Wide,
-    /// Fused, all blocks layer by layer.
-    Whole,
-    /// Fused, all blocks in bands of rows where they can be.
-    Bands,
-    /// Fused, all blocks in groups of channels where they can be.
-    Groups,
+    /// Fused, all blocks in this way where they can be.
+    Scheduled(Way),
 }
 
 impl Variant {
     /// All variants.
-    pub const ALL: [Variant; 7] = [
-        Variant::Fused,
-        Variant::Unfused,
-        Variant::Portable,
-        Variant::Wide,
-        Variant::Whole,
-        Variant::Bands,
-        Variant::Groups,
-    ];
+    pub fn all() -> impl Iterator<Item = Variant> {
+        let own = [Variant::Fused, Variant::Unfused, Variant::Portable, Variant::Wide];
+        own.into_iter().chain(ways::ALL.map(Variant::Scheduled))
+    }
 
     /// The options that make this variant, all else as in `base`.
     ///
@@ -54,9 +45,7 @@ impl Variant {
             Variant::Fused | Variant::Unfused => {}
             Variant::Portable => options.machine = options.machine.with_lowering(Lowering::Portable)?,
             Variant::Wide => options.machine = options.machine.with_lowering(Lowering::Wide)?,
-            Variant::Whole => options.ways = Ways::All(Way::Whole),
-            Variant::Bands => options.ways = Ways::All(Way::Bands),
-            Variant::Groups => options.ways = Ways::All(Way::Groups),
+            Variant::Scheduled(way) => options.way = Some(way),
         }
         Ok(options)
     }
@@ -69,9 +58,7 @@ impl fmt::Display for Variant {
             Variant::Unfused => "unfused",
             Variant::Portable => "portable",
             Variant::Wide => "wide",
-            Variant::Whole => Way::Whole.name(),
-            Variant::Bands => Way::Bands.name(),
-            Variant::Groups => Way::Groups.name(),
+            Variant::Scheduled(way) => way.name,
         })
     }
 }
@@ -82,7 +69,7 @@ pub struct UnknownVariant(pub String);
 
 impl fmt::Display for UnknownVariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = Variant::ALL.map(|variant| variant.to_string());
+        let names: Vec<String> = Variant::all().map(|variant| variant.to_string()).collect();
         write!(f, "there is no variant {}: choose from {}", self.0, names.join(", "))
     }
 }
@@ -93,7 +80,7 @@ impl FromStr for Variant {
     type Err = UnknownVariant;
 
     fn from_str(name: &str) -> Result<Variant, UnknownVariant> {
-        let found = Variant::ALL.into_iter().find(|variant| variant.to_string() == name);
+        let found = Variant::all().find(|variant| variant.to_string() == name);
         found.ok_or_else(|| UnknownVariant(name.to_owned()))
     }
 }
@@ -218,7 +205,7 @@ mod tests {
 
     #[test]
     fn every_variant_is_found_by_its_name_and_no_other() {
-        for variant in Variant::ALL {
+        for variant in Variant::all() {
             assert_eq!(variant.to_string().parse(), Ok(variant));
         }
         assert!("Fused".parse::<Variant>().unwrap_err().to_string().contains("unfused"));

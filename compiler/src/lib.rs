@@ -48,7 +48,7 @@ use emit::link::Image;
 use machine::Machine;
 use plan::Way;
 use prove::Proved;
-use schedule::Ways;
+use schedule::ways;
 
 /// How to compile.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,19 +59,19 @@ pub struct Options {
     pub fuse: bool,
     /// Names of rules that must not fire.
     pub disabled_rules: Vec<String>,
-    /// How blocks go through the caches, where layers are fused.
-    pub ways: Ways,
+    /// The way of all blocks that can take it, where layers are fused; each its own best where there is none.
+    pub way: Option<Way>,
 }
 
 impl Options {
     /// Fused, for this CPU, with all rules.
     pub fn native() -> Options {
-        Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new(), ways: Ways::Auto }
+        Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new(), way: None }
     }
 
     /// Layer by layer where nothing is fused.
-    fn ways(&self) -> Ways {
-        if self.fuse { self.ways } else { Ways::All(Way::Whole) }
+    fn way(&self) -> Option<Way> {
+        if self.fuse { self.way } else { Some(ways::WHOLE) }
     }
 }
 
@@ -175,8 +175,8 @@ fn prepare(
     phases: &mut Vec<Phase>,
 ) -> Result<(Optimised, Proved, Memory), Faults> {
     let optimised = timed(phases, "legality and e-graph", || optimise(graph, options))?;
-    let ways = options.ways();
-    let plan = timed(phases, "schedule", || schedule::schedule(&optimised.graph, &options.machine, ways))?;
+    let way = options.way();
+    let plan = timed(phases, "schedule", || schedule::schedule(&optimised.graph, &options.machine, way))?;
     let plan = timed(phases, "proof", || prove::prove(plan))?;
     let weights = timed(phases, "packing", || plan.weights.pack()).map_err(|refusal| refused(&refusal))?;
     Ok((optimised, plan, weights))
@@ -265,7 +265,7 @@ fn passes(options: &Options) -> pipeline::Options {
 /// # Errors
 /// A tensor or window that is too large for the kernels; FR0901 for a plan that can't be proved.
 pub fn schedule(graph: &Graph, options: &Options) -> Result<Proved, Faults> {
-    Ok(prove::prove(schedule::schedule(graph, &options.machine, options.ways())?)?)
+    Ok(prove::prove(schedule::schedule(graph, &options.machine, options.way())?)?)
 }
 
 fn timed<T>(phases: &mut Vec<Phase>, name: &'static str, run: impl FnOnce() -> T) -> T {

@@ -124,29 +124,13 @@ pub struct Step {
     pub work: Work,
 }
 
-/// How a block goes through the caches.
+/// A way in which a block can go through the caches; the schedule has the table of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Way {
-    /// Layer by layer.
-    Whole,
-    /// Band of rows by band of rows, through all layers.
-    Bands,
-    /// Panel of expanded channels by panel, through expansion and depthwise convolution; then the projection.
-    Groups,
-}
-
-impl Way {
-    /// All ways.
-    pub const ALL: [Way; 3] = [Way::Whole, Way::Bands, Way::Groups];
-
+pub struct Way {
     /// Its name in reports and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Way::Whole => "whole",
-            Way::Bands => "bands",
-            Way::Groups => "groups",
-        }
-    }
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
 }
 
 /// What the schedule decided for a block, and why.
@@ -179,8 +163,8 @@ impl Choice {
     /// The way in words, with the one that was asked for in vain.
     pub fn told(&self) -> String {
         match self.refused {
-            Some(refused) => format!("{} (can't go in {})", self.way.name(), refused.name()),
-            None => self.way.name().to_owned(),
+            Some(refused) => format!("{} (can't go in {})", self.way.name, refused.name),
+            None => self.way.name.to_owned(),
         }
     }
 }

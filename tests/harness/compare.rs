@@ -3,7 +3,6 @@
 use frit_compiler::Options;
 use frit_compiler::machine::{Lowering, Machine};
 use frit_compiler::plan::{self, Plan};
-use frit_compiler::schedule::Ways;
 use frit_ir::{Graph, Tensor, interpret};
 use frit_runtime::{Model, Session};
 
@@ -97,12 +96,16 @@ const TIGHT: f64 = 1e-5;
 ///
 /// # Errors
 /// The first difference, in words.
-pub fn agree_for_all_targets(graph: &Graph, ways: Ways, inputs: &[Tensor<f32>]) -> Result<(), String> {
+pub fn agree_for_all_targets(
+    graph: &Graph,
+    way: Option<plan::Way>,
+    inputs: &[Tensor<f32>],
+) -> Result<(), String> {
     let exact = interpreted(graph, inputs)?;
     let rounding = rounding(graph, inputs, &exact)?;
     for machine in Machine::all() {
-        let told = format!("{} {:?}, {ways:?}", machine.name, machine.lowering);
-        agree_for(&Options { machine, ways, ..Options::native() }, graph, inputs, (&exact, &rounding))
+        let told = format!("{} {:?}, {way:?}", machine.name, machine.lowering);
+        agree_for(&Options { machine, way, ..Options::native() }, graph, inputs, (&exact, &rounding))
             .map_err(|error| format!("{told}: {error}"))?;
     }
     Ok(())

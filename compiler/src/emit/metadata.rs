@@ -20,7 +20,7 @@ pub fn metadata(plan: &Proved, machine: &Machine) -> Metadata {
         inputs: plan.inputs.iter().map(border).collect(),
         outputs: plan.outputs.iter().map(border).collect(),
         steps: plan.steps.iter().map(|step| told(plan, step)).collect(),
-        blocks: plan.choices.iter().map(|choice| block(&choice.layers, choice.way.name())).collect(),
+        blocks: plan.choices.iter().map(|choice| block(&choice.layers, choice.way.name)).collect(),
         arena_bytes: plan.arena_bytes,
         scratch_bytes: plan.scratch_bytes,
         reach: reach(plan),

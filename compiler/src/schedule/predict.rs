@@ -7,7 +7,7 @@
 
 use frit_ir::{Graph, NodeId, Op, Shape};
 
-use super::{prologue, tiles};
+use super::{network, tiles};
 use crate::kernels::F32;
 use crate::machine::Machine;
 
@@ -72,7 +72,7 @@ impl Layer {
         let op = &graph.node(id).op;
         let (kind, taps) = match op {
             Op::Conv2d(conv) => {
-                let kind = match (prologue::has_depthwise_kernel(conv, inputs[0].channels()), conv.stride) {
+                let kind = match (network::has_depthwise_kernel(conv, inputs[0].channels()), conv.stride) {
                     (false, _) => Kind::Dense,
                     (true, [1, 1]) => Kind::Depthwise,
                     (true, _) => Kind::StridedDepthwise,

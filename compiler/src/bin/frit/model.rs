@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use frit_compiler::import::{GivenShape, Identity, Request};
 use frit_compiler::machine::{self, Lowering, Machine};
 use frit_compiler::plan::Way;
-use frit_compiler::schedule::Ways;
+use frit_compiler::schedule::ways;
 use frit_compiler::{Options, import};
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Op, Shape};
@@ -36,17 +36,18 @@ pub(crate) enum Lower {
     Auto,
 }
 
-/// How blocks go through the caches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Schedule {
-    /// Each in the way that is predicted to be the fastest.
-    Auto,
-    /// Layer by layer.
-    Whole,
-    /// In bands of rows through all layers.
-    Bands,
-    /// In groups of channels through expansion and depthwise convolution.
-    Groups,
+/// The way of all blocks, or each its own.
+#[derive(Debug, Clone, Copy)]
+struct Schedule(Option<Way>);
+
+impl Schedule {
+    /// Takes `auto` and the name of each way.
+    fn parser() -> impl TypedValueParser<Value = Schedule> {
+        let auto = PossibleValue::new("auto").help("Each in the way that is predicted to be the fastest");
+        let ways = ways::ALL.map(|way| PossibleValue::new(way.name).help(way.about));
+        let names = PossibleValuesParser::new([auto].into_iter().chain(ways));
+        names.map(|name| Schedule(ways::ALL.into_iter().find(|way| way.name == name)))
+    }
 }
 
 /// MODEL and how it is compiled.
@@ -78,7 +79,7 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_enum, default_value_t = Lower::Auto, help_heading = COMPILATION)]
     lower: Lower,
     /// How blocks go through the caches; one that can't go so goes layer by layer
-    #[arg(long, value_enum, default_value_t = Schedule::Auto, conflicts_with = "no_fuse", help_heading = COMPILATION)]
+    #[arg(long, value_parser = Schedule::parser(), default_value = "auto", conflicts_with = "no_fuse", help_heading = COMPILATION)]
     schedule: Schedule,
     #[command(flatten)]
     pub(crate) repair: RepairArgs,
@@ -254,13 +255,8 @@ impl ModelArgs {
             Lower::Wide => machine.with_lowering(Lowering::Wide).map_err(usage)?,
             Lower::Auto => machine,
         };
-        let ways = match self.schedule {
-            Schedule::Auto => Ways::Auto,
-            Schedule::Whole => Ways::All(Way::Whole),
-            Schedule::Bands => Ways::All(Way::Bands),
-            Schedule::Groups => Ways::All(Way::Groups),
-        };
-        Ok(Options { machine, fuse: !self.no_fuse, disabled_rules: self.disable.clone(), ways })
+        let way = self.schedule.0;
+        Ok(Options { machine, fuse: !self.no_fuse, disabled_rules: self.disable.clone(), way })
     }
 
     /// How to compile what then runs on this CPU.

@@ -50,7 +50,7 @@ type Fault = (fn(&mut Plan), &'static str);
 
 fn scheduled(text: &str) -> Plan {
     let machine = "x86-64-v3".parse::<Machine>().unwrap();
-    schedule(&parse(text).unwrap(), &machine, Ways::All(Way::Bands)).unwrap()
+    schedule(&parse(text).unwrap(), &machine, Some(ways::BANDS)).unwrap()
 }
 
 fn assert_found(text: &str, faults: &[Fault]) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::findings::Finding;
 use super::{Object, line};
 use crate::cost::{Cost, Sizes};
-use crate::plan::{Argument, Choice, Region, Way};
+use crate::plan::{Argument, Choice, Region};
 use crate::report::results::{Summary, Transposes};
 use crate::report::{Call, Item, Listing};
 
@@ -84,9 +84,9 @@ struct Scheduled<'a> {
 fn scheduled(choice: &Choice) -> Scheduled<'_> {
     Scheduled {
         layers: &choice.layers,
-        way: choice.way.name(),
-        refused: choice.refused.map(Way::name),
-        predicted_ms: choice.costs.iter().map(|&(way, cost)| (way.name(), cost)).collect(),
+        way: choice.way.name,
+        refused: choice.refused.map(|way| way.name),
+        predicted_ms: choice.costs.iter().map(|&(way, cost)| (way.name, cost)).collect(),
     }
 }
 

@@ -1,31 +1,44 @@
-//! Which way a block takes: the one whose larger loss, with 1 and with 2 workers, is least.
+//! What the ways of a block are predicted to take.
 
+use frit_ir::diagnostic::Diagnostic;
+
+use super::block::Block;
+use super::network::Network;
 use super::predict::{Layer, Predictor};
 use super::ring::Turns;
+use super::windows::Window;
 use crate::kernels::window::Axis;
 use crate::machine::Machine;
-use crate::plan::Way;
-
-/// Numbers of workers that a choice is made for: the same schedule serves all, so that results are the same bits.
-pub(super) const WORKERS: [usize; 2] = [1, 2];
 
 /// Output rows of a band, the preferred one first.
 const HEIGHTS: [usize; 2] = [2, 1];
 
 /// A block, as predictions see it.
 pub(super) struct Blueprint<'a> {
-    pub(super) machine: &'a Machine,
+    machine: &'a Machine,
     /// The convolution before, where the block has one.
-    pub(super) expand: Option<Layer>,
+    expand: Option<Layer>,
     /// The depthwise convolution.
-    pub(super) depthwise: Layer,
+    depthwise: Layer,
     /// The pointwise convolution behind it, where the block has one.
-    pub(super) project: Option<Layer>,
+    project: Option<Layer>,
     /// The vertical axis of the depthwise convolution's window.
-    pub(super) rows: Axis,
+    rows: Axis,
 }
 
-impl Blueprint<'_> {
+impl<'a> Blueprint<'a> {
+    /// What is known of `block`.
+    ///
+    /// # Errors
+    /// A window too large for the kernels' addressing (FR0010).
+    pub(super) fn new(net: &Network<'a>, block: &Block) -> Result<Blueprint<'a>, Diagnostic> {
+        let conv = net.convolution(block.depthwise).expect("a block is made of convolutions");
+        let [rows, _] = Window::from(conv).axes(net, block.depthwise)?;
+        let layer = |id| net.layer(id);
+        let (expand, project) = (block.expand.map(layer), block.project.map(layer));
+        Ok(Blueprint { machine: net.machine, expand, depthwise: layer(block.depthwise), project, rows })
+    }
+
     /// Output rows of a band: the most whose memory stays near.
     pub(super) fn height(&self) -> usize {
         let predictor = Predictor { machine: self.machine, workers: 1 };
@@ -44,28 +57,14 @@ impl Blueprint<'_> {
         ring + if self.project.is_some() { per_row(&self.depthwise) * height } else { 0 }
     }
 
-    /// The ways that the block can take, each with its predicted milliseconds with 1 and with 2 workers.
-    pub(super) fn costs(&self) -> Vec<(Way, [f64; 2])> {
-        let ways = Way::ALL.into_iter().filter(|&way| way != Way::Groups || self.expand.is_some());
-        ways.map(|way| (way, WORKERS.map(|workers| self.cost(way, workers)))).collect()
-    }
-
-    fn cost(&self, way: Way, workers: usize) -> f64 {
-        let predictor = Predictor { machine: self.machine, workers };
-        match way {
-            Way::Whole => self.whole(&predictor),
-            Way::Groups => self.pairs(&predictor) + self.behind(&predictor),
-            Way::Bands => self.bands(&predictor),
-        }
-    }
-
-    fn whole(&self, predictor: &Predictor<'_>) -> f64 {
+    /// Layer by layer.
+    pub(super) fn whole(&self, predictor: &Predictor<'_>) -> f64 {
         let expand = self.expand.as_ref().map_or(0.0, |layer| predictor.alone(layer) + predictor.barrier());
         expand + predictor.alone(&self.depthwise) + self.behind(predictor)
     }
 
     /// The projection as a step of its own.
-    fn behind(&self, predictor: &Predictor<'_>) -> f64 {
+    pub(super) fn behind(&self, predictor: &Predictor<'_>) -> f64 {
         self.project.as_ref().map_or(0.0, |layer| predictor.barrier() + predictor.alone(layer))
     }
 
@@ -82,6 +81,7 @@ impl Blueprint<'_> {
             + 2.0 * predictor.far(self.depthwise.bytes / predictor.workers)
     }
 
+    /// All layers, band by band.
     pub(super) fn bands(&self, predictor: &Predictor<'_>) -> f64 {
         let height = self.height();
         let turns = self.turns(height);
@@ -106,28 +106,5 @@ impl Blueprint<'_> {
         let alone = Predictor { workers: 1, ..*predictor };
         let rows = turns.halo(turns.count() / 2).len();
         alone.compute(expand, 1) * rows as f64 / expand.rows as f64
-    }
-}
-
-/// The way with the least of the larger losses; the first of equals.
-pub(super) fn choose(costs: &[(Way, [f64; 2])]) -> Way {
-    let least = |index: usize| costs.iter().map(|(_, cost)| cost[index]).fold(f64::INFINITY, f64::min);
-    let least = [least(0), least(1)];
-    let loss = |cost: &[f64; 2]| (cost[0] / least[0]).max(cost[1] / least[1]);
-    let best = costs.iter().min_by(|(_, a), (_, b)| loss(a).total_cmp(&loss(b)));
-    best.map_or(Way::Whole, |&(way, _)| way)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_least_of_the_larger_losses_wins() {
-        let costs = [(Way::Whole, [1.0, 1.0]), (Way::Bands, [0.8, 0.9]), (Way::Groups, [0.9, 0.6])];
-        // Losses 1.67, 1.5 and 1.125.
-        assert_eq!(choose(&costs), Way::Groups);
-        assert_eq!(choose(&costs[..2]), Way::Bands);
-        assert_eq!(choose(&[]), Way::Whole);
     }
 }

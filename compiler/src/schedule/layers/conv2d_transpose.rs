@@ -1,4 +1,4 @@
-//! Steps of transposed convolutions: an ordinary convolution for each phase of the stride.
+//! Transposed convolutions: an ordinary convolution for each phase of the stride.
 //!
 //! The outputs at the same place between two steps of the stride meet the same taps: every so manyth of the kernel, in
 //! reverse. They are the outputs of a plain convolution with those taps, stored a stride apart.
@@ -7,12 +7,14 @@ use frit_ir::NodeId;
 use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::ops::{Conv2dTranspose, Scalar};
 
-use super::convolution::{Operands, Weighted, check_window};
-use super::placement::Placed;
-use super::{Scheduler, large_window};
+use super::convolution::{self, Operands, Weighted};
+use super::large_window;
 use crate::kernels::Strides;
 use crate::kernels::window::{self, Axis};
 use crate::pack;
+use crate::schedule::placed::Placed;
+use crate::schedule::placement::Placement;
+use crate::schedule::windows::check_window;
 
 /// The most phases of a stride, each of which is a convolution of its own.
 const MOST_PHASES: usize = 1024;
@@ -29,66 +31,67 @@ struct Phase {
     first: usize,
 }
 
-impl Scheduler<'_> {
-    pub(super) fn conv2d_transpose(&mut self, id: NodeId, conv: &Conv2dTranspose) -> Result<(), Diagnostic> {
-        let operand = self.graph.operands(id)[0];
-        let channels = self.shapes[&operand].channels();
-        if conv.stride[0].saturating_mul(conv.stride[1]) > MOST_PHASES {
-            let [down, across] = conv.stride;
-            let message = format!("a stride of {down}x{across} has more than {MOST_PHASES} phases");
-            return Err(Diagnostic::error(codes::LIMIT, message)
-                .help("resize the map, and put a convolution behind it"));
-        }
-        let (kernel, bias) = self.values(id, conv.epilogue)?;
-        let mut operands = self.operands(id)?;
-        if window::is_large(conv.kernel) {
-            operands.input = self.tensor_in_blocks(operand)?;
-        }
-        let phases = |axis: usize| {
-            let input = [operands.input.rows, operands.input.columns][axis];
-            let output = [operands.output.rows, operands.output.columns][axis];
-            let phase = move |first: usize| phase(conv, axis, [input, output], first);
-            (0..conv.stride[axis].min(output)).map(phase).collect::<Vec<_>>()
-        };
-        let across = phases(1);
-        let per_tap = kernel.len() / (conv.kernel[0] * conv.kernel[1]);
-        let mut calls = Vec::new();
-        for down in phases(0) {
-            for across in &across {
-                let axes = [down.axis, across.axis];
-                check_window(&axes[1], channels)?;
-                let taps =
-                    down.taps.iter().flat_map(|y| across.taps.iter().map(move |x| y * conv.kernel[1] + x));
-                let mut values: pack::Values =
-                    taps.flat_map(|tap| kernel[tap * per_tap..][..per_tap].iter().copied()).collect();
-                let mut part = operands.phase([&down, across], conv.stride);
-                let mut axes = axes;
-                if window::is_large(axes.map(|axis| axis.kernel)) {
-                    values = large_window::kernel(&values, &axes);
-                    (part.input, axes) = self.large_window(id, part.input, axes, Scalar::default())?;
-                }
-                let source = pack::Conv {
-                    kernel: values,
-                    bias: bias.clone(),
-                    taps: axes[0].kernel * axes[1].kernel,
-                    inputs_per_group: channels / conv.groups,
-                    filters: conv.filters,
-                    groups: conv.groups,
-                    inputs: 0..channels,
-                    outputs: 0..conv.filters,
-                    panels: Vec::new(),
-                    lanes: self.width.lanes,
-                };
-                calls.extend(self.all_groups(
-                    &part,
-                    Weighted { id, axes, epilogue: conv.epilogue },
-                    &source,
-                )?);
-            }
-        }
-        self.step(id, calls);
-        Ok(())
+/// An ordinary convolution for each phase.
+pub(super) fn place(
+    placement: &mut Placement<'_>,
+    id: NodeId,
+    conv: &Conv2dTranspose,
+) -> Result<(), Diagnostic> {
+    let net = placement.net;
+    let operand = net.operand(id, 0);
+    let channels = net.input_channels(id);
+    if conv.stride[0].saturating_mul(conv.stride[1]) > MOST_PHASES {
+        let [down, across] = conv.stride;
+        let message = format!("a stride of {down}x{across} has more than {MOST_PHASES} phases");
+        return Err(
+            Diagnostic::error(codes::LIMIT, message).help("resize the map, and put a convolution behind it")
+        );
     }
+    let (kernel, bias) = net.kernel_and_bias(id, conv.epilogue)?;
+    let mut operands = Operands::place(placement, id)?;
+    if window::is_large(conv.kernel) {
+        operands.input = placement.tensor_in_blocks(operand)?;
+    }
+    let phases = |axis: usize| {
+        let input = [operands.input.rows, operands.input.columns][axis];
+        let output = [operands.output.rows, operands.output.columns][axis];
+        let phase = move |first: usize| phase(conv, axis, [input, output], first);
+        (0..conv.stride[axis].min(output)).map(phase).collect::<Vec<_>>()
+    };
+    let across = phases(1);
+    let per_tap = kernel.len() / (conv.kernel[0] * conv.kernel[1]);
+    let mut parts = Vec::new();
+    for down in phases(0) {
+        for across in &across {
+            let axes = [down.axis, across.axis];
+            check_window(&axes[1], channels)?;
+            let taps = down.taps.iter().flat_map(|y| across.taps.iter().map(move |x| y * conv.kernel[1] + x));
+            let mut values: pack::Values =
+                taps.flat_map(|tap| kernel[tap * per_tap..][..per_tap].iter().copied()).collect();
+            let mut part = operands.phase([&down, across], conv.stride);
+            let mut axes = axes;
+            if window::is_large(axes.map(|axis| axis.kernel)) {
+                values = large_window::kernel(&values, &axes);
+                (part.input, axes) = large_window::place(placement, id, part.input, axes, Scalar::default())?;
+            }
+            let source = pack::Conv {
+                kernel: values,
+                bias: bias.clone(),
+                taps: axes[0].kernel * axes[1].kernel,
+                inputs_per_group: channels / conv.groups,
+                filters: conv.filters,
+                groups: conv.groups,
+                inputs: 0..channels,
+                outputs: 0..conv.filters,
+                panels: Vec::new(),
+                lanes: net.width.lanes,
+            };
+            let work = Weighted { id, axes, epilogue: conv.epilogue };
+            parts.extend(convolution::parts(placement, &part, work, &source));
+        }
+    }
+    convolution::stage(placement, id, parts);
+    Ok(())
 }
 
 impl Operands {
