@@ -1,6 +1,7 @@
 //! What runs, in which order, on which memory: the value between the schedule and the code.
 
 pub mod interpret;
+mod print;
 
 use crate::pack::Packing;
 use crate::vector::Program;
