@@ -28,6 +28,7 @@ dumps() {
         line --stage optimized
         for target in x86-64-v4 x86-64-v3 x86-64-v2 aarch64; do
             line --target "$target" --stage scheduled --format json
+            line --target "$target" --dump plan
             line --target "$target" --dump vector
         done
         for target in x86-64-v4 x86-64-v3; do

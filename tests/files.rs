@@ -5,11 +5,10 @@ use std::fmt::Write;
 use frit_compiler::emit::dump::{Dump, dump};
 use frit_compiler::import::{GivenShape, Request, Source, json, keras, onnx, part};
 use frit_compiler::machine::Machine;
-use frit_compiler::plan::Way;
 use frit_compiler::prove::Proved;
 use frit_compiler::report::parts::{Joint, Port};
 use frit_compiler::report::results::Alternatives;
-use frit_compiler::schedule::Ways;
+use frit_compiler::schedule::ways;
 use frit_compiler::{Options, alternatives, cost, report};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
@@ -235,7 +234,7 @@ fn plans(case: &Case) -> Result<Vec<(Machine, Proved)>, Faults> {
 /// The options of compilation behind the name of what runs, as the command spells them; `--target` may be given several times,
 /// and has to be, so that the answer is the same on every CPU.
 fn options(case: &Case) -> Vec<Options> {
-    let (mut machines, mut fuse, mut ways) = (Vec::new(), true, Ways::Auto);
+    let (mut machines, mut fuse, mut way) = (Vec::new(), true, None);
     let mut words = case.directive("run").split_whitespace().skip(1);
     while let Some(word) = words.next() {
         match word {
@@ -247,13 +246,13 @@ fn options(case: &Case) -> Vec<Options> {
             }
             "--schedule" => {
                 let name = words.next().expect("a way through the caches");
-                ways = Ways::All(Way::ALL.into_iter().find(|way| way.name() == name).expect("a way's name"));
+                way = Some(ways::ALL.into_iter().find(|way| way.name == name).expect("a way's name"));
             }
             other => panic!("{}: there is no option {other}", case.path.display()),
         }
     }
     assert!(!machines.is_empty(), "{}: name a --target", case.path.display());
-    let options = |machine| Options { machine, fuse, disabled_rules: Vec::new(), ways };
+    let options = |machine| Options { machine, fuse, disabled_rules: Vec::new(), way };
     machines.into_iter().map(options).collect()
 }
 
