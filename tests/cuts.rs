@@ -39,7 +39,7 @@ type Values = BTreeMap<String, Tensor<f32>>;
 fn outputs(graph: &Graph, given: &Values, run: &Run<'_>) -> Result<Values, String> {
     let name = |id: NodeId| graph.node(id).name.clone();
     let inputs: Option<Vec<Tensor<f32>>> =
-        graph.inputs().into_iter().map(|id| given.get(&name(id)).cloned()).collect();
+        graph.inputs().iter().copied().map(|id| given.get(&name(id)).cloned()).collect();
     let inputs = inputs.ok_or_else(|| format!("an input is nothing that the head gives:\n{graph:?}"))?;
     let outputs = run(graph, &inputs)?;
     Ok(graph.outputs().iter().map(|&id| name(id)).zip(outputs).collect())
@@ -63,7 +63,7 @@ fn compiled(graph: &Graph, inputs: &[Tensor<f32>]) -> Result<Vec<Tensor<f32>>, S
 /// The inputs of `graph`, by name.
 fn inputs(graph: &Graph) -> Values {
     let tensors = networks::inputs(graph, 3);
-    graph.inputs().into_iter().map(|id| graph.node(id).name.clone()).zip(tensors).collect()
+    graph.inputs().iter().copied().map(|id| graph.node(id).name.clone()).zip(tensors).collect()
 }
 
 /// The halves of `whole` at `boundary`, legal, and as files would have them where `border` says so.
@@ -222,7 +222,7 @@ proptest! {
 /// Whether no path from an input to an output is left without `node`, and an output is behind it: by walking all of them.
 fn is_cut(graph: &Graph, node: NodeId) -> bool {
     let mut seen = vec![node];
-    let mut waiting: Vec<NodeId> = graph.inputs().into_iter().filter(|&input| input != node).collect();
+    let mut waiting: Vec<NodeId> = graph.inputs().iter().copied().filter(|&input| input != node).collect();
     while let Some(id) = waiting.pop() {
         if !seen.contains(&id) {
             seen.push(id);
@@ -240,7 +240,7 @@ fn is_cut(graph: &Graph, node: NodeId) -> bool {
         }
         found
     };
-    let live = depends(&graph.inputs());
+    let live = depends(graph.inputs());
     let behind = depends(&graph.users(node));
     let ends: Vec<&NodeId> = graph.outputs().iter().filter(|output| live.contains(output)).collect();
     live.contains(&node)

@@ -35,7 +35,7 @@ fn write(folder: &Path, name: &str, graph: &Graph) -> Result<(), String> {
     let images: Vec<Vec<Tensor>> = (0..BATCH).map(|seed| networks::inputs(graph, seed)).collect();
     let shapes = graph.shapes().map_err(|faults| faults.to_string())?;
     let mut arrays = Vec::new();
-    for (index, id) in graph.inputs().into_iter().enumerate() {
+    for (index, id) in graph.inputs().iter().copied().enumerate() {
         let values: Vec<ArrayD<f32>> = images.iter().map(|image| image[index].clone()).collect();
         arrays.push((format!("in.{}", graph.node(id).name), stacked(&values)));
     }

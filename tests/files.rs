@@ -281,7 +281,7 @@ fn inputs(case: &Case, graph: &Graph) -> Vec<Tensor<f32>> {
         .collect();
     let mut values = (0..).map(|index| if given.is_empty() { (index + 1) as f32 } else { given[index] });
     let mut next = || values.next().expect("the sequence has no end");
-    let shapes = graph.inputs().into_iter().map(|id| match &graph.node(id).op {
+    let shapes = graph.inputs().iter().copied().map(|id| match &graph.node(id).op {
         Op::Input(Input { shape }) => shape.axes().to_vec(),
         other => unreachable!("{} is no input", other.name()),
     });

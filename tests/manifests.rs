@@ -168,7 +168,7 @@ impl Golden {
 
     /// What the inputs of `graph` are for `image`: each the one of its name, or the only one.
     fn image(&self, graph: &Graph, image: usize) -> Result<Vec<Tensor<f32>>, String> {
-        let inputs = graph.inputs().into_iter().map(|input| {
+        let inputs = graph.inputs().iter().copied().map(|input| {
             let name = &graph.node(input).name;
             let only = self.inputs.get("input");
             let array =

@@ -10,7 +10,7 @@ use petgraph::visit::EdgeRef;
 use crate::ops::Op;
 use crate::provenance::Provenance;
 use crate::source::SourceLayer;
-use crate::tensor::Shape;
+use crate::tensor::{Shape, Type};
 use crate::weights::Weights;
 
 /// A node's identity; it stays valid while others are added and removed.
@@ -45,6 +45,9 @@ pub struct Preprocess {
 }
 
 /// A network: ops, tensors, weights, and what a caller needs to know of it.
+///
+/// Its signature is an ordered list of inputs, in the order in which they were added, and one of outputs. Edits keep both:
+/// none of them loses an input or an output, or moves it to another place.
 #[derive(Clone, Default)]
 pub struct Graph {
     /// The model's name.
@@ -60,6 +63,7 @@ pub struct Graph {
     /// Names of outputs that the source gives no axis of a batch: that of one image has its own axes alone.
     pub unbatched: BTreeSet<String>,
     nodes: StableDiGraph<Node, usize, u32>,
+    inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
 }
 
@@ -76,11 +80,27 @@ impl Graph {
         Graph { name: name.into(), ..Graph::default() }
     }
 
-    /// Adds `node` with `inputs` as its operands, in order.
+    /// Adds `node` with `inputs` as its operands, in order; an input is the next one of the signature.
     pub fn add(&mut self, node: Node, inputs: &[NodeId]) -> NodeId {
+        let is_input = matches!(node.op, Op::Input(_));
         let id = self.nodes.add_node(node);
+        self.inputs.extend(is_input.then_some(id));
         self.connect(id, inputs);
         id
+    }
+
+    /// Makes the input `node` a layer that computes `op` of `outside`, an input that is added, the last of the signature.
+    ///
+    /// # Panics
+    /// `node` is no input, or `outside` none.
+    pub fn feed(&mut self, node: NodeId, outside: Node, op: Op) -> NodeId {
+        assert!(self.inputs.contains(&node), "{} is no input", self.node(node).name);
+        assert!(matches!(outside.op, Op::Input(_)), "{} is no input", outside.name);
+        let outside = self.add(outside, &[]);
+        self.inputs.retain(|&input| input != node);
+        self.node_mut(node).op = op;
+        self.connect(node, &[outside]);
+        outside
     }
 
     /// Gives `node`, which has none yet, `inputs` as its operands: a document may name layers before it describes them, so
@@ -106,8 +126,8 @@ impl Graph {
         self.connect(node, inputs);
     }
 
-    /// Makes every layer that reads `from` read `to` instead, and `to` the output that `from` is; `to` keeps its own
-    /// operands. A layer that would be an output twice is one once.
+    /// Makes every layer that reads `from` read `to` instead, and `to` the outputs that `from` is, each in its place: a layer
+    /// may be several outputs. `to` keeps its own operands.
     pub fn redirect(&mut self, from: NodeId, to: NodeId) {
         let reads = self.nodes.edges_directed(from, Direction::Outgoing).filter(|edge| edge.target() != to);
         let reads: Vec<(EdgeIndex<u32>, NodeId, usize)> =
@@ -116,17 +136,16 @@ impl Graph {
             self.nodes.remove_edge(edge);
             self.nodes.add_edge(to, user, operand);
         }
-        let stays = self.outputs.contains(&to);
-        self.outputs.retain(|&output| output != from || !stays);
         self.outputs.iter_mut().filter(|output| **output == from).for_each(|output| *output = to);
     }
 
-    /// Removes `node`, which is no output, with all that it reads and all that is read of it.
+    /// Removes `node`, which is neither input nor output, with all that it reads and all that is read of it.
     ///
     /// # Panics
-    /// `node` is an output.
+    /// `node` is an input or an output.
     pub fn remove(&mut self, node: NodeId) {
-        assert!(!self.outputs.contains(&node), "{} is an output", self.node(node).name);
+        let mut signature = self.inputs.iter().chain(&self.outputs);
+        assert!(signature.all(|&id| id != node), "{} is in the signature", self.node(node).name);
         self.nodes.remove_node(node);
     }
 
@@ -135,14 +154,14 @@ impl Graph {
         self.outputs.push(node);
     }
 
-    /// The outputs, in order.
-    pub fn outputs(&self) -> &[NodeId] {
-        &self.outputs
+    /// The inputs, in order.
+    pub fn inputs(&self) -> &[NodeId] {
+        &self.inputs
     }
 
-    /// The input nodes, in topological order.
-    pub fn inputs(&self) -> Vec<NodeId> {
-        self.topological().into_iter().filter(|&id| matches!(self.node(id).op, Op::Input(_))).collect()
+    /// The outputs, in order; a layer stands there as often as it is one.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
     }
 
     /// The node.
@@ -150,7 +169,7 @@ impl Graph {
         &self.nodes[id]
     }
 
-    /// The node, to be changed.
+    /// The node, to be changed; what is an input stays one.
     pub fn node_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id]
     }
@@ -227,12 +246,20 @@ impl Graph {
         needed
     }
 
-    /// The shape of every node, as [`crate::infer::infer`] finds it.
+    /// The type of every node, as [`crate::infer::infer`] finds it.
     ///
     /// # Errors
     /// All faults of the graph.
-    pub fn shapes(&self) -> Result<BTreeMap<NodeId, Shape>, crate::Faults> {
+    pub fn types(&self) -> Result<BTreeMap<NodeId, Type>, crate::Faults> {
         crate::infer::infer(self)
+    }
+
+    /// The shape of every node, for those that need no more of its type.
+    ///
+    /// # Errors
+    /// As [`Graph::types`].
+    pub fn shapes(&self) -> Result<BTreeMap<NodeId, Shape>, crate::Faults> {
+        Ok(self.types()?.into_iter().map(|(id, found)| (id, found.shape)).collect())
     }
 }
 
@@ -299,8 +326,30 @@ mod tests {
         assert_eq!((graph.operands(twice), graph.outputs()), (vec![relu, relu], &[relu, twice][..]));
         graph.set_operands(twice, &[x, relu]);
         assert_eq!((graph.operands(twice), graph.users(x)), (vec![x, relu], vec![relu, twice]));
-        graph.redirect(twice, relu);
-        assert_eq!(graph.outputs(), [relu]);
+    }
+
+    #[test]
+    fn edits_keep_every_input_and_output_in_its_place() {
+        let mut graph = Graph::new("test");
+        let x = node(&mut graph, input(), &[]);
+        let y = node(&mut graph, input(), &[]);
+        let sum = node(&mut graph, Op::Binary(Binary::Add), &[x, y]);
+        let relu = node(&mut graph, Op::Activation(Activation::Relu), &[sum]);
+        [sum, relu, x].into_iter().for_each(|id| graph.add_output(id));
+        graph.redirect(relu, sum);
+        graph.remove(relu);
+        assert_eq!((graph.inputs(), graph.outputs()), (&[x, y][..], &[sum, sum, x][..]));
+        let outside = Node { name: "outside".into(), ..graph.node(x).clone() };
+        let outside = graph.feed(x, outside, Op::Identity);
+        assert_eq!((graph.inputs(), graph.operands(x)), (&[y, outside][..], vec![outside]));
+    }
+
+    #[test]
+    #[should_panic(expected = "is in the signature")]
+    fn an_input_is_not_removed() {
+        let mut graph = Graph::new("test");
+        let x = node(&mut graph, input(), &[]);
+        graph.remove(x);
     }
 
     #[test]

@@ -1,26 +1,26 @@
-//! Shapes over the whole graph, every fault in one go.
+//! Types over the whole graph, every fault in one go.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::ops::WeightRole;
 use crate::weights::Data;
-use crate::{Faults, Graph, NodeId, Shape};
+use crate::{Faults, Graph, NodeId, Shape, Type};
 
-/// The shape of every node.
+/// The type of every node.
 ///
 /// # Errors
 /// All faults of the graph (FR01xx, and FR0008 for a cycle), each with its layer's name; nodes behind a fault are passed
 /// over.
-pub fn infer(graph: &Graph) -> Result<BTreeMap<NodeId, Shape>, Faults> {
-    let (shapes, faults) = known(graph);
-    faults.unless_errors(shapes).map(|(shapes, _)| shapes)
+pub fn infer(graph: &Graph) -> Result<BTreeMap<NodeId, Type>, Faults> {
+    let (types, faults) = known(graph);
+    faults.unless_errors(types).map(|(types, _)| types)
 }
 
-/// The shapes of the nodes that have one, and all faults.
-pub fn known(graph: &Graph) -> (BTreeMap<NodeId, Shape>, Faults) {
+/// The types of the nodes that have one, and all faults.
+pub fn known(graph: &Graph) -> (BTreeMap<NodeId, Type>, Faults) {
     let mut faults = Faults::new();
-    let mut shapes: BTreeMap<NodeId, Shape> = BTreeMap::new();
+    let mut types: BTreeMap<NodeId, Type> = BTreeMap::new();
     let order = graph.topological();
     for &id in &order {
         let node = graph.node(id);
@@ -32,12 +32,12 @@ pub fn known(graph: &Graph) -> (BTreeMap<NodeId, Shape>, Faults) {
             faults.push(Diagnostic::error(codes::OPERANDS, message).at(layer));
             continue;
         }
-        let operands: Option<Vec<Shape>> =
-            operands.iter().map(|operand| shapes.get(operand).cloned()).collect();
+        let operands: Option<Vec<Type>> =
+            operands.iter().map(|operand| types.get(operand).cloned()).collect();
         let Some(operands) = operands else { continue };
-        match node.op.shape(&operands) {
-            Ok(shape) => {
-                shapes.insert(id, shape);
+        match node.op.result(&operands) {
+            Ok(result) => {
+                types.insert(id, result);
             }
             Err(fault) => faults.push(fault.at(layer)),
         }
@@ -45,7 +45,7 @@ pub fn known(graph: &Graph) -> (BTreeMap<NodeId, Shape>, Faults) {
     if order.len() < graph.len() {
         faults.push(cycle(graph, &order));
     }
-    (shapes, faults)
+    (types, faults)
 }
 
 /// The fault of a graph with nodes on a cycle, or behind one.
@@ -58,14 +58,14 @@ fn cycle(graph: &Graph, order: &[NodeId]) -> Diagnostic {
     Diagnostic::error(codes::CYCLE, format!("layers read each other in a cycle: {listed}{more}"))
 }
 
-/// Compares the weights of every node in `shapes` with what its op needs.
+/// Compares the weights of every node in `types` with what its op needs.
 ///
 /// Faults: a weight that is missing or has another shape. Warnings: values that are NaN or infinite.
-pub fn check_weights(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, faults: &mut Faults) {
-    for id in graph.topological().into_iter().filter(|id| shapes.contains_key(id)) {
+pub fn check_weights(graph: &Graph, types: &BTreeMap<NodeId, Type>, faults: &mut Faults) {
+    for id in graph.topological().into_iter().filter(|id| types.contains_key(id)) {
         let node = graph.node(id);
         let operands: Option<Vec<Shape>> =
-            graph.operands(id).iter().map(|operand| shapes.get(operand).cloned()).collect();
+            graph.operands(id).iter().map(|operand| Some(types.get(operand)?.shape.clone())).collect();
         let Some(operands) = operands.filter(|operands| operands.len() == node.op.arity()) else { continue };
         let layer = format!("{} ({})", node.name, node.op.name());
         let roles = node.op.weight_roles(&operands);

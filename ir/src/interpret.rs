@@ -8,7 +8,7 @@ use num_traits::Float;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::memory;
 use crate::ops::{Activation, Binary, Epilogue, Op};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Shape, Tensor, Type};
 use crate::{Faults, Graph, NodeId};
 
 /// An arithmetic to evaluate in: f32, or f64 as the judge of f32.
@@ -124,8 +124,8 @@ const COPIES: u64 = 3;
 ///
 /// # Errors
 /// They are more than frit evaluates, or than the system has memory for.
-fn room<T>(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, kept: Kept) -> Result<(), Diagnostic> {
-    let elements = |id: &NodeId| shapes.get(id).and_then(Shape::elements).unwrap_or(0) as u64;
+fn room<T>(graph: &Graph, types: &BTreeMap<NodeId, Type>, kept: Kept) -> Result<(), Diagnostic> {
+    let elements = |id: &NodeId| types.get(id).and_then(|known| known.shape.elements()).unwrap_or(0) as u64;
     let mut readers = Readers::of(graph);
     let (mut alive, mut most) = (0u64, 0u64);
     for id in graph.topological() {
@@ -157,16 +157,16 @@ fn walk<T: Number>(
     kept: Kept,
     mut after: impl FnMut(&mut Values<T>, NodeId),
 ) -> Result<Values<T>, Faults> {
-    let shapes = graph.shapes()?;
+    let types = graph.types()?;
     let mut faults = Faults::new();
-    crate::infer::check_weights(graph, &shapes, &mut faults);
+    crate::infer::check_weights(graph, &types, &mut faults);
     let wanted = graph.inputs().len();
     if inputs.len() != wanted {
         let message = format!("the network takes {wanted} inputs, not {}", inputs.len());
         faults.push(Diagnostic::error(codes::INPUT_SHAPE, message));
     }
-    let (shapes, _) = faults.unless_errors(shapes)?;
-    room::<T>(graph, &shapes, kept)?;
+    let (types, _) = faults.unless_errors(types)?;
+    room::<T>(graph, &types, kept)?;
     let mut inputs = inputs.iter();
     let mut values: Values<T> = BTreeMap::new();
     for id in graph.topological() {
@@ -176,7 +176,7 @@ fn walk<T: Number>(
             given(&input.shape, inputs.next())
         } else {
             let tensors: Vec<&Tensor<T>> = operands.iter().map(|operand| &values[operand]).collect();
-            weights(graph, id).and_then(|weights| evaluate(&node.op, &tensors, &weights, &shapes[&id]))
+            weights(graph, id).and_then(|weights| evaluate(&node.op, &tensors, &weights, &types[&id].shape))
         };
         let value = value.map_err(|fault| fault.at(format!("{} ({})", node.name, node.op.name())))?;
         values.insert(id, value);

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod diagnostic;
+pub mod element;
 pub mod graph;
 pub mod infer;
 pub mod interpret;
@@ -20,9 +21,10 @@ pub mod text;
 pub mod weights;
 
 pub use diagnostic::{Diagnostic, Faults, Severity};
+pub use element::Element;
 pub use graph::{Graph, Node, NodeId, Preprocess};
 pub use ops::Op;
 pub use provenance::Provenance;
 pub use source::{SourceLayer, SourceTensor};
-pub use tensor::{Shape, Tensor};
+pub use tensor::{Shape, Tensor, Type};
 pub use weights::{Weight, Weights};

@@ -48,8 +48,11 @@ pub use softmax::Softmax;
 pub use squeeze_excite::SqueezeExcite;
 pub use transpose::Transpose;
 
+use smallvec::SmallVec;
+
 use crate::diagnostic::{Diagnostic, codes};
-use crate::tensor::Shape;
+use crate::element::Element;
+use crate::tensor::{Shape, Type};
 
 /// What a node computes. Attributes are hashed and compared exactly, so that an e-graph can hold an op as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,7 +163,43 @@ impl Op {
         adds.then(|| 1 + usize::from(self.gate().is_some()))
     }
 
-    /// The shape of the result.
+    /// The type of the result.
+    ///
+    /// # Errors
+    /// As [`Op::shape`].
+    pub fn result(&self, operands: &[Type]) -> Result<Type, Diagnostic> {
+        let shapes: SmallVec<[Shape; 4]> = operands.iter().map(|operand| operand.shape.clone()).collect();
+        let elements: SmallVec<[Element; 4]> = operands.iter().map(|operand| operand.element).collect();
+        Ok(Type { element: self.element(&elements), shape: self.shape(&shapes)? })
+    }
+
+    /// What the elements of the result are: [`Element`] has the rule.
+    fn element(&self, operands: &[Element]) -> Element {
+        match self {
+            Op::ArgMax(_) => Element::I64,
+            Op::Concat(_) | Op::Slice(_) | Op::Transpose(_) | Op::Reshape(_) | Op::Identity => {
+                Element::joined(operands)
+            }
+            Op::Input(_)
+            | Op::Constant(_)
+            | Op::Conv2d(_)
+            | Op::Conv2dTranspose(_)
+            | Op::BatchNorm(_)
+            | Op::Activation(_)
+            | Op::Prelu(_)
+            | Op::Binary(_)
+            | Op::Pad(_)
+            | Op::Pool(_)
+            | Op::GlobalAveragePool(_)
+            | Op::Reduce(_)
+            | Op::Resize(_)
+            | Op::Dense(_)
+            | Op::Softmax(_)
+            | Op::SqueezeExcite(_) => Element::F32,
+        }
+    }
+
+    /// The shape of the result, which no element has a part in.
     ///
     /// Binary ops on shapes that don't fit each other return the first: such a join is legality's concern.
     ///

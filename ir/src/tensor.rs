@@ -1,8 +1,10 @@
-//! Shapes with checked products, and dense tensors.
+//! Shapes with checked products, the types of tensors, and dense tensors.
 
 use std::fmt;
 
 use smallvec::SmallVec;
+
+use crate::element::Element;
 
 /// The largest number of elements that a tensor may have: 2^40.
 pub const MAX_ELEMENTS: u64 = 1 << 40;
@@ -64,6 +66,29 @@ impl fmt::Display for Shape {
 impl fmt::Debug for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is known of a tensor before it is computed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Type {
+    /// What its elements are.
+    pub element: Element,
+    /// Its axes.
+    pub shape: Shape,
+}
+
+impl Type {
+    /// Numbers in this shape.
+    pub fn f32(shape: Shape) -> Type {
+        Type { element: Element::F32, shape }
+    }
+}
+
+/// As in `i64 8x8`.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.element, self.shape)
     }
 }
 

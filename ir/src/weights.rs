@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
+use crate::element::Element;
 use crate::memory;
 use crate::noise::Noise;
 use crate::tensor::Shape;
@@ -15,6 +16,8 @@ pub use lent::{Lent, Owner, Spot};
 /// One weight tensor, dense and row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weight {
+    /// What its elements are; whoever reads values gets them as `f32`.
+    pub element: Element,
     /// Its shape.
     pub shape: Shape,
     /// Its values, or how they are made.
@@ -85,6 +88,15 @@ fn room(count: usize, name: &str) -> Result<(), Diagnostic> {
 }
 
 impl Weight {
+    /// A weight of `f32`, or of whatever a file lends.
+    pub fn new(shape: Shape, data: Data) -> Weight {
+        let element = match &data {
+            Data::Lent(lent) => lent.element(),
+            Data::Values(_) | Data::Seeded(_) | Data::Digest(_) => Element::F32,
+        };
+        Weight { element, shape, data }
+    }
+
     /// A hash of shape and content (64-bit FNV-1a) that is the same in every process. Of a seeded weight the content is the
     /// seed: two of one seed have one digest under any name, though they have other values.
     pub fn digest(&self) -> u64 {

@@ -54,9 +54,9 @@ impl<T> Deref for Legal<T> {
 pub fn check(graph: Graph) -> Result<(Legal<Graph>, Faults), Faults> {
     let joins = joins(&graph);
     let settled = repair::without_shortcuts(&graph, &joins.broken);
-    let (shapes, mut faults) = infer::known(&settled);
-    infer::check_weights(&settled, &shapes, &mut faults);
-    faults.extend(numbers::faults(&settled, &shapes));
+    let (types, mut faults) = infer::known(&settled);
+    infer::check_weights(&settled, &types, &mut faults);
+    faults.extend(numbers::faults(&settled, types.keys()));
     faults.extend(joins.faults);
     let given = |name: &str| graph.weights.get(name).map(|weight| weight.shape.clone());
     faults.extend(multiplier::faults(&graph, &joins.shapes, &given));

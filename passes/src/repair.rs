@@ -98,9 +98,10 @@ pub(crate) fn without_shortcuts<'g>(graph: &'g Graph, broken: &[Broken]) -> Cow<
     Cow::Owned(graph)
 }
 
-/// Takes the shortcut from a layer that adds. A fused convolution goes on with its own sum; an addition is then nothing
-/// but its main path, whose layer is returned and takes its place.
-fn drop_edge(graph: &mut Graph, broken: &Broken) -> NodeId {
+/// Takes the shortcut from a layer that adds. A fused convolution goes on with its own sum; an addition is then nothing but
+/// its main path, whose layer takes its place. One that is an output stays, as the identity: who runs the network asks for
+/// outputs by their names, and the main path may be an output of its own.
+fn drop_edge(graph: &mut Graph, broken: &Broken) {
     let operands = graph.operands(broken.at);
     let main = operands[1 - broken.shortcut];
     let node = graph.node_mut(broken.at);
@@ -113,12 +114,16 @@ fn drop_edge(graph: &mut Graph, broken: &Broken) -> NodeId {
     if let Some(epilogue) = epilogue {
         epilogue.residual = false;
         graph.set_operands(broken.at, &[main]);
-        return broken.at;
+        return;
+    }
+    if graph.outputs().contains(&broken.at) {
+        graph.node_mut(broken.at).op = Op::Identity;
+        graph.set_operands(broken.at, &[main]);
+        return;
     }
     graph.node_mut(main).sources.merge(&sources);
     graph.redirect(broken.at, main);
     graph.remove(broken.at);
-    main
 }
 
 /// A graph under repair.
@@ -168,13 +173,9 @@ impl Edit {
 
     fn drop_edge(&mut self, broken: &Broken) {
         let at = self.name(broken.at);
-        let output = self.graph().outputs().contains(&broken.at);
         let [main, shortcut] = self.sides(broken).map(|id| self.name(id));
         drop_edge(&mut self.repaired.graph, broken);
-        let renamed =
-            if output && at != main { format!("; the output {at} is now {main}") } else { String::new() };
-        let what =
-            format!("dropped the residual edge from {shortcut} into {at}: {main} goes on alone{renamed}");
+        let what = format!("dropped the residual edge from {shortcut} into {at}: {main} goes on alone");
         self.record(what, vec![at, main, shortcut], broken);
     }
 
@@ -197,7 +198,7 @@ impl Edit {
         };
         let sources = self.sources(&name, broken.at);
         let graph = &mut self.repaired.graph;
-        graph.weights.insert(kernel.clone(), Weight { shape, data });
+        graph.weights.insert(kernel.clone(), Weight::new(shape, data));
         let node = Node { name: name.clone(), op, weights: vec![kernel], sources };
         let projection = graph.add(node, &[shortcut]);
         let mut operands = graph.operands(broken.at);

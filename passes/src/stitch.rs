@@ -195,7 +195,7 @@ impl Joined {
             };
             let taken = |name: &str| self.graph.weights.get(name).is_some() || own.contains(name);
             let free = numbered(format!("{}/{name}", part.prefix), taken);
-            self.graph.weights.insert(free.clone(), Weight { shape: weight.shape.clone(), data });
+            self.graph.weights.insert(free.clone(), Weight { data, ..weight.clone() });
             names.insert(name.to_owned(), free);
         }
         for (name, weight) in part.graph.weights.iter().filter(|(name, _)| names[*name] == **name) {

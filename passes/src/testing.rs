@@ -108,7 +108,7 @@ impl Net {
         let constant = self.add(name, Op::Constant(Constant { shape: shape.clone() }), &[]);
         let count = shape.elements().expect("tests are small");
         let data = Data::Values(values.iter().copied().cycle().take(count).collect());
-        self.graph.weights.insert(format!("{name}.value"), Weight { shape, data });
+        self.graph.weights.insert(format!("{name}.value"), Weight::new(shape, data));
         constant
     }
 
@@ -142,9 +142,7 @@ impl Net {
             let elements = role.shape.elements().expect("tests are small");
             let values: Vec<f32> =
                 (0..elements).map(|_| value(&mut self.drawn, role.role, &role.shape)).collect();
-            self.graph
-                .weights
-                .insert(weight.clone(), Weight { shape: role.shape, data: Data::Values(values.into()) });
+            self.graph.weights.insert(weight.clone(), Weight::new(role.shape, Data::Values(values.into())));
             weights.push(weight);
         }
         self.graph
@@ -257,7 +255,7 @@ pub(crate) fn rounding(graph: &Graph) -> f64 {
 
 fn drawn_inputs(graph: &Graph) -> Vec<Tensor<f64>> {
     let mut drawn = Draw::new(99);
-    let inputs = graph.inputs().into_iter().map(|id| match &graph.node(id).op {
+    let inputs = graph.inputs().iter().copied().map(|id| match &graph.node(id).op {
         Op::Input(input) => {
             Tensor::from_shape_simple_fn(input.shape.axes().to_vec(), || f64::from(drawn.between(-2.0, 2.0)))
         }

@@ -6,7 +6,7 @@ use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Tensor, Weight, weight
 /// Inputs for `graph`, drawn from `seed`: between -2 and 2, the same in every run.
 pub fn inputs(graph: &Graph, seed: u64) -> Vec<Tensor<f32>> {
     let mut state = seed;
-    let shapes = graph.inputs().into_iter().map(|id| match &graph.node(id).op {
+    let shapes = graph.inputs().iter().copied().map(|id| match &graph.node(id).op {
         Op::Input(input) => input.shape.axes().to_vec(),
         other => unreachable!("{} is no input", other.name()),
     });
@@ -67,9 +67,7 @@ impl Network {
         let mut weights = Vec::new();
         for role in op.weight_roles(&operand_shapes) {
             let weight = format!("{name}.{}", role.role);
-            self.graph
-                .weights
-                .insert(weight.clone(), Weight { shape: role.shape, data: Data::Seeded(self.seed) });
+            self.graph.weights.insert(weight.clone(), Weight::new(role.shape, Data::Seeded(self.seed)));
             weights.push(weight);
         }
         let node = Node { name: name.to_owned(), op, weights, sources: Provenance::source(name) };

@@ -287,7 +287,7 @@ impl Draft {
         let mut weights = Vec::new();
         for role in op.weight_roles(&operands) {
             let weight = format!("{name}.{}", role.role);
-            self.graph.weights.insert(weight.clone(), Weight { shape: role.shape, data: Data::Seeded(0) });
+            self.graph.weights.insert(weight.clone(), Weight::new(role.shape, Data::Seeded(0)));
             weights.push(weight);
         }
         let node = Node { name: name.to_owned(), op, weights, sources: Provenance::source(name) };

@@ -95,7 +95,7 @@ impl Writer<'_> {
     }
 
     fn model(self, output: Vec<onnx::ValueInfo>) -> onnx::Model {
-        let inputs = self.graph.inputs().into_iter();
+        let inputs = self.graph.inputs().iter().copied();
         let input = inputs.map(|id| value_info(&self.graph.node(id).name, self.tensors.shape(id))).collect();
         let (node, initializer) = self.nodes.finish();
         let name = if self.graph.name.is_empty() { "network" } else { &self.graph.name };

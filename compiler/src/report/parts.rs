@@ -48,7 +48,7 @@ impl Made {
             what,
             layers: graph.len(),
             sizes: cost.totals,
-            inputs: graph.inputs().into_iter().map(port).collect(),
+            inputs: graph.inputs().iter().copied().map(port).collect(),
             outputs: graph.outputs().iter().map(|&id| port(id)).collect(),
         })
     }

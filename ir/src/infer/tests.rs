@@ -15,8 +15,8 @@ fn shape(input: &str, node: &str) -> String {
 /// All faults of the graph and its weights: code and layer.
 fn faults(text: &str) -> Vec<(u16, String)> {
     let graph = text::parse(text).unwrap();
-    let (shapes, mut faults) = known(&graph);
-    check_weights(&graph, &shapes, &mut faults);
+    let (types, mut faults) = known(&graph);
+    check_weights(&graph, &types, &mut faults);
     faults.iter().map(|fault| (fault.code.0, fault.layer.clone())).collect()
 }
 
@@ -112,7 +112,7 @@ fn a_weight_of_another_shape_shows_both() {
     let text = "@k : 3x2 seeded(1)\n%x = input : 2\n%y = dense %x, @k : 3\n";
     let graph = text::parse(text).unwrap();
     let mut faults = Faults::new();
-    check_weights(&graph, &graph.shapes().unwrap(), &mut faults);
+    check_weights(&graph, &graph.types().unwrap(), &mut faults);
     let shown = faults.to_string();
     assert!(shown.contains("given   k  3x2") && shown.contains("needed  k  2x3"), "{shown}");
 }
@@ -127,4 +127,20 @@ fn a_chain_of_20_000_layers_is_walked() {
     assert!(text::print(&graph).ends_with(&text));
     let out = crate::interpret::run(&graph, &[crate::Tensor::from_elem(vec![1], 2.0f32)]).unwrap();
     assert_eq!(out[0][0], 2.0);
+}
+
+#[test]
+fn an_index_stays_one_where_elements_only_move() {
+    let element = |layers: &str| {
+        let graph = text::parse(&format!("%x = input {{shape=2x3x4}}\n%i = arg_max %x\n{layers}")).unwrap();
+        graph.types().unwrap()[&graph.find("y").unwrap()].to_string()
+    };
+    assert_eq!(element("%y = identity %x"), "f32 2x3x4");
+    assert_eq!(element("%y = identity %i"), "i64 2x3");
+    assert_eq!(element("%t = transpose %i {axes=1:0}\n%y = reshape %t {flatten}"), "i64 6");
+    assert_eq!(element("%y = concat %i, %i {axis=0}"), "i64 4x3");
+    assert_eq!(element("%y = slice %i {start=0:0, count=1:3}"), "i64 1x3");
+    assert_eq!(element("%r = reduce_sum %x {axes=2}\n%y = concat %i, %r {axis=0}"), "f32 4x3");
+    assert_eq!(element("%y = add %i, %i"), "f32 2x3", "arithmetic takes an index as the number that it is");
+    assert_eq!(element("%y = relu %i"), "f32 2x3");
 }

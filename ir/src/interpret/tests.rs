@@ -12,9 +12,7 @@ fn add(graph: &mut Graph, op: Op, inputs: &[NodeId], weights: &[(&[usize], &[f32
     let mut names = Vec::new();
     for (index, (shape, values)) in weights.iter().enumerate() {
         let weight = format!("{name}.{index}");
-        graph
-            .weights
-            .insert(&weight, Weight { shape: Shape::new(shape), data: Data::Values((*values).into()) });
+        graph.weights.insert(&weight, Weight::new(Shape::new(shape), Data::Values((*values).into())));
         names.push(weight);
     }
     graph.add(Node { sources: Provenance::source(&name), name, op, weights: names }, inputs)

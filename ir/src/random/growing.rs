@@ -83,7 +83,7 @@ impl Growing {
         let mut weights = Vec::new();
         for role in op.weight_roles(&shapes) {
             let weight = format!("{name}.{}", role.role);
-            self.graph.weights.insert(&weight, Weight { shape: role.shape, data: Data::Seeded(self.seed) });
+            self.graph.weights.insert(&weight, Weight::new(role.shape, Data::Seeded(self.seed)));
             weights.push(weight);
         }
         let operands: Vec<NodeId> = operands.iter().map(|&operand| self.values[operand].0).collect();

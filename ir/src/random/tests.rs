@@ -88,9 +88,9 @@ fn every_graph_is_legal_and_every_op_comes_up() {
     let (mut ops, mut parts) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..1_000 {
         let graph = fused_graphs().new_tree(&mut runner).unwrap().current();
-        let shapes = graph.shapes().unwrap();
+        let types = graph.types().unwrap();
         let mut faults = Faults::new();
-        crate::infer::check_weights(&graph, &shapes, &mut faults);
+        crate::infer::check_weights(&graph, &types, &mut faults);
         assert!(faults.is_empty(), "{faults}");
         assert!(!graph.outputs().is_empty());
         for id in graph.ids() {

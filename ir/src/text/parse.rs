@@ -88,7 +88,7 @@ impl Reading {
         cursor.expect(':')?;
         let shape = cursor.shape()?;
         let data = data(cursor, &shape)?;
-        self.graph.weights.insert(name, Weight { shape, data });
+        self.graph.weights.insert(name, Weight::new(shape, data));
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl Reading {
     fn compare_shapes(&self, faults: &mut Faults) {
         let (known, _) = crate::infer::known(&self.graph);
         for (id, said, spot) in &self.shapes {
-            if let Some(shape) = known.get(id).filter(|shape| *shape != said) {
+            if let Some(shape) = known.get(id).map(|known| &known.shape).filter(|shape| *shape != said) {
                 let name = &self.graph.node(*id).name;
                 faults.push(spot.fault(format!("{name} is {shape}, not {said} as the line says")));
             }

@@ -11,16 +11,16 @@ use crate::ops::{
     SqueezeExcite,
 };
 use crate::weights::{Data, Weight};
-use crate::{Graph, Node, NodeId, Op, Shape};
+use crate::{Graph, Node, NodeId, Op, Type};
 
 /// `graph` as text, with a line break behind each line.
 ///
 /// Nodes stand in topological order; those on a cycle or behind one follow, in the order in which they were added.
 pub fn print(graph: &Graph) -> String {
-    let (shapes, _) = crate::infer::known(graph);
+    let (types, _) = crate::infer::known(graph);
     let mut lines = vec![format!("model {}", quoted(&graph.name))];
     lines.extend(graph.weights.iter().map(|(name, weight)| weight_line(name, weight)));
-    lines.extend(order(graph).into_iter().map(|id| node_line(graph, id, &shapes)));
+    lines.extend(order(graph).into_iter().map(|id| node_line(graph, id, &types)));
     if !graph.outputs().is_empty() {
         let outputs = graph.outputs().iter().map(|&id| tensor(graph, id)).collect::<Vec<_>>();
         lines.push(format!("output {}", outputs.join(", ")));
@@ -50,9 +50,9 @@ fn values_in_text(values: &[f32]) -> String {
     format!("values({})", values.iter().map(|&value| float(value)).collect::<Vec<_>>().join(", "))
 }
 
-fn node_line(graph: &Graph, id: NodeId, shapes: &BTreeMap<NodeId, Shape>) -> String {
+fn node_line(graph: &Graph, id: NodeId, types: &BTreeMap<NodeId, Type>) -> String {
     let node = graph.node(id);
-    let shape = shapes.get(&id);
+    let shape = types.get(&id).map(|known| &known.shape);
     let mut line = format!("%{} = {}", quoted(&node.name), node.op.name());
     let tensors = graph.operands(id).into_iter().map(|operand| tensor(graph, operand));
     let operands: Vec<String> =

@@ -124,10 +124,8 @@ fn the_form_is_the_documented_one() {
 fn few_values_are_spelled_out_bit_by_bit_and_many_are_a_digest() {
     let mut graph = Graph::new("weights");
     let values = [-0.0f32, f32::from_bits(0xffc0_1234), f32::NEG_INFINITY, 1e-45];
-    let weight = |values: &[f32]| crate::Weight {
-        shape: crate::Shape::new(&[values.len()]),
-        data: Data::Values(values.into()),
-    };
+    let weight =
+        |values: &[f32]| crate::Weight::new(crate::Shape::new(&[values.len()]), Data::Values(values.into()));
     graph.weights.insert("few", weight(&values));
     graph.weights.insert("many", weight(&[1.0; MOST_VALUES + 1]));
     let read = parse(&print(&graph)).unwrap();

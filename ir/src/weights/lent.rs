@@ -7,10 +7,8 @@ use std::sync::Arc;
 use ndarray::{ArrayView, IxDyn};
 use smallvec::SmallVec;
 
+use crate::element::Element;
 use crate::tensor::Shape;
-
-/// Bytes of a value: little-endian IEEE 754 single precision.
-const BYTES: usize = 4;
 
 /// Whoever holds the bytes of a file, a mapped one for example.
 pub type Owner = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -19,6 +17,7 @@ pub type Owner = Arc<dyn AsRef<[u8]> + Send + Sync>;
 /// for, each time, so that a network takes no more memory than its file.
 #[derive(Clone)]
 pub struct Lent {
+    element: Element,
     owner: Owner,
     range: Range<usize>,
     order: Option<Order>,
@@ -27,6 +26,7 @@ pub struct Lent {
 /// Where values lie, and in which order they are read: the same for two that are lent means the same values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
+    element: Element,
     address: usize,
     bytes: usize,
     order: Option<Order>,
@@ -42,11 +42,16 @@ struct Order {
 }
 
 impl Lent {
-    /// The values at the bytes `range` of `owner`, in the order in which they lie; none where `range` leaves the file or
-    /// holds no whole number of values.
+    /// The `f32` values at the bytes `range` of `owner`, in the order in which they lie; none where `range` leaves the file
+    /// or holds no whole number of values.
     pub fn new(owner: Owner, range: Range<usize>) -> Option<Lent> {
+        Lent::of(Element::F32, owner, range)
+    }
+
+    /// The same, where values are `element`s.
+    pub fn of(element: Element, owner: Owner, range: Range<usize>) -> Option<Lent> {
         let bytes = owner.as_ref().as_ref().get(range.clone())?;
-        bytes.len().is_multiple_of(BYTES).then_some(Lent { owner, range, order: None })
+        bytes.len().is_multiple_of(element.bytes()).then_some(Lent { element, owner, range, order: None })
     }
 
     /// The values that `part`, a piece of `owner`'s own bytes, holds; none where it is none of these or holds no whole number
@@ -73,12 +78,22 @@ impl Lent {
     /// Where they lie. Another that is lent at the same time has the same only where it has the same values.
     pub fn spot(&self) -> Spot {
         let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
-        Spot { address: bytes.as_ptr().addr(), bytes: bytes.len(), order: self.order.clone() }
+        Spot {
+            element: self.element,
+            address: bytes.as_ptr().addr(),
+            bytes: bytes.len(),
+            order: self.order.clone(),
+        }
+    }
+
+    /// What the file holds.
+    pub fn element(&self) -> Element {
+        self.element
     }
 
     /// Number of values.
     pub fn len(&self) -> usize {
-        self.range.len() / BYTES
+        self.range.len() / self.element.bytes()
     }
 
     /// Whether there is none.
@@ -89,7 +104,8 @@ impl Lent {
     /// The values in the order in which they lie.
     pub fn stored(&self) -> impl Iterator<Item = f32> {
         let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
-        bytes.as_chunks::<BYTES>().0.iter().map(|&value| f32::from_le_bytes(value))
+        let element = self.element;
+        bytes.chunks_exact(element.bytes()).map(move |value| element.read(value))
     }
 
     /// The values in their order, copied.
@@ -134,6 +150,16 @@ mod tests {
         let owner: Arc<Vec<u8>> =
             Arc::new([1.0f32, 2.0, 3.0].iter().flat_map(|value| value.to_le_bytes()).collect());
         assert_eq!(*Lent::part(owner.clone(), &owner[4..12]).unwrap().values(), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn values_have_as_many_bytes_as_their_element() {
+        let bytes: Vec<u8> = [3i64, -4, 5].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let owner: Owner = Arc::new(bytes);
+        let lent = Lent::of(Element::I64, Arc::clone(&owner), 8..24).unwrap();
+        assert_eq!((lent.len(), lent.element(), &*lent.values()), (2, Element::I64, &[-4.0, 5.0][..]));
+        assert!(Lent::of(Element::I64, Arc::clone(&owner), 8..20).is_none(), "no whole number of values");
+        assert_ne!(lent.spot(), Lent::new(owner, 8..24).unwrap().spot(), "other values of the same bytes");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{Graph, Tensor};
 
 fn seeded(name: &str, shape: &[usize], seed: u64) -> Arc<[f32]> {
     let mut weights = Weights::default();
-    weights.insert(name, Weight { shape: Shape::new(shape), data: Data::Seeded(seed) });
+    weights.insert(name, Weight::new(Shape::new(shape), Data::Seeded(seed)));
     weights.values(name).unwrap()
 }
 
@@ -37,10 +37,8 @@ fn statistics_are_positive_and_not_trivial() {
 
 #[test]
 fn a_digest_tells_content_and_shape_apart() {
-    let weight = |shape: &[usize], values: &[f32]| Weight {
-        shape: Shape::new(shape),
-        data: Data::Values(values.into()),
-    };
+    let weight =
+        |shape: &[usize], values: &[f32]| Weight::new(Shape::new(shape), Data::Values(values.into()));
     let digest = weight(&[2, 1], &[1.0, 2.0]).digest();
     assert_ne!(digest, weight(&[1, 2], &[1.0, 2.0]).digest());
     assert_ne!(digest, weight(&[2, 1], &[1.0, 3.0]).digest());
@@ -52,8 +50,8 @@ fn a_lent_weight_is_the_one_that_has_its_values() {
     let bytes: Vec<u8> = [1.0f32, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
     let mut weights = Weights::default();
     let shape = Shape::new(&[2]);
-    let lent = Weight { shape: shape.clone(), data: Data::Lent(Lent::new(Arc::new(bytes), 0..8).unwrap()) };
-    let given = Weight { shape, data: Data::Values([1.0, 2.0].into()) };
+    let lent = Weight::new(shape.clone(), Data::Lent(Lent::new(Arc::new(bytes), 0..8).unwrap()));
+    let given = Weight::new(shape, Data::Values([1.0, 2.0].into()));
     assert_eq!(lent.digest(), given.digest());
     weights.insert("a", lent);
     assert_eq!(*weights.values("a").unwrap(), [1.0, 2.0]);

@@ -184,12 +184,11 @@ impl Half {
         self.make_room(node, &crossing.name);
         let lengths: SmallVec<[usize; 4]> =
             crossing.axes.iter().map(|&axis| crossing.shape.axes()[axis]).collect();
-        let outside = self.graph.add(input(&crossing.name, Shape::new(&lengths)), &[]);
         self.names.insert(crossing.name.clone());
         let mut back = crossing.axes.clone();
         crossing.axes.iter().enumerate().for_each(|(to, &from)| back[from] = to);
-        self.graph.node_mut(node).op = Op::Transpose(Transpose { axes: back });
-        self.graph.connect(node, &[outside]);
+        let outside = input(&crossing.name, Shape::new(&lengths));
+        self.graph.feed(node, outside, Op::Transpose(Transpose { axes: back }));
     }
 
     /// Gives the node that has an outer name, which stays inside, another.

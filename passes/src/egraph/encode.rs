@@ -37,10 +37,8 @@ pub(crate) struct Layer {
 pub(crate) fn encode(graph: &Graph) -> Encoding {
     let mut order = graph.topological();
     let needed = graph.needed();
-    let inputs: Vec<NodeId> =
-        order.iter().copied().filter(|&id| matches!(graph.node(id).op, Op::Input(_))).collect();
-    let unreached =
-        order.iter().filter(|id| !needed.contains(id) && !matches!(graph.node(**id).op, Op::Input(_)));
+    let inputs = graph.inputs().to_vec();
+    let unreached = order.iter().filter(|id| !needed.contains(id) && !inputs.contains(id));
     let unreached = unreached.map(|&id| graph.node(id).name.clone()).collect();
     order.retain(|id| needed.contains(id));
     let mut encoder = Encoder::new(graph, &inputs);

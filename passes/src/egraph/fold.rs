@@ -146,7 +146,7 @@ impl<'a> Folder<'a> {
         while self.weights.get(&name).is_some() || self.source.weights.get(&name).is_some() {
             name.insert(node.len(), '\'');
         }
-        self.weights.insert(name.clone(), Weight { shape, data });
+        self.weights.insert(name.clone(), Weight::new(shape, data));
         self.named.insert(class, name.clone());
         Ok(name)
     }

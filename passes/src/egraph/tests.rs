@@ -19,12 +19,10 @@ use crate::testing::{EPSILON, Net, assert_equal, conv, ops, optimised};
 fn chain(length: usize, turns: &[(Op, &[&str])]) -> Legal<Graph> {
     let mut graph = Graph::new("chain");
     for name in ["bias", "gamma", "beta", "mean"] {
-        graph.weights.insert(name, Weight { shape: Shape::new(&[1]), data: Data::Values([0.5].into()) });
+        graph.weights.insert(name, Weight::new(Shape::new(&[1]), Data::Values([0.5].into())));
     }
-    graph.weights.insert("variance", Weight { shape: Shape::new(&[1]), data: Data::Values([0.75].into()) });
-    graph
-        .weights
-        .insert("kernel", Weight { shape: Shape::new(&[1, 1, 1, 1]), data: Data::Values([0.5].into()) });
+    graph.weights.insert("variance", Weight::new(Shape::new(&[1]), Data::Values([0.75].into())));
+    graph.weights.insert("kernel", Weight::new(Shape::new(&[1, 1, 1, 1]), Data::Values([0.5].into())));
     let mut add = |index: usize, op: &Op, weights: &[&str], operands: &[NodeId]| {
         let name = format!("layer{index}");
         let weights = weights.iter().map(|&weight| weight.to_owned()).collect();
@@ -112,7 +110,7 @@ fn weights_known_by_digest_only_fold_to_digests() {
         let names: Vec<String> = net.graph.weights.iter().map(|(name, _)| name.to_owned()).collect();
         for (index, name) in names.into_iter().enumerate() {
             let shape = net.graph.weights.get(&name).expect("just listed").shape.clone();
-            net.graph.weights.insert(name, Weight { shape, data: Data::Digest(digest + index as u64) });
+            net.graph.weights.insert(name, Weight::new(shape, Data::Digest(digest + index as u64)));
         }
         let (graph, _) = optimised(&net.finish(&[y]));
         ["norm.kernel", "norm.bias"].map(|name| graph.weights.get(name).expect("folded").data.clone())

@@ -1,17 +1,15 @@
 //! Numbers that make a layer give NaN for every input: attributes that are none, and variances that have no root to divide by.
 
-use std::collections::BTreeMap;
-
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, BatchNorm, Epilogue};
 use frit_ir::weights::Data;
-use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Shape};
+use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op};
 
-/// The faults of the layers in `shapes`: attributes that are NaN, or infinite where only a bound may be (FR0101), and
+/// The faults of `layers`: attributes that are NaN, or infinite where only a bound may be (FR0101), and
 /// variances that are not above 0 with their epsilon (FR0026). Weights that are NaN or infinite are a warning elsewhere.
-pub(super) fn faults(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Faults {
+pub(super) fn faults<'a>(graph: &Graph, layers: impl IntoIterator<Item = &'a NodeId>) -> Faults {
     let mut faults = Faults::new();
-    for &id in shapes.keys() {
+    for &id in layers {
         let node = graph.node(id);
         let found = attributes(&node.op).into_iter().chain(variances(graph, node));
         found.for_each(|fault| faults.push(fault.at(super::described(node))));

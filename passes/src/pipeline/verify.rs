@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use frit_ir::diagnostic::{Severity, codes};
-use frit_ir::{Diagnostic, Graph, NodeId, Shape, infer};
+use frit_ir::{Diagnostic, Graph, NodeId, infer};
 
 use crate::legality;
 
@@ -36,9 +36,9 @@ fn signature(before: &Graph, after: &Graph) -> Vec<String> {
             broken.push(format!("the {what} were [{}] and are [{}]", old.join(", "), new.join(", ")));
         }
     };
-    let borders = |ids: fn(&Graph) -> Vec<NodeId>| [before, after].map(|graph| described(graph, &ids(graph)));
+    let borders = |ids: fn(&Graph) -> &[NodeId]| [before, after].map(|graph| described(graph, ids(graph)));
     compare("inputs", borders(Graph::inputs));
-    compare("outputs", borders(|graph| graph.outputs().to_vec()));
+    compare("outputs", borders(Graph::outputs));
     if before.preprocess != after.preprocess || before.labels != after.labels {
         broken.push("the preparation of pictures or the labels are others".to_owned());
     }
@@ -47,8 +47,8 @@ fn signature(before: &Graph, after: &Graph) -> Vec<String> {
 
 /// Nodes by name and shape; one whose shape can't be known has a fault of its own.
 fn described(graph: &Graph, ids: &[NodeId]) -> Vec<String> {
-    let (shapes, _) = infer::known(graph);
-    let shape = |id: &NodeId| shapes.get(id).map_or("?".to_owned(), Shape::to_string);
+    let (types, _) = infer::known(graph);
+    let shape = |id: &NodeId| types.get(id).map_or("?".to_owned(), |known| known.shape.to_string());
     ids.iter().map(|id| format!("{} {}", graph.node(*id).name, shape(id))).collect()
 }
 

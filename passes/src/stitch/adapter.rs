@@ -343,7 +343,7 @@ impl Building {
         let shape = Shape::new(&axes);
         let zeros = Data::Values(vec![0.0; shape.elements()?].into());
         let weight = "adapter/zeros.value".to_owned();
-        self.adapter.graph.weights.insert(weight.clone(), Weight { shape: shape.clone(), data: zeros });
+        self.adapter.graph.weights.insert(weight.clone(), Weight::new(shape.clone(), zeros));
         let constant = node("adapter/zeros", Op::Constant(Constant { shape: shape.clone() }), vec![weight]);
         let constant = self.adapter.graph.add(constant, &[]);
         let op = Op::Concat(Concat { axis: axes.len() - 1, inputs: 2 });
@@ -392,7 +392,7 @@ impl Building {
             self.adapter.parameters = self.adapter.parameters.saturating_add(elements);
             let weight = format!("{name}.{}", role.role);
             let data = Data::Seeded(self.seed);
-            self.adapter.graph.weights.insert(weight.clone(), Weight { shape: role.shape, data });
+            self.adapter.graph.weights.insert(weight.clone(), Weight::new(role.shape, data));
             weights.push(weight);
         }
         self.last = self.adapter.graph.add(node(&name, op, weights), &[self.last]);

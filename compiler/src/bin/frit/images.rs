@@ -47,8 +47,8 @@ impl Input {
     /// That of a model's source.
     pub(crate) fn of_graph(graph: &Graph) -> Result<Input, Failure> {
         let inputs = graph.inputs();
-        let [only] = inputs.as_slice() else { return Err(several(inputs.len())) };
-        let node = graph.node(*only);
+        let &[only] = inputs else { return Err(several(inputs.len())) };
+        let node = graph.node(only);
         let Op::Input(input) = &node.op else { unreachable!("inputs are input nodes") };
         let preprocess = graph.preprocess.clone();
         Ok(Input { name: node.name.clone(), shape: input.shape.clone(), preprocess, batch: None })

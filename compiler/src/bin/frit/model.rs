@@ -200,7 +200,7 @@ impl ModelArgs {
 
     /// Says what becomes of a batch that --shape gives.
     fn note_batch(&self, graph: &Graph, console: &Console) {
-        for id in graph.inputs() {
+        for &id in graph.inputs() {
             let node = graph.node(id);
             let Op::Input(input) = &node.op else { continue };
             if let Some(batch) = self.batch(&node.name, &input.shape) {

@@ -80,7 +80,7 @@ fn weights_and_labels_that_lie_in_files_are_written_beside_it() {
     for name in &seeded[1..] {
         let values = graph.weights.values(name).unwrap();
         let shape = graph.weights.get(name).unwrap().shape.clone();
-        graph.weights.insert(name, frit_ir::Weight { shape, data: frit_ir::weights::Data::Values(values) });
+        graph.weights.insert(name, frit_ir::Weight::new(shape, frit_ir::weights::Data::Values(values)));
     }
     graph.labels = Some(vec!["cat".into(), "dog".into(), "\u{e4}".into()]);
     let read_back = again(&graph);

@@ -48,7 +48,7 @@ pub(super) struct Tensors {
 impl Tensors {
     /// Names of the inputs only.
     pub(super) fn new(graph: &Graph, shapes: BTreeMap<NodeId, Shape>) -> Tensors {
-        let inputs = graph.inputs().into_iter();
+        let inputs = graph.inputs().iter().copied();
         let names = inputs.map(|id| ((id, Form::Plain), graph.node(id).name.clone())).collect();
         Tensors { shapes, names }
     }

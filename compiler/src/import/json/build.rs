@@ -243,7 +243,7 @@ impl<'a> Builder<'_, 'a> {
             return None;
         }
         let values = if let &[one] = values { vec![one; elements].into() } else { values.into() };
-        self.graph.weights.insert(needed.name, Weight { shape: shape.clone(), data: Data::Values(values) });
+        self.graph.weights.insert(needed.name, Weight::new(shape.clone(), Data::Values(values)));
         Some(id)
     }
 

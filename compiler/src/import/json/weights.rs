@@ -39,7 +39,7 @@ pub(super) fn seeded<'a>(
         return;
     }
     for weight in needed {
-        graph.weights.insert(weight.name, Weight { shape: weight.shape, data: Data::Seeded(seed) });
+        graph.weights.insert(weight.name, Weight::new(weight.shape, Data::Seeded(seed)));
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn from_file<'a>(
         match lent(weight, &tensors, (&bytes, shelf.name)) {
             Ok(lent) => {
                 let shape = weight.shape.clone();
-                graph.weights.insert(weight.name.clone(), Weight { shape, data: Data::Lent(lent) });
+                graph.weights.insert(weight.name.clone(), Weight::new(shape, Data::Lent(lent)));
             }
             Err(fault) => {
                 if let (codes::WEIGHT_SHAPE, Some(given)) = (fault.code, tensors.get(weight.name.as_str())) {

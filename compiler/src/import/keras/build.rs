@@ -532,7 +532,7 @@ impl Site<'_, '_, '_> {
         self.builder
             .graph
             .weights
-            .insert(weight.clone(), Weight { shape: shape.clone(), data: Data::Values(values.into()) });
+            .insert(weight.clone(), Weight::new(shape.clone(), Data::Values(values.into())));
         let op = Op::Constant(Constant { shape: shape.clone() });
         let sources = Provenance::source(&name);
         Some(self.builder.insert(Node { name, op, weights: vec![weight], sources }, shape, &[]))

@@ -139,7 +139,7 @@ pub(super) fn fill<'a>(
         }
         for (place, weight) in needed.into_iter().enumerate() {
             let data = Data::Digest(place as u64);
-            builder.graph.weights.insert(weight.name, Weight { shape: weight.shape, data });
+            builder.graph.weights.insert(weight.name, Weight::new(weight.shape, data));
         }
         return;
     };
@@ -153,7 +153,7 @@ pub(super) fn fill<'a>(
         match shelf.data(weight, place) {
             Ok(data) => {
                 let shape = weight.shape.clone();
-                builder.graph.weights.insert(weight.name.clone(), Weight { shape, data });
+                builder.graph.weights.insert(weight.name.clone(), Weight::new(shape, data));
             }
             Err(misfit) => {
                 if let Misfit::Shape(given) = &misfit {

@@ -228,7 +228,7 @@ impl Constant {
             true => lent,
             false => lent.and_then(|lent| lent.permuted(&Shape::new(&stored), &order)),
         };
-        Ok(data.map(|data| Weight { shape, data: Data::Lent(data) }))
+        Ok(data.map(|data| Weight::new(shape, Data::Lent(data))))
     }
 }
 

@@ -35,7 +35,7 @@ impl Network {
         let mut weights = Vec::new();
         for role in op.weight_roles(&shapes) {
             let weight = format!("{name}.{}", role.role);
-            self.graph.weights.insert(&weight, Weight { shape: role.shape, data: Data::Seeded(5) });
+            self.graph.weights.insert(&weight, Weight::new(role.shape, Data::Seeded(5)));
             weights.push(weight);
         }
         let shape = op.shape(&shapes).expect("the network is legal");

@@ -228,7 +228,7 @@ fn a_prelu_with_one_slope_is_a_leaky_relu_and_with_several_is_not() {
         let y = net.add("prelu", frit_ir::Op::Prelu(frit_ir::ops::Prelu { slope: shape.clone() }), &[y]);
         let count = shape.elements().expect("tests are small");
         let data = frit_ir::weights::Data::Values(slopes.iter().copied().cycle().take(count).collect());
-        net.graph.weights.insert("prelu.slope", frit_ir::Weight { shape, data });
+        net.graph.weights.insert("prelu.slope", frit_ir::Weight::new(shape, data));
         let source = net.finish(&[y]);
         let (graph, _) = optimised(&source);
         assert!(difference(&source, &graph) <= ROUNDED + rounding(&source));
