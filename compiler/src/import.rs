@@ -15,6 +15,7 @@
 
 pub mod array;
 pub mod budget;
+mod builder;
 pub mod chain;
 mod foreign;
 mod identity;
@@ -28,6 +29,7 @@ pub mod onnx;
 mod order;
 pub mod part;
 pub mod picture;
+mod window;
 
 pub use identity::Identity;
 pub use labels::load as labels;

@@ -5,12 +5,11 @@
 pub(crate) mod insert;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Conv2d;
 use frit_ir::weights::Data;
-use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
+use frit_ir::{Diagnostic, Faults, Graph, Names, Node, NodeId, Op, Provenance, Shape, Weight};
 
 use crate::legality;
 use crate::legality::residual::{Broken, spelled};
@@ -130,12 +129,12 @@ fn drop_edge(graph: &mut Graph, broken: &Broken) {
 struct Edit {
     repaired: Repaired,
     /// The names of its layers.
-    names: BTreeSet<String>,
+    names: Names,
 }
 
 impl Edit {
     fn new(graph: Graph) -> Edit {
-        let names = graph.ids().map(|id| graph.node(id).name.clone()).collect();
+        let names = graph.ids().map(|id| graph.node(id).name.as_str()).collect();
         Edit { repaired: Repaired { graph, repairs: Vec::new(), warnings: Faults::new() }, names }
     }
 
@@ -150,18 +149,6 @@ impl Edit {
     /// The residuals that need repair.
     fn broken(&self) -> Vec<Broken> {
         legality::joins(self.graph()).broken
-    }
-
-    /// `wanted`, or that with the first number that makes it a name of no layer.
-    fn unused(&mut self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        for number in 2.. {
-            if self.names.insert(name.clone()) {
-                break;
-            }
-            name = format!("{wanted}_{number}");
-        }
-        name
     }
 
     /// The ends of the main path and of the shortcut; a fused convolution is the end of its own.
@@ -182,7 +169,7 @@ impl Edit {
     fn project(&mut self, broken: &Broken, weights: ProjectionWeights) {
         let at = self.name(broken.at);
         let [main, shortcut] = self.sides(broken);
-        let name = self.unused(&format!("{at}/projection"));
+        let name = self.names.free(&format!("{at}/projection"));
         let op = Op::Conv2d(Conv2d { stride: broken.stride, ..Conv2d::pointwise(broken.to[2]) });
         let kernel = format!("{name}.kernel");
         let shape = Shape::new(&[1, 1, broken.from[2], broken.to[2]]);

@@ -243,8 +243,8 @@ fn read<'a>(
         builder.findings.add(root, Diagnostic::error(codes::MISSING_FIELD, "the model has no output"));
     }
     weights::fill(&mut builder, &model, shelf, root);
-    let Builder { mut graph, findings, listing, .. } = builder;
-    listing.finish(&mut graph);
+    let Builder { network, findings, .. } = builder;
+    let graph = network.finish();
     // A network with faults never comes to legality: its joins are told here, so that one run tells all.
     if findings.has_errors() {
         findings.extend(legality::join_faults(&graph));

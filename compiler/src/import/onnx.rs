@@ -44,7 +44,7 @@ use self::order::{Order, Source, shown};
 use self::symbol::Symbol;
 use self::tensors::Store;
 use super::budget::Budget;
-use super::listing::{Listing, Product};
+use super::listing::Product;
 use super::{Request, limits, place};
 use crate::onnx::{Graph as Nodes, Model, Node};
 
@@ -109,7 +109,6 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
         unread: BTreeMap::new(),
         budget: &budget,
         network: Network::new(Store::new(folder, &request.written), Arc::clone(&budget)),
-        listing: Listing::default(),
     };
     signature::inputs(&mut importer, request);
     for &index in order.nodes.iter().take_while(|_| !budget.is_spent()) {
@@ -123,7 +122,7 @@ pub fn read(bytes: Bytes, folder: Option<&Path>, request: &Request) -> Result<(G
     importer.tell_training();
     importer.tell_unread();
     signature::outputs(&mut importer);
-    finish(importer.network, importer.listing)
+    finish(importer.network)
 }
 
 /// The version of ONNX's operators that the file is written in.
@@ -148,14 +147,13 @@ fn version(model: &Model) -> Result<i64, Diagnostic> {
 }
 
 /// What is left when all layers are there: no layer that nothing needs.
-fn finish(mut network: Network, listing: Listing) -> Result<(Graph, Faults), Faults> {
+fn finish(mut network: Network) -> Result<(Graph, Faults), Faults> {
     // A file with faults never comes to legality: its joins are told here, so that one run tells all.
     if network.faults.has_errors() {
-        network.faults.extend(legality::join_faults(&network.graph));
+        network.faults.extend(legality::join_faults(&network.built.graph));
     }
-    signature::prune(&mut network.graph);
-    listing.finish(&mut network.graph);
-    network.faults.unless_errors(network.graph)
+    signature::prune(&mut network.built.graph);
+    network.faults.unless_errors(network.built.finish())
 }
 
 /// The tensors that a node that is needed or the caller reads.
@@ -181,7 +179,6 @@ struct Importer<'a> {
     unread: BTreeMap<(&'a str, &'a str), Vec<String>>,
     budget: &'a Budget,
     network: Network,
-    listing: Listing,
 }
 
 impl<'a> Importer<'a> {
@@ -265,15 +262,15 @@ impl<'a> Importer<'a> {
         for result in &results {
             let Value::Tensor(view) = result else { continue };
             let node = network.row_major(view)?;
-            network.graph.add_output(node);
+            network.built.graph.add_output(node);
             views.push(view);
         }
-        for id in network.graph.ids() {
+        for id in network.built.graph.ids() {
             let elements = network.shape(id).elements().unwrap_or(usize::MAX);
             self.budget.take_bytes(elements.saturating_mul(size_of::<f32>()))?;
             self.budget.take_work(elements.saturating_mul(INTERPRETED))?;
         }
-        let tensors = interpret::run::<f32>(&network.graph, &[]).map_err(|faults| {
+        let tensors = interpret::run::<f32>(&network.built.graph, &[]).map_err(|faults| {
             let first = faults.iter().next().cloned();
             Box::new(first.unwrap_or_else(|| Diagnostic::error(codes::ONNX_NODE, "it can't be computed")))
         })?;
@@ -291,7 +288,7 @@ impl<'a> Importer<'a> {
             named.filter_map(|(name, value)| self.network.product(name, value)).collect();
         if !products.is_empty() {
             let node = item.node.as_ref();
-            self.listing.add(item.index, order::name(node), node.op_type(), products);
+            self.network.built.list(item.index, order::name(node), node.op_type(), products);
         }
     }
 

@@ -41,7 +41,7 @@ pub(crate) fn blocks(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Vec<Blo
 fn add(edit: &mut Edit, block: &Block) {
     let project = edit.name(block.project);
     let prefix = project.strip_suffix("/project").unwrap_or(&project);
-    let name = edit.unused(&format!("{prefix}/add"));
+    let name = edit.names.free(&format!("{prefix}/add"));
     // The input may be the sum that was inserted for the block before.
     let input = edit.graph().operands(block.first)[0];
     let sources = edit.sources(&name, block.project);

@@ -97,12 +97,9 @@ fn convolution(conv: &Conv2d) -> Result<Vec<(&'static str, Value)>, Diagnostic> 
 }
 
 fn transposed(conv: &Conv2dTranspose) -> Result<Vec<(&'static str, Value)>, Diagnostic> {
-    let Conv2dTranspose { filters, kernel, stride, padding, output_padding, dilation, groups, epilogue } =
-        *conv;
-    let (prologue, gate) = (None, false);
-    let conv = Conv2d { filters, kernel, stride, padding, dilation, groups, prologue, gate, epilogue };
-    let mut fields = convolution(&conv)?;
-    fields.push(("output_padding", json!(output_padding)));
+    let Conv2dTranspose { filters, groups, epilogue, .. } = *conv;
+    let mut fields = convolution(&Conv2d { groups, epilogue, ..Conv2d::over(conv.window(), filters) })?;
+    fields.push(("output_padding", json!(conv.output_padding)));
     Ok(fields)
 }
 

@@ -5,14 +5,14 @@ use frit_ir::ops::{Activation, Scalar};
 use frit_ir::{Diagnostic, Op, Shape};
 
 use super::fields::Reader;
-use super::kinds::{Follower, PaddingRule, Positive};
+use super::kinds::{Follower, Pair, Positive};
 use super::layers::What;
 use super::ops::OPS;
 use super::ops::split::Split;
 use super::section::{Field, Rule, Section, section, section_kind};
 use super::squeeze::SqueezeRule;
 use super::stages::{self, Stage};
-use super::window::Window;
+use crate::import::window::{PaddingRule, WindowRule};
 
 /// What a layer computes, and the activation that follows it.
 type Read = (Kind, Option<Activation>);
@@ -137,6 +137,18 @@ impl Defaults {
     pub(super) fn epsilon(&self) -> Option<Scalar> {
         self.batch_norm.as_ref().map(|norm| norm.epsilon.0)
     }
+
+    /// The window of a layer, which takes its padding from here where it says none.
+    pub(super) fn window(
+        &self,
+        [kernel, stride, dilation]: [Pair; 3],
+        padding: Option<PaddingRule>,
+    ) -> Option<WindowRule> {
+        // Every rule gives a kernel of one pixel no padding.
+        let point = (kernel.0 == [1, 1]).then_some(PaddingRule::Valid);
+        let padding = padding.or(self.padding).or(point)?;
+        Some(WindowRule { kernel: kernel.0, stride: stride.0, dilation: dilation.0, padding })
+    }
 }
 
 /// How many filters a convolution has.
@@ -157,7 +169,7 @@ pub(super) enum Filters {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Convolution {
     pub(super) filters: Filters,
-    pub(super) window: Window,
+    pub(super) window: WindowRule,
     pub(super) bias: bool,
 }
 

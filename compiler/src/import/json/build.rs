@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Constant, Conv2d, Epilogue, Input};
 use frit_ir::weights::Data;
-use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
-use frit_passes::legality::residual::Branches;
+use frit_ir::{Diagnostic, NodeId, Op, Shape, Weight};
 
 use super::attributes::{Convolution, Filters, Kind};
 use super::fields::{Findings, wrong};
@@ -14,6 +13,7 @@ use super::layers::Layer;
 use super::ops::split::Split;
 use super::order::{Index, Target};
 use super::stages;
+use crate::import::builder::GraphBuilder;
 use crate::import::limits;
 
 /// Where a node comes from.
@@ -39,21 +39,16 @@ pub(super) struct Needed {
 
 /// A graph that is being built.
 pub(super) struct Builder<'b, 'a> {
-    graph: Graph,
-    shapes: BTreeMap<NodeId, Shape>,
+    network: GraphBuilder,
     ids: BTreeMap<String, NodeId>,
     needed: Vec<Needed>,
-    branches: Branches,
-    /// Values of constants that the description says.
-    constants: usize,
     layers: &'b [Layer<'a>],
     findings: &'b mut Findings<'a>,
 }
 
 /// What was built.
 pub(super) struct Built {
-    pub(super) graph: Graph,
-    pub(super) shapes: BTreeMap<NodeId, Shape>,
+    pub(super) network: GraphBuilder,
     pub(super) needed: Vec<Needed>,
     ids: BTreeMap<String, NodeId>,
     results: Vec<Option<NodeId>>,
@@ -113,14 +108,11 @@ pub(super) fn build<'a>(
     order: &[usize],
     findings: &mut Findings<'a>,
 ) -> Built {
-    let graph = Graph::default();
-    let (shapes, ids, needed) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    let branches = Branches::default();
-    let mut builder = Builder { graph, shapes, ids, needed, branches, constants: 0, layers, findings };
+    let (network, ids, needed) = (GraphBuilder::default(), BTreeMap::new(), Vec::new());
+    let mut builder = Builder { network, ids, needed, layers, findings };
     let input = entry.shape.clone().and_then(|shape| builder.input(entry.name, shape));
     let mut built = Built {
-        graph: Graph::default(),
-        shapes: BTreeMap::new(),
+        network: GraphBuilder::default(),
         needed: Vec::new(),
         ids: BTreeMap::new(),
         results: vec![None; layers.len()],
@@ -133,8 +125,8 @@ pub(super) fn build<'a>(
             built.results[layer] = inputs.and_then(|inputs| builder.layer(layer, &inputs));
         }
     }
-    let Builder { graph, shapes, ids, needed, .. } = builder;
-    Built { graph, shapes, needed, ids, ..built }
+    let Builder { network, ids, needed, .. } = builder;
+    Built { network, needed, ids, ..built }
 }
 
 impl<'a> Builder<'_, 'a> {
@@ -148,9 +140,8 @@ impl<'a> Builder<'_, 'a> {
                 _ => 1 + usize::from(layer.activation.is_some()),
             };
             count = count.saturating_add(more);
-            if count > limits::LAYERS {
-                let message = format!("the network has more than {} layers", limits::LAYERS);
-                self.findings.add(&layer.value, Diagnostic::error(codes::LIMIT, message));
+            if let Err(fault) = limits::layers(count) {
+                self.findings.add(&layer.value, fault);
                 return true;
             }
         }
@@ -160,8 +151,7 @@ impl<'a> Builder<'_, 'a> {
     fn input(&mut self, name: &str, shape: Shape) -> Option<NodeId> {
         let op = Op::Input(Input { shape: shape.clone() });
         op.shape(&[]).ok()?;
-        let node = Node { name: name.to_owned(), op, weights: Vec::new(), sources: Provenance::source(name) };
-        Some(self.insert(node, shape, &[]))
+        Some(self.insert(name, (op, Vec::new()), &[], shape))
     }
 
     /// The nodes that a layer reads; none where one could not be built.
@@ -214,7 +204,8 @@ impl<'a> Builder<'_, 'a> {
         let result = match kind {
             Kind::Plain(op) => self.add(origin, op.clone(), inputs)?,
             Kind::Shaped(shaped) => {
-                let op = shaped.op(&self.shapes_of(inputs)?);
+                let operands: Vec<Shape> = inputs.iter().map(|&input| self.network.shape(input)).collect();
+                let op = shaped.op(&operands);
                 let op = op.map_err(|fault| self.fault(origin, fault)).ok()?;
                 self.add(origin, op, inputs)?
             }
@@ -226,31 +217,22 @@ impl<'a> Builder<'_, 'a> {
         self.activate(origin, written.activation, result)
     }
 
-    fn shapes_of(&self, nodes: &[NodeId]) -> Option<Vec<Shape>> {
-        nodes.iter().map(|id| self.shapes.get(id).cloned()).collect()
-    }
-
     /// Adds a constant; its values, where the description says them, are no weight that a file must have. One value stands for
     /// all.
     fn constant(&mut self, origin: Origin<'_>, shape: &Shape, values: Option<&[f32]>) -> Option<NodeId> {
         let id = self.add(origin, Op::Constant(Constant { shape: shape.clone() }), &[])?;
         let Some(values) = values else { return Some(id) };
         let (needed, elements) = (self.needed.pop()?, shape.elements()?);
-        self.constants = self.constants.saturating_add(elements);
-        if self.constants > limits::CONSTANT_VALUES {
-            let message = format!("constants of more than {} values", limits::CONSTANT_VALUES);
-            self.fault(origin, Diagnostic::error(codes::LIMIT, message));
-            return None;
-        }
+        self.network.count_constant(elements).map_err(|fault| self.fault(origin, fault)).ok()?;
         let values = if let &[one] = values { vec![one; elements].into() } else { values.into() };
-        self.graph.weights.insert(needed.name, Weight::new(shape.clone(), Data::Values(values)));
+        self.network.graph.weights.insert(needed.name, Weight::new(shape.clone(), Data::Values(values)));
         Some(id)
     }
 
     /// Adds the parts of a split, which are named after it; it has no result of its own, unless it is in one part.
     fn split(&mut self, origin: Origin<'_>, split: &Split, input: NodeId) -> Option<NodeId> {
-        let slices = self.shapes.get(&input).map(|shape| split.slices(shape))?;
-        let slices = slices.map_err(|fault| self.fault(origin, fault)).ok()?;
+        let slices =
+            split.slices(&self.network.shape(input)).map_err(|fault| self.fault(origin, fault)).ok()?;
         let mut parts = Vec::with_capacity(slices.len());
         for (index, slice) in slices.into_iter().enumerate() {
             let name = format!("{}/{index}", origin.name);
@@ -261,7 +243,7 @@ impl<'a> Builder<'_, 'a> {
 
     /// Channels of the tensor that `node` makes.
     pub(super) fn channels(&self, node: NodeId) -> usize {
-        self.shapes.get(&node).map_or(0, Shape::channels)
+        self.network.shape(node).channels()
     }
 
     /// Adds a convolution, with its padding as numbers.
@@ -272,31 +254,15 @@ impl<'a> Builder<'_, 'a> {
         input: NodeId,
     ) -> Option<NodeId> {
         let channels = self.channels(input);
-        let window = &convolution.window;
         let (filters, groups) = match convolution.filters {
             Filters::Count { filters, groups } => (filters, groups),
             Filters::PerChannel(multiplier) => (channels.saturating_mul(multiplier), channels),
         };
         // The op itself refuses whatever is no map; until then any padding will do.
-        let map =
-            self.shapes.get(&input).and_then(Shape::map).map_or([1, 1], |[height, width, _]| [height, width]);
-        let Some(padding) = window.around(map) else {
-            let message = "a kernel that reaches further than any map";
-            self.fault(origin, Diagnostic::error(codes::KERNEL_TOO_LARGE, message));
-            return None;
-        };
-        let op = Op::Conv2d(Conv2d {
-            filters,
-            kernel: window.kernel,
-            stride: window.stride,
-            padding,
-            dilation: window.dilation,
-            groups,
-            gate: false,
-            prologue: None,
-            epilogue: Epilogue::with_bias(convolution.bias),
-        });
-        self.add(origin, op, &[input])
+        let map = self.network.shape(input).map().map_or([1, 1], |[height, width, _]| [height, width]);
+        let window = convolution.window.over(map).map_err(|fault| self.fault(origin, fault)).ok()?;
+        let epilogue = Epilogue::with_bias(convolution.bias);
+        self.add(origin, Op::Conv2d(Conv2d { groups, epilogue, ..Conv2d::over(window, filters) }), &[input])
     }
 
     /// Adds `activation` under the name of what it follows.
@@ -322,15 +288,13 @@ impl<'a> Builder<'_, 'a> {
             }
             return None;
         }
-        let operands = self.shapes_of(inputs)?;
-        let shape = match op.shape(&operands) {
-            Ok(shape) => shape,
+        let (shape, roles) = match self.network.infer(&op, inputs) {
+            Ok(inferred) => inferred,
             Err(fault) => {
                 self.fault(origin, fault.at(label));
                 return None;
             }
         };
-        let roles = op.weight_roles(&operands);
         if let Some(role) = roles.iter().find(|role| role.shape.elements().is_none()) {
             let message = format!("its {} of {} has more than 2^40 elements", role.role, role.shape);
             self.fault(origin, Diagnostic::error(codes::TENSOR_SIZE, message).at(label));
@@ -342,22 +306,12 @@ impl<'a> Builder<'_, 'a> {
             weights.push(name.clone());
             self.needed.push(Needed { name, shape: role.shape, node: label.clone(), layer: origin.layer });
         }
-        let sources = Provenance::source(origin.name);
-        let node = Node { name: origin.name.to_owned(), op, weights, sources };
-        Some(self.insert(node, shape, inputs))
+        Some(self.insert(origin.name, (op, weights), inputs, shape))
     }
 
-    /// Adds `node`, whose result is of `shape`. Behind a residual that is at fault the network goes on with the shape of its
-    /// main path, as it will once that is repaired: legality tells the fault.
-    fn insert(&mut self, node: Node, shape: Shape, inputs: &[NodeId]) -> NodeId {
-        let name = node.name.clone();
-        let id = self.graph.add(node, inputs);
-        self.branches.push(id);
-        self.ids.insert(name, id);
-        self.shapes.insert(id, shape);
-        if let Some(broken) = self.branches.broken_at(&self.graph, &self.shapes, id) {
-            self.shapes.insert(id, Shape::new(&broken.to));
-        }
+    fn insert(&mut self, name: &str, op: (Op, Vec<String>), inputs: &[NodeId], shape: Shape) -> NodeId {
+        let id = self.network.add(name.to_owned(), op, inputs, shape);
+        self.ids.insert(name.to_owned(), id);
         id
     }
 

@@ -1,10 +1,8 @@
 //! The layers of a description as they are written: names, operands and attributes, before any shape is known.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Activation;
+use frit_ir::{Diagnostic, Names};
 
 use super::attributes::{self, Defaults, Kind};
 use super::document::{Content, Value};
@@ -74,58 +72,37 @@ pub(super) fn read<'a>(
     findings: &mut Findings<'a>,
 ) -> Vec<Layer<'a>> {
     let mut layers = Vec::with_capacity(list.len());
-    let mut names = Names::new(input);
+    let mut names = Names::from_iter([input]);
     let mut unnamed = Vec::new();
     for value in list {
         let layer = layer(value, defaults, findings);
         if layer.name.is_empty() {
             unnamed.push((layers.len(), layer.word.clone()));
         } else {
-            names.claim(&layer.name, value, findings);
+            claim(&mut names, &layer.name, value, findings);
         }
         layers.push(layer);
     }
-    names.fill(&mut layers, &unnamed);
+    fill(&mut names, input, &mut layers, &unnamed);
     layers
 }
 
-/// The names that are taken.
-struct Names {
-    input: String,
-    taken: BTreeSet<String>,
+/// Takes the name that a layer is given; given twice, it is a fault.
+fn claim<'a>(names: &mut Names, name: &str, value: &Value<'a>, findings: &mut Findings<'a>) {
+    if !names.take(name) {
+        let message = format!("the name {name} is given twice");
+        findings.add(value, Diagnostic::error(codes::DUPLICATE_NAME, message).at(name));
+    }
 }
 
-impl Names {
-    fn new(input: &str) -> Names {
-        Names { input: input.to_owned(), taken: BTreeSet::from([input.to_owned()]) }
-    }
-
-    fn claim<'a>(&mut self, name: &str, value: &Value<'a>, findings: &mut Findings<'a>) {
-        if !self.taken.insert(name.to_owned()) {
-            let message = format!("the name {name} is given twice");
-            findings.add(value, Diagnostic::error(codes::DUPLICATE_NAME, message).at(name));
-        }
-    }
-
-    /// Names the layers that have no name after their op and the nearest layer before that was given one.
-    fn fill(&mut self, layers: &mut [Layer<'_>], unnamed: &[(usize, String)]) {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        let mut before = self.input.clone();
-        let mut missing = unnamed.iter().peekable();
-        for (index, layer) in layers.iter_mut().enumerate() {
-            let Some((_, word)) = missing.next_if(|(at, _)| *at == index) else {
-                before.clone_from(&layer.name);
-                continue;
-            };
-            let stem = format!("{before}/{word}");
-            let count = counts.entry(stem.clone()).or_default();
-            layer.name = loop {
-                *count += 1;
-                let name = if *count == 1 { stem.clone() } else { format!("{stem}_{count}") };
-                if self.taken.insert(name.clone()) {
-                    break name;
-                }
-            };
+/// Names the layers that have no name after their op and the nearest layer before that was given one, the first after `input`.
+fn fill(names: &mut Names, input: &str, layers: &mut [Layer<'_>], unnamed: &[(usize, String)]) {
+    let mut before = input.to_owned();
+    let mut missing = unnamed.iter().peekable();
+    for (index, layer) in layers.iter_mut().enumerate() {
+        match missing.next_if(|(at, _)| *at == index) {
+            Some((_, word)) => layer.name = names.free(&format!("{before}/{word}")),
+            None => before.clone_from(&layer.name),
         }
     }
 }

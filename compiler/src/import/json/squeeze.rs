@@ -12,7 +12,7 @@ use super::build::{Builder, Origin};
 use super::fields::Reader;
 use super::kinds::{Follower, Positive};
 use super::section::{Choice, section, section_kind};
-use super::window::Window;
+use crate::import::window::WindowRule;
 
 /// What a ratio is one of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,5 +144,5 @@ pub(crate) fn make_divisible(wanted: f64, divisor: usize) -> usize {
 
 /// A 1×1 convolution with a bias.
 fn pointwise(filters: usize) -> Convolution {
-    Convolution { filters: Filters::Count { filters, groups: 1 }, window: Window::POINT, bias: true }
+    Convolution { filters: Filters::Count { filters, groups: 1 }, window: WindowRule::POINT, bias: true }
 }

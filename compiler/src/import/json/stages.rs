@@ -11,7 +11,7 @@ use frit_ir::{NodeId, Op};
 use super::attributes::{Convolution, Defaults, Entry, Filters};
 use super::build::{Builder, Origin};
 use super::kinds::{Follower, Pair, Repeat};
-use super::window::Window;
+use crate::import::window::WindowRule;
 
 /// The stages by their names in descriptions.
 pub(super) const STAGES: &[Entry] = &[
@@ -149,13 +149,13 @@ impl Block<'_> {
     }
 
     /// The depthwise convolution, of this block's stride.
-    fn depthwise(&self, window: Window) -> Convolution {
-        let window = Window { stride: self.stride, ..window };
+    fn depthwise(&self, window: WindowRule) -> Convolution {
+        let window = WindowRule { stride: self.stride, ..window };
         Convolution { filters: Filters::PerChannel(1), window, bias: false }
     }
 }
 
 /// A 1×1 convolution without a bias.
 fn pointwise(filters: usize) -> Convolution {
-    Convolution { filters: Filters::Count { filters, groups: 1 }, window: Window::POINT, bias: false }
+    Convolution { filters: Filters::Count { filters, groups: 1 }, window: WindowRule::POINT, bias: false }
 }

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Binary, Constant, Input, Transpose};
 use frit_ir::weights::Data;
-use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
-use frit_passes::legality::residual::Branches;
+use frit_ir::{Diagnostic, NodeId, Op, Shape, Weight};
 
 use smallvec::SmallVec;
 
@@ -16,9 +15,10 @@ use super::calls::Call;
 use super::model::{Definition, Kind, Model, Source};
 use super::weights::{Needed, Stored};
 use crate::import::budget::Budget;
+use crate::import::builder::GraphBuilder;
 use crate::import::json::fields::Findings;
 use crate::import::limits;
-use crate::import::listing::{self, Listing};
+use crate::import::listing::Product;
 
 /// Elements of the budget that looking at a layer of a model counts for.
 const LOOKED_AT: usize = 32;
@@ -42,23 +42,16 @@ struct Made {
 
 /// A graph that is being built.
 pub(super) struct Builder<'b, 'a> {
-    pub(super) graph: Graph,
+    pub(super) network: GraphBuilder,
     version: Version,
-    pub(super) shapes: BTreeMap<NodeId, Shape>,
     pub(super) needed: Vec<Needed<'a>>,
     pub(super) findings: &'b mut Findings<'a>,
     /// Where weights stand among those that are needed.
     known: BTreeMap<String, usize>,
-    names: BTreeSet<String>,
-    /// How often a name was asked for that was taken.
-    counts: BTreeMap<String, usize>,
     tensors: Vec<Made>,
-    branches: Branches,
-    pub(super) listing: Listing,
     /// Layers and what was told of them: a layer that is called twice has its faults once.
     told: BTreeSet<(String, String)>,
     calls: usize,
-    constants: usize,
     /// What is built is taken from here.
     budget: Budget,
 }
@@ -74,20 +67,14 @@ impl<'b, 'a> Builder<'b, 'a> {
         budget: Budget,
     ) -> Builder<'b, 'a> {
         Builder {
-            graph: Graph::new(name),
+            network: GraphBuilder::new(name),
             version,
-            shapes: BTreeMap::new(),
             needed: Vec::new(),
             findings,
             known: BTreeMap::new(),
-            names: BTreeSet::new(),
-            counts: BTreeMap::new(),
             tensors: Vec::new(),
-            branches: Branches::default(),
-            listing: Listing::default(),
             told: BTreeSet::new(),
             calls: 0,
-            constants: 0,
             budget,
         }
     }
@@ -99,9 +86,8 @@ impl<'b, 'a> Builder<'b, 'a> {
             self.tell(definition, fault);
             return None;
         }
-        let name = self.unique(&definition.name);
-        let node = Node { sources: Provenance::source(&name), name, op, weights: Vec::new() };
-        let node = self.insert(node, shape.clone(), &[]);
+        let name = self.network.names.free(&definition.name);
+        let node = self.network.add(name, (op, Vec::new()), &[], shape.clone());
         Some(self.made(shape, Some(node), None, &definition.path))
     }
 
@@ -152,10 +138,10 @@ impl<'b, 'a> Builder<'b, 'a> {
                 made.plain.map(|node| (node, false)).or(made.last.map(|node| (node, true)))?;
             let name = if results.len() == 1 { name.to_owned() } else { format!("{name}/{index}") };
             let axes = if first { [2, 0, 1].into_iter().collect() } else { SmallVec::new() };
-            Some(listing::Product { name, node, axes })
+            Some(Product { name, node, axes })
         });
         let index = definition.index.filter(|_| prefix.is_empty());
-        self.listing.add(index, name, &definition.class, tensors.collect());
+        self.network.list(index, name, &definition.class, tensors.collect());
     }
 
     /// The outputs of `model`, whose calls gave `results`.
@@ -203,12 +189,11 @@ impl<'b, 'a> Builder<'b, 'a> {
             }
             return false;
         }
-        self.calls += 1;
-        if self.calls == limits::LAYERS + 1 {
-            let message = format!("the network has more than {} layers", limits::LAYERS);
-            self.tell(definition, Diagnostic::error(codes::LIMIT, message));
+        if self.calls > limits::LAYERS {
+            return false;
         }
-        self.calls <= limits::LAYERS
+        self.calls += 1;
+        limits::layers(self.calls).map_err(|fault| self.tell(definition, fault)).is_ok()
     }
 
     /// One call of a definition, whose nodes are named after `name`.
@@ -268,68 +253,42 @@ impl<'b, 'a> Builder<'b, 'a> {
     fn finish(&mut self, result: Tensor, added: &[NodeId], name: &str) {
         let made = &self.tensors[result];
         let Some(node) = made.plain.or(made.last).filter(|node| added.contains(node)) else { return };
-        self.rename(node, name);
-    }
-
-    fn rename(&mut self, node: NodeId, name: &str) {
-        if !self.names.insert(name.to_owned()) {
-            return;
-        }
-        let node = self.graph.node_mut(node);
-        self.names.remove(&node.name);
-        node.sources = Provenance::source(name);
-        node.name = name.to_owned();
+        self.network.rename(node, name);
     }
 
     /// Makes `tensor` the next output, under `name` if that can be.
     pub(super) fn output(&mut self, tensor: Tensor, name: &str) -> Option<()> {
         let node = self.plain(tensor)?;
-        let same = self.graph.node(node).name == name;
-        let is_input = matches!(self.graph.node(node).op, Op::Input(_));
-        if self.graph.outputs().contains(&node) || (is_input && !same) {
+        let graph = &self.network.graph;
+        let same = graph.node(node).name == name;
+        let is_input = matches!(graph.node(node).op, Op::Input(_));
+        if graph.outputs().contains(&node) || (is_input && !same) {
             self.make_room(name);
-            let name = self.unique(name);
-            let shape = self.shapes[&node].clone();
-            let sources = Provenance::source(&name);
-            let copy =
-                self.insert(Node { name, op: Op::Identity, weights: Vec::new(), sources }, shape, &[node]);
-            self.graph.add_output(copy);
+            let name = self.network.names.free(name);
+            let shape = self.network.shape(node);
+            let copy = self.network.add(name, (Op::Identity, Vec::new()), &[node], shape);
+            self.network.graph.add_output(copy);
             return Some(());
         }
         if !same {
             self.make_room(name);
-            self.rename(node, name);
+            self.network.rename(node, name);
         }
-        self.graph.add_output(node);
+        self.network.graph.add_output(node);
         Some(())
     }
 
     /// Names the inner node that has the name of an output after its op.
     fn make_room(&mut self, name: &str) {
-        let Some(holder) = self.graph.find(name).filter(|holder| !self.graph.outputs().contains(holder))
-        else {
+        let GraphBuilder { graph, names, .. } = &mut self.network;
+        let Some(holder) = graph.find(name).filter(|holder| !graph.outputs().contains(holder)) else {
             return;
         };
-        if !matches!(self.graph.node(holder).op, Op::Input(_)) {
-            let other = self.unique(&format!("{name}/{}", self.graph.node(holder).op.name()));
-            self.names.remove(&other);
-            self.rename(holder, &other);
-            self.names.remove(name);
-        }
-    }
-
-    /// `name`, or the first of it with a number that is not taken; it is taken now.
-    fn unique(&mut self, name: &str) -> String {
-        if self.names.insert(name.to_owned()) {
-            return name.to_owned();
-        }
-        let count = self.counts.entry(name.to_owned()).or_insert(1);
-        loop {
-            *count += 1;
-            let found = format!("{name}_{count}");
-            if self.names.insert(found.clone()) {
-                return found;
-            }
+        if !matches!(graph.node(holder).op, Op::Input(_)) {
+            let other = names.free(&format!("{name}/{}", graph.node(holder).op.name()));
+            names.release(&other);
+            self.network.rename(holder, &other);
+            self.network.names.release(name);
         }
     }
 
@@ -353,7 +312,7 @@ impl<'b, 'a> Builder<'b, 'a> {
             return Some(node);
         }
         let (node, shape) = (made.last?, made.shape.clone());
-        let name = self.unique(&format!("{}/channels_first", self.tensors[tensor].layer));
+        let name = self.network.names.free(&format!("{}/channels_first", self.tensors[tensor].layer));
         let turned = self.turn(node, &[2, 0, 1], shape, name);
         self.tensors[tensor].plain = Some(turned);
         Some(turned)
@@ -367,7 +326,7 @@ impl<'b, 'a> Builder<'b, 'a> {
         }
         let [channels, height, width] = made.shape.map()?;
         let node = made.plain?;
-        let name = self.unique(&format!("{}/channels_last", self.tensors[tensor].layer));
+        let name = self.network.names.free(&format!("{}/channels_last", self.tensors[tensor].layer));
         let turned = self.turn(node, &[1, 2, 0], Shape::new(&[height, width, channels]), name);
         self.tensors[tensor].last = Some(turned);
         Some(turned)
@@ -375,20 +334,7 @@ impl<'b, 'a> Builder<'b, 'a> {
 
     fn turn(&mut self, node: NodeId, axes: &[usize], shape: Shape, name: String) -> NodeId {
         let op = Op::Transpose(Transpose { axes: axes.iter().copied().collect() });
-        let sources = Provenance::source(&name);
-        self.insert(Node { name, op, weights: Vec::new(), sources }, shape, &[node])
-    }
-
-    /// Adds `node`, whose result is of `shape`. Behind a residual that is at fault the network goes on with the shape of its
-    /// main path, as it will once that is repaired: legality tells the fault.
-    fn insert(&mut self, node: Node, shape: Shape, inputs: &[NodeId]) -> NodeId {
-        let id = self.graph.add(node, inputs);
-        self.branches.push(id);
-        self.shapes.insert(id, shape);
-        if let Some(broken) = self.branches.broken_at(&self.graph, &self.shapes, id) {
-            self.shapes.insert(id, Shape::new(&broken.to));
-        }
-        id
+        self.network.add(name, (op, Vec::new()), &[node], shape)
     }
 }
 
@@ -481,7 +427,7 @@ impl Site<'_, '_, '_> {
 
     /// The tensor that `node` makes, with channels last where `axes` says that they come first.
     pub(super) fn made(&mut self, node: NodeId, axes: Axes) -> Tensor {
-        let shape = self.builder.shapes[&node].clone();
+        let shape = self.shape_of(node);
         let name = self.name.clone();
         match (axes, shape.map()) {
             (Axes::ChannelsFirst, Some([height, width, channels])) => {
@@ -493,7 +439,7 @@ impl Site<'_, '_, '_> {
 
     /// The shape of what `node` makes.
     pub(super) fn shape_of(&self, node: NodeId) -> Shape {
-        self.builder.shapes[&node].clone()
+        self.builder.network.shape(node)
     }
 
     /// Adds an op.
@@ -521,21 +467,14 @@ impl Site<'_, '_, '_> {
 
     /// Adds a constant.
     pub(super) fn constant(&mut self, shape: Shape, values: Vec<f32>) -> Option<NodeId> {
-        self.builder.constants = self.builder.constants.saturating_add(values.len());
-        if self.builder.constants > limits::CONSTANT_VALUES {
-            let message = format!("constants of more than {} values", limits::CONSTANT_VALUES);
-            self.fault(Diagnostic::error(codes::LIMIT, message));
-            return None;
-        }
-        let name = self.builder.unique(&format!("{}/constant", self.name));
+        self.builder.network.count_constant(values.len()).map_err(|fault| self.fault(fault)).ok()?;
+        let network = &mut self.builder.network;
+        let name = network.names.free(&format!("{}/constant", self.name));
         let weight = format!("{name}.value");
-        self.builder
-            .graph
-            .weights
-            .insert(weight.clone(), Weight::new(shape.clone(), Data::Values(values.into())));
+        let value = Weight::new(shape.clone(), Data::Values(values.into()));
+        network.graph.weights.insert(weight.clone(), value);
         let op = Op::Constant(Constant { shape: shape.clone() });
-        let sources = Provenance::source(&name);
-        Some(self.builder.insert(Node { name, op, weights: vec![weight], sources }, shape, &[]))
+        Some(network.add(name, (op, vec![weight]), &[], shape))
     }
 
     /// Adds an op with weights, which lie in the file as `stored` says, in the order of the op's roles.
@@ -552,15 +491,15 @@ impl Site<'_, '_, '_> {
         operands: &[NodeId],
         stored: &[Stored],
     ) -> Option<NodeId> {
-        let shapes: Vec<Shape> = operands.iter().map(|operand| self.shape_of(*operand)).collect();
-        let shape = op.shape(&shapes).map_err(|fault| self.fault(fault)).ok()?;
+        let inferred = self.builder.network.infer(&op, operands);
+        let (shape, roles) = inferred.map_err(|fault| self.fault(fault)).ok()?;
         let mut weights = Vec::with_capacity(stored.len());
-        for (role, stored) in op.weight_roles(&shapes).into_iter().zip(stored) {
+        for (role, stored) in roles.into_iter().zip(stored) {
             weights.push(self.weight(role.shape, stored)?);
         }
-        let name = self.builder.unique(name);
-        let sources = Provenance::source(&name);
-        let id = self.builder.insert(Node { name, op, weights, sources }, shape, operands);
+        let network = &mut self.builder.network;
+        let name = network.names.free(name);
+        let id = network.add(name, (op, weights), operands, shape);
         self.added.push(id);
         Some(id)
     }

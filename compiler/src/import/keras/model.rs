@@ -134,11 +134,7 @@ impl<'r, 'a> Reading<'r, 'a> {
         let mut found = Vec::with_capacity(layers.len());
         for layer in &layers {
             self.layers += 1;
-            if self.layers > limits::LAYERS {
-                let message = format!("the network has more than {} layers", limits::LAYERS);
-                self.findings.add(layer, Diagnostic::error(codes::LIMIT, message));
-                return None;
-            }
+            limits::layers(self.layers).map_err(|fault| self.findings.add(layer, fault)).ok()?;
             found.extend(self.definition(layer, prefix, depth, sequential));
         }
         if layers.is_empty() {

@@ -139,7 +139,7 @@ pub(super) fn fill<'a>(
         }
         for (place, weight) in needed.into_iter().enumerate() {
             let data = Data::Digest(place as u64);
-            builder.graph.weights.insert(weight.name, Weight::new(weight.shape, data));
+            builder.network.graph.weights.insert(weight.name, Weight::new(weight.shape, data));
         }
         return;
     };
@@ -153,7 +153,7 @@ pub(super) fn fill<'a>(
         match shelf.data(weight, place) {
             Ok(data) => {
                 let shape = weight.shape.clone();
-                builder.graph.weights.insert(weight.name.clone(), Weight::new(shape, data));
+                builder.network.graph.weights.insert(weight.name.clone(), Weight::new(shape, data));
             }
             Err(misfit) => {
                 if let Misfit::Shape(given) = &misfit {
@@ -166,7 +166,7 @@ pub(super) fn fill<'a>(
     }
     if !misfits.is_empty() {
         let given = |name: &str| misfits.get(name).cloned();
-        let faults = multiplier::faults(&builder.graph, &builder.shapes, &given);
+        let faults = multiplier::faults(&builder.network.graph, &builder.network.shapes, &given);
         builder.findings.extend(faults);
     }
 }

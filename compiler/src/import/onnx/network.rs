@@ -1,13 +1,12 @@
 //! The graph that a file becomes, layer by layer, with the shapes of what is there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{self, Binary, Reshape, Transpose};
 use frit_ir::weights::{Data, Spot};
-use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
-use frit_passes::legality::residual::Branches;
+use frit_ir::{Diagnostic, Faults, NodeId, Op, Shape, Weight};
 use smallvec::SmallVec;
 
 use super::call::{Call, Outcome, Value, wrong};
@@ -18,6 +17,7 @@ use super::order::shown;
 use super::shapes::mixes;
 use super::tensors::Store;
 use crate::import::budget::Budget;
+use crate::import::builder::GraphBuilder;
 use crate::import::limits;
 use crate::import::listing::Product;
 
@@ -32,19 +32,14 @@ const OPERAND: usize = 64;
 /// A graph under construction.
 #[derive(Debug, Default)]
 pub(super) struct Network {
-    pub(super) graph: Graph,
-    pub(super) shapes: BTreeMap<NodeId, Shape>,
+    pub(super) built: GraphBuilder,
     pub(super) faults: Faults,
     /// Where the values of tensors are read from.
     pub(super) file: Store,
     /// Images of a batch, where the file fixes another number than one.
     pub(super) batch: Option<usize>,
-    names: BTreeSet<String>,
-    /// How often a name that was taken got a number.
-    numbered: BTreeMap<String, usize>,
     /// Tensors in another order of axes or another shape, and back.
     arranged: BTreeMap<(NodeId, Op), NodeId>,
-    branches: Branches,
     /// Batch normalisations in training mode, in the order in which they were found.
     training: BTreeMap<String, usize>,
     /// The names of weights by where they lie in the file: what several nodes read is one weight.
@@ -61,13 +56,7 @@ impl Network {
 
     /// `name`, or that with a number where it is taken.
     pub(super) fn name(&mut self, name: &str) -> String {
-        let mut free = name.to_owned();
-        while !self.names.insert(free.clone()) {
-            let number = self.numbered.entry(name.to_owned()).or_insert(1);
-            *number += 1;
-            free = format!("{name}_{number}");
-        }
-        free
+        self.built.names.free(name)
     }
 
     /// Notes that the batch normalisation `layer` is in training mode. The network goes on as if it was not, so that all of
@@ -108,15 +97,9 @@ impl Network {
         inputs: &[NodeId],
         weights: Vec<Weight>,
     ) -> Outcome<NodeId> {
-        if self.graph.len() >= limits::LAYERS {
-            let message = format!("the network has more than {} layers", limits::LAYERS);
-            return Err(Box::new(Diagnostic::error(codes::LIMIT, message)));
-        }
+        limits::layers(self.built.graph.len() + 1)?;
         self.budget.take_bytes(LAYER + inputs.len().saturating_mul(OPERAND))?;
-        let operands: Vec<Shape> =
-            inputs.iter().map(|input| self.shapes.get(input).cloned().unwrap_or_default()).collect();
-        let shape = op.shape(&operands)?;
-        let roles = op.weight_roles(&operands);
+        let (shape, roles) = self.built.infer(&op, inputs)?;
         let mut names = Vec::with_capacity(roles.len());
         for (role, weight) in roles.iter().zip(weights) {
             let weight_name = format!("{name}.{}", role.role);
@@ -129,8 +112,7 @@ impl Network {
             }
             names.push(self.keep(weight_name, weight));
         }
-        let node = Node { name: name.to_owned(), op, weights: names, sources: Provenance::source(name) };
-        Ok(self.insert(node, shape, inputs))
+        Ok(self.built.add(name.to_owned(), (op, names), inputs, shape))
     }
 
     /// Gives the graph `weight` as `name`, unless it has it under another name; returns that which it has it under.
@@ -142,25 +124,13 @@ impl Network {
             }
             self.lent.insert(key, name.clone());
         }
-        self.graph.weights.insert(name.clone(), weight);
+        self.built.graph.weights.insert(name.clone(), weight);
         name
-    }
-
-    /// Adds `node`, whose result is of `shape`. Behind a residual that is at fault the network goes on with the shape of its
-    /// main path, as it will once that is repaired: legality tells the fault.
-    fn insert(&mut self, node: Node, shape: Shape, inputs: &[NodeId]) -> NodeId {
-        let id = self.graph.add(node, inputs);
-        self.branches.push(id);
-        self.shapes.insert(id, shape);
-        if let Some(broken) = self.branches.broken_at(&self.graph, &self.shapes, id) {
-            self.shapes.insert(id, Shape::new(&broken.to));
-        }
-        id
     }
 
     /// The shape of what `node` makes.
     pub(super) fn shape(&self, node: NodeId) -> Shape {
-        self.shapes.get(&node).cloned().unwrap_or_default()
+        self.built.shape(node)
     }
 
     /// A function of each element of `view`, as the layer `name`.
@@ -231,7 +201,7 @@ impl Network {
         if let Some(&made) = self.arranged.get(&(node, op.clone())) {
             return Ok(made);
         }
-        let name = self.name(&format!("{}/{suffix}", self.graph.node(node).name));
+        let name = self.name(&format!("{}/{suffix}", self.built.graph.node(node).name));
         let made = self.add(&name, op.clone(), &[node], Vec::new())?;
         self.arranged.insert((node, op), made);
         self.arranged.insert((made, back), node);

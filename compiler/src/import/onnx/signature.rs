@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Input;
-use frit_ir::{Diagnostic, Graph, NodeId, Op, Provenance, Shape};
+use frit_ir::{Diagnostic, Graph, Names, NodeId, Op, Provenance, Shape};
 
 use super::call::{Outcome, Value, f32_only, ranked};
 use super::constant::Constant;
@@ -41,7 +41,7 @@ pub(super) fn inputs(importer: &mut Importer<'_>, request: &Request) {
             }
         };
         let product = importer.network.product(input.name(), &value);
-        importer.listing.add(None, input.name(), "input", product.into_iter().collect());
+        importer.network.built.list(None, input.name(), "input", product.into_iter().collect());
         importer.values.insert(input.name(), value);
     }
     for &input in &inputs {
@@ -251,9 +251,9 @@ pub(super) fn outputs(importer: &mut Importer<'_>) {
             Err(fault) => importer.network.tell(fault.at(format!("{name} (output)"))),
         }
     }
-    name_outputs(&mut importer.network.graph, &made);
+    name_outputs(&mut importer.network.built.graph, &made);
     for node in order {
-        importer.network.graph.add_output(node);
+        importer.network.built.graph.add_output(node);
     }
 }
 
@@ -284,12 +284,12 @@ fn output(
         )));
     }
     if view.within().len() == view.rank() {
-        network.graph.unbatched.insert(name.to_owned());
+        network.built.graph.unbatched.insert(name.to_owned());
     }
-    let before = network.graph.len();
+    let before = network.built.graph.len();
     let node = network.row_major(&view)?;
-    let fresh = network.graph.len() > before;
-    let named = network.graph.node(node).name == name;
+    let fresh = network.built.graph.len() > before;
+    let named = network.built.graph.node(node).name == name;
     if !made.contains_key(&node) && (fresh || named) {
         return Ok(node);
     }
@@ -300,21 +300,14 @@ fn output(
 /// Gives each output its own name; a layer that has it gets another.
 fn name_outputs(graph: &mut Graph, made: &BTreeMap<NodeId, &str>) {
     let names: BTreeSet<&str> = made.values().copied().collect();
-    let mut taken: BTreeSet<String> = graph.ids().map(|id| graph.node(id).name.clone()).collect();
+    let mut taken: Names = graph.ids().map(|id| graph.node(id).name.as_str()).collect();
     let ids: Vec<NodeId> = graph.ids().collect();
     for id in ids {
         let name = match made.get(&id) {
             Some(name) => (*name).to_owned(),
             None if names.contains(graph.node(id).name.as_str()) => {
                 let node = graph.node(id);
-                let plain = format!("{}/{}", node.name, node.op.name());
-                let mut free = plain.clone();
-                let mut number = 1;
-                while !taken.insert(free.clone()) {
-                    number += 1;
-                    free = format!("{plain}_{number}");
-                }
-                free
+                taken.free(&format!("{}/{}", node.name, node.op.name()))
             }
             None => continue,
         };

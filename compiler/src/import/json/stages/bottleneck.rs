@@ -11,9 +11,9 @@ use crate::import::json::attributes::{
 };
 use crate::import::json::build::Builder;
 use crate::import::json::fields::Reader;
-use crate::import::json::kinds::{Follower, PaddingRule, Pair, Repeat};
+use crate::import::json::kinds::{Follower, Pair, Repeat};
 use crate::import::json::section::{Choice, section};
-use crate::import::json::window::Window;
+use crate::import::window::{PaddingRule, WindowRule};
 
 /// What stands beside a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(super) struct Blocks {
     filters: usize,
     stride_on: StrideOn,
     shortcut: Shortcut,
-    window: Window,
+    window: WindowRule,
 }
 
 /// The most layers that a block can be.
@@ -90,7 +90,7 @@ impl Layer for Fields {
 
     fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
         let Fields { width, groups, filters, stride_on, shortcut, .. } = self;
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let blocks = Blocks { width, groups, filters, stride_on, shortcut, window };
         let norm = Norm::new(self.activation, defaults)?;
         let blocks = super::Blocks::Bottleneck(blocks);
@@ -111,7 +111,7 @@ impl Blocks {
         };
         let at = block.activated(builder, "reduce", strided(self.width, reduce_stride), input)?;
         let filters = Filters::Count { filters: self.width, groups: self.groups };
-        let window = Window { stride: spatial_stride, ..self.window };
+        let window = WindowRule { stride: spatial_stride, ..self.window };
         let at = block.activated(builder, "spatial", Convolution { filters, window, bias: false }, at)?;
         let at = block.convolution(builder, "expand", pointwise(self.filters), at)?;
         let same = residual::is_identity(block.stride, builder.channels(input), self.filters).is_ok();
@@ -131,5 +131,5 @@ impl Blocks {
 /// A 1×1 convolution of this stride, without a bias.
 fn strided(filters: usize, stride: [usize; 2]) -> Convolution {
     let point = pointwise(filters);
-    Convolution { window: Window { stride, ..point.window }, ..point }
+    Convolution { window: WindowRule { stride, ..point.window }, ..point }
 }

@@ -12,10 +12,10 @@ use super::{Block, Norm, Stage, pointwise};
 use crate::import::json::attributes::{ACTIVATION, Defaults, EPSILON, Inherited, Kind, Layer, PADDING};
 use crate::import::json::build::Builder;
 use crate::import::json::fields::Reader;
-use crate::import::json::kinds::{Follower, PaddingRule, Pair, Positive, Repeat};
+use crate::import::json::kinds::{Follower, Pair, Positive, Repeat};
 use crate::import::json::section::{Rule, section};
 use crate::import::json::squeeze::{self, Said, SqueezeExcite, SqueezeRule};
-use crate::import::json::window::Window;
+use crate::import::window::{PaddingRule, WindowRule};
 
 section! {
     /// Inverted residual blocks.
@@ -78,7 +78,7 @@ pub(super) struct Blocks {
     squeeze: Option<SqueezeExcite>,
     id_skip: bool,
     filters: usize,
-    window: Window,
+    window: WindowRule,
 }
 
 /// The most layers that a block without squeeze and excite can be.
@@ -95,7 +95,7 @@ impl Layer for Fields {
         let said = Said { ratio: self.se_ratio, channels: self.se_channels, rule: self.squeeze_excite };
         let squeeze = said.resolve(reader, defaults.squeeze_excite.as_ref())?;
         let layers = LAYERS + if squeeze.is_some() { squeeze::LAYERS } else { 0 };
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let blocks = Blocks { expansion, squeeze, id_skip: self.id_skip, filters: self.filters, window };
         let (blocks, norm) = (super::Blocks::InvertedResidual(blocks), Norm::new(self.activation, defaults)?);
         let stage = Stage::new(blocks, layers, self.repeat, self.stride, norm);

@@ -7,9 +7,9 @@ use super::{Block, Norm, Stage, pointwise};
 use crate::import::json::attributes::{ACTIVATION, Defaults, EPSILON, Inherited, Kind, Layer, PADDING};
 use crate::import::json::build::Builder;
 use crate::import::json::fields::Reader;
-use crate::import::json::kinds::{Follower, PaddingRule, Pair, Repeat};
+use crate::import::json::kinds::{Follower, Pair, Repeat};
 use crate::import::json::section::section;
-use crate::import::json::window::Window;
+use crate::import::window::{PaddingRule, WindowRule};
 
 section! {
     /// Separable blocks.
@@ -35,7 +35,7 @@ section! {
 #[derive(Debug)]
 pub(super) struct Blocks {
     filters: usize,
-    window: Window,
+    window: WindowRule,
 }
 
 /// The most layers that a block can be.
@@ -45,7 +45,7 @@ impl Layer for Fields {
     const INHERITS: &'static [Inherited] = &[PADDING, ACTIVATION, EPSILON];
 
     fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let blocks = super::Blocks::Separable(Blocks { filters: self.filters, window });
         let norm = Norm::new(self.activation, defaults)?;
         Some(Kind::Stage(Stage::new(blocks, LAYERS, self.repeat, self.stride, norm)))

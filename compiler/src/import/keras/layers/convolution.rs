@@ -1,20 +1,18 @@
 //! Convolutions and dense layers.
 
-use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Conv2d, Conv2dTranspose, Dense, Epilogue, Padding, Reshape};
-use frit_ir::{Diagnostic, NodeId, Op, Shape};
+use frit_ir::{NodeId, Op, Shape};
 
 use super::Layer;
-use crate::import::json::kinds::PaddingRule;
-use crate::import::json::window::Window;
 use crate::import::keras::attributes::{Attributes, Axes};
 use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::functions::Function;
 use crate::import::keras::weights::{Stored, Variable};
+use crate::import::window::{PaddingRule, WindowRule, too_far};
 
 /// What convolutions have in common.
 struct Sliding {
-    window: Window,
+    window: WindowRule,
     bias: bool,
     axes: Axes,
     function: Function,
@@ -29,7 +27,7 @@ impl Sliding {
         let bias = attributes.flag_or("use_bias", true);
         let axes = attributes.data_format();
         let function = Function::read("activation", attributes);
-        let window = Window { kernel: kernel?, stride: stride?, dilation: dilation?, padding: padding? };
+        let window = WindowRule { kernel: kernel?, stride: stride?, dilation: dilation?, padding: padding? };
         Some(Sliding { window, bias: bias?, axes: axes?, function: function? })
     }
 
@@ -42,21 +40,9 @@ impl Sliding {
         (name, bias, stored): (&str, bool, &[Stored]),
     ) -> Option<NodeId> {
         let map = site.shape_of(operand).map().map_or([1, 1], |[height, width, _]| [height, width]);
-        let Some(padding) = self.window.around(map) else {
-            site.fault(too_far());
-            return None;
-        };
-        let op = Op::Conv2d(Conv2d {
-            filters,
-            kernel: self.window.kernel,
-            stride: self.window.stride,
-            padding,
-            dilation: self.window.dilation,
-            groups,
-            gate: false,
-            prologue: None,
-            epilogue: Epilogue::with_bias(bias),
-        });
+        let window = self.window.over(map).map_err(|fault| site.fault(fault)).ok()?;
+        let epilogue = Epilogue::with_bias(bias);
+        let op = Op::Conv2d(Conv2d { groups, epilogue, ..Conv2d::over(window, filters) });
         if name.is_empty() {
             site.add_with(op, &[operand], stored)
         } else {
@@ -85,11 +71,6 @@ impl Sliding {
 /// The padding of a window.
 pub(super) fn padding(attributes: &mut Attributes<'_, '_>) -> Option<PaddingRule> {
     attributes.choice("padding", &[("valid", PaddingRule::Valid), ("same", PaddingRule::Same)])
-}
-
-/// The fault of a window that no map can hold.
-pub(super) fn too_far() -> Diagnostic {
-    Diagnostic::error(codes::KERNEL_TOO_LARGE, "a kernel that reaches further than any map")
 }
 
 struct Convolution {
@@ -177,8 +158,11 @@ impl Layer for Separable {
         let depthwise = [Stored::new(0, "/depthwise.kernel", self.sliding.kernel(channels, self.multiplier))];
         let sizes = [between, channels];
         let deep = self.sliding.convolve(site, operand, sizes, ("depthwise", false, &depthwise))?;
-        let point =
-            Sliding { window: Window::POINT, function: Function::Each(Vec::new()), ..self.sliding_only() };
+        let point = Sliding {
+            window: WindowRule::POINT,
+            function: Function::Each(Vec::new()),
+            ..self.sliding_only()
+        };
         let pointwise = [
             Stored::new(1, ".kernel", Shape::new(&[1, 1, between, self.filters])),
             Stored::new(2, ".bias", Shape::new(&[self.filters])),
@@ -257,14 +241,14 @@ impl Transposed {
     /// the same padding the operand could be the result.
     fn sides(&self, length: usize, axis: usize) -> Option<[usize; 3]> {
         let window = &self.sliding.window;
-        let (reach, stride, kernel) = (window.reach(axis)?, window.stride[axis], window.kernel[axis]);
+        let (extent, stride, kernel) = (window.extent(axis).ok()?, window.stride[axis], window.kernel[axis]);
         let steps = length.checked_sub(1)?.checked_mul(stride)?;
-        let reached = steps.checked_add(reach)?;
+        let reached = steps.checked_add(extent)?;
         let added = self.output_padding.map(|padding| padding[axis]);
         let result = match (window.padding, added) {
             (PaddingRule::Same, None) => length.checked_mul(stride)?,
             (PaddingRule::Same, Some(added)) => steps.checked_add(kernel % 2)?.checked_add(added)?,
-            (_, None) => steps.checked_add(reach.max(stride))?,
+            (_, None) => steps.checked_add(extent.max(stride))?,
             (_, Some(added)) => reached.checked_add(added)?,
         };
         let cut = reached.saturating_sub(result);

@@ -1,17 +1,17 @@
 //! Pools.
 
-use frit_ir::Op;
 use frit_ir::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Reduce, ReduceKind};
+use frit_ir::{Op, Window};
 
 use super::Layer;
-use super::convolution::{padding, too_far};
-use crate::import::json::window::Window;
+use super::convolution::padding;
 use crate::import::keras::attributes::{Attributes, Axes};
 use crate::import::keras::build::{Site, Tensor};
+use crate::import::window::WindowRule;
 
 struct Pooling {
     kind: PoolKind,
-    window: Window,
+    window: WindowRule,
     axes: Axes,
 }
 
@@ -29,7 +29,7 @@ fn pooling(kind: PoolKind, attributes: &mut Attributes<'_, '_>) -> Option<Box<dy
     let stride = attributes.pair_or("strides", kernel);
     let padding = padding(attributes);
     let axes = attributes.data_format();
-    let window = Window { kernel, stride: stride?, dilation: [1, 1], padding: padding? };
+    let window = WindowRule { kernel, stride: stride?, dilation: [1, 1], padding: padding? };
     Some(Box::new(Pooling { kind, window, axes: axes? }))
 }
 
@@ -37,11 +37,8 @@ impl Layer for Pooling {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [height, width, _] = site.map_of(input, self.axes)?;
-        let Some(padding) = self.window.around([height, width]) else {
-            site.fault(too_far());
-            return None;
-        };
-        let Window { kernel, stride, dilation, .. } = self.window;
+        let window = self.window.over([height, width]).map_err(|fault| site.fault(fault)).ok()?;
+        let Window { kernel, stride, padding, dilation } = window;
         let operand = site.map(input, self.axes)?;
         let node =
             site.add(Op::Pool(Pool { kind: self.kind, kernel, stride, padding, dilation }), &[operand])?;
