@@ -1,11 +1,13 @@
 //! The entry of a program: a Cranelift function that every worker runs, calling the kernels in order.
 //!
 //! ```text
-//! for step
-//!     items: for call: its part of this worker's share                  through `items`
-//!     bands: for section: for band in this worker's share of it
-//!                for call                                               through `band`
-//!     barrier                                                           except after the last step
+//! for image
+//!     for step
+//!         items: for call: its part of this worker's share              through `items`
+//!         bands: for section: for band in this worker's share of it
+//!                    for call                                           through `band`
+//!         barrier                                                       except after the last step of the last image
+//!     inputs and outputs move on by their strides
 //! ```
 //! What a call hands to its kernel is a record in a table behind the code ([`table`]). Two functions turn a record into
 //! arguments, so that a call costs the entry a handful of instructions however many tensors it has.
@@ -119,7 +121,7 @@ fn build(site: Site<'_>, body: impl FnOnce(&mut FunctionBuilder<'_>, &[Value])) 
     builder.finalize(site.frontend);
 }
 
-/// The table, and what the context points to, never change while the entry runs.
+/// The table and the context never change while the entry runs; the worker's regions do, from image to image.
 fn constant() -> MemFlagsData {
     MemFlagsData::trusted().with_readonly()
 }
@@ -165,7 +167,7 @@ fn address(b: &mut FunctionBuilder<'_>, [record, regions, index]: [Value; 3], po
     };
     let (region, offset, stride) = (word(b, 0), word(b, 1), word(b, 2));
     let region = b.ins().iadd(regions, region);
-    let base = b.ins().load(types::I64, constant(), region, 0);
+    let base = b.ins().load(types::I64, MemFlagsData::trusted(), region, 0);
     let base = b.ins().iadd(base, offset);
     let distance = b.ins().imul(index, stride);
     b.ins().iadd(base, distance)
@@ -207,12 +209,14 @@ pub fn build_entry(site: Site<'_>, plan: &Plan, callees: &Callees) {
     build(site, |builder, parameters| {
         let [context, worker] = *parameters else { unreachable!("signature") };
         let mut driver = Driver::new(builder, callees, plan, [context, worker]);
-        for (index, step) in plan.steps.iter().enumerate() {
-            driver.step(step);
-            if index + 1 < plan.steps.len() {
-                driver.meet();
+        driver.images(plan.inputs.len() + plan.outputs.len(), |driver| {
+            for (index, step) in plan.steps.iter().enumerate() {
+                if index > 0 {
+                    driver.meet();
+                }
+                driver.step(step);
             }
-        }
+        });
     });
 }
 
@@ -221,8 +225,11 @@ struct Driver<'a, 'b> {
     callees: &'a Callees,
     /// The context and the worker as the entry got them.
     entry: [Value; 2],
-    /// The worker's row of regions.
+    /// The worker's row of regions, and the strides of the ports among them.
     regions: Value,
+    strides: Value,
+    /// How many images there are.
+    count: Value,
     worker: Value,
     workers: Value,
     barrier: Value,
@@ -249,9 +256,34 @@ impl<'a, 'b> Driver<'a, 'b> {
         let regions = field(builder, types::I64, offset_of!(Context, regions));
         let own = builder.ins().imul_imm_s(worker, row as i64);
         let regions = builder.ins().iadd(regions, own);
+        let strides = field(builder, types::I64, offset_of!(Context, strides));
+        let count = field(builder, types::I64, offset_of!(Context, images));
         let barrier = field(builder, types::I64, offset_of!(Context, barrier));
         let table = builder.ins().func_addr(types::I64, callees.table);
-        Driver { builder, callees, entry, regions, worker, workers, barrier, table, calls: 0 }
+        Driver { builder, callees, entry, regions, strides, count, worker, workers, barrier, table, calls: 0 }
+    }
+
+    /// Runs what `image` builds for each image; between two all workers meet, and each moves its `ports` on.
+    fn images(&mut self, ports: usize, image: impl FnOnce(&mut Self)) {
+        let (body, next, behind) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        let left = self.builder.append_block_param(body, types::I64);
+        self.builder.ins().jump(body, &[self.count.into()]);
+        self.builder.switch_to_block(body);
+        image(self);
+        let left = self.builder.ins().iadd_imm_s(left, -1);
+        self.builder.ins().brif(left, next, &[], behind, &[]);
+        self.builder.switch_to_block(next);
+        self.meet();
+        for port in 0..ports {
+            let place = (WORD * (TENSORS + port)) as i32;
+            let address = self.builder.ins().load(types::I64, MemFlagsData::trusted(), self.regions, place);
+            let stride = self.builder.ins().load(types::I64, constant(), self.strides, (WORD * port) as i32);
+            let address = self.builder.ins().iadd(address, stride);
+            self.builder.ins().store(MemFlagsData::trusted(), address, self.regions, place);
+        }
+        self.builder.ins().jump(body, &[left.into()]);
+        self.builder.switch_to_block(behind);
     }
 
     fn step(&mut self, step: &Step) {

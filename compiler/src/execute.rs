@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, memory};
-use frit_runtime::program::Border;
-use frit_runtime::{LoadError, Model, RunError, Session};
+use frit_runtime::{LoadError, Model, Port, RunError, Session, View, ViewMut};
 
 use crate::machine::{Lowering, NoWideLowering};
 use crate::plan::Way;
@@ -118,7 +117,7 @@ impl Execution {
     pub fn new(model: &Model, threads: usize) -> Result<Execution, Faults> {
         let session = Session::new(model, threads).map_err(|error| refused(&error))?;
         let outputs = &model.metadata().outputs;
-        let elements = outputs.iter().map(Border::elements).collect();
+        let elements = outputs.iter().map(Port::elements).collect();
         Ok(Execution { session, elements, outputs: vec![Vec::new(); outputs.len()] })
     }
 
@@ -127,7 +126,8 @@ impl Execution {
     /// # Errors
     /// Inputs of another number or length than the network takes; the system has no memory for the outputs.
     pub fn run(&mut self, inputs: &[&[f32]], batch: usize) -> Result<&[Vec<f32>], Faults> {
-        self.with_outputs(batch, |session, outputs| session.run(inputs, outputs, batch))?;
+        let inputs = views(inputs);
+        self.with_outputs(batch, |session, outputs| session.run(&inputs, outputs, batch))?;
         Ok(&self.outputs)
     }
 
@@ -136,7 +136,8 @@ impl Execution {
     /// # Errors
     /// Inputs of another number or length than the network takes.
     pub fn profile(&mut self, inputs: &[&[f32]]) -> Result<Vec<f64>, Faults> {
-        let profile = self.with_outputs(1, |session, outputs| session.profile(inputs, outputs))?;
+        let inputs = views(inputs);
+        let profile = self.with_outputs(1, |session, outputs| session.profile(&inputs, outputs))?;
         Ok(profile.steps().iter().map(|time| time.as_secs_f64() * 1e3).collect())
     }
 
@@ -144,7 +145,7 @@ impl Execution {
     fn with_outputs<T>(
         &mut self,
         batch: usize,
-        run: impl FnOnce(&mut Session, &mut [&mut [f32]]) -> Result<T, RunError>,
+        run: impl FnOnce(&mut Session, &mut [ViewMut<'_>]) -> Result<T, RunError>,
     ) -> Result<T, Faults> {
         for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
             let length = elements.saturating_mul(batch);
@@ -153,10 +154,14 @@ impl Execution {
             }
             values.resize(length, 0.0);
         }
-        let mut outputs: Vec<&mut [f32]> = self.outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        let mut outputs: Vec<ViewMut<'_>> = self.outputs.iter_mut().map(ViewMut::from).collect();
         let result = run(&mut self.session, &mut outputs);
         result.map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()).into())
     }
+}
+
+fn views<'a>(inputs: &[&'a [f32]]) -> Vec<View<'a>> {
+    inputs.iter().map(|&values| View::from(values)).collect()
 }
 
 /// The variant of `graph`, compiled and taken over for this CPU, with what the compiler tells of it.

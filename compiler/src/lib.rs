@@ -129,7 +129,7 @@ impl Built {
     /// The writer's; `InvalidData` for a program that no artifact can hold.
     pub fn write(&self, to: &mut impl Write) -> std::io::Result<()> {
         let Built { metadata, image, weights, .. } = self;
-        artifact::write(&Contents { metadata, code: &image.bytes, weights: weights.values() }, to)
+        artifact::write(&Contents { metadata, code: &image.bytes, weights: weights.bytes() }, to)
     }
 }
 
@@ -187,6 +187,9 @@ fn describe(metadata: &mut Metadata, legal: &Legal<Graph>, options: &Options) ->
     let macs = cost::cost(legal)?.totals.macs;
     metadata.source = emit::metadata::source(legal, macs, classify::gives_probabilities(legal));
     metadata.fused = options.fuse;
+    for port in &mut metadata.outputs {
+        port.is_unbatched = legal.unbatched.contains(&port.name);
+    }
     Ok(())
 }
 

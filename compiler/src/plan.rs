@@ -3,6 +3,8 @@
 pub mod interpret;
 mod print;
 
+use frit_runtime::Port;
+
 use crate::pack::Packing;
 use crate::vector::Program;
 
@@ -170,24 +172,15 @@ impl Choice {
     }
 }
 
-/// A named tensor at the border: its place in the caller's list is its index in [`Plan::inputs`] or [`Plan::outputs`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Border {
-    /// Name in the source.
-    pub name: String,
-    /// Shape without the batch, dense, last axis fastest.
-    pub shape: Vec<usize>,
-}
-
 /// Everything that code generation needs, and nothing else.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The model's name.
     pub name: String,
     /// Inputs in order.
-    pub inputs: Vec<Border>,
+    pub inputs: Vec<Port>,
     /// Outputs in order.
-    pub outputs: Vec<Border>,
+    pub outputs: Vec<Port>,
     /// Distinct kernels, in the order of their first call.
     pub kernels: Vec<Program>,
     /// Steps in execution order.

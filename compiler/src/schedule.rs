@@ -28,9 +28,10 @@ mod windows;
 
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::{Faults, Graph, NodeId};
+use frit_runtime::Port;
 
 use crate::machine::Machine;
-use crate::plan::{Border, Plan, Way};
+use crate::plan::{Plan, Way};
 use candidates::Candidates;
 use network::Network;
 use placement::Placement;
@@ -54,12 +55,11 @@ pub fn schedule(graph: &Graph, machine: &Machine, way: Option<Way>) -> Result<Pl
     }
     let arena_bytes = buffers::place(&mut placement.tensors);
     let (steps, kernels) = steps::build(&net, &candidates, &placement.stages)?;
-    let border =
-        |&id: &NodeId| Border { name: net.name(id).to_owned(), shape: net.shape(id).axes().to_vec() };
+    let port = |&id: &NodeId| Port::new(net.name(id), net.shape(id).axes());
     Ok(Plan {
         name: graph.name.clone(),
-        inputs: placement.inputs.iter().map(border).collect(),
-        outputs: graph.outputs().iter().map(border).collect(),
+        inputs: placement.inputs.iter().map(port).collect(),
+        outputs: graph.outputs().iter().map(port).collect(),
         kernels,
         steps,
         tensors: placement.tensors,

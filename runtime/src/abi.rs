@@ -1,7 +1,7 @@
 //! The one struct that generated code and the runtime share.
 
 /// Increased with every change of [`Context`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The index of the packed weights among a worker's regions.
 pub const WEIGHTS: usize = 0;
@@ -20,10 +20,14 @@ pub struct Context {
     pub version: u32,
     /// Workers that run the entry at once; each has a number below this.
     pub workers: u32,
+    /// Images that the entry computes, one after the other; at least 1.
+    pub images: u64,
     /// The regions of worker 0: packed weights ([`WEIGHTS`]), memory for tensors between the steps ([`ARENA`]), the worker's
-    /// own memory ([`SCRATCH`]), then the caller's inputs and outputs, dense, in the signature's order ([`TENSORS`]). Those
-    /// of the next worker follow.
-    pub regions: *const *mut u8,
+    /// own memory ([`SCRATCH`]), then the caller's inputs and outputs, each image dense, in the signature's order
+    /// ([`TENSORS`]). Those of the next worker follow. A worker moves its inputs and outputs on from image to image.
+    pub regions: *mut *mut u8,
+    /// Bytes from one image to the next of each input and output, in the signature's order.
+    pub strides: *const usize,
     /// Returns when all workers have called it; the second argument is the worker.
     pub barrier: extern "C" fn(*const Context, u32),
     /// What the barrier waits on; of no concern to generated code.

@@ -1,5 +1,7 @@
 //! Calls of generated code: the entry of a program, and one kernel for tests and benches.
 
+use std::marker::PhantomData;
+
 use crate::abi::{ARENA, Context, Kernel, POINTERS, SCRATCH, TENSORS, VERSION, WEIGHTS};
 use crate::code::Code;
 use crate::gate::Meeting;
@@ -7,23 +9,70 @@ use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::program::Program;
 
-/// The memory of one call: one image.
-pub(crate) struct Tensors<'a> {
-    /// Of the lengths of the program's inputs.
-    pub(crate) inputs: &'a [&'a [f32]],
-    /// Of the lengths of the program's outputs.
-    pub(crate) outputs: &'a mut [&'a mut [f32]],
+/// The memory of a session.
+pub(crate) struct Own<'a> {
     /// Of at least the program's arena.
-    pub(crate) arena: &'a mut [f32],
+    pub(crate) arena: &'a mut [u8],
     /// Of at least the program's scratch memory for each worker.
-    pub(crate) scratch: &'a mut [f32],
+    pub(crate) scratch: &'a mut [u8],
+}
+
+/// Room for the regions of all workers, kept from call to call.
+#[derive(Debug)]
+pub(crate) struct Regions {
+    rows: Vec<*mut u8>,
+    /// Bytes from one image to the next of each port.
+    strides: Vec<usize>,
+}
+
+// SAFETY: the addresses are followed by `entry` alone, which gets them together with the borrows that they were made of.
+unsafe impl Send for Regions {}
+// SAFETY: as above.
+unsafe impl Sync for Regions {}
+
+impl Regions {
+    /// Room for `ports` inputs and outputs together.
+    pub(crate) fn new(ports: usize, workers: usize) -> Regions {
+        Regions { rows: vec![std::ptr::null_mut(); workers * (TENSORS + ports)], strides: vec![0; ports] }
+    }
+
+    /// Begins a call.
+    pub(crate) fn bind(&mut self) -> Bound<'_> {
+        Bound { regions: self, ports: 0, borrowed: PhantomData }
+    }
+}
+
+/// The caller's tensors of one call, input by input and then output by output.
+pub(crate) struct Bound<'a> {
+    regions: &'a mut Regions,
+    ports: usize,
+    borrowed: PhantomData<&'a mut [u8]>,
+}
+
+impl<'a> Bound<'a> {
+    /// The next input: its images begin so many bytes apart.
+    pub(crate) fn read(&mut self, images: &'a [u8], stride: usize) {
+        // Generated code reads inputs only; one type of address keeps its table simple.
+        self.put(images.as_ptr().cast_mut(), stride);
+    }
+
+    /// The next output.
+    pub(crate) fn write(&mut self, images: &'a mut [u8], stride: usize) {
+        self.put(images.as_mut_ptr(), stride);
+    }
+
+    fn put(&mut self, address: *mut u8, stride: usize) {
+        self.regions.rows[TENSORS + self.ports] = address;
+        self.regions.strides[self.ports] = stride;
+        self.ports += 1;
+    }
 }
 
 /// The context, for all workers at once.
 struct Shared<'a>(&'a Context);
 
-// SAFETY: workers read the context only; what its pointers reach is split between them by the generated code, which
-// separates by barriers what one writes and another reads.
+// SAFETY: workers read the context, and change their own row of its regions only; what these reach is split between them by
+// the generated code, which separates by barriers what one writes and another reads.
 unsafe impl Sync for Shared<'_> {}
 
 impl Shared<'_> {
@@ -41,14 +90,22 @@ pub(crate) struct Workers<'a> {
     pub(crate) profile: Option<&'a mut Profile>,
 }
 
-/// Runs the program on one image with all workers.
-pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_>) {
+/// Runs the program on `images` images, at least one, with all workers.
+pub(crate) fn entry(
+    program: &Program,
+    tensors: Bound<'_>,
+    own: Own<'_>,
+    images: usize,
+    workers: Workers<'_>,
+) {
     let Workers { pool, meeting, mut profile } = workers;
-    let regions = regions(program, tensors, pool.workers());
+    let regions = complete(program, tensors, own, pool.workers());
     let context = Context {
         version: VERSION,
         workers: pool.workers() as u32,
-        regions: regions.as_ptr(),
+        images: images as u64,
+        regions: regions.rows.as_mut_ptr(),
+        strides: regions.strides.as_ptr(),
         barrier: meet,
         meeting,
         profile: profile.as_deref_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut),
@@ -56,7 +113,7 @@ pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_
     let shared = Shared(&context);
     let entry = program.code.entry();
     pool.run(&|worker| {
-        // SAFETY: the session compared all lengths with the signature and owns the arena; the model compared the CPU's
+        // SAFETY: the session compared all tensors with the signature and owns the arena; the model compared the CPU's
         // features; whoever made the `Code` vouched for what it touches. All of it outlives `Pool::run`.
         unsafe { entry(shared.context(), worker) }
     });
@@ -67,19 +124,17 @@ pub(crate) fn entry(program: &Program, tensors: Tensors<'_>, workers: Workers<'_
 }
 
 /// The regions of all workers, one after the other.
-fn regions(program: &Program, tensors: Tensors<'_>, workers: usize) -> Vec<*mut u8> {
-    let Tensors { inputs, outputs, arena, scratch } = tensors;
-    let mut row: Vec<*mut u8> = vec![std::ptr::null_mut(); TENSORS];
-    // Generated code reads weights and inputs only; one type of address keeps its table simple.
-    row[WEIGHTS] = program.weights.values().as_ptr().cast_mut().cast();
-    row[ARENA] = arena.as_mut_ptr().cast();
-    row.extend(inputs.iter().map(|values| values.as_ptr().cast_mut().cast::<u8>()));
-    row.extend(outputs.iter_mut().map(|values| values.as_mut_ptr().cast::<u8>()));
-    let scratch: *mut u8 = scratch.as_mut_ptr().cast();
-    let mut regions = Vec::with_capacity(workers * row.len());
-    for worker in 0..workers {
-        row[SCRATCH] = scratch.wrapping_add(worker * program.metadata.scratch_bytes);
-        regions.extend_from_slice(&row);
+fn complete<'a>(program: &Program, tensors: Bound<'a>, own: Own<'_>, workers: usize) -> &'a mut Regions {
+    let Bound { regions, ports, .. } = tensors;
+    assert_eq!(ports, regions.strides.len(), "a call has all of its tensors");
+    let row = TENSORS + ports;
+    // Generated code reads weights only.
+    regions.rows[WEIGHTS] = program.weights.bytes().as_ptr().cast_mut();
+    regions.rows[ARENA] = own.arena.as_mut_ptr();
+    let scratch = own.scratch.as_mut_ptr();
+    for worker in (0..workers).rev() {
+        regions.rows.copy_within(..row, worker * row);
+        regions.rows[worker * row + SCRATCH] = scratch.wrapping_add(worker * program.metadata.scratch_bytes);
     }
     regions
 }

@@ -19,19 +19,20 @@
 use std::fmt::{self, Display, Formatter};
 
 use frit_ir::diagnostic::render::escaped;
+use frit_runtime::Port;
 
-use super::{Argument, Blank, Border, Call, Plan, Region, Step, Tensor, Work};
+use super::{Argument, Blank, Call, Plan, Region, Step, Tensor, Work};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let weights = self.weights.parts().map(|(begin, bytes)| begin + bytes).max().unwrap_or(0);
         let (name, arena, scratch) = (escaped(&self.name), self.arena_bytes, self.scratch_bytes);
         writeln!(f, "plan {name}: arena {arena}, scratch {scratch}, weights {weights}")?;
-        for (index, border) in self.inputs.iter().enumerate() {
-            writeln!(f, "{} {border}", Region::Input(index))?;
+        for (index, port) in self.inputs.iter().enumerate() {
+            writeln!(f, "{} {}", Region::Input(index), described(port))?;
         }
-        for (index, border) in self.outputs.iter().enumerate() {
-            writeln!(f, "{} {border}", Region::Output(index))?;
+        for (index, port) in self.outputs.iter().enumerate() {
+            writeln!(f, "{} {}", Region::Output(index), described(port))?;
         }
         for (index, tensor) in self.tensors.iter().enumerate() {
             writeln!(f, "{}: {tensor}", Region::Tensor(index))?;
@@ -64,10 +65,8 @@ impl Plan {
     }
 }
 
-impl Display for Border {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", escaped(&self.name), frit_ir::Shape::new(&self.shape))
-    }
+fn described(port: &Port) -> String {
+    format!("{}: {}", escaped(&port.name), frit_ir::Shape::new(&port.shape))
 }
 
 impl Display for Tensor {

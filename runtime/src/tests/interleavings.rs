@@ -192,8 +192,21 @@ fn a_session_gives_the_same_result_in_every_order() {
         for image in 0..2 {
             let input: Vec<f32> = (0..LENGTH).map(|index| (image * LENGTH + index) as f32).collect();
             let mut output = vec![f32::NAN; LENGTH];
-            session.run(&[&input], &mut [&mut output], 1).unwrap();
+            session.run(&[(&input).into()], &mut [(&mut output).into()], 1).unwrap();
             assert!(output.iter().eq(input.iter().rev().map(|value| value + 0.5).collect::<Vec<_>>().iter()));
         }
+    });
+}
+
+#[test]
+fn the_images_of_a_batch_do_not_meet_in_any_order() {
+    explore("a session of 2 threads, 1 batch of 2 images with 3 barriers each", Some(2), || {
+        let model = Model::new(program(0.5, Vec::new())).unwrap();
+        let mut session = Session::new(&model, 2).unwrap();
+        let input: Vec<f32> = (0..2 * LENGTH).map(|index| index as f32).collect();
+        let mut output = vec![f32::NAN; 2 * LENGTH];
+        session.run(&[(&input).into()], &mut [(&mut output).into()], 2).unwrap();
+        let reversed = |image: &[f32]| image.iter().rev().map(|value| value + 0.5).collect::<Vec<f32>>();
+        assert_eq!(output, input.chunks(LENGTH).flat_map(reversed).collect::<Vec<f32>>());
     });
 }

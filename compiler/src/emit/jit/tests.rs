@@ -1,10 +1,10 @@
-use frit_runtime::{Model, Session};
+use frit_runtime::{Model, Port, Session, View};
 use proptest::prelude::*;
 
 use super::*;
 use crate::machine::Lowering;
 use crate::pack::{Packing, Source};
-use crate::plan::{Argument, Border, Call, Region, Step, Tensor, Work, interpret};
+use crate::plan::{Argument, Call, Region, Step, Tensor, Work, interpret};
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
 
 /// Every machine whose code this CPU runs, in every lowering.
@@ -84,11 +84,11 @@ fn plan(width: Width, vectors: usize, mut steps: Vec<Step>) -> Proved {
     let tensors = vec![Tensor { bytes: elements * 4, last: steps.len(), ..Tensor::default() }];
     let mut weights = Packing::default();
     weights.add(Source::Values(values(elements, 5).into()));
-    let border = |name: &str| Border { name: name.into(), shape: vec![elements] };
+    let port = |name: &str| Port::new(name, &[elements]);
     let plan = Plan {
         name: "hand-made".into(),
-        inputs: vec![border("a"), border("b")],
-        outputs: vec![border("y"), border("z")],
+        inputs: vec![port("a"), port("b")],
+        outputs: vec![port("y"), port("z")],
         kernels: vec![add(width), add_all(width, vectors)],
         steps,
         choices: Vec::new(),
@@ -125,16 +125,28 @@ fn agrees(plan: &Proved, machine: &Machine, threads: usize, rounds: usize) -> Re
         let expected = interpret::run(plan, &inputs, threads).unwrap();
         let mut outputs = vec![vec![0.0; elements]; 2];
         let [y, z] = outputs.as_mut_slice() else { unreachable!("two outputs") };
-        session.run(&[&inputs[0], &inputs[1]], &mut [y, z], 1).unwrap();
+        session.run(&inputs.each_ref().map(View::from), &mut [y.into(), z.into()], 1).unwrap();
         let told = format!("{:?} of {}, {threads} threads, round {round}", machine.lowering, machine.name);
         prop_assert_eq!(bits(&outputs), bits(&expected), "{}", told);
         let mut outputs = vec![vec![0.0; elements]; 2];
         let [y, z] = outputs.as_mut_slice() else { unreachable!("two outputs") };
-        let profile = session.profile(&[&inputs[0], &inputs[1]], &mut [y, z]).unwrap();
+        let profile = session.profile(&inputs.each_ref().map(View::from), &mut [y.into(), z.into()]).unwrap();
         prop_assert_eq!(bits(&outputs), bits(&expected), "{}, timed", told);
         prop_assert_eq!(profile.steps().len(), plan.steps.len());
         prop_assert!(profile.steps().iter().all(|time| !time.is_zero()), "{}: a step without a mark", told);
     }
+    let images: Vec<[Vec<f32>; 2]> =
+        (0..3).map(|image| [values(elements, image), values(elements, image + 1000)]).collect();
+    let joined = |tensors: &[Vec<Vec<f32>>]| {
+        [0, 1].map(|port| tensors.iter().flat_map(|image| image[port].clone()).collect::<Vec<f32>>())
+    };
+    let expected: Vec<Vec<Vec<f32>>> =
+        images.iter().map(|image| interpret::run(plan, image, threads).unwrap()).collect();
+    let inputs = joined(&images.iter().map(|image| image.to_vec()).collect::<Vec<_>>());
+    let mut outputs = [vec![0.0; 3 * elements], vec![0.0; 3 * elements]];
+    let [y, z] = &mut outputs;
+    session.run(&inputs.each_ref().map(View::from), &mut [y.into(), z.into()], 3).unwrap();
+    prop_assert_eq!(bits(&outputs), bits(&joined(&expected)), "a batch for {}", machine.name);
     Ok(())
 }
 
@@ -233,7 +245,7 @@ fn code_outlives_the_plan_and_is_shared_by_sessions_in_several_threads() {
                 drop(model);
                 let (a, b) = (values(elements, caller), values(elements, caller + 50));
                 let (mut y, mut z) = (vec![f32::NAN; elements], vec![0.0; elements]);
-                session.run(&[&a, &b], &mut [&mut y, &mut z], 1).unwrap();
+                session.run(&[(&a).into(), (&b).into()], &mut [(&mut y).into(), (&mut z).into()], 1).unwrap();
                 let sums: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
                 assert_eq!(y, sums);
             })
