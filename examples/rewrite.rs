@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release --example rewrite`
 
+use frit_compiler::report::text::edit;
 use frit_compiler::{Options, optimise};
 use frit_ir::text;
 
@@ -26,11 +27,8 @@ fn main() -> Result<(), String> {
     let optimised = optimise(graph, &Options::native()).map_err(|faults| faults.to_string())?;
     println!("{}", text::print(&optimised.graph));
     for pass in &optimised.reports {
-        println!(
-            "{}: {}",
-            pass.name,
-            if pass.unchanged() { "(unchanged)".to_owned() } else { pass.changed.join("; ") }
-        );
+        let changed = pass.changed.iter().map(edit).collect::<Vec<_>>().join("; ");
+        println!("{}: {}", pass.name, if pass.unchanged() { "(unchanged)" } else { &changed });
     }
     Ok(())
 }

@@ -113,7 +113,8 @@ fn repair() {
             other => panic!("{}: there is no policy {other}", case.path.display()),
         };
         let repaired = frit_passes::repair::repair(text::parse(&case.body)?, policy);
-        let mut answer: String = repaired.repairs.iter().map(|repair| format!("{}\n", repair.what)).collect();
+        let mut answer: String =
+            repaired.repairs.iter().map(|edit| report::text::edit(edit) + "\n").collect();
         answer += &rendered(&repaired.warnings);
         Ok(answer
             + &legality::check(repaired.graph)

@@ -38,7 +38,7 @@ use frit_ir::weights::Data;
 use frit_ir::{Faults, Graph, Weight};
 use frit_passes::egraph;
 use frit_passes::legality::{self, Legal};
-use frit_passes::pipeline::{self, Optimised, Refusal};
+use frit_passes::pipeline::{self, Optimised};
 use frit_runtime::artifact::{self, Contents};
 use frit_runtime::memory::Memory;
 use frit_runtime::program::Metadata;
@@ -90,7 +90,7 @@ pub struct Compiled {
     /// The graph as it came, found legal.
     pub legal: Legal<Graph>,
     /// The graph that was scheduled.
-    pub optimised: Graph,
+    pub optimised: Legal<Graph>,
     /// What runs, in which order, and stays inside its memory.
     pub plan: Proved,
     /// The code, ready for the runtime.
@@ -198,11 +198,7 @@ fn describe(metadata: &mut Metadata, legal: &Legal<Graph>, options: &Options) ->
 /// # Errors
 /// As [`compile`].
 pub fn optimise(graph: Graph, options: &Options) -> Result<Optimised, Faults> {
-    pipeline::run(graph, &passes(options)).map_err(|refusal| match refusal {
-        Refusal::Illegal(faults) => faults,
-        Refusal::Fault(fault) => Diagnostic::from(fault).into(),
-        Refusal::Broken(fault) => (*fault).into(),
-    })
+    Ok(pipeline::run(graph, &passes(options))?)
 }
 
 /// What [`compile`] says of a legal network beyond its warnings, found without making code: the faults of the network as
@@ -263,11 +259,11 @@ fn passes(options: &Options) -> pipeline::Options {
     passes
 }
 
-/// The plan of an optimised graph, proved to keep to its memory.
+/// The plan of a graph that is optimised, or legal as it came, proved to keep to its memory.
 ///
 /// # Errors
 /// A tensor or window that is too large for the kernels; FR0901 for a plan that can't be proved.
-pub fn schedule(graph: &Graph, options: &Options) -> Result<Proved, Faults> {
+pub fn schedule(graph: &Legal<Graph>, options: &Options) -> Result<Proved, Faults> {
     Ok(prove::prove(schedule::schedule(graph, &options.machine, options.way())?)?)
 }
 

@@ -24,7 +24,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Graph, Shape};
 
 use crate::legality::Legal;
-use crate::report::{Kernel, Report, Rewriting};
+use crate::report::{Edit, Kernel, Report, Rewriting};
 pub use cost::CostModel;
 
 /// The name of the pass.
@@ -49,24 +49,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits { iterations: 40, growth: 20, slack: 10_000, states: 4_096, disabled: BTreeSet::new() }
-    }
-}
-
-/// The limit that ended a saturation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reached {
-    /// So many iterations.
-    Iterations(usize),
-    /// So many e-nodes.
-    Nodes(usize),
-}
-
-impl fmt::Display for Reached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reached::Iterations(limit) => write!(f, "rewriting stopped after {limit} iterations"),
-            Reached::Nodes(limit) => write!(f, "rewriting stopped at {limit} e-nodes"),
-        }
     }
 }
 
@@ -125,9 +107,15 @@ impl From<Fault> for Diagnostic {
 ///
 /// # Errors
 /// A fault of a rule, or of weights whose values can't be read.
-pub fn optimise(graph: &Legal<Graph>, model: &CostModel, limits: &Limits) -> Result<(Graph, Report), Fault> {
+pub fn optimise(
+    graph: &Legal<Graph>,
+    model: &CostModel,
+    limits: &Limits,
+) -> Result<(Legal<Graph>, Report), Fault> {
     let (clock, _still) = quanta::Clock::mock();
-    quanta::with_clock(&clock, || rewrite(graph, &enabled(limits), model, limits))
+    let (optimised, report) = quanta::with_clock(&clock, || rewrite(graph, &enabled(limits), model, limits))?;
+    // The analysis held each layer that a rule built against the checks of legality.
+    Ok((graph.rewritten(optimised), report))
 }
 
 fn enabled(limits: &Limits) -> Vec<&'static rules::Rule> {
@@ -172,7 +160,7 @@ fn rewrite(
         unreached: encoding.unreached,
         phases: watch.phases,
     };
-    let report = told(graph, &optimised, rewriting, watch.started);
+    let report = told(graph, &optimised, rewriting);
     Ok((optimised, report))
 }
 
@@ -194,14 +182,15 @@ fn select(
     }
 }
 
-fn told(before: &Graph, after: &Graph, rewriting: Rewriting, started: Instant) -> Report {
+fn told(before: &Graph, after: &Graph, rewriting: Rewriting) -> Report {
     let changed = |kernel: &&Kernel| !kernel.rules.is_empty();
-    let line = |kernel: &Kernel| {
-        format!("{} from {}", kernel.name, kernel.sources.layers().collect::<Vec<_>>().join(", "))
+    let fused = |kernel: &Kernel| Edit::Fused {
+        kernel: kernel.name.clone(),
+        layers: kernel.sources.layers().map(str::to_owned).collect(),
     };
-    let dropped = rewriting.unreached.iter().map(|layer| format!("{layer} dropped: no output needs it"));
+    let unneeded = rewriting.unreached.iter().map(|layer| Edit::Unneeded { layer: layer.clone() });
     let mut report = Report::new(NAME);
-    report.changed = rewriting.kernels.iter().filter(changed).map(line).chain(dropped).collect();
+    report.changed = rewriting.kernels.iter().filter(changed).map(fused).chain(unneeded).collect();
     report.count("layers before", before.len());
     report.count("layers after", after.len());
     report.count("iterations", rewriting.iterations);
@@ -211,31 +200,24 @@ fn told(before: &Graph, after: &Graph, rewriting: Rewriting, started: Instant) -
         report.count("folds refused", rewriting.refused);
     }
     report.rewriting = Some(rewriting);
-    report.milliseconds = milliseconds(started);
     report
 }
 
 /// Times the phases, for the report alone.
 struct Watch {
-    started: Instant,
     last: Instant,
     phases: Vec<(&'static str, f64)>,
 }
 
 impl Watch {
     fn start() -> Watch {
-        let now = Instant::now();
-        Watch { started: now, last: now, phases: Vec::new() }
+        Watch { last: Instant::now(), phases: Vec::new() }
     }
 
     fn phase(&mut self, name: &'static str) {
-        self.phases.push((name, milliseconds(self.last)));
+        self.phases.push((name, self.last.elapsed().as_secs_f64() * 1e3));
         self.last = Instant::now();
     }
-}
-
-fn milliseconds(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

@@ -13,13 +13,13 @@ use frit_ir::ops::Binary;
 use frit_ir::ops::binary::{broadcast, is_gate};
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Shape, infer};
 
-use crate::repair;
 use residual::{Branches, Broken};
 
 /// The name of the pass.
 pub const NAME: &str = "legality";
 
-/// Something that [`check`] found legal; nothing else makes one, and it can't be changed while it is one.
+/// Something that [`check`] found legal, or that a pass made of that and keeps it so; nothing else makes one, and it can't be
+/// changed while it is one.
 #[derive(Debug, Clone)]
 pub struct Legal<T>(T);
 
@@ -34,6 +34,11 @@ impl Legal<Graph> {
     /// The graph.
     pub fn graph(&self) -> &Graph {
         &self.0
+    }
+
+    /// `graph`, which a pass made of this one: that it is legal, [`crate::pipeline::verify`] finds in debug builds.
+    pub(crate) fn rewritten(&self, graph: Graph) -> Legal<Graph> {
+        Legal(graph)
     }
 }
 
@@ -53,7 +58,7 @@ impl<T> Deref for Legal<T> {
 /// checked as its main path alone would go on.
 pub fn check(graph: Graph) -> Result<(Legal<Graph>, Faults), Faults> {
     let joins = joins(&graph);
-    let settled = repair::without_shortcuts(&graph, &joins.broken);
+    let settled = residual::without_shortcuts(&graph, &joins.broken);
     let (types, mut faults) = infer::known(&settled);
     infer::check_weights(&settled, &types, &mut faults);
     faults.extend(numbers::faults(&settled, types.keys()));

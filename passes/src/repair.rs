@@ -4,16 +4,14 @@
 
 pub(crate) mod insert;
 
-use std::borrow::Cow;
-
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Conv2d;
 use frit_ir::weights::Data;
 use frit_ir::{Diagnostic, Faults, Graph, Names, Node, NodeId, Op, Provenance, Shape, Weight};
 
 use crate::legality;
-use crate::legality::residual::{Broken, spelled};
-use crate::report::Report;
+use crate::legality::residual::Broken;
+use crate::report::{Edit, Report, Residual};
 
 /// The name of the pass.
 pub const NAME: &str = "repair";
@@ -38,24 +36,13 @@ pub enum ProjectionWeights {
     Zero,
 }
 
-/// What was done to one residual.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repair {
-    /// What was done, in words that name the layers.
-    pub what: String,
-    /// The layer that adds, then the ends of main path and shortcut; where a layer is new, it is the last one.
-    pub layers: Vec<String>,
-    /// The shapes of main path and shortcut.
-    pub shapes: Vec<Shape>,
-}
-
 /// A graph and what was done to it.
 #[derive(Debug, Clone)]
 pub struct Repaired {
     /// The graph with its repairs; what they can't repair is in it as it was.
     pub graph: Graph,
     /// One for each edit, in the order of the data.
-    pub repairs: Vec<Repair>,
+    pub repairs: Vec<Edit>,
     /// What is odd about them: weights that nobody trained.
     pub warnings: Faults,
 }
@@ -64,7 +51,7 @@ impl Repaired {
     /// The report of the pass.
     pub fn report(&self) -> Report {
         let mut report = Report::new(NAME);
-        report.changed = self.repairs.iter().map(|repair| repair.what.clone()).collect();
+        report.changed.clone_from(&self.repairs);
         report.count("repairs", self.repairs.len());
         report
     }
@@ -72,70 +59,30 @@ impl Repaired {
 
 /// Repairs the residuals of `graph`. Other faults stay for [`legality::check`] to find.
 pub fn repair(graph: Graph, policy: Policy) -> Repaired {
-    let mut edit = Edit::new(graph);
+    let mut workshop = Workshop::new(graph);
     match policy {
-        Policy::Insert => insert::insert(&mut edit),
-        Policy::Drop => edit.broken().iter().for_each(|broken| edit.drop_edge(broken)),
+        Policy::Insert => insert::insert(&mut workshop),
+        Policy::Drop => workshop.broken().iter().for_each(|broken| workshop.drop_edge(broken)),
         Policy::Project(weights) => {
-            for broken in edit.broken().iter().filter(|broken| broken.can_be_projected()) {
-                edit.project(broken, weights);
+            for broken in workshop.broken().iter().filter(|broken| broken.can_be_projected()) {
+                workshop.project(broken, weights);
             }
         }
     }
-    edit.repaired
-}
-
-/// `graph` with each of `broken` as its main path alone.
-pub(crate) fn without_shortcuts<'g>(graph: &'g Graph, broken: &[Broken]) -> Cow<'g, Graph> {
-    if broken.is_empty() {
-        return Cow::Borrowed(graph);
-    }
-    let mut graph = graph.clone();
-    for broken in broken {
-        drop_edge(&mut graph, broken);
-    }
-    Cow::Owned(graph)
-}
-
-/// Takes the shortcut from a layer that adds. A fused convolution goes on with its own sum; an addition is then nothing but
-/// its main path, whose layer takes its place. One that is an output stays, as the identity: who runs the network asks for
-/// outputs by their names, and the main path may be an output of its own.
-fn drop_edge(graph: &mut Graph, broken: &Broken) {
-    let operands = graph.operands(broken.at);
-    let main = operands[1 - broken.shortcut];
-    let node = graph.node_mut(broken.at);
-    let sources = node.sources.clone();
-    let epilogue = match &mut node.op {
-        Op::Conv2d(conv) => Some(&mut conv.epilogue),
-        Op::Dense(dense) => Some(&mut dense.epilogue),
-        _ => None,
-    };
-    if let Some(epilogue) = epilogue {
-        epilogue.residual = false;
-        graph.set_operands(broken.at, &[main]);
-        return;
-    }
-    if graph.outputs().contains(&broken.at) {
-        graph.node_mut(broken.at).op = Op::Identity;
-        graph.set_operands(broken.at, &[main]);
-        return;
-    }
-    graph.node_mut(main).sources.merge(&sources);
-    graph.redirect(broken.at, main);
-    graph.remove(broken.at);
+    workshop.repaired
 }
 
 /// A graph under repair.
-struct Edit {
+struct Workshop {
     repaired: Repaired,
     /// The names of its layers.
     names: Names,
 }
 
-impl Edit {
-    fn new(graph: Graph) -> Edit {
+impl Workshop {
+    fn new(graph: Graph) -> Workshop {
         let names = graph.ids().map(|id| graph.node(id).name.as_str()).collect();
-        Edit { repaired: Repaired { graph, repairs: Vec::new(), warnings: Faults::new() }, names }
+        Workshop { repaired: Repaired { graph, repairs: Vec::new(), warnings: Faults::new() }, names }
     }
 
     fn graph(&self) -> &Graph {
@@ -159,17 +106,15 @@ impl Edit {
     }
 
     fn drop_edge(&mut self, broken: &Broken) {
-        let at = self.name(broken.at);
-        let [main, shortcut] = self.sides(broken).map(|id| self.name(id));
-        drop_edge(&mut self.repaired.graph, broken);
-        let what = format!("dropped the residual edge from {shortcut} into {at}: {main} goes on alone");
-        self.record(what, vec![at, main, shortcut], broken);
+        let residual = self.residual(broken);
+        broken.drop_edge(&mut self.repaired.graph);
+        self.repaired.repairs.push(Edit::Dropped(residual));
     }
 
     fn project(&mut self, broken: &Broken, weights: ProjectionWeights) {
-        let at = self.name(broken.at);
-        let [main, shortcut] = self.sides(broken);
-        let name = self.names.free(&format!("{at}/projection"));
+        let residual = self.residual(broken);
+        let [_, shortcut] = self.sides(broken);
+        let name = self.names.free(&format!("{}/projection", residual.at));
         let op = Op::Conv2d(Conv2d { stride: broken.stride, ..Conv2d::pointwise(broken.to[2]) });
         let kernel = format!("{name}.kernel");
         let shape = Shape::new(&[1, 1, broken.from[2], broken.to[2]]);
@@ -192,13 +137,7 @@ impl Edit {
         operands[broken.shortcut] = projection;
         graph.set_operands(broken.at, &operands);
         self.repaired.warnings.push(untrained(&name, said));
-        let [main, shortcut] = [main, shortcut].map(|id| self.name(id));
-        let [from, to] = [broken.from[2], broken.to[2]];
-        let what = format!(
-            "inserted the projection {name} from {shortcut} into {at}: conv 1x1, {from}→{to}, stride {}",
-            spelled(broken.stride)
-        );
-        self.record(what, vec![at, main, shortcut, name], broken);
+        self.repaired.repairs.push(Edit::Projected { residual, projection: name, stride: broken.stride });
     }
 
     /// The seed of the network's weights, 0 where none is seeded.
@@ -217,9 +156,11 @@ impl Edit {
         sources
     }
 
-    fn record(&mut self, what: String, layers: Vec<String>, broken: &Broken) {
-        let shapes = vec![Shape::new(&broken.to), Shape::new(&broken.from)];
-        self.repaired.repairs.push(Repair { what, layers, shapes });
+    /// The residual as reports show it.
+    fn residual(&self, broken: &Broken) -> Residual {
+        let [main, shortcut] = self.sides(broken).map(|id| self.name(id));
+        let shapes = [broken.to, broken.from].map(|shape| Shape::new(&shape));
+        Residual { at: self.name(broken.at), main, shortcut, shapes }
     }
 }
 

@@ -182,7 +182,7 @@ pub(crate) const EPSILON: f32 = 0.25;
 pub(crate) fn optimised(graph: &Legal<Graph>) -> (Graph, Rewriting) {
     let (graph, report) =
         optimise(graph, &CostModel::default(), &Limits::default()).expect("no rule is wrong");
-    (graph, report.rewriting.expect("this pass has an e-graph"))
+    (graph.into_inner(), report.rewriting.expect("this pass has an e-graph"))
 }
 
 /// The ops of a graph by their names, epilogue parts joined on, in order; inputs left out.

@@ -13,7 +13,7 @@ use crate::{Options, import, zoo};
 /// A description as the e-graph leaves it, or as it came.
 fn network(text: &str, fuse: bool) -> Graph {
     let graph = import::json::read(text, &Default::default()).unwrap().0;
-    crate::optimise(graph, &Options { fuse, ..Options::native() }).unwrap().graph
+    crate::optimise(graph, &Options { fuse, ..Options::native() }).unwrap().graph.into_inner()
 }
 
 /// A network of the zoo at a quarter of its width.

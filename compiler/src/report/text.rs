@@ -1,6 +1,7 @@
 //! Tables for people.
 
 mod alternatives;
+mod edit;
 mod explained;
 mod findings;
 mod measured;
@@ -9,6 +10,7 @@ mod outcome;
 mod parts;
 
 pub use alternatives::alternatives;
+pub use edit::edit;
 pub use explained::{codes, rules};
 pub use findings::findings;
 pub use measured::bench;

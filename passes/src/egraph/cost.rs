@@ -33,14 +33,30 @@ pub struct CostModel {
     pub nanoseconds_per_kernel: u64,
 }
 
+/// One core with 256-bit lanes at 3 GHz makes two vectors of 8 products a cycle, 48 * 10^9 a second; `cargo bench --bench
+/// kernels` shows what share of that a layer reaches.
+const GMACS_DENSE: u64 = 50;
+
+/// A depthwise convolution uses each element that it loads for one channel alone, so that loads bound it: taken as a fifth of the
+/// dense rate. The same table has its layers apart.
+const GMACS_DEPTHWISE: u64 = 10;
+
+/// What one core reads of memory that is in no cache; the last line of the same table, a plain read, says it of a machine.
+const BYTES_PER_SECOND: u64 = 10_000_000_000;
+
+/// The way in and out of a kernel and the barrier behind it: `cargo bench --bench barrier` measures that, `frit bench --profile`
+/// a step that does next to nothing.
+const NANOSECONDS_PER_KERNEL: u64 = 500;
+
 impl Default for CostModel {
-    /// One core of a machine with 256-bit lanes.
+    /// One core of a machine with 256-bit lanes. Choices depend on the ratios of these rates alone, and the same ones are
+    /// taken for every target, so that one network has one graph.
     fn default() -> CostModel {
         CostModel {
-            gmacs_dense: 50,
-            gmacs_depthwise: 10,
-            bytes_per_second: 10_000_000_000,
-            nanoseconds_per_kernel: 500,
+            gmacs_dense: GMACS_DENSE,
+            gmacs_depthwise: GMACS_DEPTHWISE,
+            bytes_per_second: BYTES_PER_SECOND,
+            nanoseconds_per_kernel: NANOSECONDS_PER_KERNEL,
         }
     }
 }

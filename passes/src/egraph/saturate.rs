@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use egg::{Id, Language, Symbol};
 use frit_ir::Op;
 
+use super::Limits;
 use super::analysis::EGraph;
 use super::language::{ENode, Operator};
 use super::rules::Rule;
-use super::{Limits, Reached};
+use crate::report::Reached;
 
 /// Where a rule looks: one e-node of its kind, and the class that it is in.
 pub(crate) struct Site<'a> {

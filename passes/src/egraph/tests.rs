@@ -11,8 +11,9 @@ use frit_ir::ops::{Activation, BatchNorm, Scalar};
 use frit_ir::weights::Data;
 use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape, Weight};
 
-use super::{CostModel, Limits, Reached, optimise};
+use super::{CostModel, Limits, optimise};
 use crate::legality::{self, Legal};
+use crate::report::Reached;
 use crate::testing::{EPSILON, Net, assert_equal, conv, ops, optimised};
 
 /// A chain of `length` layers that take turns, all over the same weights.

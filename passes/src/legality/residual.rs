@@ -1,6 +1,7 @@
 //! The residual rule: a shortcut is the identity only where stride is 1 and channels match (He et al., 2016;
 //! Sandler et al., 2018). One function, [`is_identity`], decides for block descriptions and for graphs.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
@@ -48,6 +49,46 @@ impl Broken {
     pub fn can_be_projected(&self) -> bool {
         (0..2).all(|axis| self.from[axis].div_ceil(self.stride[axis].max(1)) == self.to[axis])
     }
+
+    /// Takes the shortcut from a layer that adds. A fused convolution goes on with its own sum; an addition is then nothing but
+    /// its main path, whose layer takes its place. One that is an output stays, as the identity: who runs the network asks for
+    /// outputs by their names, and the main path may be an output of its own.
+    pub(crate) fn drop_edge(&self, graph: &mut Graph) {
+        let operands = graph.operands(self.at);
+        let main = operands[1 - self.shortcut];
+        let node = graph.node_mut(self.at);
+        let sources = node.sources.clone();
+        let epilogue = match &mut node.op {
+            Op::Conv2d(conv) => Some(&mut conv.epilogue),
+            Op::Dense(dense) => Some(&mut dense.epilogue),
+            _ => None,
+        };
+        if let Some(epilogue) = epilogue {
+            epilogue.residual = false;
+            graph.set_operands(self.at, &[main]);
+            return;
+        }
+        if graph.outputs().contains(&self.at) {
+            graph.node_mut(self.at).op = Op::Identity;
+            graph.set_operands(self.at, &[main]);
+            return;
+        }
+        graph.node_mut(main).sources.merge(&sources);
+        graph.redirect(self.at, main);
+        graph.remove(self.at);
+    }
+}
+
+/// `graph` with each of `broken` as its main path alone.
+pub(super) fn without_shortcuts<'g>(graph: &'g Graph, broken: &[Broken]) -> Cow<'g, Graph> {
+    if broken.is_empty() {
+        return Cow::Borrowed(graph);
+    }
+    let mut graph = graph.clone();
+    for broken in broken {
+        broken.drop_edge(&mut graph);
+    }
+    Cow::Owned(graph)
 }
 
 /// The fault of a residual whose shortcut can't be the identity.
@@ -95,7 +136,7 @@ fn relative(main: [usize; 2], shortcut: [usize; 2]) -> [usize; 2] {
 }
 
 /// `2` for both axes alike, else `2x1`.
-pub(crate) fn spelled(stride: [usize; 2]) -> String {
+pub fn spelled(stride: [usize; 2]) -> String {
     if stride[0] == stride[1] { stride[0].to_string() } else { format!("{}x{}", stride[0], stride[1]) }
 }
 

@@ -2,9 +2,10 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::Activation;
 use frit_ir::{Graph, NodeId, Op, Provenance};
 
-use super::{Options, PASSES, Refusal, rewritten, run};
-use crate::legality::{self, Legal};
-use crate::report::Report;
+use super::{Network, Options, PASSES, Pass, Refusal, repaired, run, verify};
+use crate::legality;
+use crate::repair::Policy;
+use crate::report::{Edit, Report};
 use crate::testing::{Net, conv, ops};
 
 fn network() -> Graph {
@@ -19,9 +20,10 @@ fn network() -> Graph {
 fn every_pass_that_ran_reports_under_the_name_in_the_list() {
     let optimised = run(network(), &Options::default()).expect("it is legal");
     let names: Vec<&str> = optimised.reports.iter().map(|report| report.name).collect();
-    assert_eq!(names, PASSES.iter().map(|pass| pass.name).collect::<Vec<_>>());
+    assert_eq!(names, ["legality", "egraph"]);
     assert_eq!(optimised.reports.iter().map(|report| report.unchanged()).collect::<Vec<_>>(), [true, false]);
-    assert_eq!(optimised.reports[1].changed, ["relu from conv, relu"]);
+    let layers = ["conv", "relu"].map(str::to_owned).to_vec();
+    assert_eq!(optimised.reports[1].changed, [Edit::Fused { kernel: "relu".to_owned(), layers }]);
     assert_eq!(ops(&optimised.graph), ["conv2d+relu"]);
     assert_eq!(optimised.legal.len(), 3);
 }
@@ -35,32 +37,62 @@ fn nothing_is_fused_where_that_is_asked_for() {
 
 #[test]
 fn an_illegal_network_is_refused_with_its_faults() {
+    let Err(Refusal::Illegal(faults)) = run(illegal(), &Options::default()) else { panic!("it is illegal") };
+    assert_eq!(faults.iter().count(), 1);
+}
+
+/// A residual whose shortcut has other channels than its main path.
+fn illegal() -> Graph {
     let mut net = Net::new(1);
     let x = net.input("x", &[4, 4, 3]);
     let y = net.conv("conv", conv(2, 1), x);
     let y = net.sum("add", y, x);
     net.graph.add_output(y);
-    let Err(Refusal::Illegal(faults)) = run(net.graph, &Options::default()) else { panic!("it is illegal") };
-    assert_eq!(faults.iter().count(), 1);
+    net.graph
+}
+
+#[test]
+fn repair_is_the_first_pass_where_there_is_a_policy() {
+    let options = Options { repair: Some(Policy::Drop), ..Options::default() };
+    let optimised = run(illegal(), &options).expect("it is repaired");
+    let names: Vec<&str> = optimised.reports.iter().map(|report| report.name).collect();
+    assert_eq!(names, PASSES.iter().map(|pass| pass.name).collect::<Vec<_>>());
+    let first = repaired(illegal(), &options).expect("nothing is broken");
+    assert_eq!(first.reports.len(), 1);
+    assert_eq!(first.reports[0].changed, optimised.reports[0].changed);
+    assert_eq!(ops(&first.graph), ["conv2d", "identity"]);
+}
+
+#[test]
+fn a_pass_that_breaks_the_border_is_named() {
+    let breaks = |run| Pass { name: "planted", about: "", run };
+    let refused = |graph: Graph, pass: Pass| match Network::new(graph).pass(&pass, &Options::default()) {
+        Err(Refusal::Broken(fault)) => fault.notes,
+        other => panic!("{other:?}"),
+    };
+    let output = breaks(|network, _| {
+        let first = network.given.outputs()[0];
+        network.given.add_output(first);
+        Ok(Some(Report::new("planted")))
+    });
+    assert_eq!(refused(network(), output), ["there were 1 outputs and are 2"]);
+    let input = breaks(|network, _| {
+        let first = network.given.inputs()[0];
+        network.given.node_mut(first).name = "image".to_owned();
+        Ok(Some(Report::new("planted")))
+    });
+    assert_eq!(refused(network(), input), ["the inputs were [x 4x4x3] and are [image 4x4x3]"]);
 }
 
 /// What is said of a pass that does no more to the network than `change`.
 fn planted(change: impl FnOnce(&mut Graph)) -> Vec<String> {
     let (legal, _) = legality::check(network()).expect("it is legal");
-    let pass = |legal: &Legal<Graph>| {
-        let mut graph = legal.graph().clone();
-        change(&mut graph);
-        Ok((graph, Report::new("planted")))
-    };
-    match rewritten("planted", &legal, pass) {
-        Ok(_) => Vec::new(),
-        Err(Refusal::Broken(fault)) => {
-            assert_eq!(fault.code, codes::INTERNAL);
-            assert_eq!(fault.message, "the pass planted broke the network");
-            fault.notes
-        }
-        Err(other) => panic!("{other:?}"),
-    }
+    let mut graph = legal.graph().clone();
+    change(&mut graph);
+    let Err(fault) = verify("planted", &legal, &graph) else { return Vec::new() };
+    assert_eq!(fault.code, codes::INTERNAL);
+    assert_eq!(fault.message, "the pass planted broke the network");
+    fault.notes
 }
 
 fn node(graph: &Graph, name: &str) -> NodeId {

@@ -14,7 +14,24 @@ use crate::legality;
 /// # Errors
 /// A fault of frit (FR0901) that names the pass, with a note for everything that it broke.
 pub fn verify(pass: &str, before: &Graph, after: &Graph) -> Result<(), Diagnostic> {
-    let broken = [illegal(after), signature(before, after), names(before, after)].concat();
+    told(pass, [illegal(after), signature(before, after), names(before, after)].concat())
+}
+
+/// The same of `after` that need not be legal, for a pass that may give an output another name and says so: the same inputs, as
+/// many outputs, and no layer without a source.
+pub(super) fn border(pass: &str, before: &Graph, after: &Graph) -> Result<(), Diagnostic> {
+    let mut broken = compared("inputs", [before, after].map(|graph| described(graph, graph.inputs())));
+    let [old, new] = [before, after].map(|graph| graph.outputs().len());
+    if old != new {
+        broken.push(format!("there were {old} outputs and are {new}"));
+    }
+    let nameless = after.ids().map(|id| after.node(id)).filter(|node| node.sources.is_empty());
+    broken.extend(nameless.map(|node| format!("{} comes from no source layer", node.name)));
+    told(pass, broken)
+}
+
+/// The fault of a pass that broke something.
+fn told(pass: &str, broken: Vec<String>) -> Result<(), Diagnostic> {
     if broken.is_empty() {
         return Ok(());
     }
@@ -30,19 +47,21 @@ fn illegal(after: &Graph) -> Vec<String> {
 }
 
 fn signature(before: &Graph, after: &Graph) -> Vec<String> {
-    let mut broken = Vec::new();
-    let mut compare = |what: &str, [old, new]: [Vec<String>; 2]| {
-        if old != new {
-            broken.push(format!("the {what} were [{}] and are [{}]", old.join(", "), new.join(", ")));
-        }
-    };
     let borders = |ids: fn(&Graph) -> &[NodeId]| [before, after].map(|graph| described(graph, ids(graph)));
-    compare("inputs", borders(Graph::inputs));
-    compare("outputs", borders(Graph::outputs));
+    let mut broken = compared("inputs", borders(Graph::inputs));
+    broken.extend(compared("outputs", borders(Graph::outputs)));
     if before.preprocess != after.preprocess || before.labels != after.labels {
         broken.push("the preparation of pictures or the labels are others".to_owned());
     }
     broken
+}
+
+/// What is different of two lists.
+fn compared(what: &str, [old, new]: [Vec<String>; 2]) -> Vec<String> {
+    if old == new {
+        return Vec::new();
+    }
+    vec![format!("the {what} were [{}] and are [{}]", old.join(", "), new.join(", "))]
 }
 
 /// Nodes by name and shape; one whose shape can't be known has a fault of its own.

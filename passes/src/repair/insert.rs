@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use frit_ir::ops::{Binary, Conv2d};
 use frit_ir::{Graph, Node, NodeId, Op, Shape};
 
-use super::{Edit, Repair};
+use super::Workshop;
 use crate::legality::{self, residual};
+use crate::report::{Edit, Residual};
 
 /// A block that lacks its residual.
 pub(crate) struct Block {
@@ -26,10 +27,10 @@ pub(crate) struct Block {
 }
 
 /// Adds the missing residuals.
-pub(super) fn insert(edit: &mut Edit) {
-    let shapes = legality::joins(edit.graph()).shapes;
-    for block in &blocks(edit.graph(), &shapes) {
-        add(edit, block);
+pub(super) fn insert(workshop: &mut Workshop) {
+    let shapes = legality::joins(workshop.graph()).shapes;
+    for block in &blocks(workshop.graph(), &shapes) {
+        add(workshop, block);
     }
 }
 
@@ -38,27 +39,20 @@ pub(crate) fn blocks(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Vec<Blo
     graph.topological().into_iter().filter_map(|project| block(graph, shapes, project)).collect()
 }
 
-fn add(edit: &mut Edit, block: &Block) {
-    let project = edit.name(block.project);
+fn add(workshop: &mut Workshop, block: &Block) {
+    let project = workshop.name(block.project);
     let prefix = project.strip_suffix("/project").unwrap_or(&project);
-    let name = edit.names.free(&format!("{prefix}/add"));
+    let at = workshop.names.free(&format!("{prefix}/add"));
     // The input may be the sum that was inserted for the block before.
-    let input = edit.graph().operands(block.first)[0];
-    let sources = edit.sources(&name, block.project);
-    let node = Node { name: name.clone(), op: Op::Binary(Binary::Add), weights: Vec::new(), sources };
-    let sum = edit.repaired.graph.add(node, &[input, block.last]);
-    edit.repaired.graph.redirect(block.last, sum);
-    let (input, last) = (edit.name(input), edit.name(block.last));
-    let renamed = if edit.graph().outputs().contains(&sum) {
-        format!("; the output {last} is now {name}")
-    } else {
-        String::new()
-    };
-    edit.repaired.repairs.push(Repair {
-        what: format!("inserted the residual {name} of {input} and {last}{renamed}"),
-        layers: vec![name, last, input],
-        shapes: vec![block.shape.clone(); 2],
-    });
+    let input = workshop.graph().operands(block.first)[0];
+    let sources = workshop.sources(&at, block.project);
+    let node = Node { name: at.clone(), op: Op::Binary(Binary::Add), weights: Vec::new(), sources };
+    let sum = workshop.repaired.graph.add(node, &[input, block.last]);
+    workshop.repaired.graph.redirect(block.last, sum);
+    let [main, shortcut] = [block.last, input].map(|id| workshop.name(id));
+    let residual = Residual { at, main, shortcut, shapes: [block.shape.clone(), block.shape.clone()] };
+    let output = workshop.graph().outputs().contains(&sum);
+    workshop.repaired.repairs.push(Edit::Inserted { residual, output });
 }
 
 /// The block that ends with the convolution `project`, if there is one, its residual is missing and would be legal.

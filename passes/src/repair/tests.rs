@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::{Policy, ProjectionWeights, Repaired, repair};
 use crate::legality;
+use crate::report::{Edit, Residual};
 use crate::testing::{Draw, Net, around, conv, difference, ops};
 
 const SEEDED: Policy = Policy::Project(ProjectionWeights::Seeded);
@@ -41,11 +42,11 @@ fn legal(repaired: Repaired) -> Graph {
 fn a_dropped_edge_leaves_the_main_path() {
     let repaired = repair(broken(), Policy::Drop);
     let [done] = &repaired.repairs[..] else { panic!("one repair") };
-    assert_eq!(done.layers, ["add_1", "b/project", "stem"]);
-    assert_eq!(done.shapes, [Shape::new(&[4, 4, 6]), Shape::new(&[8, 8, 4])]);
-    assert_eq!(done.what, "dropped the residual edge from stem into add_1: b/project goes on alone");
+    let [at, main, shortcut] = ["add_1", "b/project", "stem"].map(str::to_owned);
+    let shapes = [Shape::new(&[4, 4, 6]), Shape::new(&[8, 8, 4])];
+    assert_eq!(*done, Edit::Dropped(Residual { at, main, shortcut, shapes }));
     assert!(repaired.warnings.is_empty());
-    assert_eq!(repaired.report().changed, [done.what.as_str()]);
+    assert_eq!(repaired.report().changed, repaired.repairs);
     assert_eq!(repaired.report().counts, [("repairs", 1)]);
     let graph = legal(repaired);
     assert_eq!(graph.find("add_1"), None);
@@ -70,7 +71,7 @@ fn every_output_keeps_its_name_and_its_place() {
 #[test]
 fn a_projection_has_the_stride_and_the_channels_of_the_main_path() {
     let repaired = repair(broken(), SEEDED);
-    assert_eq!(repaired.repairs[0].layers, ["add_1", "b/project", "stem", "add_1/projection"]);
+    assert_eq!(repaired.repairs[0].layers(), ["add_1", "b/project", "stem", "add_1/projection"]);
     let [warning] = &repaired.warnings.iter().collect::<Vec<_>>()[..] else { panic!("one warning") };
     assert_eq!(warning.code, frit_ir::diagnostic::codes::UNTRAINED_PROJECTION);
     let graph = legal(repaired);
@@ -143,14 +144,10 @@ fn a_block_gets_the_residual_that_it_lacks() {
         block(net, "c", (4, 4, 1), y)
     });
     let repaired = repair(graph, Policy::Insert);
-    let whats: Vec<&str> = repaired.repairs.iter().map(|repair| repair.what.as_str()).collect();
-    assert_eq!(
-        whats,
-        [
-            "inserted the residual b/add of image and b/project",
-            "inserted the residual c/add of b/add and c/project; the output c/project is now c/add",
-        ]
-    );
+    let layers: Vec<Vec<&str>> = repaired.repairs.iter().map(Edit::layers).collect();
+    assert_eq!(layers, [["b/add", "b/project", "image"], ["c/add", "c/project", "b/add"]]);
+    let is_output = |edit: &Edit| matches!(edit, Edit::Inserted { output: true, .. });
+    assert_eq!(repaired.repairs.iter().map(is_output).collect::<Vec<_>>(), [false, true]);
     let graph = legal(repaired);
     let operands = |name: &str| -> Vec<&str> {
         let id = graph.find(name).expect("it is there");
@@ -213,7 +210,7 @@ fn a_block_without_expansion_qualifies_and_one_behind_it_does_not_reach_back() {
     });
     let repaired = repair(graph, Policy::Insert);
     assert_eq!(repaired.repairs.len(), 1);
-    assert_eq!(repaired.repairs[0].layers, ["c/add", "c/project", "b/project"]);
+    assert_eq!(repaired.repairs[0].layers(), ["c/add", "c/project", "b/project"]);
 }
 
 /// Blocks of random strides and channels, each with its input added to its end; how many of the sums are at fault.

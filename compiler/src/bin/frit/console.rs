@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use frit_compiler::Phase;
+use frit_compiler::report::text;
 use frit_ir::diagnostic::{codes, render};
 use frit_ir::{Diagnostic, Faults};
-use frit_passes::repair::Repair;
+use frit_passes::report::Edit;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
@@ -92,13 +93,13 @@ impl Console {
     }
 
     /// A repair that was made, on stderr.
-    pub(crate) fn repaired(&self, repair: &Repair) {
-        let shapes: Vec<String> = repair.shapes.iter().map(ToString::to_string).collect();
-        self.note_of(&repair.what, &repair.layers, &shapes);
+    pub(crate) fn repaired(&self, edit: &Edit) {
+        let shapes = edit.residual().into_iter().flat_map(|residual| &residual.shapes);
+        self.note_of(&text::edit(edit), &edit.layers(), &shapes.map(ToString::to_string).collect::<Vec<_>>());
     }
 
     /// A note about `layers` with `shapes`.
-    fn note_of(&self, message: &str, layers: &[String], shapes: &[String]) {
+    fn note_of(&self, message: &str, layers: &[&str], shapes: &[String]) {
         let mut stderr = std::io::stderr().lock();
         let _ = if self.json {
             let note = serde_json::json!({

@@ -11,7 +11,6 @@ use frit_compiler::report::{Listing, Stage, dot, json, text};
 use frit_ir::diagnostic::codes;
 use frit_ir::text::print;
 use frit_ir::{Diagnostic, Graph};
-use frit_passes::Report;
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -136,10 +135,10 @@ fn passes(args: &Args, console: &Console) -> Result<String, Failure> {
         return Err(Failure::Usage("--passes is a table: it can't be drawn with --format dot".into()));
     }
     let options = args.model.options()?;
-    let Reading { graph, report, .. } = args.model.read_and_repair(console)?;
+    let Reading { graph, mut reports, .. } = args.model.read_and_repair(console)?;
     let optimised = frit_compiler::optimise(graph, &options)?;
     console.diagnose(&optimised.warnings);
-    let reports: Vec<Report> = report.into_iter().chain(optimised.reports).collect();
+    reports.extend(optimised.reports);
     Ok(if args.json() { json::passes(&reports) } else { text::passes(&reports) })
 }
 

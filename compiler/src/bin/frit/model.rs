@@ -1,7 +1,6 @@
 //! The arguments that every command with a MODEL has.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -12,9 +11,10 @@ use frit_compiler::schedule::ways;
 use frit_compiler::{Options, import};
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Op, Shape};
+use frit_passes::Report;
 use frit_passes::egraph::rules;
 use frit_passes::legality::{self, Legal};
-use frit_passes::{Report, repair};
+use frit_passes::pipeline::{self, Repaired};
 
 use crate::artifact;
 use crate::console::Console;
@@ -95,7 +95,7 @@ pub(crate) struct ModelArgs {
 pub(crate) struct Reading {
     pub(crate) graph: Graph,
     /// What was repaired, where anything was to be.
-    pub(crate) report: Option<Report>,
+    pub(crate) reports: Vec<Report>,
     /// Number of warnings.
     warnings: usize,
 }
@@ -134,20 +134,14 @@ impl ModelArgs {
         (graph, mut warnings): (Graph, Faults),
         console: &Console,
     ) -> Result<Reading, Failure> {
-        let (graph, report) = match self.repair.policy()? {
-            None => (graph, None),
-            Some(policy) => {
-                let started = Instant::now();
-                let repaired = repair::repair(graph, policy);
-                let milliseconds = started.elapsed().as_secs_f64() * 1e3;
-                repaired.repairs.iter().for_each(|repair| console.repaired(repair));
-                let report = Report { milliseconds, ..repaired.report() };
-                warnings.extend(repaired.warnings);
-                (repaired.graph, Some(report))
-            }
-        };
+        let options = pipeline::Options { repair: self.repair.policy()?, ..pipeline::Options::default() };
+        let repaired = pipeline::repaired(graph, &options).map_err(Faults::from)?;
+        let edits = repaired.reports.iter().flat_map(|report| &report.changed);
+        edits.for_each(|edit| console.repaired(edit));
+        warnings.extend(repaired.warnings);
         console.diagnose(&warnings);
-        Ok(Reading { graph, report, warnings: warnings.iter().count() })
+        let Repaired { graph, reports, .. } = repaired;
+        Ok(Reading { graph, reports, warnings: warnings.iter().count() })
     }
 
     /// Reads the model, repairs what it should, and finds it legal; what was done and warnings go to stderr.

@@ -11,7 +11,7 @@ use super::{Object, line};
 use crate::cost::{Cost, Sizes};
 use crate::plan::{Argument, Choice, Region};
 use crate::report::results::{Summary, Transposes};
-use crate::report::{Call, Item, Listing};
+use crate::report::{Call, Item, Listing, text};
 
 #[derive(Serialize)]
 struct Node<'a> {
@@ -129,7 +129,7 @@ fn place(argument: &Argument) -> Place {
 struct Pass<'a> {
     name: &'a str,
     unchanged: bool,
-    changed: &'a [String],
+    changed: Vec<String>,
     counts: BTreeMap<&'a str, u64>,
     milliseconds: f64,
 }
@@ -142,7 +142,7 @@ pub fn passes(reports: &[Report]) -> String {
         Pass {
             name,
             unchanged,
-            changed,
+            changed: changed.iter().map(text::edit).collect(),
             counts: counts.iter().copied().collect(),
             milliseconds: *milliseconds,
         }
