@@ -27,9 +27,11 @@ use frit_passes::legality;
 use frit_runtime::map::MappedFile;
 
 use super::budget::Budget;
-use super::json::document::{Document, Value};
-use super::json::fields::{Findings, wrong};
-use super::{Request, limits, place};
+use super::document::{Document, Value};
+use super::files::place;
+use super::limits;
+use super::reader::{Findings, wrong};
+use super::request::Request;
 use attributes::Attributes;
 use build::{Builder, Tensor};
 use hdf5::Container;
@@ -101,7 +103,7 @@ pub fn described(text: &str, file: &str, request: &Request) -> Result<(Graph, Fa
 
 /// Whether a JSON text is a network of Keras.
 pub(super) fn is_description(root: &Value<'_>) -> bool {
-    use super::json::document::Content;
+    use super::document::Content;
     let Ok(Content::Object(members)) = root.content() else { return false };
     ["class_name", "config"].iter().all(|name| members.iter().any(|member| member.name == *name))
 }
@@ -138,7 +140,7 @@ fn shelf(path: &Path) -> Result<Shelf, Faults> {
 /// The version in a JSON text's `keras_version`.
 fn stated(text: &str) -> Option<Version> {
     let document = Document::parse(text, "").ok()?;
-    let super::json::document::Content::Object(members) = document.root().content().ok()? else {
+    let super::document::Content::Object(members) = document.root().content().ok()? else {
         return None;
     };
     let stated = members.into_iter().find(|member| member.name == "keras_version")?;

@@ -2,6 +2,10 @@
 
 use std::fs;
 
+use frit_ir::diagnostic::codes;
+use frit_ir::{Faults, Graph};
+
+use super::files::inside;
 use super::*;
 
 const MODEL: &str =

@@ -5,8 +5,8 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::Scalar;
 
 use super::Version;
-use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::{Findings, Reader, wrong};
+use crate::import::document::{Content, Value};
+use crate::import::reader::{Findings, Reader, wrong};
 
 /// The configuration of a layer that is being read. A field that is null is one that is not there.
 pub(super) struct Attributes<'r, 'a> {

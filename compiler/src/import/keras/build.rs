@@ -16,9 +16,9 @@ use super::model::{Definition, Kind, Model, Source};
 use super::weights::{Needed, Stored};
 use crate::import::budget::Budget;
 use crate::import::builder::GraphBuilder;
-use crate::import::json::fields::Findings;
 use crate::import::limits;
 use crate::import::listing::Product;
+use crate::import::reader::Findings;
 
 /// Elements of the budget that looking at a layer of a model counts for.
 const LOOKED_AT: usize = 32;

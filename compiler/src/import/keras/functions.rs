@@ -9,8 +9,8 @@ use super::attributes::Attributes;
 use super::build::{Site, Tensor};
 use super::layers::{self, Layer};
 use super::weights::Variable;
-use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::wrong;
+use crate::import::document::{Content, Value};
+use crate::import::reader::wrong;
 
 /// What is done with each element, or along an axis.
 pub(super) enum Function {

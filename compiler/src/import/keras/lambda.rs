@@ -8,8 +8,8 @@ use frit_ir::diagnostic::codes;
 use super::attributes::Attributes;
 use super::model::{Definition, Reading, Written};
 use super::refused::{grouped, listed};
-use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::Findings;
+use crate::import::document::{Content, Value};
+use crate::import::reader::Findings;
 
 /// Groups of siblings that are told.
 const TOLD: usize = 8;

@@ -11,8 +11,8 @@ use super::layers::{self, Layer};
 use super::refused::Refused;
 use super::{Version, lambda};
 use crate::import::budget::Budget;
-use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::{Findings, wrong};
+use crate::import::document::{Content, Value};
+use crate::import::reader::{Findings, wrong};
 use crate::import::{limits, order};
 
 /// Models inside models inside models.

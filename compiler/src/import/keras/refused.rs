@@ -8,8 +8,8 @@ use frit_ir::diagnostic::codes;
 use super::lambda::Lambda;
 use super::layers;
 use super::model::Definition;
-use crate::import::json::document::Value;
-use crate::import::json::fields::Findings;
+use crate::import::document::Value;
+use crate::import::reader::Findings;
 
 /// Layers of one fault that are named.
 const NAMED: usize = 100;

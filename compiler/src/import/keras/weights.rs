@@ -14,8 +14,8 @@ use hdf5_reader::group::Group;
 use super::build::Builder;
 use super::hdf5::{self, Container, Misfit};
 use super::model::{Definition, Kind, Model};
-use crate::import::json::document::Value;
-use crate::import::json::fields::Findings;
+use crate::import::document::Value;
+use crate::import::reader::Findings;
 
 /// A weight that a layer has in Keras.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
