@@ -1,6 +1,7 @@
 //! Which files are models.
 
 use std::fs;
+use std::path::Path;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Faults, Graph};
