@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
+use super::files::folder;
+
 /// A file of another library.
 enum Kind {
     /// A folder that TensorFlow saved.
@@ -48,7 +50,7 @@ impl Kind {
             return model.join(SAVED_MODEL).exists().then(|| Kind::SavedModel(model.to_owned()));
         }
         if model.file_name() == Some(OsStr::new(SAVED_MODEL)) {
-            return Some(Kind::SavedModel(super::folder(model).to_owned()));
+            return Some(Kind::SavedModel(folder(model).to_owned()));
         }
         let ending = model.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {

@@ -1,23 +1,23 @@
 //! frit's own descriptions: a network as a person writes it, layer by layer, with stages as the papers' tables have them.
 
-mod attributes;
 mod build;
-pub(crate) mod document;
-pub(super) mod fields;
+mod defaults;
+mod entry;
 mod header;
-pub(super) mod kinds;
+mod kinds;
+mod layer;
 mod layers;
 mod ops;
 mod order;
 mod schema;
 mod section;
+mod split;
 pub(crate) mod squeeze;
 mod stages;
 mod tensors;
 mod weights;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, NodeId, Preprocess, Shape};
@@ -25,13 +25,14 @@ use frit_passes::legality::{self, multiplier};
 use frit_passes::stitch::{self, Part};
 
 use super::builder::GraphBuilder;
+use super::document::{Document, Value};
+use super::labels;
 use super::listing::Product;
-use super::{Source, inside, labels};
+use super::reader::Findings;
+use super::request::Source;
 use build::{Built, Entry};
-use document::{Document, Value};
-use fields::Findings;
 use header::{Header, WeightSource};
-use layers::Layer;
+use layer::Layer;
 use order::{Index, Target};
 pub use schema::schema;
 
@@ -148,14 +149,6 @@ fn list(layers: &[Layer<'_>], built: &mut Built) {
     }
 }
 
-/// A file that the description names.
-fn file(source: &Source, name: &str) -> Result<PathBuf, String> {
-    match &source.folder {
-        Some(folder) => inside(folder, name, &source.written),
-        None => Err("a description without a folder can't name files".to_owned()),
-    }
-}
-
 /// Marks the outputs: those that are named, else the last layer.
 fn outputs<'a>(header: &Header<'a>, layers: &[Layer<'a>], built: &mut Built, findings: &mut Findings<'a>) {
     let index = Index::new(&header.input.name, layers);
@@ -204,7 +197,7 @@ fn read_labels<'a>(
         let message = format!("the labels {name} can't be read");
         Diagnostic::error(codes::LABELS, message).note(reason)
     };
-    let path = file(source, name).map_err(|reason| findings.add(at, fault(reason))).ok()?;
+    let path = source.file(name).map_err(|reason| findings.add(at, fault(reason))).ok()?;
     let labels = labels::load(&path).map_err(|found| {
         let reasons = found.iter().flat_map(|found| std::iter::once(&found.message).chain(&found.notes));
         findings.add(at, fault(reasons.cloned().collect::<Vec<_>>().join(": ")));

@@ -3,27 +3,16 @@
 use std::collections::BTreeMap;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{Activation, Constant, Conv2d, Epilogue, Input};
+use frit_ir::ops::{Constant, Conv2d, Epilogue, Input};
 use frit_ir::weights::Data;
 use frit_ir::{Diagnostic, NodeId, Op, Shape, Weight};
 
-use super::attributes::{Convolution, Filters, Kind};
-use super::fields::{Findings, wrong};
-use super::layers::Layer;
-use super::ops::split::Split;
+use super::layer::{Convolution, Filters, Layer, Nodes, Operation, Origin};
 use super::order::{Index, Target};
-use super::stages;
+use super::split::Split;
 use crate::import::builder::GraphBuilder;
 use crate::import::limits;
-
-/// Where a node comes from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Origin<'s> {
-    /// The node's name.
-    pub(super) name: &'s str,
-    /// The layer that it is, or is a part of.
-    pub(super) layer: usize,
-}
+use crate::import::reader::{Findings, wrong};
 
 /// A weight that the network needs.
 pub(super) struct Needed {
@@ -68,7 +57,7 @@ impl Built {
 
     /// What the layer at `place` hands to those that read it: its result, or the parts of a split.
     pub(super) fn results_of(&self, place: usize, layer: &Layer<'_>) -> Vec<NodeId> {
-        if let Some(Kind::Split(split)) = &layer.kind {
+        if let Some(Operation::Split(split)) = &layer.operation {
             let part = |index| self.ids.get(&format!("{}/{index}", layer.name)).copied();
             return (0..split.len()).filter_map(part).collect();
         }
@@ -134,9 +123,9 @@ impl<'a> Builder<'_, 'a> {
     fn too_many(&mut self) -> bool {
         let mut count = 0usize;
         for layer in self.layers {
-            let more = match &layer.kind {
-                Some(Kind::Stage(stage)) => stage.layers(),
-                Some(Kind::Split(split)) => split.len(),
+            let more = match &layer.operation {
+                Some(Operation::Stage(stage)) => stage.layers(),
+                Some(Operation::Split(split)) => split.len(),
                 _ => 1 + usize::from(layer.activation.is_some()),
             };
             count = count.saturating_add(more);
@@ -193,26 +182,26 @@ impl<'a> Builder<'_, 'a> {
         let layers = self.layers;
         let written = &layers[layer];
         let origin = Origin { name: &written.name, layer };
-        let kind = written.kind.as_ref()?;
-        let arity = kind.arity(inputs.len());
+        let operation = written.operation.as_ref()?;
+        let arity = operation.arity(inputs.len());
         if inputs.len() != arity {
             let message = format!("it takes {arity} inputs, not {}", inputs.len());
             let fault = Diagnostic::error(codes::OPERANDS, message);
             self.fault(origin, if arity == 2 { fault.help("name them: \"inputs\": [A, B]") } else { fault });
             return None;
         }
-        let result = match kind {
-            Kind::Plain(op) => self.add(origin, op.clone(), inputs)?,
-            Kind::Shaped(shaped) => {
+        let result = match operation {
+            Operation::Plain(op) => self.add(origin, op.clone(), inputs)?,
+            Operation::Shaped(shaped) => {
                 let operands: Vec<Shape> = inputs.iter().map(|&input| self.network.shape(input)).collect();
                 let op = shaped.op(&operands);
                 let op = op.map_err(|fault| self.fault(origin, fault)).ok()?;
                 self.add(origin, op, inputs)?
             }
-            Kind::Constant(shape, values) => self.constant(origin, shape, values.as_deref())?,
-            Kind::Convolution(convolution) => self.convolution(origin, convolution, inputs[0])?,
-            Kind::Split(split) => return self.split(origin, split, inputs[0]),
-            Kind::Stage(stage) => stages::build(stage, self, origin, inputs[0])?,
+            Operation::Constant(shape, values) => self.constant(origin, shape, values.as_deref())?,
+            Operation::Convolution(convolution) => self.convolution(origin, convolution, inputs[0])?,
+            Operation::Split(split) => return self.split(origin, split, inputs[0]),
+            Operation::Stage(stage) => stage.build(self, origin, inputs[0])?,
         };
         self.activate(origin, written.activation, result)
     }
@@ -241,13 +230,26 @@ impl<'a> Builder<'_, 'a> {
         parts.first().copied()
     }
 
-    /// Channels of the tensor that `node` makes.
-    pub(super) fn channels(&self, node: NodeId) -> usize {
+    fn insert(&mut self, name: &str, op: (Op, Vec<String>), inputs: &[NodeId], shape: Shape) -> NodeId {
+        let id = self.network.add(name.to_owned(), op, inputs, shape);
+        self.ids.insert(name.to_owned(), id);
+        id
+    }
+
+    /// Tells a fault at the layer of `origin`.
+    fn fault(&mut self, origin: Origin<'_>, fault: Diagnostic) {
+        let fault = if fault.layer.is_empty() { fault.at(origin.name) } else { fault };
+        let layers: &[Layer<'a>] = self.layers;
+        self.findings.add(&layers[origin.layer].value, fault);
+    }
+}
+
+impl Nodes for Builder<'_, '_> {
+    fn channels(&self, node: NodeId) -> usize {
         self.network.shape(node).channels()
     }
 
-    /// Adds a convolution, with its padding as numbers.
-    pub(super) fn convolution(
+    fn convolution(
         &mut self,
         origin: Origin<'_>,
         convolution: &Convolution,
@@ -265,20 +267,7 @@ impl<'a> Builder<'_, 'a> {
         self.add(origin, Op::Conv2d(Conv2d { groups, epilogue, ..Conv2d::over(window, filters) }), &[input])
     }
 
-    /// Adds `activation` under the name of what it follows.
-    pub(super) fn activate(
-        &mut self,
-        origin: Origin<'_>,
-        activation: Option<Activation>,
-        input: NodeId,
-    ) -> Option<NodeId> {
-        let Some(activation) = activation else { return Some(input) };
-        let name = format!("{}/{}", origin.name, activation.name());
-        self.add(Origin { name: &name, ..origin }, Op::Activation(activation), &[input])
-    }
-
-    /// Adds a node, with its weights still without values; a fault of the op is told at its layer.
-    pub(super) fn add(&mut self, origin: Origin<'_>, op: Op, inputs: &[NodeId]) -> Option<NodeId> {
+    fn add(&mut self, origin: Origin<'_>, op: Op, inputs: &[NodeId]) -> Option<NodeId> {
         let label = format!("{} ({})", origin.name, op.name());
         if self.ids.contains_key(origin.name) {
             // Names that the description itself gives twice were told when the layers were named.
@@ -309,21 +298,7 @@ impl<'a> Builder<'_, 'a> {
         Some(self.insert(origin.name, (op, weights), inputs, shape))
     }
 
-    fn insert(&mut self, name: &str, op: (Op, Vec<String>), inputs: &[NodeId], shape: Shape) -> NodeId {
-        let id = self.network.add(name.to_owned(), op, inputs, shape);
-        self.ids.insert(name.to_owned(), id);
-        id
-    }
-
-    /// Tells at the layer of `origin` that one of its values is wrong.
-    pub(super) fn wrong(&mut self, origin: Origin<'_>, message: &str) {
+    fn wrong(&mut self, origin: Origin<'_>, message: &str) {
         self.fault(origin, wrong(message));
-    }
-
-    /// Tells a fault at the layer of `origin`.
-    fn fault(&mut self, origin: Origin<'_>, fault: Diagnostic) {
-        let fault = if fault.layer.is_empty() { fault.at(origin.name) } else { fault };
-        let layers: &[Layer<'a>] = self.layers;
-        self.findings.add(&layers[origin.layer].value, fault);
     }
 }

@@ -6,10 +6,10 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Padding, Scalar};
 use serde_json::{Value as Json, json};
 
-use super::document::{Content, Value};
-use super::fields::{Reader, wrong};
 use super::section::{Choice, FieldKind, Spell};
+use crate::import::document::{Content, Value};
 use crate::import::limits;
+use crate::import::reader::{Reader, wrong};
 use crate::import::window::PaddingRule;
 
 /// A whole number from 1 on.

@@ -4,26 +4,14 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::Activation;
 use frit_ir::{Diagnostic, Names};
 
-use super::attributes::{self, Defaults, Kind};
-use super::document::{Content, Value};
-use super::fields::{Findings, Reader};
+use super::defaults::Defaults;
 use super::kinds::{Name, References};
+use super::layer::{Layer, Operation};
+use super::ops::OPS;
 use super::section::{Field, Rule};
-
-/// A layer as it is written.
-pub(super) struct Layer<'a> {
-    pub(super) name: String,
-    /// The whole of it.
-    pub(super) value: Value<'a>,
-    /// The names that it reads, each with its place; none where it takes the layer before.
-    pub(super) inputs: Option<Vec<(String, Value<'a>)>>,
-    /// None where a fault was found.
-    pub(super) kind: Option<Kind>,
-    /// What follows it under its name.
-    pub(super) activation: Option<Activation>,
-    /// The name of its op or stage.
-    pub(super) word: String,
-}
+use super::stages::STAGES;
+use crate::import::document::{Content, Value};
+use crate::import::reader::{Findings, Reader};
 
 /// What a layer is called.
 pub(super) const NAME: Field = Field::new::<Option<Name>>(
@@ -43,25 +31,14 @@ pub(super) const STAGE: Field = Field::new::<Option<String>>("stage", "The kind 
 pub(super) const OP_OR_STAGE: Rule =
     Rule::OneOf(&[OP.name, STAGE.name], "write \"op\": NAME, or \"stage\": NAME");
 
-impl Layer<'_> {
-    /// The fault of taking the layer for one tensor, where it has several results.
-    pub(super) fn several(&self) -> Option<Diagnostic> {
-        let Some(Kind::Split(split)) = &self.kind else { return None };
-        let last = split.len().checked_sub(1).filter(|&last| last > 0)?;
-        let message = format!("the layer {} has several results", self.name);
-        let fault = Diagnostic::error(codes::UNKNOWN_LAYER, message);
-        Some(fault.help(format!("name one: {0}/0 to {0}/{last}", self.name)))
-    }
-}
-
 /// The op or the stage that a layer names.
-pub(super) struct What<'a> {
+struct What<'a> {
     /// Its name.
-    pub(super) word: String,
+    word: String,
     /// Whether it is a stage.
-    pub(super) stage: bool,
+    stage: bool,
     /// Where it is named.
-    pub(super) value: Value<'a>,
+    value: Value<'a>,
 }
 
 /// Reads the layers; `input` is the name of the network's input.
@@ -113,7 +90,7 @@ fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>
         name: String::new(),
         value: value.clone(),
         inputs: None,
-        kind: None,
+        operation: None,
         activation: None,
         word: "layer".to_owned(),
     };
@@ -127,19 +104,19 @@ fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>
     let Some((mut reader, bare)) = opened else { return layer };
     layer.name = reader.field::<Option<Name>>(&NAME, None).flatten().unwrap_or_default().0;
     reader.of_layer(layer.name.clone());
-    layer.inputs = reader.take(&INPUTS).and_then(|inputs| reader.as_names(&inputs.value, INPUTS.name));
+    layer.inputs = reader.member_of(&INPUTS).and_then(|inputs| reader.as_names(&inputs.value, INPUTS.name));
     let Some(what) = bare.or_else(|| what(&mut reader)) else { return layer };
     layer.word.clone_from(&what.word);
     if !layer.name.is_empty() {
         reader.of_layer(format!("{} ({})", layer.name, what.word));
     }
-    (layer.kind, layer.activation) = attributes::read(&what, reader, defaults);
+    (layer.operation, layer.activation) = computed(&what, reader, defaults);
     layer
 }
 
 /// Reads `op` or `stage`; one of them must be there.
 fn what<'a>(reader: &mut Reader<'_, 'a>) -> Option<What<'a>> {
-    let (op, stage) = (reader.take(&OP), reader.take(&STAGE));
+    let (op, stage) = (reader.member_of(&OP), reader.member_of(&STAGE));
     reader.rules(&[OP_OR_STAGE]);
     let (member, stage) = match (op, stage) {
         (Some(op), None) => (op, false),
@@ -148,4 +125,23 @@ fn what<'a>(reader: &mut Reader<'_, 'a>) -> Option<What<'a>> {
     };
     let word = reader.as_text(&member.value, &member.name)?;
     Some(What { word, stage, value: member.value })
+}
+
+/// Reads what the op or stage takes, and the activation that follows it; a field that it does not take is a fault.
+fn computed<'a>(
+    what: &What<'a>,
+    mut reader: Reader<'_, 'a>,
+    defaults: &Defaults,
+) -> (Option<Operation>, Option<Activation>) {
+    let (entries, kind) = if what.stage { (STAGES, "stage") } else { (OPS, "op") };
+    let Some(entry) = entries.iter().find(|entry| entry.name == what.word) else {
+        let message = format!("there is no {kind}");
+        let known = entries.iter().map(|entry| entry.name);
+        let fault = reader.findings.unknown(codes::UNKNOWN_OP, &message, &what.word, known);
+        reader.fault(Some(&what.value), fault);
+        return (None, None);
+    };
+    let read = (entry.read)(entry.name, &mut reader, defaults);
+    reader.finish();
+    read.map_or((None, None), |(operation, activation)| (Some(operation), activation))
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
-use super::fields::Findings;
-use super::layers::Layer;
+use super::layer::Layer;
+use crate::import::reader::Findings;
 use crate::import::{limits, order as sorting};
 
 /// What an operand is.
@@ -86,7 +86,7 @@ pub(super) fn operands<'a>(
     for (place, layer) in layers.iter().enumerate() {
         let before = if place == 0 { Target::Input } else { Target::Layer(place - 1) };
         let Some(names) = &layer.inputs else {
-            let reads = layer.kind.as_ref().is_none_or(|kind| kind.arity(1) > 0);
+            let reads = layer.operation.as_ref().is_none_or(|operation| operation.arity(1) > 0);
             all.push(if reads { vec![before] } else { Vec::new() });
             continue;
         };

@@ -12,12 +12,12 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::build::Needed;
-use super::document::Value;
-use super::fields::Findings;
-use super::layers::Layer;
+use super::layer::Layer;
 use super::tensors;
+use crate::import::document::Value;
 use crate::import::limits;
 use crate::import::nearest::nearest;
+use crate::import::reader::Findings;
 
 /// Unused tensors that are told of by name.
 const UNUSED_NAMED: usize = 8;

@@ -11,79 +11,12 @@ use frit_ir::{Diagnostic, Shape, Weight};
 use frit_passes::legality::multiplier;
 use hdf5_reader::group::Group;
 
-use super::build::Builder;
 use super::hdf5::{self, Container, Misfit};
 use super::model::{Definition, Kind, Model};
-use crate::import::json::document::Value;
-use crate::import::json::fields::Findings;
-
-/// A weight that a layer has in Keras.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Variable {
-    /// The part of the layer that has it; empty for the layer itself.
-    pub(super) owner: &'static str,
-    /// What Keras calls it.
-    pub(super) name: &'static str,
-    /// Whether training changes it.
-    pub(super) trained: bool,
-}
-
-impl Variable {
-    pub(super) const fn trained(name: &'static str) -> Variable {
-        Variable { owner: "", name, trained: true }
-    }
-
-    pub(super) const fn followed(name: &'static str) -> Variable {
-        Variable { owner: "", name, trained: false }
-    }
-}
-
-/// How a weight of an op lies in a file.
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    /// Which of the variables of the layer, or of the part of it that has it, it is.
-    pub(super) variable: usize,
-    /// What is put behind the layer's name.
-    pub(super) name: &'static str,
-    /// Its shape in the file.
-    pub(super) shape: Shape,
-    /// For each axis of the op's weight, the one that it is in the file; none where they lie alike.
-    pub(super) order: Option<&'static [usize]>,
-    /// What is done with its values.
-    pub(super) change: Change,
-}
-
-/// What is done with the values of a weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    None,
-    /// `max(x, 1e-14)`: what Keras' normalisation divides by is at least 1e-7.
-    VarianceFloor,
-    /// `max(sqrt(x), 1e-7)`
-    Deviation,
-}
-
-impl Stored {
-    /// A weight that lies as the op wants it.
-    pub(super) fn new(variable: usize, name: &'static str, shape: Shape) -> Stored {
-        Stored { variable, name, shape, order: None, change: Change::None }
-    }
-}
-
-/// A weight that the network needs.
-pub(super) struct Needed<'a> {
-    /// Its name.
-    pub(super) name: String,
-    /// Its shape in the graph.
-    pub(super) shape: Shape,
-    /// The path of the layer that it belongs to, the layer as faults name it, and where that is described.
-    pub(super) layer: String,
-    pub(super) label: String,
-    pub(super) value: Value<'a>,
-    /// The part of the layer that has it; empty for the layer itself.
-    pub(super) owner: &'static str,
-    pub(super) stored: Stored,
-}
+use super::tensors::Tensors;
+use super::variable::{Change, Needed, Variable};
+use crate::import::document::Value;
+use crate::import::reader::Findings;
 
 /// A file of weights, and how things are found in it.
 pub(super) struct Shelf {
@@ -119,33 +52,33 @@ impl Shelf {
     }
 }
 
-/// Gives the weights that `builder` needs their values. Weights that are missing, of another type or shape are faults; what no
+/// Gives the weights that `tensors` need their values. Weights that are missing, of another type or shape are faults; what no
 /// layer needs is a warning. Without a file they have shapes and no values, which is a warning too.
 pub(super) fn fill<'a>(
-    builder: &mut Builder<'_, 'a>,
+    tensors: &mut Tensors<'_, 'a>,
     model: &Model<'a>,
     shelf: Option<Shelf>,
     root: &Value<'a>,
 ) {
-    let needed = std::mem::take(&mut builder.needed);
+    let needed = std::mem::take(&mut tensors.needed);
     let Some(mut shelf) = shelf else {
         if !needed.is_empty() {
             let message = "the description is without weights: its layers are checked, and can't be computed";
             let warning = Diagnostic::warning(codes::WEIGHT_MISSING, message);
-            builder.findings.add(
+            tensors.findings.add(
                 root,
                 warning.help_flag("name their file", "--weights FILE", "a .h5 that save_weights wrote"),
             );
         }
         for (place, weight) in needed.into_iter().enumerate() {
             let data = Data::Digest(place as u64);
-            builder.network.graph.weights.insert(weight.name, Weight::new(weight.shape, data));
+            tensors.network.graph.weights.insert(weight.name, Weight::new(weight.shape, data));
         }
         return;
     };
-    let places = match shelf.places(model, builder.findings, root) {
+    let places = match shelf.places(model, tensors.findings, root) {
         Ok(places) => places,
-        Err(fault) => return builder.findings.add(root, fault),
+        Err(fault) => return tensors.findings.add(root, fault),
     };
     let mut misfits = BTreeMap::new();
     for weight in &needed {
@@ -153,21 +86,21 @@ pub(super) fn fill<'a>(
         match shelf.data(weight, place) {
             Ok(data) => {
                 let shape = weight.shape.clone();
-                builder.network.graph.weights.insert(weight.name.clone(), Weight::new(shape, data));
+                tensors.network.graph.weights.insert(weight.name.clone(), Weight::new(shape, data));
             }
             Err(misfit) => {
                 if let Misfit::Shape(given) = &misfit {
                     misfits.insert(weight.name.clone(), in_order(given, weight.stored.order));
                 }
                 let fault = shelf.fault(weight, misfit);
-                builder.findings.add(&weight.value, fault);
+                tensors.findings.add(&weight.value, fault);
             }
         }
     }
     if !misfits.is_empty() {
         let given = |name: &str| misfits.get(name).cloned();
-        let faults = multiplier::faults(&builder.network.graph, &builder.network.shapes, &given);
-        builder.findings.extend(faults);
+        let faults = multiplier::faults(&tensors.network.graph, &tensors.network.shapes, &given);
+        tensors.findings.extend(faults);
     }
 }
 
@@ -276,7 +209,7 @@ fn numbered<'p>(root: &Group, model: &'p Model<'_>, places: &mut Places<'p>) -> 
     let Some(home) = home else { return Ok(()) };
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for definition in model.definitions.iter().filter(|definition| !definition.operation) {
-        let class = snake_case(&definition.class);
+        let class = snake_case(&definition.at.class);
         let count = counts.entry(class.clone()).or_default();
         let name = if *count == 0 { class } else { format!("{class}_{count}") };
         *count += 1;
@@ -290,7 +223,7 @@ fn numbered<'p>(root: &Group, model: &'p Model<'_>, places: &mut Places<'p>) -> 
                 for (variable, number) in counted(layer.variables()) {
                     let folder = [name.as_str(), variable.owner, "vars"].join("/");
                     let place = Place { group: home.clone(), path: format!("{folder}/{number}") };
-                    places.insert((definition.path.as_str(), variable.owner, number), place);
+                    places.insert((definition.at.path.as_str(), variable.owner, number), place);
                 }
             }
             _ => {}
@@ -428,7 +361,7 @@ fn variables<'p>(definition: &'p Definition<'_>) -> Vec<Inner<'p>> {
         }
         Some(Kind::Layer(layer)) => {
             let inner = |(variable, index): (Variable, usize)| Inner {
-                layer: definition.path.as_str(),
+                layer: definition.at.path.as_str(),
                 name: definition.name.as_str(),
                 index,
                 variable,

@@ -7,7 +7,7 @@ use frit_ir::weights::{Data, Lent};
 use frit_ir::{Shape, Weight};
 use smallvec::SmallVec;
 
-use super::call::Outcome;
+use super::fault::Outcome;
 use super::kind::Kind;
 use super::symbol::Symbol;
 use crate::import::budget::Budget;

@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 
-use super::call::{Call, Outcome, Value, axes, axis, ranked, unsupported, wrong};
+use super::call::{Call, Value, axes, axis};
 use super::constant::{Constant, count, places, strides};
+use super::fault::{Outcome, mixes, ranked, unsupported, wrong};
 use super::kind::Kind;
 use super::layout::Axis;
 use super::network::Network;
-use super::shapes::{self, Kept, mixes};
+use super::shapes::{self, Kept};
 use super::symbol::{Pair, Symbol, Unary};
 
 /// The result of `call`, where it is one of these operators and all that it computes with is known.

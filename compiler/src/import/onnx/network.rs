@@ -9,12 +9,12 @@ use frit_ir::weights::{Data, Spot};
 use frit_ir::{Diagnostic, Faults, NodeId, Op, Shape, Weight};
 use smallvec::SmallVec;
 
-use super::call::{Call, Outcome, Value, wrong};
+use super::call::{Call, Value};
 use super::constant::Constant;
+use super::fault::{Outcome, mixes, wrong};
 use super::kind::Kind;
 use super::layout::{Axis, Factor, Place, View, place};
-use super::order::shown;
-use super::shapes::mixes;
+use super::names::shown;
 use super::tensors::Store;
 use crate::import::budget::Budget;
 use crate::import::builder::GraphBuilder;

@@ -6,15 +6,16 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::Input;
 use frit_ir::{Diagnostic, Graph, Names, NodeId, Op, Provenance, Shape};
 
-use super::call::{Outcome, Value, f32_only, ranked};
+use super::call::{Value, f32_only};
 use super::constant::Constant;
+use super::fault::{Outcome, mixes, ranked};
+use super::importer::Importer;
 use super::kind::Kind;
 use super::layout::{Place, View};
 use super::network::Network;
+use super::ops;
 use super::order::Source;
-use super::shapes::mixes;
-use super::{Importer, ops};
-use crate::import::{GivenShape, Request};
+use crate::import::request::{GivenShape, Request};
 use crate::onnx::{Dimension, ValueInfo};
 
 /// Adds the inputs: what the graph lists and no weight has the name of.

@@ -9,11 +9,12 @@ use frit_ir::diagnostic::codes;
 use frit_ir::tensor::MAX_ELEMENTS;
 use frit_runtime::map::MappedFile;
 
-use super::call::ranked;
 use super::constant::Constant;
+use super::fault::ranked;
 use super::kind::Kind;
 use crate::import::budget::Budget;
-use crate::import::{Identity, inside};
+use crate::import::files::inside;
+use crate::import::identity::Identity;
 use crate::onnx::Tensor;
 
 /// Says that a tensor's values lie in another file.

@@ -4,12 +4,12 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Conv2dTranspose, Epilogue, Padding, Pool, PoolKind};
 use frit_ir::{Diagnostic, Op, Shape, Window};
 
-use crate::import::json::attributes::{
-    Convolution, Defaults, Filters, Inherited, Kind, Layer, PADDING, Shaped,
-};
-use crate::import::json::fields::Reader;
+use crate::import::json::defaults::{Defaults, Inherited, PADDING};
+use crate::import::json::entry::LayerSection;
 use crate::import::json::kinds::{Follower, Pair};
+use crate::import::json::layer::{Convolution, Filters, Operation, Shaped};
 use crate::import::json::section::section;
+use crate::import::reader::Reader;
 use crate::import::window::{PaddingRule, WindowRule};
 
 section! {
@@ -34,13 +34,13 @@ section! {
     }
 }
 
-impl Layer for ConvolutionFields {
+impl LayerSection for ConvolutionFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
         let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let filters = Filters::Count { filters: self.filters, groups: self.groups };
-        Some(Kind::Convolution(Convolution { filters, window, bias: self.bias }))
+        Some(Operation::Convolution(Convolution { filters, window, bias: self.bias }))
     }
 
     fn follower(&self) -> Option<Activation> {
@@ -68,13 +68,13 @@ section! {
     }
 }
 
-impl Layer for DepthwiseFields {
+impl LayerSection for DepthwiseFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
         let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let filters = Filters::PerChannel(self.multiplier);
-        Some(Kind::Convolution(Convolution { filters, window, bias: self.bias }))
+        Some(Operation::Convolution(Convolution { filters, window, bias: self.bias }))
     }
 
     fn follower(&self) -> Option<Activation> {
@@ -115,14 +115,14 @@ struct Transposed {
     bias: bool,
 }
 
-impl Layer for TransposedFields {
+impl LayerSection for TransposedFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
         let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let output_padding = self.output_padding.map_or([0, 0], |pair| pair.0);
         let TransposedFields { filters, groups, bias, .. } = self;
-        Some(Kind::Shaped(Box::new(Transposed { filters, groups, window, output_padding, bias })))
+        Some(Operation::Shaped(Box::new(Transposed { filters, groups, window, output_padding, bias })))
     }
 
     fn follower(&self) -> Option<Activation> {
@@ -206,23 +206,23 @@ struct Pooling {
     mean: Option<Option<bool>>,
 }
 
-impl Layer for MaxPoolFields {
+impl LayerSection for MaxPoolFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
         let stride = self.stride.unwrap_or(self.kernel);
         let window = defaults.window([self.kernel, stride, self.dilation], self.padding)?;
-        Some(Kind::Shaped(Box::new(Pooling { window, mean: None })))
+        Some(Operation::Shaped(Box::new(Pooling { window, mean: None })))
     }
 }
 
-impl Layer for AvgPoolFields {
+impl LayerSection for AvgPoolFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
         let stride = self.stride.unwrap_or(self.kernel);
         let window = defaults.window([self.kernel, stride, self.dilation], self.padding)?;
-        Some(Kind::Shaped(Box::new(Pooling { window, mean: Some(self.count_padding) })))
+        Some(Operation::Shaped(Box::new(Pooling { window, mean: Some(self.count_padding) })))
     }
 }
 

@@ -4,11 +4,12 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Pad, Padding, Reshape, Slice, Span, Transpose};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use super::Layer;
-use crate::import::json::document::Content;
-use crate::import::json::fields::wrong;
+use crate::import::document::Content;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
+use crate::import::keras::layer::Layer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::reader::wrong;
 
 /// Rows and columns at the four sides of a map.
 struct Sides {

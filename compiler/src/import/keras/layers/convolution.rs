@@ -3,11 +3,12 @@
 use frit_ir::ops::{Conv2d, Conv2dTranspose, Dense, Epilogue, Padding, Reshape};
 use frit_ir::{NodeId, Op, Shape};
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::functions::Function;
-use crate::import::keras::weights::{Stored, Variable};
+use crate::import::keras::layer::Layer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::keras::variable::{Stored, Variable};
 use crate::import::window::{PaddingRule, WindowRule, too_far};
 
 /// What convolutions have in common.

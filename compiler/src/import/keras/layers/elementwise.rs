@@ -4,11 +4,12 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Binary, Prelu, Scalar, Softmax};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::functions::{self, Function, clip, rescale};
-use crate::import::keras::weights::{Stored, Variable};
+use crate::import::keras::layer::Layer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::keras::variable::{Stored, Variable};
 
 /// What is a function of each element.
 impl Layer for Function {

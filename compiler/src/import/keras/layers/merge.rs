@@ -4,10 +4,11 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Binary, Concat};
 use frit_ir::{Diagnostic, Op};
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::functions::rescale;
+use crate::import::keras::layer::Layer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
 
 /// A function of two elements, one tensor after the other; perhaps divided by their number.
 struct Merge {

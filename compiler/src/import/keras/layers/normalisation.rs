@@ -5,12 +5,13 @@ use frit_ir::ops::{Activation, BatchNorm, Binary, Constant, Reduce, ReduceKind, 
 use frit_ir::{Diagnostic, NodeId, Op, Shape};
 use frit_passes::legality::training;
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::calls::Argument;
 use crate::import::keras::functions::rescale;
-use crate::import::keras::weights::{Change, Stored, Variable};
+use crate::import::keras::layer::Layer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::keras::variable::{Change, Stored, Variable};
 
 struct Batch {
     axis: i64,

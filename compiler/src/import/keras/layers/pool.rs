@@ -3,10 +3,11 @@
 use frit_ir::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Reduce, ReduceKind};
 use frit_ir::{Op, Window};
 
-use super::Layer;
 use super::convolution::padding;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
+use crate::import::keras::layer::Layer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
 use crate::import::window::WindowRule;
 
 struct Pooling {

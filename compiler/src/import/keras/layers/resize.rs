@@ -4,9 +4,10 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Coordinates, Interpolation, Resize, Rounding, Slice, Span};
 use frit_ir::{Diagnostic, Op};
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
+use crate::import::keras::layer::Layer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
 
 /// Both of Keras: nearest is the one under the middle of a pixel, and bilinear counts from the middles.
 const INTERPOLATIONS: &[(&str, Interpolation)] =

@@ -5,12 +5,13 @@ use frit_ir::ops::{Binary, Concat};
 use frit_passes::legality::training;
 
 use super::activation::operand;
-use crate::import::onnx::call::{Call, Outcome, Value, ranked, unsupported, wrong};
+use crate::import::onnx::call::{Call, Value};
 use crate::import::onnx::constant::{Constant, count};
+use crate::import::onnx::fault::{Outcome, mixes, ranked, unsupported, wrong};
 use crate::import::onnx::kind::Kind;
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
-use crate::import::onnx::shapes::{self, mixes};
+use crate::import::onnx::shapes::{self};
 use crate::import::onnx::symbol::Symbol;
 
 /// Most copies that a `Tile` makes of a tensor.

@@ -3,8 +3,9 @@
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Binary, Scalar};
 
-use crate::import::onnx::call::{Call, Outcome, Value, f32_only, wrong};
+use crate::import::onnx::call::{Call, Value, f32_only};
 use crate::import::onnx::constant::Constant;
+use crate::import::onnx::fault::{Outcome, wrong};
 use crate::import::onnx::kind::Kind;
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;

@@ -6,8 +6,9 @@ use frit_ir::{Diagnostic, Op, Shape, Weight, Window};
 
 use super::window::{Map, explicit, extent, window};
 use crate::import::budget::Budget;
-use crate::import::onnx::call::{Call, Outcome, Value, wrong};
+use crate::import::onnx::call::{Call, Value};
 use crate::import::onnx::constant::Constant;
+use crate::import::onnx::fault::{Outcome, wrong};
 use crate::import::onnx::network::Network;
 use crate::import::window::PaddingRule;
 

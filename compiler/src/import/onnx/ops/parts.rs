@@ -5,12 +5,13 @@ use frit_ir::{NodeId, Op};
 
 use super::activation::operand;
 use crate::import::limits;
-use crate::import::onnx::call::{Call, Outcome, Value, axis, f32_only, unsupported, wrong};
+use crate::import::onnx::call::{Call, Value, axis, f32_only};
 use crate::import::onnx::constant::{Constant, count};
+use crate::import::onnx::fault::{Outcome, mixes, unsupported, wrong};
 use crate::import::onnx::kind::Kind;
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
-use crate::import::onnx::shapes::{self, Kept, mixes};
+use crate::import::onnx::shapes::{self, Kept};
 use crate::import::onnx::symbol::Symbol;
 
 /// `Concat`.

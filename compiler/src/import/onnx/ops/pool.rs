@@ -6,7 +6,8 @@ use smallvec::smallvec;
 
 use super::activation::operand;
 use super::window::{Map, extent, window};
-use crate::import::onnx::call::{Call, Outcome, Value};
+use crate::import::onnx::call::{Call, Value};
+use crate::import::onnx::fault::Outcome;
 use crate::import::onnx::network::Network;
 
 /// `MaxPool`.

@@ -5,11 +5,11 @@ use frit_ir::ops::{ArgMax, GlobalAveragePool, Reduce, ReduceKind, Softmax};
 use frit_ir::{NodeId, Shape};
 
 use super::activation::operand;
-use crate::import::onnx::call::{Call, Outcome, Value, axes, axis};
+use crate::import::onnx::call::{Call, Value, axes, axis};
+use crate::import::onnx::fault::{Outcome, mixes};
 use crate::import::onnx::kind::Kind;
 use crate::import::onnx::layout::{Axis, Place, View, place};
 use crate::import::onnx::network::Network;
-use crate::import::onnx::shapes::mixes;
 
 /// `ReduceMean`, `ReduceSum`, `ReduceMax` and `ReduceMin`.
 pub(super) fn reduce(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {

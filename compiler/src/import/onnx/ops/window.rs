@@ -4,10 +4,10 @@ use frit_ir::ops::Padding;
 use frit_ir::{NodeId, Window};
 
 use crate::import::limits;
-use crate::import::onnx::call::{Call, Outcome, unsupported, wrong};
+use crate::import::onnx::call::Call;
+use crate::import::onnx::fault::{Outcome, mixes, unsupported, wrong};
 use crate::import::onnx::layout::{Axis, Place, View};
 use crate::import::onnx::network::Network;
-use crate::import::onnx::shapes::mixes;
 use crate::import::window::{PaddingRule, WindowRule};
 
 /// A tensor as a map: rows, columns, channels. A signal along one axis is a map of one row.

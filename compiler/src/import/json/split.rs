@@ -3,50 +3,26 @@
 use frit_ir::ops::{Slice, Span};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use crate::import::json::attributes::{Defaults, Kind, Layer};
-use crate::import::json::fields::{Reader, wrong};
-use crate::import::json::kinds::{Axis, Counts};
-use crate::import::json::section::{Rule, section};
-
-section! {
-    /// A tensor in parts.
-    SplitFields {
-        /// How many parts of one size.
-        parts: Option<usize>,
-        /// The sizes of the parts.
-        sizes: Option<Counts>,
-        /// The axis that is cut.
-        axis: Axis = Axis(-1),
-    }
-    [Rule::OneOf(&["parts", "sizes"], "\"parts\": NUMBER, or \"sizes\": [NUMBERS]")]
-}
+use super::kinds::Axis;
+use crate::import::reader::wrong;
 
 /// A split whose operand is not known yet.
 #[derive(Debug)]
-pub(in crate::import::json) struct Split {
-    parts: Parts,
-    axis: Axis,
+pub(super) struct Split {
+    pub(super) parts: Parts,
+    pub(super) axis: Axis,
 }
 
+/// Its parts.
 #[derive(Debug)]
-enum Parts {
+pub(super) enum Parts {
     Alike(usize),
     Sizes(Vec<usize>),
 }
 
-impl Layer for SplitFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        let parts = match (self.parts, self.sizes) {
-            (Some(parts), _) => Parts::Alike(parts),
-            (None, sizes) => Parts::Sizes(sizes?.0),
-        };
-        Some(Kind::Split(Split { parts, axis: self.axis }))
-    }
-}
-
 impl Split {
     /// How many parts there are.
-    pub(in crate::import::json) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match &self.parts {
             Parts::Alike(parts) => *parts,
             Parts::Sizes(sizes) => sizes.len(),
@@ -57,7 +33,7 @@ impl Split {
     ///
     /// # Errors
     /// They don't add up to the axis.
-    pub(in crate::import::json) fn slices(&self, shape: &Shape) -> Result<Vec<Op>, Diagnostic> {
+    pub(super) fn slices(&self, shape: &Shape) -> Result<Vec<Op>, Diagnostic> {
         let axis = self.axis.of(shape)?;
         let length = shape.axes()[axis];
         let sizes = match &self.parts {

@@ -5,31 +5,30 @@ use frit_ir::diagnostic::{Code, codes};
 use frit_ir::{Diagnostic, Faults, Severity};
 
 use super::document::{Content, Document, Member, Value};
-use super::section::Field;
-use crate::import::limits;
-use crate::import::nearest::nearest;
+use super::limits;
+use super::nearest::nearest;
 
 /// The faults of a document so far.
-pub(in crate::import) struct Findings<'a> {
+pub(super) struct Findings<'a> {
     document: &'a Document<'a>,
     faults: Faults,
     errors: usize,
 }
 
 impl<'a> Findings<'a> {
-    pub(in crate::import) fn new(document: &'a Document<'a>) -> Findings<'a> {
+    pub(super) fn new(document: &'a Document<'a>) -> Findings<'a> {
         Findings { document, faults: Faults::new(), errors: 0 }
     }
 
     /// Adds a fault at `value`; past the limit they are counted only.
-    pub(in crate::import) fn add(&mut self, value: &Value<'a>, diagnostic: Diagnostic) {
+    pub(super) fn add(&mut self, value: &Value<'a>, diagnostic: Diagnostic) {
         // Counting columns takes its time where all stands in one line, and nobody reads what is past the limit.
         let place = if self.is_full() { self.document.file_alone() } else { self.document.place(value) };
         self.push(diagnostic.in_file(place));
     }
 
     /// Adds faults that name their layers, and are at no value; those of another file keep it.
-    pub(in crate::import) fn extend(&mut self, faults: Faults) {
+    pub(super) fn extend(&mut self, faults: Faults) {
         for fault in faults.iter() {
             let known = !fault.place.file.is_empty();
             let place = if known { fault.place.clone() } else { self.document.file_alone() };
@@ -47,18 +46,18 @@ impl<'a> Findings<'a> {
     }
 
     /// Whether there is an error.
-    pub(in crate::import) fn has_errors(&self) -> bool {
+    pub(super) fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
     /// Whether further errors are counted only.
-    pub(in crate::import) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.errors >= limits::FAULTS
     }
 
     /// The fault of a name that is none of `known`: `what` says what was looked for. The nearest name takes its time, and nobody
     /// reads what is past the limit.
-    pub(in crate::import) fn unknown<'k>(
+    pub(super) fn unknown<'k>(
         &self,
         code: Code,
         what: &str,
@@ -70,7 +69,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Everything found.
-    pub(in crate::import) fn finish(mut self) -> Faults {
+    pub(super) fn finish(mut self) -> Faults {
         if let Some(left_out) = self.errors.checked_sub(limits::FAULTS).filter(|&left_out| left_out > 0) {
             let message = format!("{left_out} more errors are left out");
             self.faults.push(Diagnostic::error(codes::LIMIT, message));
@@ -80,7 +79,7 @@ impl<'a> Findings<'a> {
 }
 
 /// An object that is being read.
-pub(in crate::import) struct Reader<'r, 'a> {
+pub(super) struct Reader<'r, 'a> {
     owner: Value<'a>,
     /// The layer that faults name, empty where there is none.
     layer: String,
@@ -88,15 +87,12 @@ pub(in crate::import) struct Reader<'r, 'a> {
     /// What was read, under the first name of each field.
     given: Vec<(&'static str, Value<'a>)>,
     known: Vec<&'static str>,
-    pub(in crate::import) findings: &'r mut Findings<'a>,
+    pub(super) findings: &'r mut Findings<'a>,
 }
 
 impl<'r, 'a> Reader<'r, 'a> {
     /// The object `value`; a field that stands twice is a fault, the first counts.
-    pub(in crate::import) fn open(
-        value: &Value<'a>,
-        findings: &'r mut Findings<'a>,
-    ) -> Option<Reader<'r, 'a>> {
+    pub(super) fn open(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Option<Reader<'r, 'a>> {
         let content = value.content().map_err(|fault| findings.add(value, fault)).ok()?;
         let Content::Object(found) = content else {
             findings.add(value, wrong(&format!("this must be an object, not {}", content.kind())));
@@ -115,41 +111,42 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// A thing without fields, for which `value` stands.
-    pub(in crate::import) fn of_nothing(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Reader<'r, 'a> {
+    pub(super) fn of_nothing(value: &Value<'a>, findings: &'r mut Findings<'a>) -> Reader<'r, 'a> {
         let (owner, layer) = (value.clone(), String::new());
         Reader { owner, layer, members: Vec::new(), given: Vec::new(), known: Vec::new(), findings }
     }
 
     /// The object that is read.
-    pub(in crate::import) fn owner(&self) -> &Value<'a> {
+    pub(super) fn owner(&self) -> &Value<'a> {
         &self.owner
     }
 
     /// The fields that were not taken.
-    pub(in crate::import) fn members(&self) -> impl Iterator<Item = &Member<'a>> {
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member<'a>> {
         self.members.iter()
     }
 
     /// The value of a field that was not taken.
-    pub(in crate::import) fn member(&self, name: &str) -> Option<Value<'a>> {
+    pub(super) fn member(&self, name: &str) -> Option<Value<'a>> {
         self.members.iter().find(|member| member.name == name).map(|member| member.value.clone())
     }
 
     /// Faults from now on name this layer.
-    pub(in crate::import) fn of_layer(&mut self, layer: String) {
+    pub(super) fn of_layer(&mut self, layer: String) {
         self.layer = layer;
     }
 
     /// Adds a fault at `value`, or at the whole object.
-    pub(in crate::import) fn fault(&mut self, value: Option<&Value<'a>>, diagnostic: Diagnostic) {
+    pub(super) fn fault(&mut self, value: Option<&Value<'a>>, diagnostic: Diagnostic) {
         let value = value.unwrap_or(&self.owner).clone();
         self.findings.add(&value, diagnostic.at(self.layer.clone()));
     }
 
-    /// The field under any of its names, where it is there; under two of them is a fault, the first counts.
-    pub(in crate::import::json) fn take(&mut self, field: &Field) -> Option<Member<'a>> {
-        self.known.extend(field.names());
-        let is_it = |member: &Member<'a>| field.names().any(|name| name == member.name);
+    /// The field `name`, which also goes by other names, where it is there; under two of them is a fault, the first counts.
+    pub(super) fn take(&mut self, name: &'static str, also: &[&'static str]) -> Option<Member<'a>> {
+        self.known.push(name);
+        self.known.extend(also);
+        let is_it = |member: &Member<'a>| name == member.name || also.contains(&member.name.as_str());
         let mut found = Vec::new();
         while let Some(place) = self.members.iter().position(is_it) {
             found.push(self.members.remove(place));
@@ -160,17 +157,17 @@ impl<'r, 'a> Reader<'r, 'a> {
             let message = format!("{} and {} are the same field: it is given twice", first.name, other.name);
             self.fault(Some(&other.key), wrong(&message));
         }
-        self.given.push((field.name, first.value.clone()));
+        self.given.push((name, first.value.clone()));
         Some(first)
     }
 
     /// The value of a field that was read, by the field's first name.
-    pub(in crate::import) fn given(&self, name: &str) -> Option<Value<'a>> {
+    pub(super) fn given(&self, name: &str) -> Option<Value<'a>> {
         self.given.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     }
 
     /// Every field that was not read is a fault.
-    pub(in crate::import) fn finish(mut self) {
+    pub(super) fn finish(mut self) {
         for member in std::mem::take(&mut self.members) {
             let fault =
                 Diagnostic::error(codes::UNKNOWN_FIELD, format!("there is no field {} here", member.name));
@@ -197,7 +194,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as true or false.
-    pub(in crate::import) fn as_flag(&mut self, value: &Value<'a>, name: &str) -> Option<bool> {
+    pub(super) fn as_flag(&mut self, value: &Value<'a>, name: &str) -> Option<bool> {
         match self.content(value)? {
             Content::Bool(flag) => Some(flag),
             other => self.refuse(value, name, "true or false", &other),
@@ -205,7 +202,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a string.
-    pub(in crate::import) fn as_text(&mut self, value: &Value<'a>, name: &str) -> Option<String> {
+    pub(super) fn as_text(&mut self, value: &Value<'a>, name: &str) -> Option<String> {
         match self.content(value)? {
             Content::Text(text) => Some(text),
             other => self.refuse(value, name, "a string", &other),
@@ -213,7 +210,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a name: not empty, not too long, without control characters.
-    pub(in crate::import) fn as_name(&mut self, value: &Value<'a>, field: &str) -> Option<String> {
+    pub(super) fn as_name(&mut self, value: &Value<'a>, field: &str) -> Option<String> {
         let name = self.as_text(value, field)?;
         let fault = if name.is_empty() {
             wrong(&format!("{field} is empty"))
@@ -230,11 +227,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a list of strings, or one string as a list of one; what is no string is left out.
-    pub(in crate::import) fn as_names(
-        &mut self,
-        value: &Value<'a>,
-        field: &str,
-    ) -> Option<Vec<(String, Value<'a>)>> {
+    pub(super) fn as_names(&mut self, value: &Value<'a>, field: &str) -> Option<Vec<(String, Value<'a>)>> {
         let elements = match self.content(value)? {
             Content::Text(name) => return Some(vec![(name, value.clone())]),
             Content::Array(elements) => elements,
@@ -245,7 +238,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a list.
-    pub(in crate::import) fn as_list(&mut self, value: &Value<'a>, name: &str) -> Option<Vec<Value<'a>>> {
+    pub(super) fn as_list(&mut self, value: &Value<'a>, name: &str) -> Option<Vec<Value<'a>>> {
         match self.content(value)? {
             Content::Array(elements) => Some(elements),
             other => self.refuse(value, name, "a list", &other),
@@ -253,7 +246,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a number that f32 can hold.
-    pub(in crate::import) fn as_number(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
+    pub(super) fn as_number(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
         match self.content(value)? {
             Content::Number(spelling) => {
                 let number = spelling.parse::<f32>().ok().filter(|number| number.is_finite());
@@ -267,7 +260,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a list whose elements `read` takes; every fault of an element is told.
-    pub(in crate::import) fn as_elements<T>(
+    pub(super) fn as_elements<T>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -279,7 +272,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// The same; one value means a list of one.
-    pub(in crate::import) fn as_list_or_one<T>(
+    pub(super) fn as_list_or_one<T>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -292,7 +285,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// A list with exactly `N` elements.
-    pub(in crate::import) fn as_array<T, const N: usize>(
+    pub(super) fn as_array<T, const N: usize>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -303,7 +296,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as any whole number of 64 bits.
-    pub(in crate::import) fn as_seed(&mut self, value: &Value<'a>) -> Option<u64> {
+    pub(super) fn as_seed(&mut self, value: &Value<'a>) -> Option<u64> {
         let number = value.spelling().parse::<u64>().ok();
         if number.is_none() {
             self.fault(Some(value), wrong("seed must be a whole number from 0 to 2^64 - 1"));
@@ -312,7 +305,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a whole number from 0 on.
-    pub(in crate::import) fn as_whole(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
+    pub(super) fn as_whole(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
         let spelling = match self.content(value)? {
             Content::Number(spelling) => spelling,
             other => return self.refuse(value, name, "a whole number", &other),
@@ -327,7 +320,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a whole number of either sign.
-    pub(in crate::import) fn as_integer(&mut self, value: &Value<'a>, name: &str) -> Option<i64> {
+    pub(super) fn as_integer(&mut self, value: &Value<'a>, name: &str) -> Option<i64> {
         let spelling = match self.content(value)? {
             Content::Number(spelling) => spelling,
             other => return self.refuse(value, name, "a whole number", &other),
@@ -342,7 +335,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as a whole number from 1 on.
-    pub(in crate::import) fn as_count(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
+    pub(super) fn as_count(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
         let number = self.as_whole(value, name)?;
         if number == 0 {
             let message = format!("{name} 0 makes no sense: the least is 1");
@@ -353,7 +346,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// `value` as one of `choices`.
-    pub(in crate::import) fn as_choice<T: Copy>(
+    pub(super) fn as_choice<T: Copy>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -370,12 +363,12 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     /// A level of `value`.
-    pub(in crate::import) fn content(&mut self, value: &Value<'a>) -> Option<Content<'a>> {
+    pub(super) fn content(&mut self, value: &Value<'a>) -> Option<Content<'a>> {
         value.content().map_err(|fault| self.fault(Some(value), fault)).ok()
     }
 
     /// The fault that `value` is of another kind than `wanted`.
-    pub(in crate::import) fn refuse<T>(
+    pub(super) fn refuse<T>(
         &mut self,
         value: &Value<'a>,
         name: &str,
@@ -388,12 +381,12 @@ impl<'r, 'a> Reader<'r, 'a> {
 }
 
 /// The fault of a value that is wrong.
-pub(in crate::import) fn wrong(message: &str) -> Diagnostic {
+pub(super) fn wrong(message: &str) -> Diagnostic {
     Diagnostic::error(codes::BAD_VALUE, message)
 }
 
 /// The fault of a name that is none of `known`, with the nearest of these, where any are to be looked through.
-pub(in crate::import) fn unknown<'k>(
+pub(super) fn unknown<'k>(
     code: Code,
     what: &str,
     name: &str,
