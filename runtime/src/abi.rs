@@ -39,9 +39,16 @@ pub struct Context {
 /// A compiled model: every worker calls it once an inference, with the same context and its own number.
 pub type Entry = unsafe extern "C" fn(*const Context, u32);
 
-/// A kernel: it gets the addresses of its first items and how many items to compute. One that uses fewer than
-/// [`POINTERS`] addresses looks at no others.
+/// A kernel: it gets the addresses of its first items and how many items to compute. One that uses fewer addresses looks at
+/// no others.
 pub type Kernel = unsafe extern "C" fn(*mut u8, *mut u8, *mut u8, *mut u8, *mut u8, u64);
 
-/// Addresses that a kernel gets.
-pub const POINTERS: usize = 5;
+/// A kernel of more addresses than [`FEW_POINTERS`]: the rest stands behind the number of items.
+pub type WideKernel =
+    unsafe extern "C" fn(*mut u8, *mut u8, *mut u8, *mut u8, *mut u8, u64, *mut u8, *mut u8, *mut u8);
+
+/// Addresses of a [`Kernel`]: as many as, with the number of items, travel in registers everywhere.
+pub const FEW_POINTERS: usize = 5;
+
+/// The most addresses that a kernel gets.
+pub const POINTERS: usize = 8;

@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use crate::abi::{ARENA, Context, Kernel, POINTERS, SCRATCH, TENSORS, VERSION, WEIGHTS};
+use crate::abi::{
+    ARENA, Context, FEW_POINTERS, Kernel, POINTERS, SCRATCH, TENSORS, VERSION, WEIGHTS, WideKernel,
+};
 use crate::code::Code;
 use crate::gate::Meeting;
 use crate::pool::Pool;
@@ -159,7 +161,7 @@ extern "C" fn meet(context: *const Context, worker: u32) {
 /// The kernel must use no more pointers than `arguments` has, and must stay inside the buffers that they point into.
 ///
 /// # Panics
-/// If there is no such kernel or buffer, an offset lies outside its buffer, or there are more than 5 arguments.
+/// If there is no such kernel or buffer, an offset lies outside its buffer, or there are more than [`POINTERS`] arguments.
 pub unsafe fn kernel(
     code: &Code,
     index: usize,
@@ -181,10 +183,17 @@ pub unsafe fn kernel(
         assert!(offset <= bytes, "argument at byte {offset} of {bytes}");
         *pointer = begin.wrapping_add(offset);
     }
-    let [a, b, c, d, e] = pointers;
-    // SAFETY: whoever made the `Code` vouched that its kernels have this type.
-    let kernel: Kernel = unsafe { std::mem::transmute(address) };
-    // SAFETY: by this function's contract the kernel stays inside the buffers; `memory` is borrowed mutably, so that
-    // nobody else is in them.
-    unsafe { kernel(a, b, c, d, e, items) }
+    let [a, b, c, d, e, f, g, h] = pointers;
+    if arguments.len() <= FEW_POINTERS {
+        // SAFETY: whoever made the `Code` vouched that its kernels of so few pointers have this type.
+        let kernel: Kernel = unsafe { std::mem::transmute(address) };
+        // SAFETY: by this function's contract the kernel stays inside the buffers; `memory` is borrowed mutably, so that
+        // nobody else is in them.
+        unsafe { kernel(a, b, c, d, e, items) }
+    } else {
+        // SAFETY: as above, for kernels of more pointers.
+        let kernel: WideKernel = unsafe { std::mem::transmute(address) };
+        // SAFETY: as above.
+        unsafe { kernel(a, b, c, d, e, items, f, g, h) }
+    }
 }

@@ -45,6 +45,6 @@ fn record(plan: &Proved, machine: &Machine, metadata: &Metadata) -> Record {
 fn object(plan: &Proved, machine: &Machine) -> Result<Vec<u8>, EmitError> {
     let builder = ObjectBuilder::new(isa(machine)?, plan.name.as_str(), default_libcall_names())?;
     let mut module = ObjectModule::new(builder);
-    define(&mut module, plan)?;
+    define(&mut module, plan, machine.lowering)?;
     module.finish().emit().map_err(|error| EmitError::Target(error.to_string()))
 }

@@ -214,7 +214,7 @@ mod tests {
     use crate::vector::program::Width;
     use crate::vector::{Program, interpret};
 
-    const WIDTH: Width = Width { lanes: 4, registers: 16, fused: true };
+    const WIDTH: Width = Width::new(4, 16, true);
 
     /// Loads as many vectors as the widest tile at 16 registers has, applies `activation` and nothing more, and stores them.
     fn program(activation: Activation, width: Width) -> Program {

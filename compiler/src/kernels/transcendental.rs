@@ -201,7 +201,7 @@ mod tests {
 
     /// `function` of each of `arguments`, at 4 lanes.
     fn results(fused: bool, function: fn(&mut Builder, Register), arguments: &[f32]) -> Vec<f32> {
-        let width = Width { lanes: 4, registers: 16, fused };
+        let width = Width::new(4, 16, fused);
         let mut builder = Builder::new("function", width, 1);
         let base = builder.parameter(0);
         builder.repeat(Count::Items, |b| {
@@ -299,7 +299,7 @@ mod tests {
             (true, Logistic::Sigmoid),
             (false, Logistic::Sigmoid),
         ] {
-            let width = Width { lanes: 4, registers: 16, fused };
+            let width = Width::new(4, 16, fused);
             let run = |in_memory: bool| {
                 let mut builder = Builder::new("function", width, 1);
                 let base = builder.parameter(0);

@@ -57,7 +57,7 @@ impl From<IcedError> for Unsupported {
 /// # Errors
 /// A program for other lanes, or one that leaves no vector register where the lowering needs one.
 pub fn lower(program: &Program) -> Result<Vec<u8>, Unsupported> {
-    let lanes = Lanes::new(program.width.lanes).ok_or(Unsupported::Lanes(program.width.lanes))?;
+    let lanes = Lanes::new(program.vectors.lanes).ok_or(Unsupported::Lanes(program.vectors.lanes))?;
     let mut lowering = Lowering {
         program,
         lanes,
@@ -141,7 +141,7 @@ impl Lowering<'_> {
     /// A vector register that the program does not use.
     fn scratch_vector(&self) -> Result<Physical, Unsupported> {
         let free = self.program.registers;
-        if free >= self.program.width.registers {
+        if free >= self.program.vectors.registers {
             return Err(Unsupported::NoScratchRegister);
         }
         Ok(self.lanes.register(free))
@@ -236,7 +236,7 @@ impl Lowering<'_> {
         let mask = self.scratch_vector()?;
         let label = self.sign_bits_label();
         // The table is 8 words of ones, then 8 of zeros: it is read so that the ones reach as far as the lanes.
-        let skipped = (self.program.width.lanes - usize::from(lanes)) * 4;
+        let skipped = (self.program.vectors.lanes - usize::from(lanes)) * 4;
         self.emit(Encoded::with2(Code::Lea_r64_m, SCRATCH, rip_relative(label))?);
         let memory = MemoryOperand::with_base_displ(SCRATCH, skipped as i64);
         self.emit(Encoded::with2(self.lanes.load(), mask, memory)?);

@@ -173,7 +173,7 @@ pub fn footprint(program: &Program) -> Result<Vec<Reached>, Unknown> {
     let mut motions = Motions { pointers: program.pointers, loops: Vec::new() };
     motions.of(&program.body);
     let mut follower =
-        Follower { motions: motions.loops, next: 0, vector: (program.width.lanes * F32) as i64 };
+        Follower { motions: motions.loops, next: 0, vector: (program.vectors.lanes * F32) as i64 };
     let mut frame = Frame::new(program.parameters);
     frame.pointers = (0..program.pointers)
         .map(|index| (index < program.parameters).then_some(Place { origin: index, offset: 0 }))

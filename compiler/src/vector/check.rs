@@ -7,8 +7,8 @@ use super::program::{Address, Count, Instruction, Operand, Pointer, Program, Reg
 /// The deepest nesting of loops; more would be a fault of whoever builds the program.
 pub const DEEPEST_NESTING: usize = 24;
 
-/// Pointer arguments that, with the number of items, still travel in registers.
-pub const MOST_PARAMETERS: usize = 5;
+/// The most pointer arguments.
+pub const MOST_PARAMETERS: usize = frit_runtime::abi::POINTERS;
 
 /// A broken rule, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Flaw {
     Name,
     /// Lanes other than 4, 8 or 16.
     Lanes(usize),
-    /// More parameters than travel in registers, or than there are pointers.
+    /// More parameters than a kernel can have, or than there are pointers.
     Parameters(usize),
     /// More vector registers in use than the target has.
     Registers(usize),
@@ -167,17 +167,17 @@ impl Checker<'_> {
         if program.name.is_empty() || program.name.contains(|c: char| c.is_whitespace() || c.is_control()) {
             self.fault(None, Flaw::Name);
         }
-        if ![4, 8, 16].contains(&program.width.lanes) {
-            self.fault(None, Flaw::Lanes(program.width.lanes));
+        if ![4, 8, 16].contains(&program.vectors.lanes) {
+            self.fault(None, Flaw::Lanes(program.vectors.lanes));
         }
         if program.parameters > MOST_PARAMETERS || program.parameters > program.pointers {
             self.fault(None, Flaw::Parameters(program.parameters));
         }
-        if program.registers > program.width.registers {
+        if program.registers > program.vectors.registers {
             self.fault(None, Flaw::Registers(program.registers));
         }
         let most = usize::from(u16::MAX) + 1;
-        for count in [program.pointers, program.registers, program.width.registers] {
+        for count in [program.pointers, program.registers, program.vectors.registers] {
             if count > most {
                 self.fault(None, Flaw::TooMany(count));
             }
@@ -266,7 +266,7 @@ impl Checker<'_> {
     fn immediates(&mut self, instruction: &Instruction, defined: &Defined) {
         match *instruction {
             Instruction::LoadPart { lanes, .. } | Instruction::StorePart { lanes, .. }
-                if lanes == 0 || usize::from(lanes) > self.program.width.lanes =>
+                if lanes == 0 || usize::from(lanes) > self.program.vectors.lanes =>
             {
                 self.fault(Some(instruction), Flaw::Part(lanes));
             }
@@ -397,7 +397,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::vector::{Width, interpret, parse::parse, random};
+    use crate::vector::{Vectors, interpret, parse::parse, random};
 
     fn flaws(body: &str) -> Vec<Flaw> {
         let head = "kernel k parameters 1 pointers 2 registers 3 lanes 4 of 16 fused";
@@ -461,12 +461,12 @@ mod tests {
             let faults = check(&parse(&format!("kernel {line} {{\nprefetch [p5]\n}}")).unwrap()).unwrap_err();
             faults.iter().map(Fault::to_string).collect::<Vec<_>>()
         };
-        let all = head("k parameters 6 pointers 7 registers 17 lanes 3 of 16 fused");
+        let all = head("k parameters 9 pointers 9 registers 17 lanes 3 of 16 fused");
         assert_eq!(
             all,
             [
                 "kernel k: a vector has 4, 8 or 16 lanes, not 3",
-                "kernel k: 6 parameters; at most 5 are possible, and each is a pointer",
+                "kernel k: 9 parameters; at most 8 are possible, and each is a pointer",
                 "kernel k: 17 registers are more than the target has"
             ]
         );
@@ -477,7 +477,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_programs_are_well_formed_and_stay_in_their_memory(case in (4usize..=16, any::<bool>()).prop_flat_map(
-            |(lanes, fused)| random::cases(Width { lanes: lanes.next_power_of_two(), registers: 16, fused })
+            |(lanes, fused)| random::cases(Vectors { lanes: lanes.next_power_of_two(), registers: 16, fused })
         )) {
             prop_assert_eq!(check(&case.program), Ok(()), "{}", case.program);
             let mut memory = case.memory.clone();

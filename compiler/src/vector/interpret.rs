@@ -153,7 +153,7 @@ impl<W: FnMut(Access)> Machine<'_, W> {
 
     fn step(&mut self, instruction: &Instruction) -> Result<(), Fault> {
         use Instruction as I;
-        let lanes = self.program.width.lanes;
+        let lanes = self.program.vectors.lanes;
         match *instruction {
             I::Load { to, from } => *self.lanes(to) = self.load(instruction, from, lanes)?,
             I::LoadPart { to, from, lanes } => {
@@ -205,7 +205,7 @@ impl<W: FnMut(Access)> Machine<'_, W> {
         b: Operand,
     ) -> Result<(), Fault> {
         let (fused, a, b, addend) =
-            (self.program.width.fused, self.get(a), self.operand(instruction, b)?, self.get(sum));
+            (self.program.vectors.fused, self.get(a), self.operand(instruction, b)?, self.get(sum));
         *self.lanes(sum) = std::array::from_fn(|lane| {
             let [a, b, addend] = [a, b, addend].map(|lanes| f32::from_bits(lanes[lane]));
             if fused { a.mul_add(b, addend) } else { a * b + addend }.to_bits()
@@ -241,7 +241,7 @@ impl<W: FnMut(Access)> Machine<'_, W> {
     fn operand(&mut self, instruction: &Instruction, operand: Operand) -> Result<Lanes, Fault> {
         match operand {
             Operand::Register(register) => Ok(self.get(register)),
-            Operand::Memory(address) => self.load(instruction, address, self.program.width.lanes),
+            Operand::Memory(address) => self.load(instruction, address, self.program.vectors.lanes),
             Operand::Broadcast(address) => self.broadcast(instruction, address),
         }
     }
@@ -333,7 +333,7 @@ mod tests {
     use super::*;
     use crate::vector::{Builder, Width};
 
-    const WIDTH: Width = Width { lanes: 4, registers: 16, fused: true };
+    const WIDTH: Width = Width::new(4, 16, true);
 
     #[test]
     fn an_access_beyond_the_buffer_names_instruction_and_address() {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::check::DEEPEST_NESTING;
-use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Width};
+use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Vectors};
 
 /// Why a text is no vector program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn head_of(line: &str) -> Result<Program, String> {
     };
     Ok(Program {
         name: name.to_owned(),
-        width: Width { lanes: number(lanes)?, registers: number(of)?, fused },
+        vectors: Vectors { lanes: number(lanes)?, registers: number(of)?, fused },
         parameters: number(parameters)?,
         pointers: number(pointers)?,
         registers: number(registers)?,
@@ -253,15 +253,15 @@ mod tests {
     use super::*;
     use crate::vector::random;
 
-    const WIDTHS: [Width; 3] = [
-        Width { lanes: 4, registers: 16, fused: false },
-        Width { lanes: 8, registers: 16, fused: true },
-        Width { lanes: 16, registers: 32, fused: true },
+    const VECTORS: [Vectors; 3] = [
+        Vectors { lanes: 4, registers: 16, fused: false },
+        Vectors { lanes: 8, registers: 16, fused: true },
+        Vectors { lanes: 16, registers: 32, fused: true },
     ];
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back_as_the_same_program(program in prop::sample::select(&WIDTHS[..]).prop_flat_map(random::programs)) {
+        fn what_is_printed_reads_back_as_the_same_program(program in prop::sample::select(&VECTORS[..]).prop_flat_map(random::programs)) {
             let text = program.to_string();
             let again = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
             // NaN is unlike itself, so that programs are compared by their text, which holds all of a program.

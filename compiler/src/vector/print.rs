@@ -19,12 +19,12 @@ use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "kernel {} parameters {} pointers {} ", self.name, self.parameters, self.pointers)?;
-        let rounding = if self.width.fused { "fused" } else { "unfused" };
-        let width = self.width;
+        let rounding = if self.vectors.fused { "fused" } else { "unfused" };
+        let vectors = self.vectors;
         writeln!(
             f,
             "registers {} lanes {} of {} {rounding} {{",
-            self.registers, width.lanes, width.registers
+            self.registers, vectors.lanes, vectors.registers
         )?;
         body(f, &self.body, 1)?;
         writeln!(f, "}}")
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_kernel_reads_line_by_line() {
-        let mut b = Builder::new("scale_8x", Width { lanes: 4, registers: 16, fused: true }, 2);
+        let mut b = Builder::new("scale_8x", Width::new(4, 16, true), 2);
         let (input, output) = (b.parameter(0), b.parameter(1));
         let (factor, value) = (b.register(), b.register());
         b.emit(Instruction::Constant { to: factor, value: 2.0 });

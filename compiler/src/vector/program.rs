@@ -1,14 +1,44 @@
 //! What a vector program is made of.
 
-/// Number of f32 lanes, vector registers and the meaning of multiply-add: all that a kernel knows of its target.
+/// What a program's meaning depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Width {
-    /// f32 lanes of one vector register: 4, 8 or 16.
+pub struct Vectors {
+    /// 32-bit lanes of one vector register: 4, 8 or 16.
     pub lanes: usize,
     /// Vector registers that a program may use at once.
     pub registers: usize,
     /// Whether [`Instruction::MultiplyAdd`] rounds once (a fused instruction) or twice.
     pub fused: bool,
+}
+
+/// What a kernel knows of its target: what its vectors are, and what is cheap.
+///
+/// A kernel asks for what it wants to know, never for a number of lanes that happens to go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Width {
+    /// 32-bit lanes of one vector register: 4, 8 or 16.
+    pub lanes: usize,
+    /// Vector registers that a program may use at once.
+    pub registers: usize,
+    /// Whether [`Instruction::MultiplyAdd`] rounds once (a fused instruction) or twice.
+    pub fused: bool,
+    /// Registers that the sums of a tile may take, so that weights and a value have room beside them.
+    pub sums: usize,
+    /// Whether one value in memory, in every lane, costs nothing as an operand ([`Operand::Broadcast`]).
+    pub broadcast_operand: bool,
+}
+
+impl Width {
+    /// A target of which no more is known: sums leave four registers, and a broadcast is an instruction.
+    pub const fn new(lanes: usize, registers: usize, fused: bool) -> Width {
+        Width { lanes, registers, fused, sums: registers.saturating_sub(4), broadcast_operand: false }
+    }
+
+    /// What the meaning of a program for this target depends on.
+    pub fn vectors(self) -> Vectors {
+        let Width { lanes, registers, fused, .. } = self;
+        Vectors { lanes, registers, fused }
+    }
 }
 
 /// A vector register: mutable storage of `lanes` f32 values, not an SSA value.
@@ -75,7 +105,7 @@ pub enum Instruction {
     Constant { to: Register, value: f32 },
     /// `to = from`
     Move { to: Register, from: Register },
-    /// `sum += a * b`, rounded as [`Width::fused`] says.
+    /// `sum += a * b`, rounded as [`Vectors::fused`] says.
     MultiplyAdd { sum: Register, a: Register, b: Operand },
     /// `to = a + b`
     Add { to: Register, a: Register, b: Operand },
@@ -111,14 +141,14 @@ pub enum Instruction {
     Loop { count: Count, body: Vec<Instruction> },
 }
 
-/// A kernel: a function `extern "C" fn(parameters pointers..., items: u64)`.
+/// A kernel: a function of its pointer arguments and the number of items (`frit_runtime::abi::Kernel`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {
     /// Unique by shape, tile and epilogue; see the name grammar in `kernels`.
     pub name: String,
     /// The target's lanes, registers and multiply-add.
-    pub width: Width,
-    /// Pointer arguments, before the number of items; at most 5, so that all arguments travel in registers.
+    pub vectors: Vectors,
+    /// Pointer arguments; the number of items is one more.
     pub parameters: usize,
     /// Pointer variables, the parameters included.
     pub pointers: usize,

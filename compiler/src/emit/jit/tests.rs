@@ -5,6 +5,7 @@ use super::*;
 use crate::machine::Lowering;
 use crate::pack::{Packing, Source};
 use crate::plan::{Argument, Call, Region, Step, Tensor, Work, interpret};
+use crate::vector::check::MOST_PARAMETERS;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
 
 /// Every machine whose code this CPU runs, in every lowering.
@@ -273,8 +274,43 @@ fn a_kernel_that_reaches_outside_its_memory_is_never_run() {
 #[test]
 fn a_kernel_of_other_lanes_than_the_machine_has_is_never_run() {
     let machine = Machine::native().with_lowering(Lowering::Portable).unwrap();
-    let wider = Width { lanes: 16, registers: 32, fused: true };
+    let wider = Width::new(16, 32, true);
     let arguments = [(0, 0), (0, 0), (0, 0)];
     let refused = Prepared::new(&add(wider), &machine, vec![vec![1.0; 16]], &arguments, 1);
-    assert!(matches!(refused, Err(PrepareError::Lanes(16))));
+    assert!(matches!(refused, Err(PrepareError::Vectors(Vectors { lanes: 16, .. }))));
+}
+
+/// Adds up vectors through as many pointers as a kernel can have, item by item.
+#[test]
+fn pointers_beyond_those_in_registers_arrive() {
+    for machine in machines() {
+        let width = machine.width();
+        for parameters in 5..=MOST_PARAMETERS {
+            let mut builder = Builder::new("many", width, parameters);
+            let b = &mut builder;
+            b.repeat(Count::Items, |b| {
+                let sum = b.load(b.parameter(1), 0);
+                for index in 2..parameters {
+                    let base = b.parameter(index);
+                    let value = Operand::Memory(Address { base, offset: 0 });
+                    b.emit(Instruction::Add { to: sum, a: sum, b: value });
+                }
+                let to = Address { base: b.parameter(0), offset: 0 };
+                b.emit(Instruction::Store { to, from: sum });
+                b.free(sum);
+                (0..parameters).for_each(|index| {
+                    let pointer = b.parameter(index);
+                    advance(b, pointer);
+                });
+            });
+            let kernel = builder.finish().unwrap();
+            let memory: Vec<Vec<f32>> = (0..parameters).map(|seed| values(3 * width.lanes, seed)).collect();
+            let arguments: Vec<(usize, usize)> = (0..parameters).map(|buffer| (buffer, 0)).collect();
+            let mut expected = memory.clone();
+            vector::interpret::run(&kernel, &mut expected, &arguments, 3).unwrap();
+            let mut prepared = Prepared::new(&kernel, &machine, memory, &arguments, 3).unwrap();
+            prepared.run();
+            assert_eq!(bits(prepared.memory()), bits(&expected), "{parameters} for {}", machine.name);
+        }
+    }
 }

@@ -12,16 +12,16 @@ use super::lower;
 use crate::emit::jit::{PrepareError, Prepared};
 use crate::machine::{Level, Machine};
 use crate::vector::random::{self, Case};
-use crate::vector::{Address, Count, Instruction, Pointer, Width, interpret};
+use crate::vector::{Address, Count, Instruction, Pointer, Vectors, interpret};
 
-const EIGHT: Width = Width { lanes: 8, registers: 16, fused: true };
-const SIXTEEN: Width = Width { lanes: 16, registers: 32, fused: true };
+const EIGHT: Vectors = Vectors { lanes: 8, registers: 16, fused: true };
+const SIXTEEN: Vectors = Vectors { lanes: 16, registers: 32, fused: true };
 
 /// Random programs that leave one vector register to the lowering of 8 lanes.
-fn cases(width: Width) -> impl Strategy<Value = Case> {
-    let program = Width { registers: width.registers - 1, ..width };
+fn cases(vectors: Vectors) -> impl Strategy<Value = Case> {
+    let program = Vectors { registers: vectors.registers - 1, ..vectors };
     (random::cases(program), 0..20usize).prop_map(move |(mut case, crowd)| {
-        case.program.width = width;
+        case.program.vectors = vectors;
         crowded(&mut case, crowd);
         case
     })

@@ -58,13 +58,14 @@ fn place_pair(
     let a_block = bytes / net.blocks(channels);
     let scratch = placement.scratch(widest * a_block);
     let tensors = [input.reach(0), layer.weights, weights, scratch, output.reach(0)];
+    let row_sums = row_sums.map(|_| output.reach_from(output.row_sums(net.width.lanes).1, 0));
     let nodes = [expand, block.depthwise];
     placement.add_stage(
         &nodes,
         Effort::Predicted(predicted_ms),
         &[input.region, output.region],
         move |kernels| {
-            let bases = Bases { tensors, row_sums: None };
+            let bases = Bases { tensors, row_sums };
             pair::calls(kernels, (&layer, &(0..rows)), (&depthwise, 0), bases, Split::Panels).map(Work::Items)
         },
     );

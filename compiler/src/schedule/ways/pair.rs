@@ -7,7 +7,7 @@ use frit_ir::{NodeId, Shape};
 
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
 use crate::kernels::depthwise::{Depthwise, Ring, RowSums};
-use crate::kernels::pair::{self, Pair, Third};
+use crate::kernels::pair::{self, Pair};
 use crate::kernels::window::Axis;
 use crate::kernels::{F32, Strides};
 use crate::pack::Source;
@@ -139,7 +139,7 @@ pub(super) fn scratch(offset: usize) -> Argument {
 pub(super) struct Bases {
     /// Input, weights of the expansion and of the depthwise convolution, ring, output.
     pub(super) tensors: [Argument; 5],
-    /// The row sums, where they lie elsewhere than behind the output.
+    /// The row sums, where the depthwise convolution leaves them.
     pub(super) row_sums: Option<Argument>,
 }
 
@@ -172,17 +172,15 @@ pub(super) fn calls(
         let steps = [0, conv.panel_bytes(vectors, lanes), vectors * (1 + taps) * lanes * F32, ring, output];
         let mut arguments = bases.to_vec();
         arguments[0].offset += begin;
-        let mut third = Third::Weights { row_sums: depthwise.rows.output * depthwise.output.row };
-        if let (Some(reach), Some(sums)) = (&mut row_sums, depthwise.row_sums) {
-            third = Third::RowSums { weights: bases[2].offset as i64 - bases[1].offset as i64 };
-            arguments[2] = *reach;
-            reach.offset += vectors * count * sums.block;
-        }
         if split == Split::Panels {
             arguments.iter_mut().zip(steps).for_each(|(argument, bytes)| argument.stride = bytes);
         }
-        let pair =
-            Pair { expand: conv, nest, expand_offset, depthwise: depthwise.clone(), pixels, keeps, third };
+        if let (Some(reach), Some(sums)) = (&mut row_sums, depthwise.row_sums) {
+            let stride = if split == Split::Panels { vectors * sums.block } else { reach.stride };
+            arguments.push(Argument { stride, ..*reach });
+            reach.offset += vectors * count * sums.block;
+        }
+        let pair = Pair { expand: conv, nest, expand_offset, depthwise: depthwise.clone(), pixels, keeps };
         calls.push(kernels.call(pair::build(kernels.width, &pair), arguments, count)?);
         bases.iter_mut().zip(steps).for_each(|(base, bytes)| base.offset += bytes * count);
     }
