@@ -258,7 +258,7 @@ struct Driver<'a, 'b> {
     count: Value,
     worker: Value,
     workers: Value,
-    barrier: Value,
+    wait: Value,
     table: Value,
     /// Where in the table the next record lies.
     record: usize,
@@ -284,21 +284,9 @@ impl<'a, 'b> Driver<'a, 'b> {
         let regions = builder.ins().iadd(regions, own);
         let strides = field(builder, types::I64, offset_of!(Context, strides));
         let count = field(builder, types::I64, offset_of!(Context, images));
-        let barrier = field(builder, types::I64, offset_of!(Context, barrier));
+        let wait = field(builder, types::I64, offset_of!(Context, wait));
         let table = builder.ins().func_addr(types::I64, callees.table);
-        Driver {
-            builder,
-            callees,
-            entry,
-            regions,
-            strides,
-            count,
-            worker,
-            workers,
-            barrier,
-            table,
-            record: 0,
-        }
+        Driver { builder, callees, entry, regions, strides, count, worker, workers, wait, table, record: 0 }
     }
 
     /// Runs what `image` builds for each image; between two all workers meet, and each moves its `ports` on.
@@ -404,6 +392,6 @@ impl<'a, 'b> Driver<'a, 'b> {
     fn meet(&mut self) {
         let signature = signature(self.builder.func.signature.call_conv);
         let signature = self.builder.import_signature(signature);
-        self.builder.ins().call_indirect(signature, self.barrier, &self.entry);
+        self.builder.ins().call_indirect(signature, self.wait, &self.entry);
     }
 }

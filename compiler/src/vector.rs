@@ -15,5 +15,5 @@ pub(crate) mod random;
 
 pub use builder::Builder;
 pub use program::{
-    Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Vectors, Width,
+    Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Touch, Vectors, Width,
 };

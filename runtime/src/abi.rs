@@ -29,9 +29,9 @@ pub struct Context {
     /// Bytes from one image to the next of each input and output, in the signature's order.
     pub strides: *const usize,
     /// Returns when all workers have called it; the second argument is the worker.
-    pub barrier: extern "C" fn(*const Context, u32),
-    /// What the barrier waits on; of no concern to generated code.
-    pub meeting: *const crate::gate::Meeting,
+    pub wait: extern "C" fn(*const Context, u32),
+    /// What it waits on; of no concern to generated code.
+    pub barrier: *const crate::barrier::Barrier,
     /// Not null where the time of each step is wanted; of no concern to generated code.
     pub profile: *mut crate::profile::Profile,
 }

@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use crate::abi::{
     ARENA, Context, FEW_POINTERS, Kernel, POINTERS, SCRATCH, TENSORS, VERSION, WEIGHTS, WideKernel,
 };
+use crate::barrier::Barrier;
 use crate::code::Code;
-use crate::gate::Meeting;
 use crate::pool::Pool;
 use crate::profile::Profile;
 use crate::program::Program;
@@ -87,7 +87,7 @@ impl Shared<'_> {
 pub(crate) struct Workers<'a> {
     pub(crate) pool: &'a mut Pool,
     /// For as many workers as the pool has.
-    pub(crate) meeting: &'a Meeting,
+    pub(crate) barrier: &'a Barrier,
     /// Where the time of each step is wanted.
     pub(crate) profile: Option<&'a mut Profile>,
 }
@@ -100,7 +100,7 @@ pub(crate) fn entry(
     images: usize,
     workers: Workers<'_>,
 ) {
-    let Workers { pool, meeting, mut profile } = workers;
+    let Workers { pool, barrier, mut profile } = workers;
     let regions = complete(program, tensors, own, pool.workers());
     let context = Context {
         version: VERSION,
@@ -108,8 +108,8 @@ pub(crate) fn entry(
         images: images as u64,
         regions: regions.rows.as_mut_ptr(),
         strides: regions.strides.as_ptr(),
-        barrier: meet,
-        meeting,
+        wait,
+        barrier,
         profile: profile.as_deref_mut().map_or(std::ptr::null_mut(), std::ptr::from_mut),
     };
     let shared = Shared(&context);
@@ -142,11 +142,11 @@ fn complete<'a>(program: &Program, tensors: Bound<'a>, own: Own<'_>, workers: us
 }
 
 /// The barrier that generated code calls between steps.
-extern "C" fn meet(context: *const Context, worker: u32) {
-    // SAFETY: generated code passes on the context that `entry` above gave it, whose meeting and profile outlive the
+extern "C" fn wait(context: *const Context, worker: u32) {
+    // SAFETY: generated code passes on the context that `entry` above gave it, whose barrier and profile outlive the
     // call; the profile is null or touched by worker 0 alone.
     unsafe {
-        (*(*context).meeting).wait();
+        (*(*context).barrier).wait();
         if worker == 0
             && let Some(profile) = (*context).profile.as_mut()
         {

@@ -100,7 +100,7 @@ pub(crate) mod tests {
             let share = LENGTH * own / workers..LENGTH * (own + 1) / workers;
             for image in 0..(*context).images {
                 if image > 0 {
-                    ((*context).barrier)(context, worker);
+                    ((*context).wait)(context, worker);
                     for port in 0..2 {
                         let moved = region(TENSORS + port);
                         *moved = (*moved).add(*(*context).strides.add(port));
@@ -109,11 +109,11 @@ pub(crate) mod tests {
                 for index in share.clone() {
                     *scratch.add(index) = *values(TENSORS).add(index) + *values(WEIGHTS);
                 }
-                ((*context).barrier)(context, worker);
+                ((*context).wait)(context, worker);
                 for index in share.clone() {
                     *arena.add(index) = *scratch.add(index);
                 }
-                ((*context).barrier)(context, worker);
+                ((*context).wait)(context, worker);
                 for index in share.clone() {
                     *values(TENSORS + 1).add(index) = *arena.add(LENGTH - 1 - index);
                 }

@@ -6,6 +6,7 @@
 
 pub mod abi;
 pub mod artifact;
+pub mod barrier;
 #[allow(unsafe_code)]
 pub mod call;
 #[allow(unsafe_code)]
@@ -13,7 +14,6 @@ pub mod code;
 pub mod cpu;
 pub mod error;
 pub mod file;
-pub mod gate;
 #[cfg(all(test, loom))]
 #[path = "tests/interleavings.rs"]
 mod interleavings;

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use crate::barrier::Barrier;
 use crate::call::{self, Regions};
 use crate::error::{LoadError, RunError};
-use crate::gate::Meeting;
 use crate::memory::Memory;
 use crate::model::Model;
 use crate::pool::Pool;
@@ -22,7 +22,7 @@ pub struct Session {
     copies: Vec<Option<Memory>>,
     regions: Regions,
     pool: Pool,
-    meeting: Meeting,
+    barrier: Barrier,
 }
 
 impl Session {
@@ -41,7 +41,7 @@ impl Session {
             copies: (0..ports).map(|_| None).collect(),
             regions: Regions::new(ports, threads),
             pool: Pool::new(threads)?,
-            meeting: Meeting::new(threads as u32),
+            barrier: Barrier::new(threads as u32),
         })
     }
 
@@ -112,7 +112,7 @@ impl Session {
         (batch, images): (usize, Range<usize>),
         profile: Option<&mut Profile>,
     ) {
-        let Session { model, arena, scratch, copies, regions, pool, meeting } = self;
+        let Session { model, arena, scratch, copies, regions, pool, barrier } = self;
         let program = model.program();
         let (read, written) = copies.split_at_mut(inputs.len());
         let mut tensors = regions.bind();
@@ -135,7 +135,7 @@ impl Session {
             }
         }
         let memory = call::Own { arena: arena.bytes_mut(), scratch: scratch.bytes_mut() };
-        let workers = call::Workers { pool, meeting, profile };
+        let workers = call::Workers { pool, barrier, profile };
         call::entry(program, tensors, memory, images.len(), workers);
         for ((view, port), copy) in outputs.iter_mut().zip(&program.metadata.outputs).zip(&*written) {
             if let (Ok(Lie { image, strides: Some(strides) }), Some(copy)) = (view.lie(port, batch), copy) {

@@ -207,7 +207,7 @@ mod tests {
         builder.repeat(Count::Items, |b| {
             let x = b.load(base, 0);
             function(b, x);
-            b.emit(Instruction::Store { to: Address { base, offset: 0 }, from: x });
+            b.emit(Instruction::Store { to: Address::new(base, 0), from: x });
             b.free(x);
             b.emit(Instruction::Advance { pointer: base, bytes: 4 * b.width().lanes as i64 });
         });
@@ -303,7 +303,7 @@ mod tests {
             let run = |in_memory: bool| {
                 let mut builder = Builder::new("function", width, 1);
                 let base = builder.parameter(0);
-                let place = Address { base, offset: 0 };
+                let place = Address::new(base, 0);
                 builder.repeat(Count::Items, |b| {
                     if in_memory {
                         logistic_in_memory(b, function, &[place]);

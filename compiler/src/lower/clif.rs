@@ -11,6 +11,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Value, types};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
+use frit_ir::Element;
 use frit_runtime::abi::FEW_POINTERS;
 
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
@@ -225,11 +226,13 @@ impl Lowering<'_> {
     /// The value `lane` f32 behind `address`.
     fn load(&mut self, ty: ir::Type, address: Address, lane: u8) -> Value {
         let base = self.pointer(address.base);
+        assert_eq!(address.element, Element::F32, "the checker refuses all others");
         self.builder.ins().load(ty, plain(), base, address.offset + 4 * i32::from(lane))
     }
 
     fn store(&mut self, value: Value, address: Address, lane: u8) {
         let base = self.pointer(address.base);
+        assert_eq!(address.element, Element::F32, "the checker refuses all others");
         self.builder.ins().store(plain(), value, base, address.offset + 4 * i32::from(lane));
     }
 

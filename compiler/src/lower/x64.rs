@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use frit_ir::Element;
 use iced_x86::{Code, Encoder, IcedError, Instruction as Encoded, MemoryOperand, Register as Physical};
 
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
@@ -28,6 +29,8 @@ pub enum Unsupported {
     Lanes(usize),
     /// A partial load or store or a broadcast operand at 8 lanes needs a vector register beside the program's.
     NoScratchRegister,
+    /// An element that no instruction of this lowering reads or writes.
+    Element(Element),
     /// The assembler refuses an instruction; says which and why.
     Encoding(String),
 }
@@ -39,6 +42,7 @@ impl std::fmt::Display for Unsupported {
             Unsupported::NoScratchRegister => {
                 f.write_str("every vector register is taken; one more is needed")
             }
+            Unsupported::Element(element) => write!(f, "the wide lowering reads and writes no {element}"),
             Unsupported::Encoding(reason) => write!(f, "the assembler refuses: {reason}"),
         }
     }
@@ -149,6 +153,9 @@ impl Lowering<'_> {
 
     /// `address` as an operand; loads its pointer into the scratch register where that lives in the frame.
     fn memory(&mut self, address: Address, broadcast: bool) -> Result<MemoryOperand, Unsupported> {
+        if address.element != Element::F32 {
+            return Err(Unsupported::Element(address.element));
+        }
         let base = self.pointer(address.base)?;
         let displacement = i64::from(address.offset);
         Ok(MemoryOperand::new(base, Physical::None, 1, displacement, 1, broadcast, Physical::None))

@@ -5,35 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::{Faults, NodeId};
 
-use super::block::{self, Block};
+use super::block;
 use super::network::Network;
-use super::placement::Placement;
+use super::subgraph::{Candidate, Place, Subgraph};
 use super::ways::{TABLE, WHOLE};
 use crate::plan::{Choice, Way};
-use frit_ir::diagnostic::Diagnostic;
-
-/// Layers that are scheduled together.
-#[derive(Clone)]
-pub(super) struct Subgraph {
-    /// Its layers, in order.
-    pub(super) layers: Vec<NodeId>,
-    /// What they are together, where they are more than one convolution.
-    pub(super) block: Option<Block>,
-}
-
-/// A way that a subgraph can take.
-pub(super) struct Candidate {
-    pub(super) way: Way,
-    /// Predicted milliseconds with 1 and with 2 workers.
-    pub(super) cost: [f64; 2],
-    /// Gives everything its place and adds the stages; where there is none, each layer is placed where its turn is.
-    pub(super) place: Option<Box<dyn Place>>,
-}
-
-/// What places a subgraph.
-pub(super) trait Place: Fn(&mut Placement<'_>) -> Result<(), Diagnostic> {}
-
-impl<F: Fn(&mut Placement<'_>) -> Result<(), Diagnostic>> Place for F {}
 
 /// What was chosen for the subgraphs of a network.
 pub(super) struct Candidates {
@@ -110,17 +86,6 @@ impl Candidates {
     /// The last layer of the block that `id` is in; itself where it is in none.
     pub(super) fn block_of(&self, id: NodeId) -> NodeId {
         self.block_of.get(&id).copied().unwrap_or(id)
-    }
-}
-
-impl Subgraph {
-    fn last(&self) -> NodeId {
-        *self.layers.last().expect("a subgraph has a layer")
-    }
-
-    /// The layer that a fault names.
-    fn named(&self) -> NodeId {
-        self.block.map_or(self.last(), |block| block.depthwise)
     }
 }
 

@@ -3,11 +3,10 @@
 mod arg_max;
 mod batch_norm;
 mod binary;
-pub(super) mod concat;
-pub(super) mod constant;
+mod concat;
+mod constant;
 mod conv2d_transpose;
 pub(super) mod convolution;
-pub(super) mod copy;
 pub(super) mod depthwise;
 mod elementwise;
 mod gate;
@@ -26,11 +25,7 @@ mod window_pool;
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::{NodeId, Op};
 
-use super::placed::Placed;
 use super::placement::Placement;
-use crate::vector::Program;
-use crate::vector::builder::TooManyRegisters;
-use crate::vector::program::Width;
 
 /// Places the layer `id`.
 ///
@@ -40,6 +35,7 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId) -> Result<(), Dia
     match placement.net.op(id) {
         Op::Input(_) => placement.input(id),
         Op::Constant(_) => constant::place(placement, id)?,
+        Op::Conv2d(conv) if placement.net.has_depthwise_kernel(id) => depthwise::place(placement, id, conv)?,
         Op::Conv2d(conv) => convolution::place(placement, id, conv)?,
         Op::Conv2dTranspose(conv) => conv2d_transpose::place(placement, id, conv)?,
         Op::Dense(dense) => convolution::place_dense(placement, id, dense)?,
@@ -62,18 +58,4 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId) -> Result<(), Dia
         Op::Identity => placement.alias(id),
     }
     Ok(())
-}
-
-/// A stage whose items are blocks of channels.
-fn by_block<'a>(
-    placement: &mut Placement<'a>,
-    id: NodeId,
-    [input, output]: [Placed; 2],
-    program: impl Fn(Width) -> Result<Program, TooManyRegisters> + 'a,
-) {
-    placement.stage(id, &[input.region, output.region], move |kernels| {
-        let arguments = vec![input.reach(input.strides.block), output.reach(output.strides.block)];
-        let items = input.channels.div_ceil(kernels.width.lanes);
-        kernels.items(program(kernels.width), arguments, items)
-    });
 }

@@ -7,6 +7,7 @@ use frit_ir::ops::{Conv2d, Epilogue};
 use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 
 use super::predict::{Layer, Predictor};
+use crate::kernels::depthwise;
 use crate::machine::Machine;
 use crate::pack::Values;
 use crate::vector::program::Width;
@@ -76,10 +77,9 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Whether the kernel of depthwise convolutions computes `id`: it is depthwise, and what comes before it is nothing or a
-    /// clamp, whose lower bound comes with the load.
+    /// Whether the kernel of depthwise convolutions computes `id`.
     pub(super) fn has_depthwise_kernel(&self, id: NodeId) -> bool {
-        self.convolution(id).is_some_and(|conv| has_depthwise_kernel(conv, self.input_channels(id)))
+        self.convolution(id).is_some_and(|conv| depthwise::computes(conv, self.input_channels(id)))
     }
 
     /// Whether `id` is a depthwise convolution that leaves the sums of its rows.
@@ -114,9 +114,4 @@ impl<'a> Network<'a> {
     pub(super) fn predicted(&self, predict: impl Fn(&Predictor<'_>) -> f64) -> [f64; 2] {
         WORKERS.map(|workers| predict(&Predictor { machine: self.machine, workers }))
     }
-}
-
-/// Whether the kernel of depthwise convolutions computes `conv` over so many input channels.
-pub(super) fn has_depthwise_kernel(conv: &Conv2d, input_channels: usize) -> bool {
-    conv.is_depthwise(input_channels) && conv.prologue.is_none_or(|prologue| prologue.bounds().is_some())
 }

@@ -10,13 +10,15 @@ use std::collections::BTreeMap;
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::{NodeId, Op, Shape};
 
-use super::layers::{self, concat};
+use super::joined;
 use super::network::Network;
 use super::placed::Placed;
-use super::steps::{Effort, Stage};
-use crate::kernels::F32;
+use super::stage::{Build, Effort, Kernels, Stage};
+use crate::kernels::{F32, Strides, copy};
 use crate::pack::{Packing, Source};
 use crate::plan::{Argument, Blank, Region, Tensor};
+use crate::vector::builder::TooManyRegisters;
+use crate::vector::program::{Program, Width};
 
 /// Where everything lies, and the stages that compute it.
 pub(super) struct Placement<'a> {
@@ -26,7 +28,7 @@ pub(super) struct Placement<'a> {
     in_blocks: BTreeMap<NodeId, Placed>,
     dense: BTreeMap<NodeId, Placed>,
     /// Tensors that lie inside others, and those others as far as they have a place.
-    parts: BTreeMap<NodeId, concat::Part>,
+    parts: BTreeMap<NodeId, joined::Part>,
     wholes: BTreeMap<NodeId, Placed>,
     /// The caller's inputs, in order.
     pub(super) inputs: Vec<NodeId>,
@@ -43,7 +45,7 @@ impl<'a> Placement<'a> {
             homes: BTreeMap::new(),
             in_blocks: BTreeMap::new(),
             dense: BTreeMap::new(),
-            parts: concat::parts(net.graph, net.shapes(), net.width.lanes),
+            parts: joined::parts(net.graph, net.shapes(), net.width.lanes),
             wholes: BTreeMap::new(),
             inputs: Vec::new(),
             tensors: Vec::new(),
@@ -123,8 +125,8 @@ impl<'a> Placement<'a> {
         let net = self.net;
         let part = match self.parts.get(&id) {
             Some(&part) => part,
-            None if concat::joins_channels(net.op(id), net.shape(id)) => {
-                concat::Part { whole: id, channel: 0 }
+            None if joined::joins_channels(net.op(id), net.shape(id)) => {
+                joined::Part { whole: id, channel: 0 }
             }
             None => return None,
         };
@@ -178,11 +180,11 @@ impl<'a> Placement<'a> {
         let copy = match self.net.op(id) {
             Op::Constant(_) => {
                 let values = self.net.weight(id, 0)?;
-                layers::constant::in_blocks(self, &values, shape)
+                self.pack_in_blocks(&values, shape)
             }
             _ => {
                 let copy = self.place_in_blocks(shape);
-                layers::copy::copy(self, id, placed, copy);
+                self.copy(id, placed, copy);
                 copy
             }
         };
@@ -200,7 +202,7 @@ impl<'a> Placement<'a> {
             return copy;
         }
         let copy = self.place_dense_in_arena(self.net.shape(id));
-        layers::copy::copy(self, id, placed, copy);
+        self.copy(id, placed, copy);
         self.dense.insert(id, copy);
         copy
     }
@@ -211,9 +213,35 @@ impl<'a> Placement<'a> {
             let region = Region::Output(index);
             if output == id && self.home(id).region != region {
                 let to = Placed::dense(self.net.shape(id), self.net.width.lanes, region);
-                layers::copy::copy(self, id, self.home(id), to);
+                self.copy(id, self.home(id), to);
             }
         }
+    }
+
+    /// Adds the copy of `id` that lies at `from` to where it shall lie, too.
+    pub(super) fn copy(&mut self, id: NodeId, from: Placed, to: Placed) {
+        let bytes = 2 * F32 * from.channels * from.pixels();
+        self.pass(id, bytes, &[from.region, to.region], move |kernels| {
+            let program = copy::build(kernels.width, from.channels, from.strides, to.strides);
+            let arguments = vec![from.reach(from.strides.pixel), to.reach(to.strides.pixel)];
+            kernels.items(program, arguments, from.pixels())
+        });
+    }
+
+    /// `values`, a dense tensor of `shape`, in blocks of channels among the packed weights.
+    pub(super) fn pack_in_blocks(&mut self, values: &[f32], shape: &Shape) -> Placed {
+        let lanes = self.net.width.lanes;
+        let (placed, bytes) = Placed::in_blocks(shape, lanes, Region::Weights);
+        let mut packed = vec![0.0; bytes / F32];
+        let Strides { pixel, block, .. } = placed.strides;
+        for (index, vector) in values.chunks_exact(placed.channels).enumerate() {
+            for (number, part) in vector.chunks(lanes).enumerate() {
+                let begin = (number * block + index * pixel) / F32;
+                packed[begin..][..part.len()].copy_from_slice(part);
+            }
+        }
+        let offset = self.pack(Source::Values(packed.into())).offset;
+        Placed { offset, ..placed }
     }
 
     /// Packs `source`; the argument begins at its first value.
@@ -228,18 +256,26 @@ impl<'a> Placement<'a> {
     }
 
     /// Adds a stage that computes `id`.
-    pub(super) fn stage(&mut self, id: NodeId, touches: &[Region], build: impl super::steps::Build<'a>) {
+    pub(super) fn stage(&mut self, id: NodeId, touches: &[Region], build: impl Build<'a>) {
         self.add_stage(&[id], Effort::Layers, touches, build);
     }
 
-    /// Adds a stage beside the one that computes `id`: a pass over so many `bytes`.
-    pub(super) fn pass(
+    /// Adds a stage that computes `id` with one kernel, whose items are blocks of channels.
+    pub(super) fn stage_by_block(
         &mut self,
         id: NodeId,
-        bytes: usize,
-        touches: &[Region],
-        build: impl super::steps::Build<'a>,
+        [input, output]: [Placed; 2],
+        program: impl Fn(Width) -> Result<Program, TooManyRegisters> + 'a,
     ) {
+        self.stage(id, &[input.region, output.region], move |kernels: &mut Kernels| {
+            let arguments = vec![input.reach(input.strides.block), output.reach(output.strides.block)];
+            let items = input.channels.div_ceil(kernels.width.lanes);
+            kernels.items(program(kernels.width), arguments, items)
+        });
+    }
+
+    /// Adds a stage beside the one that computes `id`: a pass over so many `bytes`.
+    pub(super) fn pass(&mut self, id: NodeId, bytes: usize, touches: &[Region], build: impl Build<'a>) {
         self.add_stage(&[id], Effort::Pass(bytes), touches, build);
     }
 
@@ -250,7 +286,7 @@ impl<'a> Placement<'a> {
         nodes: &[NodeId],
         effort: Effort,
         touches: &[Region],
-        build: impl super::steps::Build<'a>,
+        build: impl Build<'a>,
     ) {
         let index = self.stages.len();
         for region in touches {

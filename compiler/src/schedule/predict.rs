@@ -7,8 +7,8 @@
 
 use frit_ir::{Graph, NodeId, Op, Shape};
 
-use super::{network, tiles};
-use crate::kernels::F32;
+use super::tiles;
+use crate::kernels::{F32, depthwise};
 use crate::machine::Machine;
 
 /// The kind of a layer, for its share of the peak.
@@ -72,7 +72,7 @@ impl Layer {
         let op = &graph.node(id).op;
         let (kind, taps) = match op {
             Op::Conv2d(conv) => {
-                let kind = match (network::has_depthwise_kernel(conv, inputs[0].channels()), conv.stride) {
+                let kind = match (depthwise::computes(conv, inputs[0].channels()), conv.stride) {
                     (false, _) => Kind::Dense,
                     (true, [1, 1]) => Kind::Depthwise,
                     (true, _) => Kind::StridedDepthwise,

@@ -7,8 +7,8 @@ mod whole;
 
 use frit_ir::diagnostic::Diagnostic;
 
-use super::candidates::{Candidate, Subgraph};
 use super::network::Network;
+use super::subgraph::{Candidate, Subgraph};
 use crate::plan::Way;
 
 pub use bands::BANDS;

@@ -113,7 +113,7 @@ impl Builder {
     /// `lanes` values at `base + offset`, in a fresh register.
     pub fn load(&mut self, base: Pointer, offset: i32) -> Register {
         let to = self.register();
-        self.emit(Instruction::Load { to, from: Address { base, offset } });
+        self.emit(Instruction::Load { to, from: Address::new(base, offset) });
         to
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use frit_ir::Element;
+
 use super::program::{Address, Count, Instruction, Operand, Pointer, Program, Register};
 
 /// The deepest nesting of loops; more would be a fault of whoever builds the program.
@@ -44,8 +46,10 @@ pub enum Flaw {
     UndefinedPointer(Pointer),
     /// A select's mask that may come from something else than a comparison.
     NotAMask(Register),
-    /// A distance in bytes that is no multiple of 4.
+    /// A distance in bytes that is no multiple of the element's; of 4, where a pointer moves.
     Misaligned(i64),
+    /// An element that no lane holds.
+    Element(Element),
     /// A partial access to no lane or to more than the width has.
     Part(u8),
     /// A shift by 32 or more.
@@ -85,7 +89,8 @@ impl fmt::Display for Flaw {
             Flaw::NotAMask(Register(index)) => {
                 write!(f, "r{index} may hold something else than a comparison's result")
             }
-            Flaw::Misaligned(bytes) => write!(f, "{bytes} bytes are no multiple of 4"),
+            Flaw::Misaligned(bytes) => write!(f, "{bytes} bytes are no whole number of elements"),
+            Flaw::Element(element) => write!(f, "a lane of 32 bits holds no {element}"),
             Flaw::Part(lanes) => write!(f, "a partial access cannot have {lanes} lanes"),
             Flaw::Shift(bits) => write!(f, "a shift of 32-bit lanes by {bits}"),
             Flaw::EmptyCount => f.write_str("a constant count is at least 1"),
@@ -243,8 +248,11 @@ impl Checker<'_> {
                 self.fault(Some(instruction), Flaw::UndefinedPointer(pointer));
             }
         }
-        if effect.distance % 4 != 0 {
+        if effect.distance % effect.grain != 0 {
             self.fault(Some(instruction), Flaw::Misaligned(effect.distance));
+        }
+        if let Some(touch) = instruction.touch(1).filter(|touch| touch.bytes() > LANE) {
+            self.fault(Some(instruction), Flaw::Element(touch.address.element));
         }
         self.immediates(instruction, defined);
         if let Some(register) = effect.writes {
@@ -312,8 +320,10 @@ fn forget_masks(body: &[Instruction], masks: &mut Flags) {
     }
 }
 
+/// Bytes of a lane.
+const LANE: usize = 4;
+
 /// What one instruction, other than a loop, reads and writes.
-#[derive(Default)]
 pub(crate) struct Effect {
     /// Registers read.
     pub(crate) reads: [Option<Register>; 3],
@@ -325,6 +335,14 @@ pub(crate) struct Effect {
     pub(crate) sets: Option<Pointer>,
     /// The constant distance in bytes.
     pub(crate) distance: i64,
+    /// What it must be a multiple of.
+    pub(crate) grain: i64,
+}
+
+impl Default for Effect {
+    fn default() -> Effect {
+        Effect { reads: [None; 3], writes: None, base: None, sets: None, distance: 0, grain: LANE as i64 }
+    }
 }
 
 impl Effect {
@@ -370,7 +388,8 @@ impl Effect {
     }
 
     fn at(address: Address) -> Effect {
-        Effect { base: Some(address.base), distance: i64::from(address.offset), ..Effect::default() }
+        let (distance, grain) = (i64::from(address.offset), address.element.bytes() as i64);
+        Effect { base: Some(address.base), distance, grain, ..Effect::default() }
     }
 
     fn operand(operand: Operand) -> Effect {
@@ -446,6 +465,7 @@ mod tests {
         assert_eq!(flaws("load r3, [p0]"), [Flaw::UnknownRegister(Register(3))]);
         assert_eq!(flaws("set p2, p0, 0"), [Flaw::UnknownPointer(Pointer(2))]);
         assert_eq!(flaws("load r0, [p0+2]"), [Flaw::Misaligned(2)]);
+        assert_eq!(flaws("load r0, [i64 p0+16]"), [Flaw::Element(Element::I64)]);
         assert_eq!(flaws("advance p0, -3"), [Flaw::Misaligned(-3)]);
         assert_eq!(flaws("load.part r0, [p0], 0\nload.part r0, [p0], 5"), [Flaw::Part(0), Flaw::Part(5)]);
         assert_eq!(flaws("load r0, [p0]\nshift.left r0, r0, 32"), [Flaw::Shift(32)]);

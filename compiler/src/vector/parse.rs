@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use frit_ir::Element;
+
 use super::check::DEEPEST_NESTING;
 use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Vectors};
 
@@ -219,10 +221,13 @@ fn address(text: &str) -> Result<Address, String> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .ok_or_else(|| format!("`{text}` is no address (such as `[p1+16]`)"))?;
+    let (element, inner) = inner.split_once(' ').unwrap_or((Element::F32.name(), inner));
+    let element = Element::ALL.into_iter().find(|known| known.name() == element);
+    let element = element.ok_or_else(|| format!("`{text}` names no element"))?;
     let end = inner.find(['+', '-']).unwrap_or(inner.len());
     let (base, offset) = inner.split_at(end);
     let offset = if offset.is_empty() { 0 } else { number(offset)? };
-    Ok(Address { base: pointer(base)?, offset })
+    Ok(Address { base: pointer(base)?, offset, element })
 }
 
 fn operand(text: &str) -> Result<Operand, String> {

@@ -10,9 +10,11 @@
 //!   }
 //! }
 //! ```
-//! A constant is printed by its bits, which read back exactly; what it is in decimal stands behind as a comment.
+//! An address says what lies there where that is no f32: `[i64 p0+16]`. A constant is printed by its bits, which read back exactly; what it is in decimal stands behind as a comment.
 
 use std::fmt::{self, Display, Formatter};
+
+use frit_ir::Element;
 
 use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
 
@@ -95,9 +97,13 @@ impl Display for Pointer {
 
 impl Display for Address {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let element = match self.element {
+            Element::F32 => String::new(),
+            element => format!("{element} "),
+        };
         match self.offset {
-            0 => write!(f, "[{}]", self.base),
-            offset => write!(f, "[{}{offset:+}]", self.base),
+            0 => write!(f, "[{element}{}]", self.base),
+            offset => write!(f, "[{element}{}{offset:+}]", self.base),
         }
     }
 }
@@ -132,10 +138,10 @@ mod tests {
         let (factor, value) = (b.register(), b.register());
         b.emit(Instruction::Constant { to: factor, value: 2.0 });
         b.repeat(Count::Items, |b| {
-            let from = Address { base: input, offset: -16 };
+            let from = Address::new(input, -16);
             b.emit(Instruction::Multiply { to: value, a: factor, b: Operand::Memory(from) });
             b.emit(Instruction::MultiplyAdd { sum: value, a: factor, b: Operand::Broadcast(from) });
-            b.emit(Instruction::StorePart { to: Address { base: output, offset: 4 }, from: value, lanes: 3 });
+            b.emit(Instruction::StorePart { to: Address::new(output, 4), from: value, lanes: 3 });
         });
         let text = b.finish().unwrap().to_string();
         let expected = "\

@@ -1,5 +1,7 @@
 //! What a vector program is made of.
 
+use frit_ir::Element;
+
 /// What a program's meaning depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Vectors {
@@ -49,13 +51,22 @@ pub struct Register(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pointer(pub u16);
 
-/// A place in memory: a pointer and a constant distance.
+/// A place in memory, a pointer and a constant distance, and what lies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Address {
     /// The pointer.
     pub base: Pointer,
-    /// Distance in bytes, a multiple of 4.
+    /// Distance in bytes, a multiple of the element's.
     pub offset: i32,
+    /// The elements, one for each lane that is read or written. A lane holds the f32 that the element is.
+    pub element: Element,
+}
+
+impl Address {
+    /// Where f32 elements lie.
+    pub fn new(base: Pointer, offset: i32) -> Address {
+        Address { base, offset, element: Element::F32 }
+    }
 }
 
 /// The second factor or summand of an arithmetic instruction.
@@ -139,6 +150,63 @@ pub enum Instruction {
     Prefetch { from: Address },
     /// Runs `body` `count` times. The only control flow.
     Loop { count: Count, body: Vec<Instruction> },
+}
+
+/// What an instruction reads or writes in memory, in one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    /// Where it begins.
+    pub address: Address,
+    /// How many elements.
+    pub elements: usize,
+    /// Whether they are written.
+    pub writes: bool,
+}
+
+impl Touch {
+    /// How many bytes.
+    pub fn bytes(&self) -> usize {
+        self.elements * self.address.element.bytes()
+    }
+}
+
+impl Instruction {
+    /// What it touches in memory, with vectors of so many `lanes`.
+    pub fn touch(&self, lanes: usize) -> Option<Touch> {
+        use Instruction as I;
+        let read = |address, elements| Some(Touch { address, elements, writes: false });
+        let written = |address, elements| Some(Touch { address, elements, writes: true });
+        match *self {
+            I::Load { from, .. } => read(from, lanes),
+            I::LoadPart { from, lanes, .. } => read(from, lanes.into()),
+            I::Broadcast { from, .. } => read(from, 1),
+            I::Store { to, .. } => written(to, lanes),
+            I::StorePart { to, lanes, .. } => written(to, lanes.into()),
+            I::MultiplyAdd { b, .. }
+            | I::Add { b, .. }
+            | I::Subtract { b, .. }
+            | I::Multiply { b, .. }
+            | I::Divide { b, .. }
+            | I::Minimum { b, .. }
+            | I::Maximum { b, .. } => match b {
+                Operand::Register(_) => None,
+                Operand::Memory(address) => read(address, lanes),
+                Operand::Broadcast(address) => read(address, 1),
+            },
+            I::Constant { .. }
+            | I::Move { .. }
+            | I::SquareRoot { .. }
+            | I::Compare { .. }
+            | I::Select { .. }
+            | I::AddInteger { .. }
+            | I::ShiftLeft { .. }
+            | I::ShiftRight { .. }
+            | I::SetPointer { .. }
+            | I::Advance { .. }
+            | I::Prefetch { .. }
+            | I::Loop { .. } => None,
+        }
+    }
 }
 
 /// A kernel: a function of its pointer arguments and the number of items (`frit_runtime::abi::Kernel`).

@@ -205,20 +205,16 @@ impl Decoder {
     }
 
     fn address(&self, choice: u8, bits: u32) -> Address {
-        Address {
-            base: pick(&self.known.pointers, choice).expect("the parameters are known"),
-            offset: distance(bits) as i32,
-        }
+        let base = pick(&self.known.pointers, choice).expect("the parameters are known");
+        Address::new(base, distance(bits) as i32)
     }
 
     /// An address outside the first buffer.
     fn target(&self, choice: u8, bits: u32) -> Address {
         let writable = |pointer: &&Pointer| usize::from(pointer.0) % PARAMETERS != 0;
         let pointers = self.known.pointers.iter().filter(writable).copied().collect();
-        Address {
-            base: pick(&pointers, choice).expect("the parameters are known"),
-            offset: distance(bits) as i32,
-        }
+        let base = pick(&pointers, choice).expect("the parameters are known");
+        Address::new(base, distance(bits) as i32)
     }
 
     fn operand(&self, picks: [u8; 4], bits: u32) -> Operand {

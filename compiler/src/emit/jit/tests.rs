@@ -24,13 +24,13 @@ fn advance(builder: &mut Builder, pointer: Pointer) {
 
 /// `sum += the vector at from`, and then on to the next vector.
 fn add_next(builder: &mut Builder, sum: vector::Register, from: Pointer) {
-    let b = Operand::Memory(Address { base: from, offset: 0 });
+    let b = Operand::Memory(Address::new(from, 0));
     builder.emit(Instruction::Add { to: sum, a: sum, b });
     advance(builder, from);
 }
 
 fn store_next(builder: &mut Builder, to: Pointer, from: vector::Register) {
-    builder.emit(Instruction::Store { to: Address { base: to, offset: 0 }, from });
+    builder.emit(Instruction::Store { to: Address::new(to, 0), from });
     advance(builder, to);
 }
 
@@ -292,10 +292,10 @@ fn pointers_beyond_those_in_registers_arrive() {
                 let sum = b.load(b.parameter(1), 0);
                 for index in 2..parameters {
                     let base = b.parameter(index);
-                    let value = Operand::Memory(Address { base, offset: 0 });
+                    let value = Operand::Memory(Address::new(base, 0));
                     b.emit(Instruction::Add { to: sum, a: sum, b: value });
                 }
-                let to = Address { base: b.parameter(0), offset: 0 };
+                let to = Address::new(b.parameter(0), 0);
                 b.emit(Instruction::Store { to, from: sum });
                 b.free(sum);
                 (0..parameters).for_each(|index| {

@@ -50,8 +50,8 @@ fn crowded(case: &mut Case, crowd: usize) {
     program.body = body;
     for base in new.into_iter().chain([far]) {
         let to = crate::vector::Register(0);
-        program.body.push(Instruction::Broadcast { to, from: Address { base, offset: 4 } });
-        program.body.push(Instruction::Store { to: Address { base, offset: 0 }, from: to });
+        program.body.push(Instruction::Broadcast { to, from: Address::new(base, 4) });
+        program.body.push(Instruction::Store { to: Address::new(base, 0), from: to });
     }
 }
 

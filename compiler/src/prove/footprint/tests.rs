@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::kernels::F32;
 use crate::prove::tests::plans;
 use crate::vector::interpret::{Access, run_watched};
 use crate::vector::{Vectors, random};

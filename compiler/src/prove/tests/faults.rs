@@ -203,10 +203,7 @@ fn kernel(plan: &mut Plan, step: usize) -> &mut crate::vector::Program {
 /// A vector of zeros, stored at `base`.
 fn stores(base: Pointer) -> [Instruction; 2] {
     let from = Register(0);
-    [
-        Instruction::Constant { to: from, value: 0.0 },
-        Instruction::Store { to: Address { base, offset: 0 }, from },
-    ]
+    [Instruction::Constant { to: from, value: 0.0 }, Instruction::Store { to: Address::new(base, 0), from }]
 }
 
 /// Each share stores a vector where the first item's output begins.

@@ -4,16 +4,16 @@ use frit_ir::NodeId;
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Conv2d, Dense, Epilogue, Scalar};
 
-use super::{depthwise, elementwise, gate, large_window};
+use super::{elementwise, gate, large_window};
 use crate::kernels::Strides;
 use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
 use crate::kernels::window::{self, Axis};
 use crate::pack::{self, Source};
 use crate::plan::{Argument, Call, Region, Work};
-use crate::schedule::network::{Network, has_depthwise_kernel};
+use crate::schedule::network::Network;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
-use crate::schedule::steps::Kernels;
+use crate::schedule::stage::Kernels;
 use crate::schedule::tiles;
 use crate::schedule::windows::{Window, is_pointwise};
 
@@ -65,13 +65,10 @@ pub(super) struct Part {
     base: Base,
 }
 
-/// A convolution.
+/// A convolution that is not depthwise.
 pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
     let net = placement.net;
     let axes = Window::from(conv).axes(net, id)?;
-    if has_depthwise_kernel(conv, net.input_channels(id)) {
-        return depthwise::place(placement, id, axes, conv);
-    }
     let mut source = source(net, id, conv)?;
     let mut operands = Operands::place(placement, id)?;
     if let Some(prologue) = conv.prologue {

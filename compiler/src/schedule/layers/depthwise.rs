@@ -8,13 +8,14 @@ use super::convolution::Operands;
 use super::{elementwise, large_window};
 use crate::kernels::F32;
 use crate::kernels::depthwise::{self, Depthwise, Ring};
-use crate::kernels::window::{self, Axis};
+use crate::kernels::window;
 use crate::pack::{self, Source};
 use crate::plan::Argument;
 use crate::schedule::network::Network;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
 use crate::schedule::tiles;
+use crate::schedule::windows::Window;
 
 /// The weights of `id`, which is the depthwise convolution `conv`.
 pub(in crate::schedule) fn weights(
@@ -27,13 +28,9 @@ pub(in crate::schedule) fn weights(
 }
 
 /// An item is a block of channels.
-pub(super) fn place(
-    placement: &mut Placement<'_>,
-    id: NodeId,
-    mut axes: [Axis; 2],
-    conv: &Conv2d,
-) -> Result<(), Diagnostic> {
+pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
     let net = placement.net;
+    let mut axes = Window::from(conv).axes(net, id)?;
     let mut input = placement.tensor_in_blocks(net.operand(id, 0))?;
     let Operands { output, residual, .. } = Operands::place(placement, id)?;
     let mut weights = weights(net, id, conv)?;

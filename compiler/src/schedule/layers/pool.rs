@@ -3,7 +3,6 @@
 use frit_ir::NodeId;
 use frit_ir::diagnostic::Diagnostic;
 
-use super::by_block;
 use crate::kernels::pool;
 use crate::schedule::placement::Placement;
 
@@ -11,7 +10,7 @@ use crate::schedule::placement::Placement;
 pub(super) fn place(placement: &mut Placement<'_>, id: NodeId) -> Result<(), Diagnostic> {
     let input = placement.tensor_in_blocks(placement.net.operand(id, 0))?;
     let output = placement.place(id);
-    by_block(placement, id, [input, output], move |width| {
+    placement.stage_by_block(id, [input, output], move |width| {
         pool::build(width, input.pixels(), input.strides, output.strides)
     });
     Ok(())

@@ -4,7 +4,7 @@ use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::Prelu;
 use frit_ir::{NodeId, Shape};
 
-use super::{binary, constant};
+use super::binary;
 use crate::kernels::binary::{Function, Side};
 use crate::schedule::placement::Placement;
 
@@ -14,11 +14,11 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, prelu: &Prelu) ->
     let x = binary::side_of(placement, id, net.operand(id, 0))?;
     let values = net.weight(id, 0)?;
     let shape = net.shape(id);
-    let packed = constant::in_blocks(placement, &values, &prelu.slope);
+    let packed = placement.pack_in_blocks(&values, &prelu.slope);
     let slope = match binary::side(packed, &prelu.slope, shape) {
         Some(side) => (packed, side),
         None => {
-            let packed = constant::in_blocks(placement, &repeated(&values, &prelu.slope, shape), shape);
+            let packed = placement.pack_in_blocks(&repeated(&values, &prelu.slope, shape), shape);
             (packed, Side { strides: packed.strides, spreads: false })
         }
     };

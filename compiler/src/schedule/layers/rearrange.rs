@@ -9,7 +9,7 @@ use crate::kernels::{F32, Strides, rearrange, window};
 use crate::plan::{Argument, Call, Region, Work};
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
-use crate::schedule::steps::Kernels;
+use crate::schedule::stage::Kernels;
 
 /// The most axes of a loop nest, after those that lie one in the other became one.
 const MOST_AXES: usize = 8;
@@ -162,7 +162,7 @@ pub(super) fn place_expanded(
     let axes = axes(shape, &from, &strides(shape));
     stage(placement, id, vec![Moved::new(axes, input.reach(0), dense.reach(0))?]);
     let blocks = placement.place_in_blocks(shape);
-    super::copy::copy(placement, id, dense, blocks);
+    placement.copy(id, dense, blocks);
     Ok(blocks)
 }
 

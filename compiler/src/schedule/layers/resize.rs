@@ -6,7 +6,6 @@ use frit_ir::diagnostic::{Diagnostic, codes};
 use frit_ir::ops::Resize;
 use frit_ir::ops::resize::Tap;
 
-use super::by_block;
 use crate::kernels::nest::Loop;
 use crate::kernels::resize::{self, Resizing};
 use crate::schedule::placed::{self, Placed};
@@ -65,7 +64,7 @@ fn along(
     (step, loops): ([usize; 2], [Loop<2>; 2]),
 ) {
     let block = tensors.map(|tensor| tensor.strides.block);
-    by_block(placement, id, tensors, move |width| {
+    placement.stage_by_block(id, tensors, move |width| {
         resize::build(width, &Resizing { taps: &taps, step, loops, block })
     });
 }

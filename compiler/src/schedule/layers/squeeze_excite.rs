@@ -21,7 +21,7 @@ use crate::schedule::network::Network;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
 use crate::schedule::predict::Predictor;
-use crate::schedule::steps::Effort;
+use crate::schedule::stage::Effort;
 
 /// What a gate is made of: the sums of rows, and the packed weights of the two layers.
 #[derive(Clone, Copy)]

@@ -12,12 +12,12 @@ use crate::kernels::depthwise::{self, Depthwise};
 use crate::plan::{Argument, Call, Region, Section, Way, Work};
 use crate::schedule::block::Block;
 use crate::schedule::blueprint::Blueprint;
-use crate::schedule::candidates::{Candidate, Subgraph};
 use crate::schedule::network::Network;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
 use crate::schedule::ring::Turns;
-use crate::schedule::steps::{Effort, Kernels};
+use crate::schedule::stage::{Effort, Kernels};
+use crate::schedule::subgraph::{Candidate, Subgraph};
 use crate::schedule::tiles;
 
 /// In bands of rows.

@@ -9,11 +9,11 @@ use crate::kernels::depthwise::Depthwise;
 use crate::plan::{Way, Work};
 use crate::schedule::block::Block;
 use crate::schedule::blueprint::Blueprint;
-use crate::schedule::candidates::{Candidate, Subgraph};
 use crate::schedule::layers;
 use crate::schedule::network::Network;
 use crate::schedule::placement::Placement;
-use crate::schedule::steps::Effort;
+use crate::schedule::stage::Effort;
+use crate::schedule::subgraph::{Candidate, Subgraph};
 use crate::schedule::tiles;
 
 /// In groups of channels.

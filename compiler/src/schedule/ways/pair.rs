@@ -18,7 +18,7 @@ use crate::schedule::layers::depthwise as layer;
 use crate::schedule::network::Network;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
-use crate::schedule::steps::Kernels;
+use crate::schedule::stage::Kernels;
 use crate::schedule::tiles::{self, Columns};
 use crate::schedule::windows::{Window, is_pointwise};
 

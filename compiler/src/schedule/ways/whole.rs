@@ -4,8 +4,8 @@ use frit_ir::diagnostic::Diagnostic;
 
 use crate::plan::Way;
 use crate::schedule::blueprint::Blueprint;
-use crate::schedule::candidates::{Candidate, Subgraph};
 use crate::schedule::network::Network;
+use crate::schedule::subgraph::{Candidate, Subgraph};
 
 /// Layer by layer.
 pub const WHOLE: Way = Way { name: "whole", about: "Layer by layer" };

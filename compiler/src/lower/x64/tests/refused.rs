@@ -1,5 +1,7 @@
 //! Tiles that do not fit are refused by name when they are built, and nothing spills.
 
+use frit_ir::Element;
+
 use super::super::{Unsupported, lower};
 use super::{EIGHT, SIXTEEN};
 use crate::vector::builder::TooManyRegisters;
@@ -16,7 +18,7 @@ fn tile(vectors: Vectors, sums: usize) -> Result<Program, TooManyRegisters> {
     let input = builder.load(Pointer(0), 0);
     let weight = builder.load(Pointer(1), 0);
     for (index, &sum) in sums.iter().enumerate() {
-        let to = Address { base: Pointer(2), offset: (4 * vectors.lanes * index) as i32 };
+        let to = Address::new(Pointer(2), (4 * vectors.lanes * index) as i32);
         builder.emit(Instruction::Load { to: sum, from: to });
         builder.emit(Instruction::MultiplyAdd { sum, a: input, b: Operand::Register(weight) });
         builder.emit(Instruction::Store { to, from: sum });
@@ -48,7 +50,7 @@ fn full(vectors: Vectors, last: Instruction) -> Program {
 
 #[test]
 fn what_needs_one_more_register_at_8_lanes_is_refused_where_none_is_left() {
-    let address = Address { base: Pointer(0), offset: 0 };
+    let address = Address::new(Pointer(0), 0);
     let [to, a] = [0, 1].map(crate::vector::Register);
     let needy = [
         Instruction::LoadPart { to, from: address, lanes: 3 },
@@ -66,4 +68,11 @@ fn what_needs_one_more_register_at_8_lanes_is_refused_where_none_is_left() {
 fn there_is_no_wide_lowering_of_4_lanes() {
     let vectors = Vectors { lanes: 4, ..EIGHT };
     assert_eq!(lower(&tile(vectors, 1).unwrap()), Err(Unsupported::Lanes(4)));
+}
+
+#[test]
+fn elements_that_no_instruction_reads_are_refused_by_name() {
+    let address = Address { element: Element::I64, ..Address::new(Pointer(0), 0) };
+    let load = Instruction::Load { to: crate::vector::Register(0), from: address };
+    assert_eq!(lower(&full(SIXTEEN, load)), Err(Unsupported::Element(Element::I64)));
 }

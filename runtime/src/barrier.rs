@@ -15,9 +15,10 @@ const TURNS: u32 = 32;
 /// Times that a waiter yields before it parks.
 const YIELDS: u32 = 16;
 
-/// A counter whose changes can be waited for; it begins again after 2^31 of them.
+/// A counter whose changes can be waited for (Reed and Kanodia, Synchronization with Eventcounts and Sequencers, 1979); it
+/// begins again after 2^31 of them.
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct EventCount {
     /// Twice the count, and [`PARKED`]. That both are one word orders them: who parks sees the new count, or who counts
     /// sees that somebody parks.
     state: AtomicU32,
@@ -31,14 +32,14 @@ const PARKED: u32 = 1;
 /// What the state grows by when the count grows by one.
 const ONE: u32 = 2;
 
-impl Gate {
+impl EventCount {
     /// The count now.
     pub fn count(&self) -> u32 {
         self.state.load(Ordering::Acquire) / ONE
     }
 
     /// Adds one and wakes all who wait. What was written before is visible to whoever sees the new count.
-    pub fn open(&self) {
+    pub fn advance(&self) {
         if self.state.fetch_add(ONE, Ordering::Release) & PARKED != 0 {
             let guard = self.locked();
             // Whoever parks for a later count marks again when it is woken.
@@ -58,10 +59,10 @@ impl Gate {
 
     /// Whether the count changed while spinning and yielding.
     fn spin(&self, old: u32) -> bool {
-        let turns = |gate: &Gate| {
+        let turns = |event: &EventCount| {
             (0..TURNS).any(|_| {
                 std::hint::spin_loop();
-                gate.count() != old
+                event.count() != old
             })
         };
         if self.count() != old {
@@ -98,26 +99,26 @@ impl Gate {
 
 /// Where a fixed number of workers meet again and again.
 #[derive(Debug)]
-pub struct Meeting {
+pub struct Barrier {
     workers: u32,
     arrived: AtomicU32,
-    gate: Gate,
+    round: EventCount,
 }
 
-impl Meeting {
-    /// A meeting of `workers`.
-    pub fn new(workers: u32) -> Meeting {
-        Meeting { workers, arrived: AtomicU32::new(0), gate: Gate::default() }
+impl Barrier {
+    /// A barrier for `workers`.
+    pub fn new(workers: u32) -> Barrier {
+        Barrier { workers, arrived: AtomicU32::new(0), round: EventCount::default() }
     }
 
     /// Returns when all workers have called it; what each wrote before is visible to all after.
     pub fn wait(&self) {
-        let round = self.gate.count();
+        let round = self.round.count();
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.workers {
             self.arrived.store(0, Ordering::Release);
-            self.gate.open();
+            self.round.advance();
         } else {
-            self.gate.wait(round);
+            self.round.wait(round);
         }
     }
 }
@@ -129,18 +130,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_leaves_a_meeting_before_all_have_come() {
+    fn nobody_leaves_a_barrier_before_all_have_come() {
         for workers in 1..5 {
-            let meeting = Meeting::new(workers);
+            let barrier = Barrier::new(workers);
             let steps = AtomicUsize::new(0);
             std::thread::scope(|scope| {
                 for _ in 0..workers {
                     scope.spawn(|| {
                         for round in 1..200 {
                             steps.fetch_add(1, Ordering::Relaxed);
-                            meeting.wait();
+                            barrier.wait();
                             assert_eq!(steps.load(Ordering::Relaxed), round * workers as usize);
-                            meeting.wait();
+                            barrier.wait();
                         }
                     });
                 }
@@ -150,22 +151,22 @@ mod tests {
 
     #[test]
     fn a_parked_waiter_wakes() {
-        let gate = Gate::default();
+        let event = EventCount::default();
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| gate.wait(0));
-            while gate.state.load(Ordering::Relaxed) & PARKED == 0 {
+            let waiter = scope.spawn(|| event.wait(0));
+            while event.state.load(Ordering::Relaxed) & PARKED == 0 {
                 std::thread::yield_now();
             }
-            gate.open();
+            event.advance();
             assert_eq!(waiter.join().expect("the waiter returns"), 1);
         });
-        assert_eq!(gate.state.into_inner(), ONE, "nobody is parked any more");
+        assert_eq!(event.state.into_inner(), ONE, "nobody is parked any more");
     }
 
     #[test]
     fn the_count_begins_again() {
-        let gate = Gate { state: AtomicU32::new(u32::MAX - PARKED), ..Gate::default() };
-        gate.open();
-        assert_eq!(gate.wait(u32::MAX / ONE), 0);
+        let event = EventCount { state: AtomicU32::new(u32::MAX - PARKED), ..EventCount::default() };
+        event.advance();
+        assert_eq!(event.wait(u32::MAX / ONE), 0);
     }
 }
