@@ -150,7 +150,9 @@ impl<'a> Scheduler<'a> {
         }
         match &self.graph.node(id).op {
             Op::Input(_) => self.input(id),
+            Op::Constant(_) => self.constant(id)?,
             Op::Conv2d(conv) => self.conv2d(id, conv)?,
+            Op::Conv2dTranspose(conv) => self.conv2d_transpose(id, conv)?,
             Op::Dense(dense) => self.dense(id, dense)?,
             Op::BatchNorm(norm) => self.batch_norm(id, norm)?,
             Op::Activation(activation) => self.activation(id, *activation)?,
@@ -159,31 +161,18 @@ impl<'a> Scheduler<'a> {
             Op::Pad(pad) => self.pad(id, pad)?,
             Op::Pool(pool) => self.pool(id, pool)?,
             Op::GlobalAveragePool(_) => self.global_average_pool(id)?,
+            Op::Reduce(reduce) => self.reduce(id, reduce)?,
+            Op::Resize(resize) => self.resize(id, resize)?,
             Op::Softmax(softmax) => self.softmax(id, *softmax)?,
+            Op::ArgMax(arg_max) => self.arg_max(id, *arg_max)?,
+            Op::Concat(concat) => self.concat(id, concat)?,
+            Op::Slice(slice) => self.slice(id, slice)?,
+            Op::Transpose(transpose) => self.transpose(id, transpose)?,
+            Op::Reshape(_) => self.reshape(id)?,
             Op::SqueezeExcite(squeeze) => self.squeeze_excite(id, squeeze)?,
-            other => self.arrangement(id, other)?,
+            Op::Identity => self.alias(id),
         }
         self.copy_to_outputs(id)
-    }
-
-    /// Adds the step of an op that moves elements more than it computes, or of a rare one.
-    fn arrangement(&mut self, id: NodeId, op: &Op) -> Result<(), Diagnostic> {
-        match op {
-            Op::Constant(_) => self.constant(id),
-            Op::Conv2dTranspose(conv) => self.conv2d_transpose(id, conv),
-            Op::Reduce(reduce) => self.reduce(id, reduce),
-            Op::Resize(resize) => self.resize(id, resize),
-            Op::ArgMax(arg_max) => self.arg_max(id, *arg_max),
-            Op::Concat(concat) => self.concat(id, concat),
-            Op::Slice(slice) => self.slice(id, slice),
-            Op::Transpose(transpose) => self.transpose(id, transpose),
-            Op::Reshape(_) => self.reshape(id),
-            Op::Identity => {
-                self.alias(id);
-                Ok(())
-            }
-            other => Err(Diagnostic::error(codes::INTERNAL, format!("{} has no kernel", other.name()))),
-        }
     }
 
     fn input(&mut self, id: NodeId) {
@@ -245,16 +234,13 @@ impl<'a> Scheduler<'a> {
             return Ok(copy);
         }
         let shape = self.shapes[&id].clone();
-        let copy = match &self.graph.node(id).op {
-            Op::Constant(_) => {
-                let values = self.graph.weights.values(&self.graph.node(id).weights[0])?;
-                self.packed_in_blocks(&values, &shape)
-            }
-            _ => {
-                let copy = self.place_in_blocks(&shape);
-                self.copy(id, placed, copy)?;
-                copy
-            }
+        let copy = if let Op::Constant(_) = &self.graph.node(id).op {
+            let values = self.graph.weights.values(&self.graph.node(id).weights[0])?;
+            self.packed_in_blocks(&values, &shape)
+        } else {
+            let copy = self.place_in_blocks(&shape);
+            self.copy(id, placed, copy)?;
+            copy
         };
         self.in_blocks.insert(id, copy);
         Ok(copy)

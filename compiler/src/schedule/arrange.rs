@@ -90,16 +90,17 @@ impl Scheduler<'_> {
 
     /// Whether all readers of `id` are convolutions over all of its few channels, whose kernel takes any distance of channels.
     fn is_read_by_convolutions_alone(&self, id: NodeId) -> bool {
-        let reads = |reader: NodeId| match &self.graph.node(reader).op {
-            Op::Conv2d(conv) => {
+        let reads = |reader: NodeId| {
+            if let Op::Conv2d(conv) = &self.graph.node(reader).op {
                 let once = self.graph.operands(reader).iter().filter(|&&operand| operand == id).count() == 1;
                 once && self.graph.operands(reader)[0] == id
                     && conv.groups == 1
                     && !conv.gate
                     && conv.prologue.is_none()
                     && !window::is_large(conv.kernel)
+            } else {
+                false
             }
-            _ => false,
         };
         let is_picture = self.shapes[&id].channels() < self.width.lanes;
         is_picture && !self.graph.outputs().contains(&id) && self.graph.users(id).into_iter().all(reads)

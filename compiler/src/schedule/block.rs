@@ -101,10 +101,8 @@ fn only_reader(graph: &Graph, id: NodeId) -> Option<NodeId> {
 }
 
 fn convolution(graph: &Graph, id: NodeId) -> Option<&Conv2d> {
-    match &graph.node(id).op {
-        Op::Conv2d(conv) => Some(conv),
-        _ => None,
-    }
+    let Op::Conv2d(conv) = &graph.node(id).op else { return None };
+    Some(conv)
 }
 
 /// A convolution with its packed weights, to be computed a few rows at a time.

@@ -70,21 +70,20 @@ impl Layer {
         let pixels = pixels_of(&output);
         let blocks = output.channels().div_ceil(width.lanes);
         let op = &graph.node(id).op;
-        let (kind, taps) = match op {
-            Op::Conv2d(conv) => {
-                let kind = match (prologue::has_depthwise_kernel(conv, inputs[0].channels()), conv.stride) {
-                    (false, _) => Kind::Dense,
-                    (true, [1, 1]) => Kind::Depthwise,
-                    (true, _) => Kind::StridedDepthwise,
-                };
-                let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
-                (kind, taps)
-            }
-            Op::Conv2dTranspose(conv) => {
-                (Kind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
-            }
-            Op::Dense(_) => (Kind::Dense, inputs[0].channels()),
-            _ => (Kind::Pass, 0),
+        let (kind, taps) = if let Op::Conv2d(conv) = op {
+            let kind = match (prologue::has_depthwise_kernel(conv, inputs[0].channels()), conv.stride) {
+                (false, _) => Kind::Dense,
+                (true, [1, 1]) => Kind::Depthwise,
+                (true, _) => Kind::StridedDepthwise,
+            };
+            let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
+            (kind, taps)
+        } else if let Op::Conv2dTranspose(conv) = op {
+            (Kind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
+        } else if matches!(op, Op::Dense(_)) {
+            (Kind::Dense, inputs[0].channels())
+        } else {
+            (Kind::Pass, 0)
         };
         let (panel, items) = match kind {
             Kind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),
