@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use frit_tests::source::{self, Function, SourceFile};
-use frit_tests::{licences, root, tokens};
+use frit_tests::{licences, matches, root, tokens};
 
 /// Fails with all of `faults`, if there is any.
 fn assert_none(faults: &[String]) {
@@ -399,6 +399,51 @@ fn every_lint_has_a_network_that_has_it_and_one_that_nearly_has_it() {
                 ));
             }
         }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn a_match_on_an_op_says_something_of_every_op() {
+    let mut faults = Vec::new();
+    for file in &source::all(&root()) {
+        for line in matches::open(file) {
+            faults.push(format!(
+                "{}:{line}: an arm for all other ops: name them, or ask about the one op by `if let` or `matches!`",
+                file.path
+            ));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn every_op_is_read_and_drawn() {
+    let sources = source::all(&root());
+    let file = sources.iter().find(|file| file.path == "ir/src/ops.rs").expect("it declares the ops");
+    let declared = tokens::product(file);
+    let table = declared
+        .windows(3)
+        .position(|found| found.iter().map(|token| token.text.as_str()).eq(["ops", "!", "{"]));
+    let table = &declared[table.expect("the table of ops")..];
+    let end = table.iter().position(|token| token.text == "}").expect("the table has an end");
+    let ops = table[..end].windows(2).filter(|pair| pair[0].text == "]" && pair[1].text != "#");
+    let ops: BTreeSet<&str> = ops.map(|pair| pair[1].text.as_str()).collect();
+    assert!(ops.len() > 20, "{ops:?}");
+    // Rules make it of the layers that a description has.
+    let made = ["SqueezeExcite"];
+    let mut faults = Vec::new();
+    for (folder, does) in [("compiler/src/import/json", "reads"), ("ir/src/random", "draws")] {
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        for file in sources.iter().filter(|file| file.path.starts_with(folder)) {
+            for found in tokens::product(file).windows(4).filter(|found| found[0].text == "Op") {
+                named.insert(found[3].text.clone());
+            }
+        }
+        let exempt = |op: &str| does == "reads" && made.contains(&op);
+        let missing = ops.iter().filter(|op| !named.contains(**op) && !exempt(op));
+        faults
+            .extend(missing.map(|op| format!("{folder}: nothing {does} Op::{op}: CONTRIBUTING.md says how")));
     }
     assert_none(&faults);
 }

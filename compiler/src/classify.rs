@@ -17,11 +17,11 @@ pub struct Guess {
 pub fn gives_probabilities(graph: &Graph) -> bool {
     let mut id = graph.outputs().last().copied();
     while let Some(at) = id {
-        match &graph.node(at).op {
-            Op::Softmax(_) => return true,
-            Op::Reshape(_) => id = graph.operands(at).first().copied(),
-            _ => return false,
+        let op = &graph.node(at).op;
+        if !matches!(op, Op::Reshape(_)) {
+            return matches!(op, Op::Softmax(_));
         }
+        id = graph.operands(at).first().copied();
     }
     false
 }

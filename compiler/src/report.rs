@@ -282,10 +282,12 @@ fn kind(op: &Op, channels: Option<usize>) -> Kind {
 }
 
 fn detail(op: &Op) -> String {
-    match op {
-        Op::Conv2d(conv) => window(conv),
-        Op::Pad(pad) => sides(&pad.padding),
-        _ => String::new(),
+    if let Op::Conv2d(conv) = op {
+        window(conv)
+    } else if let Op::Pad(pad) = op {
+        sides(&pad.padding)
+    } else {
+        String::new()
     }
 }
 

@@ -7,7 +7,7 @@ use num_traits::Float;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::memory;
-use crate::ops::{Activation, Binary, Epilogue, Op};
+use crate::ops::{Activation, Epilogue, Given, Op};
 use crate::tensor::{Shape, Tensor, Type};
 use crate::{Faults, Graph, NodeId};
 
@@ -176,7 +176,10 @@ fn walk<T: Number>(
             given(&input.shape, inputs.next())
         } else {
             let tensors: Vec<&Tensor<T>> = operands.iter().map(|operand| &values[operand]).collect();
-            weights(graph, id).and_then(|weights| evaluate(&node.op, &tensors, &weights, &types[&id].shape))
+            weights(graph, id).and_then(|weights| {
+                let given = Given { operands: &tensors, weights: &weights, result: &types[&id].shape };
+                evaluate(&node.op, &given)
+            })
         };
         let value = value.map_err(|fault| fault.at(format!("{} ({})", node.name, node.op.name())))?;
         values.insert(id, value);
@@ -201,54 +204,16 @@ fn weights<T: Number>(graph: &Graph, id: NodeId) -> Result<Vec<Vec<T>>, Diagnost
     graph.node(id).weights.iter().map(values).collect()
 }
 
-/// The value of one op; `weights` are in the order of [`Op::weight_roles`].
-fn evaluate<T: Number>(
-    op: &Op,
-    operands: &[&Tensor<T>],
-    weights: &[Vec<T>],
-    result: &Shape,
-) -> Result<Tensor<T>, Diagnostic> {
-    let first = operands.first().copied();
-    let output = match (op, first) {
-        (Op::Constant(_), _) => {
-            Tensor::from_shape_vec(result.axes(), weights[0].clone()).expect("checked weights")
-        }
-        (Op::Concat(concat), _) => concat.evaluate(operands),
-        (Op::Binary(binary), _) => binary.evaluate(operands[0], operands[1])?,
-        (Op::Input(_), _) | (_, None) => unreachable!("inputs are given, not computed"),
-        (Op::Conv2d(conv), Some(x)) => {
-            let gated = op.gate().map(|gate| Binary::Mul.evaluate(x, operands[gate])).transpose()?;
-            conv.evaluate(gated.as_ref().unwrap_or(x), &weights[0], bias(&conv.epilogue, weights), result)
-        }
-        (Op::Conv2dTranspose(conv), Some(x)) => {
-            conv.evaluate(x, &weights[0], bias(&conv.epilogue, weights), result)
-        }
-        (Op::Dense(dense), Some(x)) => dense.evaluate(x, &weights[0], bias(&dense.epilogue, weights)),
-        (Op::BatchNorm(norm), Some(x)) => norm.evaluate(x, weights),
-        (Op::Activation(activation), Some(x)) => x.mapv(|x| activation.apply(x)),
-        (Op::Prelu(prelu), Some(x)) => prelu.evaluate(x, &weights[0]),
-        (Op::Pad(pad), Some(x)) => pad.evaluate(x, result),
-        (Op::Pool(pool), Some(x)) => pool.evaluate(x, result),
-        (Op::GlobalAveragePool(_), Some(x)) => crate::ops::global_pool::evaluate(x),
-        (Op::Reduce(reduce), Some(x)) => reduce.evaluate(x),
-        (Op::Resize(resize), Some(x)) => resize.evaluate(x),
-        (Op::Softmax(softmax), Some(x)) => softmax.evaluate(x),
-        (Op::ArgMax(arg_max), Some(x)) => arg_max.evaluate(x),
-        (Op::Slice(slice), Some(x)) => slice.evaluate(x),
-        (Op::Transpose(transpose), Some(x)) => transpose.evaluate(x),
-        (Op::SqueezeExcite(squeeze), Some(x)) => squeeze.evaluate(x, weights)?,
-        (Op::Reshape(_) | Op::Identity, Some(x)) => x.clone(),
-    };
-    let shaped = output.to_shape(result.axes()).expect("an op makes as many elements as its shape rule says");
+/// The value of one op.
+fn evaluate<T: Number>(op: &Op, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+    let output = op.evaluate(given)?;
+    let shaped =
+        output.to_shape(given.result.axes()).expect("an op makes as many elements as its shape rule says");
     let shaped = shaped.into_owned();
     match op.epilogue() {
-        Some(epilogue) => finish(epilogue, shaped, op.residual().map(|residual| operands[residual])),
+        Some(epilogue) => finish(epilogue, shaped, op.residual().map(|residual| given.operands[residual])),
         None => Ok(shaped),
     }
-}
-
-fn bias<'a, T>(epilogue: &Epilogue, weights: &'a [Vec<T>]) -> Option<&'a [T]> {
-    if epilogue.bias { weights.get(1).map(Vec::as_slice) } else { None }
 }
 
 /// What follows the biased sum.

@@ -11,6 +11,7 @@ pub mod conv2d_transpose;
 pub mod dense;
 pub mod epilogue;
 pub mod global_pool;
+mod identity;
 pub mod input;
 pub mod pad;
 pub mod pool;
@@ -52,55 +53,185 @@ use smallvec::SmallVec;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::element::Element;
-use crate::tensor::{Shape, Type};
+use crate::interpret::Number;
+use crate::tensor::{Shape, Tensor, Type};
+use crate::text::{Attributes, Written};
+use identity::Identity;
 
-/// What a node computes. Attributes are hashed and compared exactly, so that an e-graph can hold an op as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Op {
+/// What a page says of its op: the one place for all that is so of the op alone, whatever the network. What has a body here is
+/// what most ops say.
+pub(crate) trait Page {
+    /// The op's name in the textual form and in reports.
+    fn name(&self) -> &'static str;
+
+    /// Number of operands, but those that were fused.
+    fn arity(&self) -> usize {
+        1
+    }
+
+    /// The shape of the result.
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic>;
+
+    /// What the elements of the result are: [`Element`] has the rule.
+    fn element(&self, _: &[Element]) -> Element {
+        Element::F32
+    }
+
+    /// The weights that the op needs for these operands, in order.
+    fn weight_roles(&self, _: &[Shape]) -> Vec<WeightRole> {
+        Vec::new()
+    }
+
+    /// Multiply-accumulates of one image.
+    fn macs(&self, _: &[Shape], _: &Shape) -> u64 {
+        0
+    }
+
+    /// Whether the second operand is a gate that was fused.
+    fn gated(&self) -> bool {
+        false
+    }
+
+    /// What was fused behind the op's sum, where it is an op that can carry something.
+    fn epilogue(&self) -> Option<&Epilogue> {
+        None
+    }
+
+    /// The same, to be changed.
+    fn epilogue_mut(&mut self) -> Option<&mut Epilogue> {
+        None
+    }
+
+    /// The names of the layers that it stands for, beside a gate.
+    fn parts(&self) -> Vec<&'static str> {
+        self.epilogue().map(Epilogue::parts).unwrap_or_default()
+    }
+
+    /// Writes the attributes in the textual form.
+    fn print(&self, to: &mut Written);
+
+    /// Reads the op back, where `name` is its own.
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Self>, Diagnostic>
+    where
+        Self: Sized;
+
+    /// The value, before what the epilogue makes of it.
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic>
+    where
+        Self: Sized;
+}
+
+/// What an op is evaluated on.
+pub(crate) struct Given<'a, T> {
+    /// Its operands.
+    pub(crate) operands: &'a [&'a Tensor<T>],
+    /// Its weights, in the order of [`Op::weight_roles`].
+    pub(crate) weights: &'a [Vec<T>],
+    /// The shape of its result.
+    pub(crate) result: &'a Shape,
+}
+
+impl<T> Given<'_, T> {
+    /// The first operand.
+    fn first(&self) -> &Tensor<T> {
+        self.operands[0]
+    }
+
+    /// The bias behind the kernel, where `epilogue` has one.
+    fn bias(&self, epilogue: &Epilogue) -> Option<&[T]> {
+        if epilogue.bias { self.weights.get(1).map(Vec::as_slice) } else { None }
+    }
+}
+
+/// Declares the ops, each with its page: a struct or enum of its attributes, of the same name. Nothing else lists them here.
+macro_rules! ops {
+    ($($(#[$about:meta])+ $page:ident,)+) => {
+        /// What a node computes. Attributes are hashed and compared exactly, so that an e-graph can hold an op as it is.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Op {
+            $($(#[$about])+ $page($page),)+
+            /// The operand.
+            Identity,
+        }
+
+        impl Op {
+            fn page(&self) -> &dyn Page {
+                match self {
+                    $(Op::$page(page) => page,)+
+                    Op::Identity => &Identity,
+                }
+            }
+
+            /// What was fused behind the op's sum, to be changed.
+            pub fn epilogue_mut(&mut self) -> Option<&mut Epilogue> {
+                match self {
+                    $(Op::$page(page) => page.epilogue_mut(),)+
+                    Op::Identity => None,
+                }
+            }
+
+            /// The op of this name, with its attributes.
+            pub(crate) fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Op>, Diagnostic> {
+                $(if let Some(page) = $page::parse(name, from)? {
+                    return Ok(Some(Op::$page(page)));
+                })+
+                Ok(Identity::parse(name, from)?.map(|_| Op::Identity))
+            }
+
+            /// The value, before what the epilogue makes of it.
+            pub(crate) fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+                match self {
+                    $(Op::$page(page) => Page::evaluate(page, given),)+
+                    Op::Identity => Identity.evaluate(given),
+                }
+            }
+        }
+    };
+}
+
+ops! {
     /// What the caller hands in.
-    Input(Input),
+    Input,
     /// A weight as a tensor.
-    Constant(Constant),
+    Constant,
     /// A convolution with whatever was fused into it.
-    Conv2d(Conv2d),
+    Conv2d,
     /// A transposed convolution.
-    Conv2dTranspose(Conv2dTranspose),
+    Conv2dTranspose,
     /// Batch normalisation with the statistics of training.
-    BatchNorm(BatchNorm),
+    BatchNorm,
     /// A function of each element.
-    Activation(Activation),
+    Activation,
     /// A leaky ReLU with learnt slopes.
-    Prelu(Prelu),
+    Prelu,
     /// Two tensors, element by element.
-    Binary(Binary),
+    Binary,
     /// One value around a map.
-    Pad(Pad),
+    Pad,
     /// The largest or mean element of each window.
-    Pool(Pool),
+    Pool,
     /// The mean of each channel over the map.
-    GlobalAveragePool(GlobalAveragePool),
+    GlobalAveragePool,
     /// One number out of all elements along some axes.
-    Reduce(Reduce),
+    Reduce,
     /// A map at another resolution.
-    Resize(Resize),
+    Resize,
     /// A fully connected layer with whatever was fused into it.
-    Dense(Dense),
+    Dense,
     /// Exponentials along the last axis that add up to one, or their logarithms.
-    Softmax(Softmax),
+    Softmax,
     /// The index of the largest element along the last axis.
-    ArgMax(ArgMax),
+    ArgMax,
     /// Tensors one behind the other.
-    Concat(Concat),
+    Concat,
     /// A part of a tensor.
-    Slice(Slice),
+    Slice,
     /// The axes in another order.
-    Transpose(Transpose),
+    Transpose,
     /// The same elements in another shape.
-    Reshape(Reshape),
+    Reshape,
     /// A gate for each channel, made of the means of all.
-    SqueezeExcite(SqueezeExcite),
-    /// The operand.
-    Identity,
+    SqueezeExcite,
 }
 
 /// The part that a weight plays, and the shape that the op wants for it.
@@ -116,45 +247,17 @@ pub struct WeightRole {
 impl Op {
     /// The op's name in the textual form and in reports.
     pub fn name(&self) -> &'static str {
-        match self {
-            Op::Input(_) => "input",
-            Op::Constant(_) => "constant",
-            Op::Conv2d(_) => "conv2d",
-            Op::Conv2dTranspose(_) => "conv2d_transpose",
-            Op::BatchNorm(_) => "batch_norm",
-            Op::Activation(activation) => activation.name(),
-            Op::Prelu(_) => "prelu",
-            Op::Binary(binary) => binary.name(),
-            Op::Pad(_) => "pad",
-            Op::Pool(pool) => pool.name(),
-            Op::GlobalAveragePool(_) => "global_avg_pool",
-            Op::Reduce(reduce) => reduce.name(),
-            Op::Resize(_) => "resize",
-            Op::Dense(_) => "dense",
-            Op::Softmax(softmax) => softmax.name(),
-            Op::ArgMax(_) => "arg_max",
-            Op::Concat(_) => "concat",
-            Op::Slice(_) => "slice",
-            Op::Transpose(_) => "transpose",
-            Op::Reshape(_) => "reshape",
-            Op::SqueezeExcite(_) => "squeeze_excite",
-            Op::Identity => "identity",
-        }
+        self.page().name()
     }
 
     /// Number of operands (tensors, not weights).
     pub fn arity(&self) -> usize {
-        match self {
-            Op::Input(_) | Op::Constant(_) => 0,
-            Op::Binary(_) => 2,
-            Op::Concat(concat) => concat.inputs,
-            _ => 1 + usize::from(self.gate().is_some()) + usize::from(self.residual().is_some()),
-        }
+        self.page().arity() + usize::from(self.gate().is_some()) + usize::from(self.residual().is_some())
     }
 
     /// Which operand is a gate that the first one's channels are multiplied by, where one was fused.
     pub fn gate(&self) -> Option<usize> {
-        matches!(self, Op::Conv2d(conv) if conv.gate).then_some(1)
+        self.page().gated().then_some(1)
     }
 
     /// Which operand is added to the sum, where one was fused.
@@ -170,33 +273,7 @@ impl Op {
     pub fn result(&self, operands: &[Type]) -> Result<Type, Diagnostic> {
         let shapes: SmallVec<[Shape; 4]> = operands.iter().map(|operand| operand.shape.clone()).collect();
         let elements: SmallVec<[Element; 4]> = operands.iter().map(|operand| operand.element).collect();
-        Ok(Type { element: self.element(&elements), shape: self.shape(&shapes)? })
-    }
-
-    /// What the elements of the result are: [`Element`] has the rule.
-    fn element(&self, operands: &[Element]) -> Element {
-        match self {
-            Op::ArgMax(_) => Element::I64,
-            Op::Concat(_) | Op::Slice(_) | Op::Transpose(_) | Op::Reshape(_) | Op::Identity => {
-                Element::joined(operands)
-            }
-            Op::Input(_)
-            | Op::Constant(_)
-            | Op::Conv2d(_)
-            | Op::Conv2dTranspose(_)
-            | Op::BatchNorm(_)
-            | Op::Activation(_)
-            | Op::Prelu(_)
-            | Op::Binary(_)
-            | Op::Pad(_)
-            | Op::Pool(_)
-            | Op::GlobalAveragePool(_)
-            | Op::Reduce(_)
-            | Op::Resize(_)
-            | Op::Dense(_)
-            | Op::Softmax(_)
-            | Op::SqueezeExcite(_) => Element::F32,
-        }
+        Ok(Type { element: self.page().element(&elements), shape: self.shape(&shapes)? })
     }
 
     /// The shape of the result, which no element has a part in.
@@ -207,74 +284,32 @@ impl Op {
     /// An attribute that makes no sense, an operand that the op can't take, a result of no or too many elements; the
     /// caller adds the layer's name.
     pub fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
-        match self {
-            Op::Input(input) => input.shape_rule(),
-            Op::Constant(constant) => constant.shape_rule(),
-            Op::Conv2d(conv) => conv.shape_rule(operands),
-            Op::Conv2dTranspose(conv) => conv.shape_rule(operands),
-            Op::BatchNorm(_) | Op::Activation(_) | Op::Softmax(_) | Op::Identity => Ok(operands[0].clone()),
-            Op::Prelu(prelu) => prelu.shape_rule(operands),
-            Op::Binary(_) => {
-                binary::broadcast(&operands[0], &operands[1]).map_or(Ok(operands[0].clone()), sized)
-            }
-            Op::Pad(pad) => pad.shape_rule(operands),
-            Op::Pool(pool) => pool.shape_rule(operands),
-            Op::GlobalAveragePool(pool) => pool.shape_rule(operands),
-            Op::Reduce(reduce) => reduce.shape_rule(operands),
-            Op::Resize(resize) => resize.shape_rule(operands),
-            Op::Dense(dense) => dense.shape_rule(operands),
-            Op::ArgMax(arg_max) => Ok(arg_max.shape_rule(operands)),
-            Op::Concat(concat) => concat.shape_rule(operands),
-            Op::Slice(slice) => slice.shape_rule(operands),
-            Op::Transpose(transpose) => transpose.shape_rule(operands),
-            Op::Reshape(reshape) => reshape.shape_rule(operands),
-            Op::SqueezeExcite(squeeze) => squeeze.shape_rule(operands),
-        }
+        self.page().shape(operands)
     }
 
     /// The weights that the op needs for these operands, in order.
     pub fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
-        match self {
-            Op::Constant(constant) => constant.weight_roles(),
-            Op::Conv2d(conv) => conv.weight_roles(operands),
-            Op::Conv2dTranspose(conv) => conv.weight_roles(operands),
-            Op::BatchNorm(norm) => norm.weight_roles(operands),
-            Op::Prelu(prelu) => prelu.weight_roles(),
-            Op::Dense(dense) => dense.weight_roles(operands),
-            Op::SqueezeExcite(squeeze) => squeeze.weight_roles(operands),
-            _ => Vec::new(),
-        }
+        self.page().weight_roles(operands)
     }
 
     /// Multiply-accumulates of one image: convolutions and dense layers count, also those inside another op; nothing else does.
     pub fn macs(&self, operands: &[Shape], result: &Shape) -> u64 {
-        match self {
-            Op::Conv2d(conv) => conv.macs(operands, result),
-            Op::Conv2dTranspose(conv) => conv.macs(operands),
-            Op::Dense(dense) => dense.macs(operands, result),
-            Op::SqueezeExcite(squeeze) => squeeze.macs(operands),
-            _ => 0,
-        }
+        self.page().macs(operands, result)
     }
 
     /// The names of what it took in of other layers, in order, as reports show them.
     pub fn parts(&self) -> Vec<&'static str> {
-        let gate = self.gate().map(|_| "mul");
-        let behind = match self {
-            Op::SqueezeExcite(squeeze) => squeeze.parts(),
-            _ => self.epilogue().map(Epilogue::parts).unwrap_or_default(),
-        };
-        gate.into_iter().chain(behind).collect()
+        self.gate().map(|_| "mul").into_iter().chain(self.page().parts()).collect()
     }
 
     /// What was fused behind the op's sum, where it is an op that can carry something.
     pub fn epilogue(&self) -> Option<&Epilogue> {
-        match self {
-            Op::Conv2d(conv) => Some(&conv.epilogue),
-            Op::Conv2dTranspose(conv) => Some(&conv.epilogue),
-            Op::Dense(dense) => Some(&dense.epilogue),
-            _ => None,
-        }
+        self.page().epilogue()
+    }
+
+    /// Writes the attributes in the textual form.
+    pub(crate) fn print(&self, to: &mut Written) {
+        self.page().print(to);
     }
 }
 

@@ -22,32 +22,9 @@
 //! NAME    = letters, digits and "_./-", or any text in quotes with the escapes \" \\ \u{HEX}
 //! ```
 //!
-//! | op | attributes (those with a default are left out where they have it) |
-//! |---|---|
-//! | `input` | `shape=SHAPE` |
-//! | `conv2d` | `filters=N`, `kernel=HxW`, `stride=HxW` (1x1), `pad=TOP:BOTTOM:LEFT:RIGHT` (0:0:0:0), `dilation=HxW` (1x1), `groups=N` (1), epilogue |
-//! | `dense` | `units=N`, epilogue |
-//! | epilogue | `bias`, `act=ACTIVATION`, `add`, `after=ACTIVATION`; an activation is its name, with its attributes behind it: `relu6`, `clip(-1.0, 1.0)` |
-//! | `conv2d_transpose` | as `conv2d`, and `output_padding=HxW` (0x0) |
-//! | `max_pool` | `kernel`, `stride`, `pad`, `dilation` as `conv2d` |
-//! | `avg_pool` | the same, and `counted=TOP:BOTTOM:LEFT:RIGHT` (0:0:0:0) |
-//! | `resize` | `size=HxW`, `scale=FLOAT:FLOAT` (that of the sizes), `method=` `nearest_half_down`, `nearest_half_up`, `nearest_floor`, `nearest_ceil` or `bilinear`, `coordinates=` `half_pixel`, `pytorch_half_pixel`, `asymmetric` or `align_corners` |
-//! | `pad` | `pad=TOP:BOTTOM:LEFT:RIGHT`, `value=FLOAT` (0) |
-//! | `batch_norm` | `eps=FLOAT`, `no_scale`, `no_center` |
-//! | `prelu` | `slope=SHAPE` |
-//! | `clip` | `low=FLOAT`, `high=FLOAT` |
-//! | `leaky_relu` | `slope=FLOAT`, `threshold=FLOAT` (0) |
-//! | `elu` | `alpha=FLOAT` |
-//! | `rescale` | `scale=FLOAT`, `offset=FLOAT` (0) |
-//! | all other activations; `add`, `sub`, `mul`, `div`, `min`, `max`, `pow`; `softmax`, `log_softmax`; `identity` | |
-//! | `global_avg_pool` | `keep_dims` |
-//! | `reduce_mean`, `reduce_sum`, `reduce_max`, `reduce_min` | `axes=AXIS:...`, `keep_dims` |
-//! | `arg_max` | `keep_dims`, `last` |
-//! | `constant` | `shape=SHAPE` |
-//! | `concat` | `axis=AXIS` |
-//! | `slice` | `start=N:...`, `step=N:...` (1:...), `count=N:...` |
-//! | `transpose` | `axes=AXIS:...` |
-//! | `reshape` | `flatten`, or `to=SHAPE` |
+//! What attributes an op has stands at the head of its page, `ops/OP.rs`. In place of an ACTIVATION stands its name with its
+//! attributes behind it, `relu6` or `clip(-1.0, 1.0)`; an EPILOGUE is what there is of `bias`, `act=ACTIVATION`, `add` and
+//! `after=ACTIVATION`.
 //!
 //! A node's shape stands behind `:` where inference knows it; there, `shape`, `to`, `filters`, `units`, `size` and `count` are left out, since
 //! the shape says them. `from` names the source layers where they are not just the node itself. Weights of more than
@@ -58,9 +35,12 @@ mod attributes;
 mod cursor;
 mod parse;
 mod print;
+mod written;
 
+pub(crate) use attributes::{Attributes, activation, as_shape, indices, number, pair, scalar, sides};
 pub use parse::parse;
 pub use print::print;
+pub(crate) use written::{Written, joined, spelled};
 
 /// The largest number of given values that a weight's line spells out.
 pub const MOST_VALUES: usize = 8;

@@ -162,10 +162,8 @@ fn joined<'a>(graph: &Graph, shapes: &'a BTreeMap<NodeId, Shape>, id: NodeId) ->
     if operands.len() != op.arity() {
         return Vec::new();
     }
-    let whole = match op {
-        Op::Binary(binary) => Some((By::Op(*binary), [operands[0], operands[1]])),
-        _ => None,
-    };
+    let whole =
+        if let Op::Binary(binary) = op { Some((By::Op(*binary), [operands[0], operands[1]])) } else { None };
     let gate = op.gate().map(|gate| (By::Gate, [operands[0], operands[gate]]));
     let residual = op.residual().map(|residual| (By::Residual, [id, operands[residual]]));
     let join = |(by, sides): (By, [NodeId; 2])| {

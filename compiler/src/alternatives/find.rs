@@ -110,10 +110,8 @@ impl<'g> Search<'g> {
     }
 
     fn conv(&self, id: NodeId) -> Option<&'g Conv2d> {
-        match &self.graph.node(id).op {
-            Op::Conv2d(conv) => Some(conv),
-            _ => None,
-        }
+        let Op::Conv2d(conv) = &self.graph.node(id).op else { return None };
+        Some(conv)
     }
 
     /// `id`, if it is a 1×1 convolution that one layer reads.
@@ -130,9 +128,9 @@ impl<'g> Search<'g> {
     /// The 1×1 convolution that alone reads `spatial`, perhaps through squeeze and excite.
     fn behind(&self, spatial: NodeId) -> Option<Behind> {
         let readers: BTreeSet<NodeId> = self.graph.users(spatial).into_iter().collect();
-        let squeezed = readers.iter().find_map(|&reader| match &self.graph.node(reader).op {
-            Op::SqueezeExcite(squeeze) => Some((reader, *squeeze)),
-            _ => None,
+        let squeezed = readers.iter().find_map(|&reader| {
+            let Op::SqueezeExcite(squeeze) = &self.graph.node(reader).op else { return None };
+            Some((reader, *squeeze))
         });
         let only = |id: NodeId| match self.graph.users(id)[..] {
             [reader] => Some(reader),

@@ -71,10 +71,8 @@ impl<'a> Network<'a> {
 
     /// The convolution `id`, if it is one.
     pub(super) fn convolution(&self, id: NodeId) -> Option<&'a Conv2d> {
-        match self.op(id) {
-            Op::Conv2d(conv) => Some(conv),
-            _ => None,
-        }
+        let Op::Conv2d(conv) = self.op(id) else { return None };
+        Some(conv)
     }
 
     /// Whether the kernel of depthwise convolutions computes `id`.

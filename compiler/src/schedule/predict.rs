@@ -84,7 +84,25 @@ impl Layer {
                 (Kind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
             }
             Op::Dense(_) => (Kind::Dense, inputs[0].channels()),
-            _ => (Kind::Pass, 0),
+            Op::Input(_)
+            | Op::Constant(_)
+            | Op::BatchNorm(_)
+            | Op::Activation(_)
+            | Op::Prelu(_)
+            | Op::Binary(_)
+            | Op::Pad(_)
+            | Op::Pool(_)
+            | Op::GlobalAveragePool(_)
+            | Op::Reduce(_)
+            | Op::Resize(_)
+            | Op::Softmax(_)
+            | Op::ArgMax(_)
+            | Op::Concat(_)
+            | Op::Slice(_)
+            | Op::Transpose(_)
+            | Op::Reshape(_)
+            | Op::SqueezeExcite(_)
+            | Op::Identity => (Kind::Pass, 0),
         };
         let (panel, items) = match kind {
             Kind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),

@@ -114,10 +114,7 @@ struct Fitted {
 }
 
 fn shape_of(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, id: NodeId) -> Shape {
-    match &graph.node(id).op {
-        Op::Input(input) => input.shape.clone(),
-        _ => shapes[&id].clone(),
-    }
+    if let Op::Input(input) = &graph.node(id).op { input.shape.clone() } else { shapes[&id].clone() }
 }
 
 fn fit(name: &str, shape: &Shape, array: Option<&Tensor>) -> Result<Fitted, Diagnostic> {

@@ -1,8 +1,15 @@
 //! Functions of each element.
+//!
+//! In text: their names, `clip {low=FLOAT, high=FLOAT}`, `leaky_relu {slope=FLOAT, threshold=FLOAT}`, `elu {alpha=FLOAT}` and
+//! `rescale {scale=FLOAT, offset=FLOAT}`, where a threshold or an offset of 0 is left out.
 
 use num_traits::Float;
 
-use super::Scalar;
+use super::{Given, Page, Scalar};
+use crate::diagnostic::Diagnostic;
+use crate::interpret::Number;
+use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, scalar};
 
 /// A function of each element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -186,6 +193,44 @@ impl Activation {
             Activation::Abs => x.abs(),
             Activation::Rescale { scale, offset } => x * number(scale.get()) + number(offset.get()),
         }
+    }
+}
+
+impl Page for Activation {
+    fn name(&self) -> &'static str {
+        Activation::name(self)
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        Ok(operands[0].clone())
+    }
+
+    fn print(&self, to: &mut Written) {
+        for (name, value) in self.attributes() {
+            to.value(name, value);
+        }
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Activation>, Diagnostic> {
+        Ok(Some(match name {
+            "clip" => {
+                Activation::Clip { low: from.needed("low", scalar)?, high: from.needed("high", scalar)? }
+            }
+            "leaky_relu" => Activation::LeakyRelu {
+                slope: from.needed("slope", scalar)?,
+                threshold: from.value("threshold", scalar)?.unwrap_or_default(),
+            },
+            "elu" => Activation::Elu { alpha: from.needed("alpha", scalar)? },
+            "rescale" => Activation::Rescale {
+                scale: from.needed("scale", scalar)?,
+                offset: from.value("offset", scalar)?.unwrap_or_default(),
+            },
+            _ => return Ok(Activation::of_name(name)),
+        }))
+    }
+
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        Ok(given.first().mapv(|x| self.apply(x)))
     }
 }
 

@@ -1,8 +1,12 @@
 //! Batch normalisation at inference (Ioffe and Szegedy, 2015): `(x - mean) / sqrt(variance + epsilon) * gamma + beta`.
+//!
+//! In text: `batch_norm {eps=FLOAT, no_scale, no_center}`.
 
-use super::{Scalar, WeightRole};
+use super::{Given, Page, Scalar, WeightRole};
+use crate::diagnostic::Diagnostic;
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, scalar};
 
 /// Attributes of a batch normalisation over the last axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,8 +19,16 @@ pub struct BatchNorm {
     pub center: bool,
 }
 
-impl BatchNorm {
-    pub(super) fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
+impl Page for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        Ok(operands[0].clone())
+    }
+
+    fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
         let shape = Shape::new(&[operands[0].channels()]);
         let mut roles = Vec::new();
         if self.scale {
@@ -28,11 +40,24 @@ impl BatchNorm {
         roles.extend(["mean", "variance"]);
         roles.into_iter().map(|role| WeightRole { role, shape: shape.clone() }).collect()
     }
-}
 
-impl BatchNorm {
+    fn print(&self, to: &mut Written) {
+        to.value("eps", self.epsilon);
+        to.flag("no_scale", !self.scale);
+        to.flag("no_center", !self.center);
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<BatchNorm>, Diagnostic> {
+        if name != "batch_norm" {
+            return Ok(None);
+        }
+        let epsilon = from.needed("eps", scalar)?;
+        Ok(Some(BatchNorm { epsilon, scale: !from.flag("no_scale")?, center: !from.flag("no_center")? }))
+    }
+
     /// The formula, for each element; `weights` are in the order of the roles.
-    pub(crate) fn evaluate<T: Number>(&self, input: &Tensor<T>, weights: &[Vec<T>]) -> Tensor<T> {
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let (input, weights) = (given.first(), given.weights);
         let mut next = weights.iter();
         let gamma = if self.scale { next.next() } else { None };
         let beta = if self.center { next.next() } else { None };
@@ -45,6 +70,6 @@ impl BatchNorm {
             let scaled = gamma.map_or(normal, |gamma| normal * gamma[channel]);
             *value = beta.map_or(scaled, |beta| scaled + beta[channel]);
         }
-        output
+        Ok(output)
     }
 }

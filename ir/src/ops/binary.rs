@@ -1,10 +1,14 @@
 //! Two tensors, element by element.
+//!
+//! In text: `add`, `sub`, `mul`, `div`, `min`, `max`, `pow`.
 
 use smallvec::SmallVec;
 
+use super::{Given, Page};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written};
 
 /// A function of two elements. Operands of different shapes are repeated as NumPy does it: axes are compared from the last
 /// one on, and a missing axis or one of length 1 fits any.
@@ -62,9 +66,11 @@ impl Binary {
             Binary::Pow => a.powf(b),
         }
     }
+}
 
+impl Binary {
     /// The function of each pair of elements.
-    pub(crate) fn evaluate<T: Number>(&self, a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Diagnostic> {
+    pub(super) fn joined<T: Number>(&self, a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>, Diagnostic> {
         let shape = broadcast(&Shape::new(a.shape()), &Shape::new(b.shape())).ok_or_else(|| {
             let message = format!("{} joins {:?} and {:?}", self.name(), a.shape(), b.shape());
             Diagnostic::error(codes::JOIN_SHAPES, message)
@@ -75,6 +81,30 @@ impl Binary {
         let mut output = spread(a);
         output.zip_mut_with(&spread(b), |a, &b| *a = self.apply(*a, b));
         Ok(output.as_standard_layout().into_owned())
+    }
+}
+
+impl Page for Binary {
+    fn name(&self) -> &'static str {
+        Binary::name(self)
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        broadcast(&operands[0], &operands[1]).map_or(Ok(operands[0].clone()), super::sized)
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
+    fn print(&self, _: &mut Written) {}
+
+    fn parse(name: &str, _: &mut Attributes<'_>) -> Result<Option<Binary>, Diagnostic> {
+        Ok(Binary::of_name(name))
+    }
+
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        self.joined(given.operands[0], given.operands[1])
     }
 }
 
@@ -129,10 +159,10 @@ mod tests {
     fn operands_are_repeated_and_nan_stays() {
         let tensor = |axes: &[usize], values: &[f64]| Tensor::from_shape_vec(axes, values.to_vec()).unwrap();
         let (column, row) = (tensor(&[2, 1], &[1.0, 2.0]), tensor(&[3], &[10.0, 20.0, f64::NAN]));
-        let sub = Binary::Sub.evaluate(&column, &row).unwrap();
+        let sub = Binary::Sub.joined(&column, &row).unwrap();
         assert_eq!(sub.shape(), [2, 3]);
         assert_eq!(sub.iter().take(2).copied().collect::<Vec<_>>(), [-9.0, -19.0]);
-        let min = Binary::Min.evaluate(&row, &column).unwrap();
+        let min = Binary::Min.joined(&row, &column).unwrap();
         assert!(min[[1, 2]].is_nan() && min[[1, 0]] == 2.0);
         assert_eq!(Binary::Pow.apply(2.0, 3.0), 8.0);
         assert_eq!(Binary::Div.apply(1.0, 4.0), 0.25);

@@ -1,10 +1,15 @@
 //! Tensors one behind the other along an axis.
+//!
+//! In text: `concat {axis=AXIS}`.
 
 use ndarray::Axis;
 
+use super::{Given, Page};
 use crate::diagnostic::{Diagnostic, codes};
+use crate::element::Element;
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, number};
 
 /// Attributes of a concatenation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,8 +20,12 @@ pub struct Concat {
     pub inputs: usize,
 }
 
-impl Concat {
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+impl Page for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
         let first = operands
             .first()
             .ok_or_else(|| Diagnostic::error(codes::BAD_ATTRIBUTE, "concat of no tensors; the least is 1"))?;
@@ -42,10 +51,29 @@ impl Concat {
         super::sized(Shape::new(&axes))
     }
 
+    fn arity(&self) -> usize {
+        self.inputs
+    }
+
+    fn element(&self, operands: &[Element]) -> Element {
+        Element::joined(operands)
+    }
+
+    fn print(&self, to: &mut Written) {
+        to.value("axis", self.axis);
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Concat>, Diagnostic> {
+        if name != "concat" {
+            return Ok(None);
+        }
+        Ok(Some(Concat { axis: from.needed("axis", number)?, inputs: from.tensors }))
+    }
+
     /// The tensors, one behind the other.
-    pub(crate) fn evaluate<T: Number>(&self, operands: &[&Tensor<T>]) -> Tensor<T> {
-        let views: Vec<_> = operands.iter().map(|operand| operand.view()).collect();
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let views: Vec<_> = given.operands.iter().map(|operand| operand.view()).collect();
         let joined = ndarray::concatenate(Axis(self.axis), &views).expect("the shape rule compared them");
-        joined.as_standard_layout().into_owned()
+        Ok(joined.as_standard_layout().into_owned())
     }
 }

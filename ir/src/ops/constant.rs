@@ -1,8 +1,12 @@
 //! A tensor that is a weight: what does not depend on the input.
+//!
+//! In text: `constant {shape=SHAPE}`.
 
-use super::WeightRole;
+use super::{Given, Page, WeightRole};
 use crate::diagnostic::Diagnostic;
-use crate::tensor::Shape;
+use crate::interpret::Number;
+use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, as_shape};
 
 /// Attributes of a constant; its weight is `value`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,12 +15,36 @@ pub struct Constant {
     pub shape: Shape,
 }
 
-impl Constant {
-    pub(super) fn shape_rule(&self) -> Result<Shape, Diagnostic> {
+impl Page for Constant {
+    fn name(&self) -> &'static str {
+        "constant"
+    }
+
+    fn shape(&self, _: &[Shape]) -> Result<Shape, Diagnostic> {
         super::sized(self.shape.clone())
     }
 
-    pub(super) fn weight_roles(&self) -> Vec<WeightRole> {
+    fn weight_roles(&self, _: &[Shape]) -> Vec<WeightRole> {
         vec![WeightRole { role: "value", shape: self.shape.clone() }]
+    }
+
+    fn arity(&self) -> usize {
+        0
+    }
+
+    fn print(&self, to: &mut Written) {
+        to.beside_shape("shape", &self.shape);
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Constant>, Diagnostic> {
+        if name != "constant" {
+            return Ok(None);
+        }
+        Ok(Some(Constant { shape: from.or_shape("shape", from.shape.cloned(), as_shape)? }))
+    }
+
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        Ok(Tensor::from_shape_vec(given.result.axes(), given.weights[0].clone())
+            .expect("weights have their shape"))
     }
 }

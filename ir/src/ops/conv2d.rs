@@ -1,9 +1,13 @@
 //! Two-dimensional convolution (cross-correlation, as every framework means it), with groups.
+//!
+//! In text: `conv2d {filters=N, kernel=HxW, stride=HxW, pad=TOP:BOTTOM:LEFT:RIGHT, dilation=HxW, groups=N, before=ACTIVATION,
+//! gate, EPILOGUE}`, where 1x1, 0:0:0:0, 1x1 and 1 are left out.
 
-use super::{Activation, Epilogue, WeightRole};
+use super::{Activation, Binary, Epilogue, Given, Page, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, activation, number, pair};
 
 /// Zeros around a map, in pixels; always explicit, so that `same` is never guessed twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -83,28 +87,6 @@ impl Conv2d {
         (self.groups == input_channels && self.groups > 1).then(|| self.filters / self.groups)
     }
 
-    /// Multiply-accumulates of one image.
-    pub fn macs(&self, operands: &[Shape], result: &Shape) -> u64 {
-        let inputs_per_group = operands[0].channels() / self.groups.max(1);
-        let taps = self.kernel[0] * self.kernel[1] * inputs_per_group;
-        (result.elements().unwrap_or(0) as u64).saturating_mul(taps as u64)
-    }
-
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
-        let [height, width, channels] = super::as_map("conv2d", &operands[0])?;
-        self.validate(channels)?;
-        let sizes = [height, width];
-        let along = |axis: usize| {
-            let (kernel, stride, dilation) = (self.kernel[axis], self.stride[axis], self.dilation[axis]);
-            positions(sizes[axis], self.padding.along(axis), kernel, stride, dilation)
-        };
-        super::sized(Shape::new(&[along(0)?, along(1)?, self.filters]))
-    }
-
-    pub(super) fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
-        weight_roles(self.kernel, operands[0].channels() / self.groups.max(1), self.filters, &self.epilogue)
-    }
-
     fn validate(&self, channels: usize) -> Result<(), Diagnostic> {
         for (name, pair) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
             super::check_pair(name, pair)?;
@@ -118,6 +100,89 @@ impl Conv2d {
             return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
         }
         super::check_groups(self.groups, channels, self.filters)
+    }
+}
+
+impl Page for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        let [height, width, channels] = super::as_map("conv2d", &operands[0])?;
+        self.validate(channels)?;
+        let sizes = [height, width];
+        let along = |axis: usize| {
+            let (kernel, stride, dilation) = (self.kernel[axis], self.stride[axis], self.dilation[axis]);
+            positions(sizes[axis], self.padding.along(axis), kernel, stride, dilation)
+        };
+        super::sized(Shape::new(&[along(0)?, along(1)?, self.filters]))
+    }
+
+    fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
+        weight_roles(self.kernel, operands[0].channels() / self.groups.max(1), self.filters, &self.epilogue)
+    }
+
+    fn macs(&self, operands: &[Shape], result: &Shape) -> u64 {
+        let inputs_per_group = operands[0].channels() / self.groups.max(1);
+        let taps = self.kernel[0] * self.kernel[1] * inputs_per_group;
+        (result.elements().unwrap_or(0) as u64).saturating_mul(taps as u64)
+    }
+
+    fn gated(&self) -> bool {
+        self.gate
+    }
+
+    fn epilogue(&self) -> Option<&Epilogue> {
+        Some(&self.epilogue)
+    }
+
+    fn epilogue_mut(&mut self) -> Option<&mut Epilogue> {
+        Some(&mut self.epilogue)
+    }
+
+    fn print(&self, to: &mut Written) {
+        to.beside_shape("filters", self.filters);
+        to.window(self.kernel, self.stride, &self.padding, self.dilation);
+        to.groups(self.groups);
+        to.function("before", self.prologue.as_ref());
+        to.flag("gate", self.gate);
+        to.epilogue(&self.epilogue);
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Conv2d>, Diagnostic> {
+        if name != "conv2d" {
+            return Ok(None);
+        }
+        Ok(Some(Conv2d {
+            prologue: from.value("before", activation)?,
+            gate: from.flag("gate")?,
+            filters: from.or_shape("filters", from.shape.map(Shape::channels), number)?,
+            kernel: from.needed("kernel", pair)?,
+            stride: from.steps("stride")?,
+            padding: from.padding("pad")?,
+            dilation: from.steps("dilation")?,
+            groups: from.value("groups", number)?.unwrap_or(1),
+            epilogue: from.epilogue()?,
+        }))
+    }
+
+    /// The biased sums, pixel by pixel.
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let gate = self.gate.then(|| Binary::Mul.joined(given.first(), given.operands[1])).transpose()?;
+        let input = gate.as_ref().unwrap_or(given.first());
+        let [rows, columns, filters] = given.result.map().expect("the shape rule makes a map");
+        let before = self.prologue.map(|prologue| input.mapv(|x| prologue.apply(x)));
+        let input = before.as_ref().unwrap_or(input);
+        let mut output = Tensor::zeros(vec![rows * columns, filters]);
+        for (index, mut sums) in output.outer_iter_mut().enumerate() {
+            let sums = sums.as_slice_mut().expect("a fresh tensor is dense");
+            if let Some(bias) = given.bias(&self.epilogue) {
+                sums.copy_from_slice(bias);
+            }
+            self.pixel(input, &given.weights[0], [index / columns, index % columns], sums);
+        }
+        Ok(output.into_dyn())
     }
 }
 
@@ -159,28 +224,6 @@ pub(super) fn positions(
 }
 
 impl Conv2d {
-    /// The biased sums, as a flat tensor of `result`'s elements.
-    pub(crate) fn evaluate<T: Number>(
-        &self,
-        input: &Tensor<T>,
-        kernel: &[T],
-        bias: Option<&[T]>,
-        result: &Shape,
-    ) -> Tensor<T> {
-        let [rows, columns, filters] = result.map().expect("the shape rule makes a map");
-        let before = self.prologue.map(|prologue| input.mapv(|x| prologue.apply(x)));
-        let input = before.as_ref().unwrap_or(input);
-        let mut output = Tensor::zeros(vec![rows * columns, filters]);
-        for (index, mut sums) in output.outer_iter_mut().enumerate() {
-            let sums = sums.as_slice_mut().expect("a fresh tensor is dense");
-            if let Some(bias) = bias {
-                sums.copy_from_slice(bias);
-            }
-            self.pixel(input, kernel, [index / columns, index % columns], sums);
-        }
-        output.into_dyn()
-    }
-
     /// Adds the products of the window at `position` to its sums.
     fn pixel<T: Number>(&self, input: &Tensor<T>, kernel: &[T], position: [usize; 2], sums: &mut [T]) {
         let [height, width, channels] = [input.shape()[0], input.shape()[1], input.shape()[2]];

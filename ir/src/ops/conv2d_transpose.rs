@@ -1,10 +1,14 @@
 //! Transposed convolution: each element of the operand adds a kernel's worth to the result (Dumoulin and Visin, A guide to
 //! convolution arithmetic for deep learning, 2016, section 4).
+//!
+//! In text: `conv2d_transpose`, with the attributes of `conv2d` but `before` and `gate`, and `output_padding=HxW`, where 0x0 is
+//! left out.
 
-use super::{Epilogue, Padding, WeightRole};
+use super::{Epilogue, Given, Padding, Page, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, number, pair};
 
 /// Attributes of a transposed convolution. The kernel is `[kernel height, kernel width, in / groups, filters]`, as that of a
 /// convolution; it is not turned round.
@@ -29,30 +33,6 @@ pub struct Conv2dTranspose {
 }
 
 impl Conv2dTranspose {
-    /// Multiply-accumulates of one image: each element of the operand meets each tap.
-    pub fn macs(&self, operands: &[Shape]) -> u64 {
-        let taps = self.kernel[0] * self.kernel[1] * (self.filters / self.groups.max(1));
-        (operands[0].elements().unwrap_or(0) as u64).saturating_mul(taps as u64)
-    }
-
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
-        let [height, width, channels] = super::as_map("conv2d_transpose", &operands[0])?;
-        for (name, pair) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
-            super::check_pair(name, pair)?;
-        }
-        super::check_groups(self.groups, channels, self.filters)?;
-        super::sized(Shape::new(&[self.length(height, 0)?, self.length(width, 1)?, self.filters]))
-    }
-
-    pub(super) fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
-        super::conv2d::weight_roles(
-            self.kernel,
-            operands[0].channels() / self.groups.max(1),
-            self.filters,
-            &self.epilogue,
-        )
-    }
-
     /// Length of the result along `axis` (0: rows, 1: columns) of a map of `length`.
     fn length(&self, length: usize, axis: usize) -> Result<usize, Diagnostic> {
         let [before, after] = self.padding.along(axis);
@@ -68,29 +48,6 @@ impl Conv2dTranspose {
                 format!("nothing is left of {length} positions along axis {axis} when {before} + {after} are cut off"),
             )
         })
-    }
-
-    /// The biased sums, as a flat tensor of `result`'s elements.
-    pub(crate) fn evaluate<T: Number>(
-        &self,
-        input: &Tensor<T>,
-        kernel: &[T],
-        bias: Option<&[T]>,
-        result: &Shape,
-    ) -> Tensor<T> {
-        let [rows, columns, filters] = result.map().expect("the shape rule makes a map");
-        let mut output = Tensor::zeros(vec![rows, columns, filters]);
-        if let Some(bias) = bias {
-            output.lanes_mut(ndarray::Axis(2)).into_iter().for_each(|mut pixel| {
-                pixel.iter_mut().zip(bias).for_each(|(sum, &bias)| *sum = bias);
-            });
-        }
-        let [width, channels] = [input.shape()[1], input.shape()[2]];
-        for (index, &value) in input.iter().enumerate() {
-            let (pixel, channel) = (index / channels, index % channels);
-            self.spread(&mut output, kernel, [pixel / width, pixel % width, channel], value);
-        }
-        output
     }
 
     /// Adds the products of one element and its channel's kernel to the sums around its place.
@@ -113,5 +70,84 @@ impl Conv2dTranspose {
                 *sum = *sum + value * weight;
             }
         }
+    }
+}
+
+impl Page for Conv2dTranspose {
+    fn name(&self) -> &'static str {
+        "conv2d_transpose"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        let [height, width, channels] = super::as_map("conv2d_transpose", &operands[0])?;
+        for (name, pair) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
+            super::check_pair(name, pair)?;
+        }
+        super::check_groups(self.groups, channels, self.filters)?;
+        super::sized(Shape::new(&[self.length(height, 0)?, self.length(width, 1)?, self.filters]))
+    }
+
+    fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
+        super::conv2d::weight_roles(
+            self.kernel,
+            operands[0].channels() / self.groups.max(1),
+            self.filters,
+            &self.epilogue,
+        )
+    }
+
+    fn macs(&self, operands: &[Shape], _: &Shape) -> u64 {
+        let taps = self.kernel[0] * self.kernel[1] * (self.filters / self.groups.max(1));
+        (operands[0].elements().unwrap_or(0) as u64).saturating_mul(taps as u64)
+    }
+
+    fn epilogue(&self) -> Option<&Epilogue> {
+        Some(&self.epilogue)
+    }
+
+    fn epilogue_mut(&mut self) -> Option<&mut Epilogue> {
+        Some(&mut self.epilogue)
+    }
+
+    fn print(&self, to: &mut Written) {
+        to.beside_shape("filters", self.filters);
+        to.window(self.kernel, self.stride, &self.padding, self.dilation);
+        to.groups(self.groups);
+        to.pair("output_padding", self.output_padding, Some([0, 0]));
+        to.epilogue(&self.epilogue);
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Conv2dTranspose>, Diagnostic> {
+        if name != "conv2d_transpose" {
+            return Ok(None);
+        }
+        Ok(Some(Conv2dTranspose {
+            output_padding: from.value("output_padding", pair)?.unwrap_or([0, 0]),
+            filters: from.or_shape("filters", from.shape.map(Shape::channels), number)?,
+            kernel: from.needed("kernel", pair)?,
+            stride: from.steps("stride")?,
+            padding: from.padding("pad")?,
+            dilation: from.steps("dilation")?,
+            groups: from.value("groups", number)?.unwrap_or(1),
+            epilogue: from.epilogue()?,
+        }))
+    }
+
+    /// The biased sums.
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let input = given.first();
+        let [rows, columns, filters] = given.result.map().expect("the shape rule makes a map");
+        let mut output = Tensor::zeros(vec![rows, columns, filters]);
+        if let Some(bias) = given.bias(&self.epilogue) {
+            output.lanes_mut(ndarray::Axis(2)).into_iter().for_each(|mut pixel| {
+                pixel.iter_mut().zip(bias).for_each(|(sum, &bias)| *sum = bias);
+            });
+        }
+        let [width, channels] = [input.shape()[1], input.shape()[2]];
+        for (index, &value) in input.iter().enumerate() {
+            let (pixel, channel) = (index / channels, index % channels);
+            self.spread(&mut output, &given.weights[0], [pixel / width, pixel % width, channel], value);
+        }
+        Ok(output)
     }
 }

@@ -1,8 +1,12 @@
 //! The mean of each channel over the whole map.
+//!
+//! In text: `global_avg_pool {keep_dims}`.
 
+use super::{Given, Page};
 use crate::diagnostic::Diagnostic;
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written};
 
 /// Global average pooling: a map becomes a vector, or a map of one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,15 +15,34 @@ pub struct GlobalAveragePool {
     pub keep_dims: bool,
 }
 
-impl GlobalAveragePool {
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+impl Page for GlobalAveragePool {
+    fn name(&self) -> &'static str {
+        "global_avg_pool"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
         let [_, _, channels] = super::as_map("global_avg_pool", &operands[0])?;
         Ok(if self.keep_dims { Shape::new(&[1, 1, channels]) } else { Shape::new(&[channels]) })
+    }
+
+    fn print(&self, to: &mut Written) {
+        to.flag("keep_dims", self.keep_dims);
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<GlobalAveragePool>, Diagnostic> {
+        if name != "global_avg_pool" {
+            return Ok(None);
+        }
+        Ok(Some(GlobalAveragePool { keep_dims: from.flag("keep_dims")? }))
+    }
+
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        Ok(means(given.first()))
     }
 }
 
 /// The mean of each channel.
-pub(crate) fn evaluate<T: Number>(input: &Tensor<T>) -> Tensor<T> {
+pub(super) fn means<T: Number>(input: &Tensor<T>) -> Tensor<T> {
     let channels = input.shape()[2];
     let mut sums = vec![T::zero(); channels];
     for (index, &value) in input.iter().enumerate() {

@@ -1,11 +1,14 @@
 //! Rows and columns of one value around a map.
+//!
+//! In text: `pad {pad=TOP:BOTTOM:LEFT:RIGHT, value=FLOAT}`, where 0 is left out.
 
 use ndarray::Axis;
 
-use super::{Padding, Scalar};
+use super::{Given, Padding, Page, Scalar};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, scalar, sides};
 
 /// Attributes of a pad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,8 +24,14 @@ impl Pad {
     pub fn zeros(padding: Padding) -> Pad {
         Pad { padding, value: Scalar::new(0.0) }
     }
+}
 
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+impl Page for Pad {
+    fn name(&self) -> &'static str {
+        "pad"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
         let [height, width, channels] = super::as_map("pad", &operands[0])?;
         let grown =
             |length: usize, [before, after]: [usize; 2]| length.checked_add(before)?.checked_add(after);
@@ -34,15 +43,31 @@ impl Pad {
         }
     }
 
+    fn print(&self, to: &mut Written) {
+        to.sides("pad", &self.padding);
+        if self.value.get() != 0.0 {
+            to.value("value", self.value);
+        }
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Pad>, Diagnostic> {
+        if name != "pad" {
+            return Ok(None);
+        }
+        let padding = from.needed("pad", sides)?;
+        Ok(Some(Pad { padding, value: from.value("value", scalar)?.unwrap_or_default() }))
+    }
+
     /// The map with the value around it.
-    pub(crate) fn evaluate<T: Number>(&self, input: &Tensor<T>, result: &Shape) -> Tensor<T> {
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let input = given.first();
         let Padding { top, left, .. } = self.padding;
-        let mut output = Tensor::from_elem(result.axes(), T::of(self.value.get()));
+        let mut output = Tensor::from_elem(given.result.axes(), T::of(self.value.get()));
         let (rows, columns) = (top..top + input.shape()[0], left..left + input.shape()[1]);
         let mut inside = output.view_mut();
         inside.slice_axis_inplace(Axis(0), rows.into());
         inside.slice_axis_inplace(Axis(1), columns.into());
         inside.assign(input);
-        output
+        Ok(output)
     }
 }

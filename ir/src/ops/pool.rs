@@ -1,12 +1,16 @@
 //! Pooling: the largest or the mean element of a window that slides over a map, channel by channel.
+//!
+//! In text: `max_pool {kernel=HxW, stride=HxW, pad=TOP:BOTTOM:LEFT:RIGHT, dilation=HxW}`, with the defaults of `conv2d`; the same of
+//! `avg_pool`, and `counted=TOP:BOTTOM:LEFT:RIGHT`, where 0:0:0:0 is left out.
 
 use std::ops::Range;
 
-use super::Padding;
 use super::conv2d::positions;
+use super::{Given, Padding, Page};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, pair};
 
 /// What becomes of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,44 +41,6 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The op's name.
-    pub fn name(&self) -> &'static str {
-        match self.kind {
-            PoolKind::Max => "max_pool",
-            PoolKind::Average { .. } => "avg_pool",
-        }
-    }
-
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
-        let [height, width, channels] = super::as_map(self.name(), &operands[0])?;
-        for (name, pair) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
-            super::check_pair(name, pair)?;
-        }
-        if let PoolKind::Average { counted } = self.kind
-            && counted.sides().into_iter().zip(self.padding.sides()).any(|(counted, side)| counted > side)
-        {
-            let message = "more of the padding counts than there is";
-            return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
-        }
-        let sizes = [height, width];
-        let along = |axis: usize| {
-            let (kernel, stride, dilation) = (self.kernel[axis], self.stride[axis], self.dilation[axis]);
-            positions(sizes[axis], self.padding.along(axis), kernel, stride, dilation)
-        };
-        super::sized(Shape::new(&[along(0)?, along(1)?, channels]))
-    }
-
-    /// The largest or mean elements.
-    pub(crate) fn evaluate<T: Number>(&self, input: &Tensor<T>, result: &Shape) -> Tensor<T> {
-        let [rows, columns, channels] = result.map().expect("the shape rule makes a map");
-        let mut output = Tensor::zeros(vec![rows * columns, channels]);
-        for (index, mut pixel) in output.outer_iter_mut().enumerate() {
-            let values = pixel.as_slice_mut().expect("a fresh tensor is dense");
-            self.pixel(input, [index / columns, index % columns], values);
-        }
-        output.into_dyn()
-    }
-
     fn pixel<T: Number>(&self, input: &Tensor<T>, position: [usize; 2], values: &mut [T]) {
         let map = [input.shape()[0], input.shape()[1]];
         let dense = input.as_slice().expect("tensors of the interpreter are dense");
@@ -121,5 +87,69 @@ impl Pool {
         let [before, after] = counted.along(axis);
         let first = self.padding.along(axis)[0];
         self.taps(axis, position, [first - before.min(first), first + length + after]).len()
+    }
+}
+
+impl Page for Pool {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            PoolKind::Max => "max_pool",
+            PoolKind::Average { .. } => "avg_pool",
+        }
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        let [height, width, channels] = super::as_map(self.name(), &operands[0])?;
+        for (name, pair) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
+            super::check_pair(name, pair)?;
+        }
+        if let PoolKind::Average { counted } = self.kind
+            && counted.sides().into_iter().zip(self.padding.sides()).any(|(counted, side)| counted > side)
+        {
+            let message = "more of the padding counts than there is";
+            return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
+        }
+        let sizes = [height, width];
+        let along = |axis: usize| {
+            let (kernel, stride, dilation) = (self.kernel[axis], self.stride[axis], self.dilation[axis]);
+            positions(sizes[axis], self.padding.along(axis), kernel, stride, dilation)
+        };
+        super::sized(Shape::new(&[along(0)?, along(1)?, channels]))
+    }
+
+    fn print(&self, to: &mut Written) {
+        to.window(self.kernel, self.stride, &self.padding, self.dilation);
+        if let PoolKind::Average { counted } = self.kind
+            && counted != Padding::default()
+        {
+            to.sides("counted", &counted);
+        }
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Pool>, Diagnostic> {
+        let kind = match name {
+            "max_pool" => PoolKind::Max,
+            "avg_pool" => PoolKind::Average { counted: from.padding("counted")? },
+            _ => return Ok(None),
+        };
+        Ok(Some(Pool {
+            kind,
+            kernel: from.needed("kernel", pair)?,
+            stride: from.steps("stride")?,
+            padding: from.padding("pad")?,
+            dilation: from.steps("dilation")?,
+        }))
+    }
+
+    /// The largest or mean elements.
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let input = given.first();
+        let [rows, columns, channels] = given.result.map().expect("the shape rule makes a map");
+        let mut output = Tensor::zeros(vec![rows * columns, channels]);
+        for (index, mut pixel) in output.outer_iter_mut().enumerate() {
+            let values = pixel.as_slice_mut().expect("a fresh tensor is dense");
+            self.pixel(input, [index / columns, index % columns], values);
+        }
+        Ok(output.into_dyn())
     }
 }

@@ -1,9 +1,13 @@
 //! A map at another resolution.
+//!
+//! In text: `resize {size=HxW, scale=FLOAT:FLOAT, method=METHOD, coordinates=COORDINATES}`, where a scale that is that of the sizes
+//! is left out; the others are the names of [`Interpolation`] and [`Coordinates`].
 
-use super::Scalar;
+use super::{Given, Page, Scalar};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, pair, scalar, spelled};
 
 /// How an element of the result comes from those around its place in the operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,16 +111,6 @@ pub struct Tap {
 }
 
 impl Resize {
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
-        let [_, _, channels] = super::as_map("resize", &operands[0])?;
-        let bad =
-            self.scale.is_some_and(|scale| scale.iter().any(|s| !s.get().is_finite() || s.get() <= 0.0));
-        if bad {
-            return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, "a resize by a scale that is not above 0"));
-        }
-        super::sized(Shape::new(&[self.size[0], self.size[1], channels]))
-    }
-
     /// What each element of the result is along `axis` (0: rows, 1: columns) of an operand of `length`.
     pub fn taps(&self, axis: usize, length: usize) -> Vec<Tap> {
         (0..self.size[axis]).map(|index| self.tap(axis, length, index)).collect()
@@ -157,9 +151,52 @@ impl Resize {
             Coordinates::AlignCorners => x * (length - 1) as f64 / (result - 1) as f64,
         }
     }
+}
+
+impl Page for Resize {
+    fn name(&self) -> &'static str {
+        "resize"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        let [_, _, channels] = super::as_map("resize", &operands[0])?;
+        let bad =
+            self.scale.is_some_and(|scale| scale.iter().any(|s| !s.get().is_finite() || s.get() <= 0.0));
+        if bad {
+            return Err(Diagnostic::error(codes::BAD_ATTRIBUTE, "a resize by a scale that is not above 0"));
+        }
+        super::sized(Shape::new(&[self.size[0], self.size[1], channels]))
+    }
+
+    fn print(&self, to: &mut Written) {
+        to.beside_shape("size", spelled(self.size));
+        if let Some([down, across]) = self.scale {
+            to.value("scale", format!("{down}:{across}"));
+        }
+        to.value("method", self.interpolation.name());
+        to.value("coordinates", self.coordinates.name());
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Resize>, Diagnostic> {
+        if name != "resize" {
+            return Ok(None);
+        }
+        let said = from.shape.and_then(Shape::map).map(|[rows, columns, _]| [rows, columns]);
+        Ok(Some(Resize {
+            size: from.or_shape("size", said, pair)?,
+            scale: from.value("scale", scales)?,
+            interpolation: from.needed("method", |text| {
+                Interpolation::ALL.into_iter().find(|interpolation| interpolation.name() == text)
+            })?,
+            coordinates: from.needed("coordinates", |text| {
+                Coordinates::ALL.into_iter().find(|coordinates| coordinates.name() == text)
+            })?,
+        }))
+    }
 
     /// The map at the new resolution: columns first, then rows.
-    pub(crate) fn evaluate<T: Number>(&self, input: &Tensor<T>) -> Tensor<T> {
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let input = given.first();
         let [height, width, channels] = [input.shape()[0], input.shape()[1], input.shape()[2]];
         let (down, across) = (self.taps(0, height), self.taps(1, width));
         let number = |value: f64| T::from(value).expect("a weight fits every float");
@@ -167,10 +204,15 @@ impl Resize {
         let mix = |a: T, b: T, weight: f64| {
             if weight == 0.0 { a } else { a * number(1.0 - weight) + b * number(weight) }
         };
-        Tensor::from_shape_fn(vec![down.len(), across.len(), channels], |index| {
+        Ok(Tensor::from_shape_fn(vec![down.len(), across.len(), channels], |index| {
             let (y, x, channel) = (down[index[0]], across[index[1]], index[2]);
             let row = |y: usize| mix(input[[y, x.first, channel]], input[[y, x.second, channel]], x.weight);
             mix(row(y.first), row(y.second), y.weight)
-        })
+        }))
     }
+}
+
+fn scales(text: &str) -> Option<[Scalar; 2]> {
+    let (down, across) = text.split_once(':')?;
+    Some([scalar(down)?, scalar(across)?])
 }

@@ -1,11 +1,16 @@
 //! A part of a tensor: on each axis, every so manyth element from a first one on.
+//!
+//! In text: `slice {start=N:..., step=N:..., count=N:...}`, where steps of 1 are left out.
 
 use ndarray::{Axis, Slice as Indices};
 use smallvec::SmallVec;
 
+use super::{Given, Page};
 use crate::diagnostic::{Diagnostic, codes};
+use crate::element::Element;
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, indices, joined};
 
 /// What is kept of one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,8 +51,14 @@ impl Slice {
         }
         Slice { spans }
     }
+}
 
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+impl Page for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
         let bad = |message: String| Err(Diagnostic::error(codes::BAD_ATTRIBUTE, message));
         let shape = &operands[0];
         if self.spans.len() != shape.rank() {
@@ -64,8 +75,38 @@ impl Slice {
         super::sized(Shape::new(&self.spans.iter().map(|span| span.count).collect::<SmallVec<[usize; 4]>>()))
     }
 
+    fn element(&self, operands: &[Element]) -> Element {
+        Element::joined(operands)
+    }
+
+    fn print(&self, to: &mut Written) {
+        let of = |part: fn(&Span) -> usize| self.spans.iter().map(part).collect::<Vec<_>>();
+        to.beside_shape("count", joined(&of(|span| span.count)));
+        to.value("start", joined(&of(|span| span.start)));
+        if self.spans.iter().any(|span| span.step != 1) {
+            to.value("step", joined(&of(|span| span.step)));
+        }
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<Slice>, Diagnostic> {
+        if name != "slice" {
+            return Ok(None);
+        }
+        let said = from.shape.map(|shape| SmallVec::from_slice(shape.axes()));
+        let counts = from.or_shape("count", said, indices)?;
+        let starts = from.needed("start", indices)?;
+        let steps = from.value("step", indices)?.unwrap_or_else(|| SmallVec::from_elem(1, counts.len()));
+        if starts.len() != counts.len() || steps.len() != counts.len() {
+            return Err(from.fault("start, step and count of a slice have one number for each axis"));
+        }
+        let spans = starts.iter().zip(&counts).zip(&steps);
+        let span = |((&start, &count), &step)| Span { start, count, step };
+        Ok(Some(Slice { spans: spans.map(span).collect() }))
+    }
+
     /// The part.
-    pub(crate) fn evaluate<T: Number>(&self, input: &Tensor<T>) -> Tensor<T> {
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let input = given.first();
         let mut view = input.view();
         for (axis, span) in self.spans.iter().enumerate() {
             let end = span.end().expect("the shape rule counted it");
@@ -74,6 +115,6 @@ impl Slice {
                 Indices::new(span.start as isize, Some(end as isize), span.step as isize),
             );
         }
-        view.as_standard_layout().into_owned()
+        Ok(view.as_standard_layout().into_owned())
     }
 }

@@ -1,9 +1,14 @@
 //! Exponentials along the last axis that add up to one.
+//!
+//! In text: `softmax`, `log_softmax`.
 
 use ndarray::Axis;
 
+use super::{Given, Page};
+use crate::diagnostic::Diagnostic;
 use crate::interpret::Number;
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written};
 
 /// Softmax over the last axis; the largest element is subtracted first, so that nothing overflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -12,14 +17,24 @@ pub struct Softmax {
     pub log: bool,
 }
 
-impl Softmax {
-    /// The op's name.
-    pub fn name(&self) -> &'static str {
+impl Page for Softmax {
+    fn name(&self) -> &'static str {
         if self.log { "log_softmax" } else { "softmax" }
     }
 
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+        Ok(operands[0].clone())
+    }
+
+    fn print(&self, _: &mut Written) {}
+
+    fn parse(name: &str, _: &mut Attributes<'_>) -> Result<Option<Softmax>, Diagnostic> {
+        Ok([false, true].map(|log| Softmax { log }).into_iter().find(|softmax| softmax.name() == name))
+    }
+
     /// Softmax of each vector along the last axis.
-    pub(crate) fn evaluate<T: Number>(self, input: &Tensor<T>) -> Tensor<T> {
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let input = given.first();
         let mut output = input.clone();
         for mut lane in output.lanes_mut(Axis(input.ndim().saturating_sub(1))) {
             let most =
@@ -28,6 +43,6 @@ impl Softmax {
             let sum: T = lane.iter().map(|x| x.exp()).sum();
             lane.mapv_inplace(|x| if self.log { x - sum.ln() } else { x.exp() / sum });
         }
-        output
+        Ok(output)
     }
 }

@@ -7,11 +7,14 @@
 //! gate[c]    = gate(sum over s of reduced[s] * expand.kernel[s, c] + expand.bias[c])
 //! ```
 //! The result is `gate` as a map of one pixel, or where the op *scales*, `x` with each channel times its gate.
+//!
+//! In text: `squeeze_excite {squeezed=N, reduce_bias, reduce_act=ACTIVATION, expand_bias, expand_act=ACTIVATION, scales}`.
 
-use super::{Activation, WeightRole};
+use super::{Activation, Given, Page, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::interpret::Number;
 use crate::tensor::{Shape, Tensor};
+use crate::text::{Attributes, Written, activation, number};
 
 /// Attributes of squeeze and excite. The kernels are those of 1×1 convolutions, `[1, 1, in, out]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,7 +39,30 @@ pub struct Small {
 }
 
 impl SqueezeExcite {
-    pub(super) fn shape_rule(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
+    /// The weights of the two layers, each a kernel and perhaps a bias, out of those of the op in their order.
+    pub fn split<'a, W>(&self, weights: &'a [W]) -> [&'a [W]; 2] {
+        let (reduce, expand) = weights.split_at(1 + usize::from(self.reduce.bias));
+        [reduce, expand]
+    }
+}
+
+impl Small {
+    fn evaluate<T: Number>(&self, input: &Tensor<T>, weights: &[Vec<T>], units: usize) -> Tensor<T> {
+        let dense = super::Dense { units, epilogue: super::Epilogue::with_bias(self.bias) };
+        let mut sums = dense.sums(input, &weights[0], weights.get(1).map(Vec::as_slice));
+        if let Some(activation) = self.activation {
+            sums.mapv_inplace(|x| activation.apply(x));
+        }
+        sums
+    }
+}
+
+impl Page for SqueezeExcite {
+    fn name(&self) -> &'static str {
+        "squeeze_excite"
+    }
+
+    fn shape(&self, operands: &[Shape]) -> Result<Shape, Diagnostic> {
         let [_, _, channels] = operands[0].map().ok_or_else(|| {
             Diagnostic::error(
                 codes::RANK,
@@ -50,7 +76,7 @@ impl SqueezeExcite {
         super::sized(if self.scales { operands[0].clone() } else { Shape::new(&[1, 1, channels]) })
     }
 
-    pub(super) fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
+    fn weight_roles(&self, operands: &[Shape]) -> Vec<WeightRole> {
         let (channels, squeezed) = (operands[0].channels(), self.squeezed);
         let layers = [
             (self.reduce, "reduce.kernel", "reduce.bias", [channels, squeezed]),
@@ -66,19 +92,12 @@ impl SqueezeExcite {
         roles
     }
 
-    /// The weights of the two layers, each a kernel and perhaps a bias, out of those of the op in their order.
-    pub fn split<'a, W>(&self, weights: &'a [W]) -> [&'a [W]; 2] {
-        let (reduce, expand) = weights.split_at(1 + usize::from(self.reduce.bias));
-        [reduce, expand]
-    }
-
-    /// Multiply-accumulates of one image: those of the two layers.
-    pub fn macs(&self, operands: &[Shape]) -> u64 {
+    fn macs(&self, operands: &[Shape], _: &Shape) -> u64 {
         2 * (operands[0].channels() as u64).saturating_mul(self.squeezed as u64)
     }
 
     /// The layers that it stands for, with what follows their sums, in order.
-    pub fn parts(&self) -> Vec<&'static str> {
+    fn parts(&self) -> Vec<&'static str> {
         let mut parts = vec!["global_avg_pool"];
         for layer in [self.reduce, self.expand] {
             parts.push("conv2d");
@@ -93,28 +112,40 @@ impl SqueezeExcite {
         parts
     }
 
-    /// The result, as many elements as the shape rule says.
-    pub(crate) fn evaluate<T: Number>(
-        &self,
-        input: &Tensor<T>,
-        weights: &[Vec<T>],
-    ) -> Result<Tensor<T>, Diagnostic> {
-        let [reduce, expand] = self.split(weights);
+    fn print(&self, to: &mut Written) {
+        to.value("squeezed", self.squeezed);
+        to.flag("reduce_bias", self.reduce.bias);
+        to.function("reduce_act", self.reduce.activation.as_ref());
+        to.flag("expand_bias", self.expand.bias);
+        to.function("expand_act", self.expand.activation.as_ref());
+        to.flag("scales", self.scales);
+    }
+
+    fn parse(name: &str, from: &mut Attributes<'_>) -> Result<Option<SqueezeExcite>, Diagnostic> {
+        if name != "squeeze_excite" {
+            return Ok(None);
+        }
+        Ok(Some(SqueezeExcite {
+            squeezed: from.needed("squeezed", number)?,
+            reduce: Small {
+                bias: from.flag("reduce_bias")?,
+                activation: from.value("reduce_act", activation)?,
+            },
+            expand: Small {
+                bias: from.flag("expand_bias")?,
+                activation: from.value("expand_act", activation)?,
+            },
+            scales: from.flag("scales")?,
+        }))
+    }
+
+    fn evaluate<T: Number>(&self, given: &Given<'_, T>) -> Result<Tensor<T>, Diagnostic> {
+        let input = given.first();
+        let [reduce, expand] = self.split(given.weights);
         let channels = input.shape()[2];
-        let mean = super::global_pool::evaluate(input);
+        let mean = super::global_pool::means(input);
         let reduced = self.reduce.evaluate(&mean, reduce, self.squeezed);
         let gate = self.expand.evaluate(&reduced, expand, channels);
-        if self.scales { super::Binary::Mul.evaluate(input, &gate) } else { Ok(gate) }
-    }
-}
-
-impl Small {
-    fn evaluate<T: Number>(&self, input: &Tensor<T>, weights: &[Vec<T>], units: usize) -> Tensor<T> {
-        let dense = super::Dense { units, epilogue: super::Epilogue::with_bias(self.bias) };
-        let mut sums = dense.evaluate(input, &weights[0], weights.get(1).map(Vec::as_slice));
-        if let Some(activation) = self.activation {
-            sums.mapv_inplace(|x| activation.apply(x));
-        }
-        sums
+        if self.scales { super::Binary::Mul.joined(input, &gate) } else { Ok(gate) }
     }
 }

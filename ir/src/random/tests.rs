@@ -96,6 +96,7 @@ fn every_graph_is_legal_and_every_op_comes_up() {
         for id in graph.ids() {
             let op = &graph.node(id).op;
             ops.insert(op.name());
+            assert_eq!(op.clone().epilogue_mut().map(|epilogue| *epilogue), op.epilogue().copied(), "{op:?}");
             parts.extend(op.epilogue().into_iter().flat_map(Epilogue::parts));
             parts.extend(op.gate().map(|_| "mul"));
         }

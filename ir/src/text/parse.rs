@@ -106,7 +106,7 @@ impl Reading {
         let result = cursor.spot();
         let shape = if colon { Some(cursor.shape()?) } else { None };
         let sources = sources(cursor, &name)?;
-        let op = attributes.op(op_name, operands.len(), shape.as_ref())?;
+        let op = attributes.on(operands.len(), shape.as_ref()).op(op_name)?;
         let id = self.graph.add(Node { name: name.clone(), op, weights, sources }, &[]);
         self.nodes.insert(name, id);
         self.operands.push((id, operands));

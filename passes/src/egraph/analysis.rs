@@ -139,12 +139,11 @@ fn joined(children: &[Shape]) -> Result<Shape, String> {
 fn layer_shape(op: &Op, children: &[Shape]) -> Result<Shape, String> {
     let (operands, weights) = children.split_at_checked(op.arity()).ok_or("operands are missing")?;
     let result = op.shape(operands).map_err(|diagnostic| diagnostic.message)?;
-    let fits = match op {
-        Op::Binary(_) => broadcast(&operands[0], &operands[1]).is_some(),
-        _ => {
-            op.residual().is_none_or(|residual| operands[residual] == result)
-                && op.gate().is_none_or(|gate| is_gate(&operands[0], &operands[gate]))
-        }
+    let fits = if matches!(op, Op::Binary(_)) {
+        broadcast(&operands[0], &operands[1]).is_some()
+    } else {
+        op.residual().is_none_or(|residual| operands[residual] == result)
+            && op.gate().is_none_or(|gate| is_gate(&operands[0], &operands[gate]))
     };
     if !fits {
         return Err(format!("{} joins {result} and {:?}", op.name(), &operands[1..]));

@@ -83,10 +83,14 @@ impl CostModel {
         let memory = self.transfer(read.saturating_add(written));
         let compute = self.compute(op, &operands, &stored);
         // Behind the layer before, a function costs nothing at all.
-        let extra = match op {
-            Op::Conv2d(conv) if conv.prologue.is_some() => PROLOGUE,
-            Op::Reduce(_) | Op::Pool(_) => GENERIC,
-            _ => 0,
+        let extra = if let Op::Conv2d(conv) = op
+            && conv.prologue.is_some()
+        {
+            PROLOGUE
+        } else if matches!(op, Op::Reduce(_) | Op::Pool(_)) {
+            GENERIC
+        } else {
+            0
         };
         let own = memory.max(compute).saturating_add(extra);
         let launch = self.nanoseconds_per_kernel.saturating_mul(1_000);
@@ -109,12 +113,16 @@ impl CostModel {
 
 /// Elements of the map or the kernel that a gate is applied to in a pass of its own.
 fn gated(op: &Op, operands: &[Shape]) -> Option<u64> {
-    match op {
-        Op::SqueezeExcite(squeeze) if squeeze.scales => Some(elements(&operands[0])),
-        Op::Conv2d(conv) if conv.gate => {
-            op.weight_roles(operands).first().map(|kernel| elements(&kernel.shape))
-        }
-        _ => None,
+    if let Op::SqueezeExcite(squeeze) = op
+        && squeeze.scales
+    {
+        Some(elements(&operands[0]))
+    } else if let Op::Conv2d(conv) = op
+        && conv.gate
+    {
+        op.weight_roles(operands).first().map(|kernel| elements(&kernel.shape))
+    } else {
+        None
     }
 }
 

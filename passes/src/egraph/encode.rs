@@ -74,9 +74,9 @@ impl<'a> Encoder<'a> {
             let next = index(outputs.len());
             outputs.entry(id).or_insert(next);
         }
-        let shapes = inputs.iter().map(|&id| match &graph.node(id).op {
-            Op::Input(input) => input.shape.clone(),
-            other => unreachable!("{} is no input", other.name()),
+        let shapes = inputs.iter().map(|&id| {
+            let Op::Input(input) = &graph.node(id).op else { unreachable!("inputs are input nodes") };
+            input.shape.clone()
         });
         let meaning = Meaning { inputs: shapes.collect(), ..Meaning::default() };
         Encoder {

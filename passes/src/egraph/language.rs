@@ -100,12 +100,11 @@ impl ENode {
     /// The same layer with another epilogue; the caller brings the children into line.
     pub(crate) fn with_epilogue(&self, epilogue: Epilogue) -> ENode {
         let mut node = self.clone();
-        match &mut node.op {
-            Operator::Layer(Op::Conv2d(conv)) => conv.epilogue = epilogue,
-            Operator::Layer(Op::Conv2dTranspose(conv)) => conv.epilogue = epilogue,
-            Operator::Layer(Op::Dense(dense)) => dense.epilogue = epilogue,
-            other => unreachable!("{other:?} has no epilogue"),
-        }
+        let place = match &mut node.op {
+            Operator::Layer(op) => op.epilogue_mut(),
+            _ => None,
+        };
+        *place.expect("who asks has found an epilogue in it") = epilogue;
         node
     }
 
@@ -120,23 +119,30 @@ impl ENode {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        match self.op() {
-            Some(Op::Conv2d(_)) => Kind::Conv2d,
-            Some(Op::Dense(_)) => Kind::Dense,
-            Some(Op::BatchNorm(_)) => Kind::BatchNorm,
-            Some(Op::Activation(_)) => Kind::Activation,
-            Some(Op::Binary(_)) => Kind::Binary,
-            Some(Op::Prelu(_)) => Kind::Prelu,
-            Some(Op::Pad(_)) => Kind::Pad,
-            Some(Op::Pool(_)) => Kind::Pool,
-            Some(Op::GlobalAveragePool(_)) => Kind::GlobalAveragePool,
-            Some(Op::Reduce(_)) => Kind::Reduce,
-            Some(Op::Concat(_)) => Kind::Concat,
-            Some(Op::Slice(_)) => Kind::Slice,
-            Some(Op::Transpose(_)) => Kind::Transpose,
-            Some(Op::Reshape(_)) => Kind::Reshape,
-            Some(Op::Identity) => Kind::Identity,
-            _ => Kind::Other,
+        let Some(op) = self.op() else { return Kind::Other };
+        match op {
+            Op::Conv2d(_) => Kind::Conv2d,
+            Op::Dense(_) => Kind::Dense,
+            Op::BatchNorm(_) => Kind::BatchNorm,
+            Op::Activation(_) => Kind::Activation,
+            Op::Binary(_) => Kind::Binary,
+            Op::Prelu(_) => Kind::Prelu,
+            Op::Pad(_) => Kind::Pad,
+            Op::Pool(_) => Kind::Pool,
+            Op::GlobalAveragePool(_) => Kind::GlobalAveragePool,
+            Op::Reduce(_) => Kind::Reduce,
+            Op::Concat(_) => Kind::Concat,
+            Op::Slice(_) => Kind::Slice,
+            Op::Transpose(_) => Kind::Transpose,
+            Op::Reshape(_) => Kind::Reshape,
+            Op::Identity => Kind::Identity,
+            Op::Input(_)
+            | Op::Constant(_)
+            | Op::Conv2dTranspose(_)
+            | Op::Resize(_)
+            | Op::Softmax(_)
+            | Op::ArgMax(_)
+            | Op::SqueezeExcite(_) => Kind::Other,
         }
     }
 }

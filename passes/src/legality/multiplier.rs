@@ -106,28 +106,27 @@ impl Search<'_> {
     fn expects(&self, user: NodeId, at: NodeId) -> Option<String> {
         // A kernel says nothing of a gate or of what is added to the sums.
         let is_map = self.graph.operands(user).first() == Some(&at);
-        match &self.graph.node(user).op {
-            Op::BatchNorm(_) => {
-                let gamma = self.given(user, 0).filter(|gamma| gamma.axes() == [self.channels])?;
-                Some(format!("statistics of {gamma}"))
-            }
-            Op::Conv2d(conv) if is_map => {
-                let expected = |axis: usize| axis.checked_mul(conv.groups) == Some(self.channels);
-                let kernel =
-                    self.given(user, 0).filter(|kernel| kernel.rank() == 4 && expected(kernel.axes()[2]))?;
-                Some(format!("kernel {kernel}"))
-            }
-            Op::Dense(_) if is_map => {
-                let kernel =
-                    self.given(user, 0).filter(|kernel| kernel.axes().first() == Some(&self.channels))?;
-                Some(format!("kernel {kernel}"))
-            }
-            Op::Binary(_) => {
-                let other = self.graph.operands(user).into_iter().find(|&operand| operand != at)?;
-                let shape = self.shapes.get(&other).filter(|shape| shape.channels() == self.channels)?;
-                Some(format!("joins {shape}"))
-            }
-            _ => None,
+        let op = &self.graph.node(user).op;
+        if matches!(op, Op::BatchNorm(_)) {
+            let gamma = self.given(user, 0).filter(|gamma| gamma.axes() == [self.channels])?;
+            Some(format!("statistics of {gamma}"))
+        } else if let Op::Conv2d(conv) = op
+            && is_map
+        {
+            let expected = |axis: usize| axis.checked_mul(conv.groups) == Some(self.channels);
+            let kernel =
+                self.given(user, 0).filter(|kernel| kernel.rank() == 4 && expected(kernel.axes()[2]))?;
+            Some(format!("kernel {kernel}"))
+        } else if matches!(op, Op::Dense(_)) && is_map {
+            let kernel =
+                self.given(user, 0).filter(|kernel| kernel.axes().first() == Some(&self.channels))?;
+            Some(format!("kernel {kernel}"))
+        } else if matches!(op, Op::Binary(_)) {
+            let other = self.graph.operands(user).into_iter().find(|&operand| operand != at)?;
+            let shape = self.shapes.get(&other).filter(|shape| shape.channels() == self.channels)?;
+            Some(format!("joins {shape}"))
+        } else {
+            None
         }
     }
 

@@ -19,15 +19,18 @@ pub(super) fn faults<'a>(graph: &Graph, layers: impl IntoIterator<Item = &'a Nod
 
 /// The faults of the attributes of `op` that are floats.
 fn attributes(op: &Op) -> Vec<Diagnostic> {
-    let mut faults: Vec<Diagnostic> = match op {
-        Op::Activation(activation) => activation_faults([activation]),
-        Op::BatchNorm(norm) => epsilon(norm).into_iter().collect(),
-        Op::Pad(pad) => nan("value", pad.value.get()).into_iter().collect(),
-        Op::Conv2d(conv) => activation_faults(&conv.prologue),
-        Op::SqueezeExcite(squeeze) => {
-            activation_faults([squeeze.reduce, squeeze.expand].iter().flat_map(|small| &small.activation))
-        }
-        _ => Vec::new(),
+    let mut faults: Vec<Diagnostic> = if let Op::Activation(activation) = op {
+        activation_faults([activation])
+    } else if let Op::BatchNorm(norm) = op {
+        epsilon(norm).into_iter().collect()
+    } else if let Op::Pad(pad) = op {
+        nan("value", pad.value.get()).into_iter().collect()
+    } else if let Op::Conv2d(conv) = op {
+        activation_faults(&conv.prologue)
+    } else if let Op::SqueezeExcite(squeeze) = op {
+        activation_faults([squeeze.reduce, squeeze.expand].iter().flat_map(|small| &small.activation))
+    } else {
+        Vec::new()
     };
     let behind = |epilogue: &Epilogue| [epilogue.activation, epilogue.activation_after];
     let behind: Vec<Activation> = op.epilogue().map(behind).into_iter().flatten().flatten().collect();

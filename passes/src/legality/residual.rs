@@ -58,12 +58,7 @@ impl Broken {
         let main = operands[1 - self.shortcut];
         let node = graph.node_mut(self.at);
         let sources = node.sources.clone();
-        let epilogue = match &mut node.op {
-            Op::Conv2d(conv) => Some(&mut conv.epilogue),
-            Op::Dense(dense) => Some(&mut dense.epilogue),
-            _ => None,
-        };
-        if let Some(epilogue) = epilogue {
+        if let Some(epilogue) = node.op.epilogue_mut() {
             epilogue.residual = false;
             graph.set_operands(self.at, &[main]);
             return;
@@ -283,10 +278,12 @@ impl Branches {
         let mut path = Path { convolutions: 0, strides: Vec::new() };
         let mut at = end;
         while at != start {
-            let (convolutions, stride) = match &graph.node(at).op {
-                Op::Conv2d(conv) => (1, conv.stride),
-                Op::Pool(pool) => (0, pool.stride),
-                _ => (0, [1, 1]),
+            let (convolutions, stride) = if let Op::Conv2d(conv) = &graph.node(at).op {
+                (1, conv.stride)
+            } else if let Op::Pool(pool) = &graph.node(at).op {
+                (0, pool.stride)
+            } else {
+                (0, [1, 1])
             };
             path.convolutions += convolutions;
             if stride != [1, 1] {

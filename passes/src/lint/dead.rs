@@ -53,10 +53,9 @@ fn cost(network: &Network<'_>, layers: &[NodeId]) -> (u64, u64) {
 
 /// Whether it multiplies by 0 alone; `known` are the weights of which that is known, by name.
 fn scales_by_zero<'a>(network: &Network<'a>, id: NodeId, known: &mut BTreeMap<&'a str, bool>) -> bool {
-    let scales = match network.op(id) {
-        Op::BatchNorm(norm) => norm.scale,
-        op => matches!(op, Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_)),
-    };
+    let op = network.op(id);
+    let scales = matches!(op, Op::BatchNorm(norm) if norm.scale)
+        || matches!(op, Op::Conv2d(_) | Op::Conv2dTranspose(_) | Op::Dense(_));
     let Some(name) = network.graph.node(id).weights.first().filter(|_| scales) else { return false };
     *known.entry(name).or_insert_with(|| network.is_zero(id, 0))
 }

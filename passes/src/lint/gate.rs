@@ -87,10 +87,10 @@ fn chain(network: &Network<'_>, id: NodeId) -> Vec<(NodeId, Activation)> {
     let mut chain = Vec::new();
     let mut at = id;
     for _ in 0..SPELLED + BEFORE {
-        match network.op(at) {
-            Op::Activation(activation) => chain.push((at, *activation)),
-            Op::Reshape(_) | Op::Transpose(_) if at != id => {}
-            _ => break,
+        if let Op::Activation(activation) = network.op(at) {
+            chain.push((at, *activation));
+        } else if at == id || !matches!(network.op(at), Op::Reshape(_) | Op::Transpose(_)) {
+            break;
         }
         let Some(before) = network.operand(at) else { break };
         at = before;

@@ -53,9 +53,8 @@ impl<'a> Network<'a> {
 
     /// The layer itself, or what it is the identity of.
     pub(super) fn itself(&self, id: NodeId) -> NodeId {
-        self.back(id, |id| match self.op(id) {
-            Op::Identity => self.graph.operands(id).first().copied(),
-            _ => None,
+        self.back(id, |id| {
+            if matches!(self.op(id), Op::Identity) { self.graph.operands(id).first().copied() } else { None }
         })
     }
 
@@ -110,10 +109,8 @@ impl<'a> Network<'a> {
 
     /// The convolution that it is, with its operand.
     pub(super) fn convolution(&self, id: NodeId) -> Option<(&'a Conv2d, NodeId)> {
-        match self.op(id) {
-            Op::Conv2d(conv) => Some((conv, self.operand(id)?)),
-            _ => None,
-        }
+        let Op::Conv2d(conv) = self.op(id) else { return None };
+        Some((conv, self.operand(id)?))
     }
 
     /// How many filters each channel has, where it is a convolution of each channel on its own.
@@ -161,22 +158,26 @@ impl<'a> Network<'a> {
 
     /// The operand that `id` scales and shifts channel by channel: a normalisation, or how exporters spell one.
     pub(super) fn scaled(&self, id: NodeId) -> Option<NodeId> {
-        match self.op(id) {
-            Op::Identity | Op::BatchNorm(_) | Op::Activation(Activation::Rescale { .. }) => self.operand(id),
-            Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Div) => self.beside_constant(id),
-            _ => None,
+        if matches!(self.op(id), Op::Identity | Op::BatchNorm(_) | Op::Activation(Activation::Rescale { .. }))
+        {
+            self.operand(id)
+        } else if matches!(self.op(id), Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Div)) {
+            self.beside_constant(id)
+        } else {
+            None
         }
     }
 
     /// The operand that `id` is a function of, element by element: normalisations, activations, gates.
     pub(super) fn elementwise(&self, id: NodeId) -> Option<NodeId> {
-        match self.op(id) {
-            Op::Activation(_) | Op::Prelu(_) => self.operand(id),
-            Op::Binary(Binary::Mul) => self
-                .beside_constant(id)
+        if matches!(self.op(id), Op::Activation(_) | Op::Prelu(_)) {
+            self.operand(id)
+        } else if matches!(self.op(id), Op::Binary(Binary::Mul)) {
+            self.beside_constant(id)
                 .or_else(|| self.gated_by_itself(id))
-                .or_else(|| self.squeeze(id).map(|squeeze| squeeze.map)),
-            _ => self.scaled(id),
+                .or_else(|| self.squeeze(id).map(|squeeze| squeeze.map))
+        } else {
+            self.scaled(id)
         }
     }
 
@@ -195,9 +196,12 @@ impl<'a> Network<'a> {
     fn gated_by_itself(&self, id: NodeId) -> Option<NodeId> {
         let [a, b] = self.operands(id)[..] else { return None };
         let activated = |of: NodeId, x: NodeId| {
-            self.back(of, |at| match self.op(at) {
-                Op::Activation(_) | Op::Identity if at != x => self.operand(at),
-                _ => None,
+            self.back(of, |at| {
+                if matches!(self.op(at), Op::Activation(_) | Op::Identity) && at != x {
+                    self.operand(at)
+                } else {
+                    None
+                }
             }) == x
         };
         if activated(b, a) { Some(a) } else { activated(a, b).then_some(b) }
@@ -215,11 +219,18 @@ impl<'a> Network<'a> {
             (false, true) => (b, a),
             _ => return None,
         };
-        let pool = self.back(gate, |at| match self.op(at) {
-            _ if self.is_global_mean(at) => None,
-            Op::Activation(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Dense(_) => self.operand(at),
-            Op::Conv2d(conv) if conv.kernel == [1, 1] => self.operand(at),
-            _ => self.scaled(at),
+        let goes_on = |op: &Op| {
+            matches!(op, Op::Activation(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Dense(_))
+                || matches!(op, Op::Conv2d(conv) if conv.kernel == [1, 1])
+        };
+        let pool = self.back(gate, |at| {
+            if self.is_global_mean(at) {
+                None
+            } else if goes_on(self.op(at)) {
+                self.operand(at)
+            } else {
+                self.scaled(at)
+            }
         });
         let of = self.operand(pool).filter(|_| self.is_global_mean(pool))?;
         (of == map).then_some(Squeeze { map, pool })
@@ -227,14 +238,15 @@ impl<'a> Network<'a> {
 
     /// Whether it is the mean of each channel over the whole map.
     pub(super) fn is_global_mean(&self, id: NodeId) -> bool {
-        match self.op(id) {
-            Op::GlobalAveragePool(_) => true,
-            Op::Reduce(reduce) => reduce.kind == ReduceKind::Mean && reduce.axes[..] == [0, 1],
-            Op::Pool(pool) => {
-                matches!(pool.kind, PoolKind::Average { .. })
-                    && self.map(id).is_some_and(|[rows, columns, _]| [rows, columns] == [1, 1])
-            }
-            _ => false,
+        if matches!(self.op(id), Op::GlobalAveragePool(_)) {
+            true
+        } else if let Op::Reduce(reduce) = self.op(id) {
+            reduce.kind == ReduceKind::Mean && reduce.axes[..] == [0, 1]
+        } else if let Op::Pool(pool) = self.op(id) {
+            matches!(pool.kind, PoolKind::Average { .. })
+                && self.map(id).is_some_and(|[rows, columns, _]| [rows, columns] == [1, 1])
+        } else {
+            false
         }
     }
 

@@ -106,14 +106,14 @@ impl First {
         let (mut at, mut line) = (input, [1.0, 0.0]);
         let conv = loop {
             let reader = network.only_reader(at)?;
-            match network.op(reader) {
-                Op::Transpose(_) | Op::Pad(_) => {}
-                Op::Activation(Activation::Rescale { scale, offset }) => {
-                    let (scale, offset) = (f64::from(scale.get()), f64::from(offset.get()));
-                    line = [line[0] * scale, line[1] * scale + offset];
-                }
-                Op::Conv2d(_) => break reader,
-                _ => return None,
+            if matches!(network.op(reader), Op::Conv2d(_)) {
+                break reader;
+            }
+            if let Op::Activation(Activation::Rescale { scale, offset }) = network.op(reader) {
+                let (scale, offset) = (f64::from(scale.get()), f64::from(offset.get()));
+                line = [line[0] * scale, line[1] * scale + offset];
+            } else if !matches!(network.op(reader), Op::Transpose(_) | Op::Pad(_)) {
+                return None;
             }
             at = reader;
         };

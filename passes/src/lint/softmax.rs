@@ -12,9 +12,12 @@ pub(super) fn twice(network: &Network<'_>) -> Vec<Found> {
 
 fn second(network: &Network<'_>, id: NodeId) -> Option<Found> {
     let Op::Softmax(_) = network.op(id) else { return None };
-    let first = network.back(network.operand(id)?, |at| match network.op(at) {
-        Op::Identity | Op::Reshape(_) | Op::Transpose(_) => network.operand(at),
-        _ => None,
+    let first = network.back(network.operand(id)?, |at| {
+        if matches!(network.op(at), Op::Identity | Op::Reshape(_) | Op::Transpose(_)) {
+            network.operand(at)
+        } else {
+            None
+        }
     });
     // The softmax of logarithms of probabilities is these probabilities.
     let Op::Softmax(inner) = network.op(first) else { return None };

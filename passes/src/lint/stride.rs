@@ -58,9 +58,12 @@ impl Padded {
 /// The first axis along which the two could differ.
 fn padded(network: &Network<'_>, id: NodeId) -> Option<Padded> {
     let (conv, operand) = network.convolution(id)?;
-    let (padding, map) = match network.op(operand) {
-        Op::Pad(pad) if conv.padding == Padding::default() => (pad.padding, network.operand(operand)?),
-        _ => (conv.padding, operand),
+    let (padding, map) = if let Op::Pad(pad) = network.op(operand)
+        && conv.padding == Padding::default()
+    {
+        (pad.padding, network.operand(operand)?)
+    } else {
+        (conv.padding, operand)
     };
     let (from, to) = (network.map(map)?, network.map(id)?);
     let along = |axis: usize| {
@@ -89,10 +92,12 @@ pub(super) fn twice(network: &Network<'_>) -> Vec<Found> {
 
 /// The stride of a convolution or a pool, where it is not 1.
 fn stride(network: &Network<'_>, id: NodeId) -> Option<[usize; 2]> {
-    let stride = match network.op(id) {
-        Op::Conv2d(conv) => conv.stride,
-        Op::Pool(pool) => pool.stride,
-        _ => return None,
+    let stride = if let Op::Conv2d(conv) = network.op(id) {
+        conv.stride
+    } else if let Op::Pool(pool) = network.op(id) {
+        pool.stride
+    } else {
+        return None;
     };
     (stride != [1, 1] && !network.is_global_mean(id)).then_some(stride)
 }

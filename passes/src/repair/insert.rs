@@ -84,10 +84,8 @@ fn block(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, project: NodeId) -> Op
 
 /// The convolution that `id` is, unless it adds a residual.
 fn convolution(graph: &Graph, id: NodeId) -> Option<&Conv2d> {
-    match &graph.node(id).op {
-        Op::Conv2d(conv) if !conv.epilogue.residual => Some(conv),
-        _ => None,
-    }
+    let Op::Conv2d(conv) = &graph.node(id).op else { return None };
+    (!conv.epilogue.residual).then_some(conv)
 }
 
 /// The 1×1 convolution that `id` is.

@@ -1,4 +1,4 @@
-use frit_ir::ops::{Activation, Conv2d, Epilogue};
+use frit_ir::ops::{Activation, Conv2d, Conv2dTranspose, Epilogue};
 use frit_ir::weights::Data;
 use frit_ir::{Graph, NodeId, Op, Shape};
 use proptest::prelude::*;
@@ -113,6 +113,29 @@ fn a_fused_residual_is_repaired_like_an_add() {
     assert_eq!((ops(&dropped), dropped.operands(y).len()), (vec!["conv2d".to_owned()], 1));
     let projected = legal(repair(net.graph, SEEDED));
     assert_eq!(ops(&projected), ["conv2d", "conv2d+add"]);
+}
+
+#[test]
+fn a_transposed_convolution_goes_on_with_its_own_sum() {
+    let mut net = Net::new(1);
+    let x = net.input("image", &[8, 8, 4]);
+    let y = net.conv("conv", conv(6, 1), x);
+    let up = Conv2dTranspose {
+        filters: 6,
+        kernel: [2, 2],
+        stride: [2, 2],
+        padding: around(0),
+        output_padding: [0, 0],
+        dilation: [1, 1],
+        groups: 1,
+        epilogue: Epilogue { residual: true, ..Epilogue::default() },
+    };
+    let y = net.add("up", Op::Conv2dTranspose(up), &[y, x]);
+    let head = net.activation("relu", Activation::Relu, y);
+    net.graph.add_output(head);
+    let dropped = legal(repair(net.graph, Policy::Drop));
+    assert_eq!(ops(&dropped), ["conv2d", "conv2d_transpose", "relu"]);
+    assert_eq!(dropped.operands(y).len(), 1);
 }
 
 #[test]

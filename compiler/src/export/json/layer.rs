@@ -141,7 +141,7 @@ fn reduction(reduce: &Reduce) -> Result<Spelled, Diagnostic> {
     match (reduce.kind, reduce.axes.as_slice()) {
         (ReduceKind::Mean, axes) => Ok(("mean", vec![("axes", json!(axes)), keep_dims])),
         (ReduceKind::Max, [0, 1]) => Ok(("global_max_pool", vec![keep_dims])),
-        _ => Err(unnamed(reduce.name())),
+        _ => Err(unnamed(reduce.kind.name())),
     }
 }
 

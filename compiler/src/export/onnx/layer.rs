@@ -100,13 +100,15 @@ impl Writer<'_> {
         let depends = operands.iter().any(|operand| !constant(operand));
         let mut inputs = Vec::with_capacity(2);
         for operand in operands {
-            inputs.push(match &self.graph.node(operand).op {
-                Op::Constant(constant) if depends => {
-                    let name = self.graph.node(operand).weights[0].clone();
-                    self.spread_weight(&name, &constant.shape.clone(), rank, form)?
-                }
-                _ => self.spread(operand, rank, form),
-            });
+            let node = self.graph.node(operand);
+            let input = if let Op::Constant(constant) = &node.op
+                && depends
+            {
+                self.spread_weight(&node.weights[0], &constant.shape, rank, form)?
+            } else {
+                self.spread(operand, rank, form)
+            };
+            inputs.push(input);
         }
         self.emit((id, form), operator, &[&inputs[0], &inputs[1]], vec![]);
         Ok(())

@@ -70,12 +70,9 @@ fn behind_one_another<'a>(site: &Site<'a>) -> Option<&'a [Id]> {
 
 /// A convolution that may be one part of a larger one, without its bias, which parts may have or not.
 fn plain(node: &ENode) -> Option<(Conv2d, &ENode)> {
-    match node.op()? {
-        Op::Conv2d(conv) if !conv.gate && !conv.epilogue.residual => {
-            Some((Conv2d { epilogue: Epilogue { bias: false, ..conv.epilogue }, ..*conv }, node))
-        }
-        _ => None,
-    }
+    let Op::Conv2d(conv) = node.op()? else { return None };
+    let plain = Conv2d { epilogue: Epilogue { bias: false, ..conv.epilogue }, ..*conv };
+    (!conv.gate && !conv.epilogue.residual).then_some((plain, node))
 }
 
 /// A map cut into parts of so many channels.

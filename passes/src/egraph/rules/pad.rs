@@ -76,9 +76,10 @@ fn is_never_negative(node: &ENode) -> bool {
         true => epilogue.activation_after,
         false => epilogue.activation_after.or(epilogue.activation),
     };
-    let last = match node.op() {
-        Some(Op::Activation(activation)) => Some(*activation),
-        _ => node.epilogue().and_then(last),
+    let last = if let Some(Op::Activation(activation)) = node.op() {
+        Some(*activation)
+    } else {
+        node.epilogue().and_then(last)
     };
     last.is_some_and(|activation| match activation {
         Activation::Sigmoid | Activation::HardSigmoid | Activation::Exp | Activation::Softplus => true,

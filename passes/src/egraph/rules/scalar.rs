@@ -139,12 +139,8 @@ pub(super) fn rounds([scale, offset]: [f64; 2]) -> bool {
 
 /// Factor and summand of a line.
 pub(super) fn line(node: &ENode) -> Option<[f64; 2]> {
-    match node.op() {
-        Some(Op::Activation(Activation::Rescale { scale, offset })) => {
-            Some([scale, offset].map(|value| f64::from(value.get())))
-        }
-        _ => None,
-    }
+    let Op::Activation(Activation::Rescale { scale, offset }) = node.op()? else { return None };
+    Some([scale, offset].map(|value| f64::from(value.get())))
 }
 
 fn drop_rescale(site: &Site<'_>, found: &mut Found<'_>) {

@@ -106,10 +106,15 @@ fn fold_hard_sigmoid(site: &Site<'_>, found: &mut Found<'_>) {
 }
 
 fn fold_scale_before(site: &Site<'_>, found: &mut Found<'_>) {
-    let (groups, padding) = match site.root.op() {
-        Some(Op::Conv2d(conv)) if conv.prologue.is_none() && !conv.gate => (conv.groups, conv.padding),
-        Some(Op::Dense(_)) => (1, Padding::default()),
-        _ => return,
+    let (groups, padding) = if let Some(Op::Conv2d(conv)) = site.root.op()
+        && conv.prologue.is_none()
+        && !conv.gate
+    {
+        (conv.groups, conv.padding)
+    } else if matches!(site.root.op(), Some(Op::Dense(_))) {
+        (1, Padding::default())
+    } else {
+        return;
     };
     let operand = site.root.children[0];
     for node in site.inside(operand) {
@@ -159,32 +164,29 @@ impl<'a> Affine<'a> {
 /// What `node`, of `class`, does, where that is to scale and shift each channel.
 fn affine<'a>(site: &Site<'a>, class: Id, node: &'a ENode) -> Option<Affine<'a>> {
     let channels = site.shape(class)?.channels();
-    match node.op()? {
-        &Op::Activation(Activation::Rescale { scale, offset }) => {
-            let mut affine = Affine::of(node.children[0]);
-            affine.scale = (scale.get() != 1.0).then(|| affine.term.push(uniform(scale, channels)));
-            affine.shift = (offset.get() != 0.0).then(|| affine.term.push(uniform(offset, channels)));
-            Some(affine)
-        }
-        Op::BatchNorm(norm) => {
-            let [x, rest @ .., mean, variance] = &node.children[..] else { return None };
-            let (gamma, beta) = rest.split_at(usize::from(norm.scale));
-            let mut affine = Affine::of(*x);
-            let scale = Operator::BatchNormScale { epsilon: norm.epsilon, gamma: norm.scale };
-            let scale = affine.term.push(ENode::new(scale, &[&[*variance], gamma].concat()));
-            let shift = Operator::BatchNormShift { beta: norm.center, bias: false };
-            let shift = affine.term.push(ENode::new(shift, &[&[*mean, scale], beta].concat()));
-            (affine.scale, affine.shift) = (Some(scale), Some(shift));
-            Some(affine)
-        }
-        &Op::Binary(binary) => {
-            let (x, known, order) = beside(site, class, node)?;
-            let mut affine = Affine { constant: Some(known.node), ..Affine::of(x) };
-            let vector = vector(site, &known, channels, &mut affine.term)?;
-            by_channel(&mut affine, (binary, order), (vector, &known), channels)?;
-            Some(affine)
-        }
-        _ => None,
+    if let &Op::Activation(Activation::Rescale { scale, offset }) = node.op()? {
+        let mut affine = Affine::of(node.children[0]);
+        affine.scale = (scale.get() != 1.0).then(|| affine.term.push(uniform(scale, channels)));
+        affine.shift = (offset.get() != 0.0).then(|| affine.term.push(uniform(offset, channels)));
+        Some(affine)
+    } else if let Op::BatchNorm(norm) = node.op()? {
+        let [x, rest @ .., mean, variance] = &node.children[..] else { return None };
+        let (gamma, beta) = rest.split_at(usize::from(norm.scale));
+        let mut affine = Affine::of(*x);
+        let scale = Operator::BatchNormScale { epsilon: norm.epsilon, gamma: norm.scale };
+        let scale = affine.term.push(ENode::new(scale, &[&[*variance], gamma].concat()));
+        let shift = Operator::BatchNormShift { beta: norm.center, bias: false };
+        let shift = affine.term.push(ENode::new(shift, &[&[*mean, scale], beta].concat()));
+        (affine.scale, affine.shift) = (Some(scale), Some(shift));
+        Some(affine)
+    } else if let &Op::Binary(binary) = node.op()? {
+        let (x, known, order) = beside(site, class, node)?;
+        let mut affine = Affine { constant: Some(known.node), ..Affine::of(x) };
+        let vector = vector(site, &known, channels, &mut affine.term)?;
+        by_channel(&mut affine, (binary, order), (vector, &known), channels)?;
+        Some(affine)
+    } else {
+        None
     }
 }
 

@@ -139,15 +139,18 @@ fn layers<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<Layer<'a>> {
     let mut open: Vec<(&ENode, Option<Activation>, Vec<&ENode>)> = vec![(node, None, Vec::new())];
     while let Some((node, activation, mut matched)) = open.pop() {
         matched.push(node);
-        let below = match node.op() {
-            Some(Op::Reshape(_)) => activation,
+        let below = if matches!(node.op(), Some(Op::Reshape(_))) {
+            activation
+        } else if matches!(node.op(), Some(Op::Activation(Activation::Rescale { .. }))) {
             // That goes into the weights.
-            Some(Op::Activation(Activation::Rescale { .. })) => continue,
-            Some(Op::Activation(outer)) if activation.is_none() => Some(super::activation::named(*outer)),
-            _ => {
-                found.extend(Layer::of(site, node, activation, matched));
-                continue;
-            }
+            continue;
+        } else if let Some(Op::Activation(outer)) = node.op()
+            && activation.is_none()
+        {
+            Some(super::activation::named(*outer))
+        } else {
+            found.extend(Layer::of(site, node, activation, matched));
+            continue;
         };
         if matched.len() <= BETWEEN {
             let nodes = site.inside(node.children[0]).iter();
@@ -165,15 +168,15 @@ impl<'a> Layer<'a> {
         behind: Option<Activation>,
         matched: Vec<&'a ENode>,
     ) -> Option<Layer<'a>> {
-        let (units, epilogue) = match node.op()? {
-            Op::Conv2d(conv) => {
-                let Conv2d { filters, kernel, padding, groups, gate, prologue, epilogue, .. } = *conv;
-                let is_plain = kernel == [1, 1] && padding == Padding::default() && groups == 1 && !gate;
-                let is_pixel = matches!(site.shape(node.children[0])?.axes(), [1, 1, _]);
-                (is_plain && is_pixel && prologue.is_none()).then_some((filters, epilogue))?
-            }
-            &Op::Dense(Dense { units, epilogue }) => (units, epilogue),
-            _ => return None,
+        let (units, epilogue) = if let Op::Conv2d(conv) = node.op()? {
+            let Conv2d { filters, kernel, padding, groups, gate, prologue, epilogue, .. } = *conv;
+            let is_plain = kernel == [1, 1] && padding == Padding::default() && groups == 1 && !gate;
+            let is_pixel = matches!(site.shape(node.children[0])?.axes(), [1, 1, _]);
+            (is_plain && is_pixel && prologue.is_none()).then_some((filters, epilogue))?
+        } else if let &Op::Dense(Dense { units, epilogue }) = node.op()? {
+            (units, epilogue)
+        } else {
+            return None;
         };
         let has_two = epilogue.activation.is_some() && behind.is_some();
         let ends = !epilogue.residual && epilogue.activation_after.is_none() && !has_two;
@@ -204,13 +207,13 @@ fn scale_squeezed(site: &Site<'_>, found: &mut Found<'_>) {
 
 /// What `node` is as a gate: itself, or for a vector what its layers are.
 fn gates<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<Excited<'a>> {
-    match node.op() {
-        Some(Op::SqueezeExcite(squeeze)) => {
-            let (term, fused) = (Term::default(), node.clone());
-            vec![Excited { squeeze: *squeeze, term, fused, matched: vec![node] }]
-        }
-        Some(Op::Dense(_) | Op::Reshape(_) | Op::Activation(_)) => excited(site, node),
-        _ => Vec::new(),
+    if let Some(Op::SqueezeExcite(squeeze)) = node.op() {
+        let (term, fused) = (Term::default(), node.clone());
+        vec![Excited { squeeze: *squeeze, term, fused, matched: vec![node] }]
+    } else if matches!(node.op(), Some(Op::Dense(_) | Op::Reshape(_) | Op::Activation(_))) {
+        excited(site, node)
+    } else {
+        Vec::new()
     }
 }
 

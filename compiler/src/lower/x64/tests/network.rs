@@ -154,9 +154,9 @@ fn others(net: &mut Network, x: NodeId) {
     outputs.push(net.add("resize", resize, &[x]));
     for kind in [ReduceKind::Mean, ReduceKind::Sum, ReduceKind::Max, ReduceKind::Min] {
         let reduce = Reduce { kind, axes: [1].as_slice().into(), keep_dims: true };
-        outputs.push(net.add(&format!("{}_columns", reduce.name()), reduce, &[x]));
+        outputs.push(net.add(&format!("{}_columns", reduce.kind.name()), reduce, &[x]));
         let reduce = Reduce { kind, axes: [0, 2].as_slice().into(), keep_dims: true };
-        outputs.push(net.add(&format!("{}_others", reduce.name()), reduce, &[x]));
+        outputs.push(net.add(&format!("{}_others", reduce.kind.name()), reduce, &[x]));
     }
     outputs.push(net.add("arg_max", ArgMax { keep_dims: true, last: false }, &[x]));
     outputs.push(net.add("turned", Transpose { axes: [2, 0, 1].as_slice().into() }, &[x]));

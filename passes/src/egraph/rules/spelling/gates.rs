@@ -93,20 +93,17 @@ fn cube<'a>(site: &Site<'a>, class: Id, x: Id) -> Option<Nodes<'a>> {
     let is_x = |id: Id| site.egraph.find(id) == site.egraph.find(x);
     site.inside(class).iter().find_map(|node| {
         let [first, second] = node.children[..] else { return None };
-        match node.op()? {
-            Op::Binary(Binary::Pow) if is_x(first) => {
-                let three = site.constant(second).filter(|known| known.uniform() == Some(3.0))?;
-                Some(smallvec![node, three.node])
-            }
-            Op::Binary(Binary::Mul) => {
-                let square = [(first, second), (second, first)].into_iter().find(|&(one, _)| is_x(one))?.1;
-                let is_square = |node: &&ENode| {
-                    node.op() == Some(&Op::Binary(Binary::Mul))
-                        && node.children.iter().all(|&child| is_x(child))
-                };
-                Some(smallvec![node, site.inside(square).iter().find(is_square)?])
-            }
-            _ => None,
+        if matches!(node.op()?, Op::Binary(Binary::Pow)) && is_x(first) {
+            let three = site.constant(second).filter(|known| known.uniform() == Some(3.0))?;
+            Some(smallvec![node, three.node])
+        } else if matches!(node.op()?, Op::Binary(Binary::Mul)) {
+            let square = [(first, second), (second, first)].into_iter().find(|&(one, _)| is_x(one))?.1;
+            let is_square = |node: &&ENode| {
+                node.op() == Some(&Op::Binary(Binary::Mul)) && node.children.iter().all(|&child| is_x(child))
+            };
+            Some(smallvec![node, site.inside(square).iter().find(is_square)?])
+        } else {
+            None
         }
     })
 }

@@ -80,10 +80,7 @@ impl Ramp<'_> {
 
 /// The ramps that `clamp` is with a line of it and lines below.
 pub(super) fn ramps<'a>(site: &Site<'a>, outer: &Line<'a>, clamp: &'a ENode) -> Vec<Ramp<'a>> {
-    let bounds = match clamp.op() {
-        Some(Op::Activation(activation)) => activation.bounds(),
-        _ => None,
-    };
+    let bounds = if let Some(Op::Activation(activation)) = clamp.op() { activation.bounds() } else { None };
     // False for NaN as well.
     let Some((low, high)) = bounds.filter(|(low, high)| low < high && outer.scale > 0.0) else {
         return Vec::new();
