@@ -42,7 +42,7 @@ impl fmt::Display for Stage {
 
 /// What a node is for, as far as pictures tell by colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum Role {
     /// What the caller hands in.
     Input,
     /// A convolution that mixes channels.
@@ -75,7 +75,7 @@ pub struct Item {
     /// Its main op.
     pub op: &'static str,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: Role,
     /// The attributes that tell it from others of its op, in a few characters; empty where there is none.
     pub detail: String,
     /// What it absorbed, in the order in which it is applied.
@@ -261,23 +261,23 @@ fn item(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, places: &BTreeMap<&str,
     }
 }
 
-fn kind(op: &Op, channels: Option<usize>) -> Kind {
+fn kind(op: &Op, channels: Option<usize>) -> Role {
     match op {
-        Op::Input(_) => Kind::Input,
-        Op::Conv2d(conv) if channels.is_some_and(|channels| conv.is_depthwise(channels)) => Kind::Depthwise,
-        Op::Conv2d(_) => Kind::Convolution,
-        Op::BatchNorm(_) => Kind::Normalisation,
-        Op::Activation(_) | Op::Prelu(_) => Kind::Activation,
-        Op::Binary(_) | Op::Concat(_) => Kind::Join,
-        Op::Constant(_) => Kind::Input,
-        Op::Conv2dTranspose(_) => Kind::Convolution,
+        Op::Input(_) => Role::Input,
+        Op::Conv2d(conv) if channels.is_some_and(|channels| conv.is_depthwise(channels)) => Role::Depthwise,
+        Op::Conv2d(_) => Role::Convolution,
+        Op::BatchNorm(_) => Role::Normalisation,
+        Op::Activation(_) | Op::Prelu(_) => Role::Activation,
+        Op::Binary(_) | Op::Concat(_) => Role::Join,
+        Op::Constant(_) => Role::Input,
+        Op::Conv2dTranspose(_) => Role::Convolution,
         Op::Pad(_) | Op::Resize(_) | Op::Slice(_) | Op::Transpose(_) | Op::Reshape(_) | Op::Identity => {
-            Kind::Movement
+            Role::Movement
         }
-        Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Reduce(_) | Op::ArgMax(_) => Kind::Pool,
-        Op::SqueezeExcite(_) => Kind::Gate,
-        Op::Dense(_) => Kind::Dense,
-        Op::Softmax(_) => Kind::Softmax,
+        Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Reduce(_) | Op::ArgMax(_) => Role::Pool,
+        Op::SqueezeExcite(_) => Role::Gate,
+        Op::Dense(_) => Role::Dense,
+        Op::Softmax(_) => Role::Softmax,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod draw;
 pub mod file;
 pub mod licences;
 pub mod manifest;
+pub mod modules;
 pub mod networks;
 pub mod nodes;
 pub mod npz;
