@@ -213,7 +213,8 @@ impl<'a> Builder<'_, 'a> {
         let Some(values) = values else { return Some(id) };
         let (needed, elements) = (self.needed.pop()?, shape.elements()?);
         self.network.count_constant(elements).map_err(|fault| self.fault(origin, fault)).ok()?;
-        let values = if let &[one] = values { vec![one; elements].into() } else { values.into() };
+        let values =
+            if let &[one] = values { std::iter::repeat_n(one, elements).collect() } else { values.into() };
         self.network
             .graph
             .weights

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::weights::{Data, Lent, Owner};
-use frit_ir::{Diagnostic, Shape};
+use frit_ir::{Diagnostic, Shape, memory};
 use hdf5_reader::error::Error;
 use hdf5_reader::group::Group;
 use hdf5_reader::io::Cursor;
@@ -129,10 +129,14 @@ impl Container {
     fn copied(&self, dataset: &Dataset, shape: &Shape) -> Result<Data, Diagnostic> {
         let elements = shape.elements().unwrap_or(usize::MAX);
         self.budget.take_work(elements)?;
-        let mut values = self.budget.list(elements)?;
-        values.resize(elements, 0.0f32);
-        dataset.read_into(&mut values).map_err(|error| unreadable(&error.to_string()))?;
-        Ok(Data::Values(values.into()))
+        self.budget.take_bytes(elements.saturating_mul(BYTES))?;
+        memory::room::<f32>(elements, "a weight")?;
+        // Read where they stay.
+        let mut values: Arc<[f32]> = std::iter::repeat_n(0.0, elements).collect();
+        if let Some(values) = Arc::get_mut(&mut values) {
+            dataset.read_into(values).map_err(|error| unreadable(&error.to_string()))?;
+        }
+        Ok(Data::Values(values))
     }
 
     /// Where the values of a dataset lie.

@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::weights::Data;
+use frit_ir::weights::{Data, permuted};
 use frit_ir::{Diagnostic, Shape, Weight};
 use frit_passes::legality::multiplier;
 use hdf5_reader::group::Group;
@@ -180,11 +179,6 @@ impl Shelf {
         };
         fault.at(weight.label.as_str())
     }
-}
-
-fn permuted(values: &[f32], shape: &Shape, order: &[usize]) -> Option<Arc<[f32]>> {
-    let view = ndarray::ArrayView::from_shape(ndarray::IxDyn(shape.axes()), values).ok()?;
-    Some(view.permuted_axes(ndarray::IxDyn(order)).iter().copied().collect())
 }
 
 fn changed(data: &Data, change: impl Fn(f32) -> f32) -> Data {
