@@ -161,7 +161,7 @@ impl Listing {
         let mut listing = Listing::graph(Stage::Scheduled, graph, source);
         let scheduled: BTreeSet<&str> = plan.steps.iter().map(|step| step.node.as_str()).collect();
         let mut items: Vec<Option<Item>> = std::mem::take(&mut listing.items).into_iter().map(Some).collect();
-        let places = places(graph);
+        let (places, sources) = (places(graph), places(source));
         for step in &plan.steps {
             for name in &step.fused {
                 let fused = places.get(name.as_str()).and_then(|&place| items[place].as_mut());
@@ -177,7 +177,7 @@ impl Listing {
             passed = passed.max(place);
             if let Some(item) = &items[place] {
                 listing.items.push(Item {
-                    sources: step.sources.clone(),
+                    sources: in_order(step.sources.iter().map(String::as_str), &sources),
                     work: Some(work(plan, step)),
                     ..item.clone()
                 });
@@ -241,12 +241,17 @@ fn places(graph: &Graph) -> BTreeMap<&str, usize> {
         .collect()
 }
 
+/// Source layers in the order of `places`.
+fn in_order<'a>(layers: impl Iterator<Item = &'a str>, places: &BTreeMap<&str, usize>) -> Vec<String> {
+    let mut layers: Vec<String> = layers.map(str::to_owned).collect();
+    layers.sort_by_key(|layer| places.get(layer.as_str()).copied());
+    layers
+}
+
 fn item(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, places: &BTreeMap<&str, usize>, id: NodeId) -> Item {
     let node = graph.node(id);
     let operands = graph.operands(id);
     let channels = operands.first().and_then(|operand| shapes.get(operand)).map(Shape::channels);
-    let mut sources: Vec<String> = node.sources.layers().map(str::to_owned).collect();
-    sources.sort_by_key(|layer| places.get(layer.as_str()).copied());
     Item {
         name: node.name.clone(),
         op: node.op.name(),
@@ -255,7 +260,7 @@ fn item(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, places: &BTreeMap<&str,
         epilogue: node.op.parts(),
         shape: shapes.get(&id).cloned(),
         inputs: operands.iter().map(|&operand| graph.node(operand).name.clone()).collect(),
-        sources,
+        sources: in_order(node.sources.layers(), places),
         work: None,
         fused_into: None,
     }
