@@ -115,7 +115,7 @@ pub struct Step {
     pub block: String,
     /// The nodes before it that are computed in the same step, in graph order.
     pub fused: Vec<String>,
-    /// Source layers that this step computes, in graph order.
+    /// Source layers that this step computes, node by node, those of a node by name.
     pub sources: Vec<String>,
     /// Multiply-accumulates of the step, without those that bands compute twice.
     pub macs: u64,

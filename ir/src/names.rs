@@ -24,7 +24,7 @@ impl Names {
 
     /// Takes `name`; whether it was free.
     pub fn take(&mut self, name: &str) -> bool {
-        !self.taken.contains(name) && self.taken.insert(name.to_owned())
+        self.taken.insert(name.to_owned())
     }
 
     /// Gives `name` back.

@@ -7,6 +7,7 @@ pub mod file;
 pub mod licences;
 pub mod manifest;
 pub mod matches;
+pub mod modules;
 pub mod networks;
 pub mod nodes;
 pub mod npz;

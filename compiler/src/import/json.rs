@@ -32,7 +32,7 @@ use super::reader::Findings;
 use super::request::Source;
 use build::{Built, Entry};
 use header::{Header, WeightSource};
-use layer::Layer;
+use layer::WrittenLayer;
 use order::{Index, Target};
 pub use schema::schema;
 
@@ -130,7 +130,7 @@ fn behind<'a>(
 
 /// Lists the layers. A layer's name means its result there, as among the inputs of another; the layers inside a stage stand
 /// behind it.
-fn list(layers: &[Layer<'_>], built: &mut Built) {
+fn list(layers: &[WrittenLayer<'_>], built: &mut Built) {
     let mut inside: BTreeSet<NodeId> = built.network.graph.ids().collect();
     let product = |graph: &Graph, node: NodeId| Product::alike(graph.node(node).name.clone(), node);
     for (index, layer) in layers.iter().enumerate() {
@@ -150,7 +150,12 @@ fn list(layers: &[Layer<'_>], built: &mut Built) {
 }
 
 /// Marks the outputs: those that are named, else the last layer.
-fn outputs<'a>(header: &Header<'a>, layers: &[Layer<'a>], built: &mut Built, findings: &mut Findings<'a>) {
+fn outputs<'a>(
+    header: &Header<'a>,
+    layers: &[WrittenLayer<'a>],
+    built: &mut Built,
+    findings: &mut Findings<'a>,
+) {
     let index = Index::new(&header.input.name, layers);
     let Some(names) = &header.outputs else {
         if let Some(last) = layers.last()

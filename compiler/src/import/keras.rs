@@ -46,7 +46,7 @@ use super::request::Request;
 use attributes::Attributes;
 use build::Builder;
 use hdf5::Container;
-use model::{Definition, Kind, Model};
+use model::{Definition, DefinitionKind, Model};
 use reading::Reading;
 use tensors::{Tensor, Tensors};
 use version::{Version, guessed, stated, version_of};
@@ -258,7 +258,7 @@ fn inputs<'a>(model: &Model<'a>, request: &Request, tensors: &mut Tensors<'_, 'a
         .iter()
         .map(|(_, input)| {
             let definition = &model.definitions[*input];
-            let Some(Kind::Input(axes)) = &definition.kind else { return None };
+            let Some(DefinitionKind::Input(axes)) = &definition.kind else { return None };
             let shape = shape(definition, axes, request, tensors)?;
             tensors.input((&definition.name, &definition.at), shape)
         })

@@ -10,12 +10,12 @@
 
 mod call;
 mod constant;
+mod data_type;
 mod decode;
 mod fault;
 mod fold;
 mod functions;
 mod importer;
-mod kind;
 mod layout;
 mod moments;
 mod names;

@@ -62,7 +62,7 @@ pub(crate) enum Level {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum StageName {
-    /// As the description says, before any repair.
+    /// As the file says, before any repair.
     Imported,
     /// Found legal.
     Legal,

@@ -1,6 +1,9 @@
 //! The frit command: arguments to checked options, one call of the library, its report printed.
 #![deny(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("the command writes files as Unix has them; the library compiles networks on any system");
+
 mod artifact;
 mod bench;
 mod check;

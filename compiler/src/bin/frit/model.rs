@@ -15,6 +15,7 @@ use frit_passes::Report;
 use frit_passes::egraph::rules;
 use frit_passes::legality::{self, Legal};
 use frit_passes::pipeline::{self, Repaired};
+use frit_runtime::cpu;
 
 use crate::artifact;
 use crate::console::Console;
@@ -53,7 +54,7 @@ impl Schedule {
 /// MODEL and how it is compiled.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// A model (.json, .keras, .h5), or - for a description on standard input
+    /// A model (.json, .keras, .h5, .onnx; what is run also .frit), or - for a description on standard input
     pub(crate) model: PathBuf,
     /// Take the weights from this file instead of those that the model holds or names
     #[arg(long, value_name = "FILE", help_heading = COMPILATION)]
@@ -256,6 +257,13 @@ impl ModelArgs {
     /// How to compile what then runs on this CPU.
     pub(crate) fn options_to_run(&self) -> Result<Options, Failure> {
         let options = self.options()?;
+        if !cpu::runs_code() {
+            let message = format!(
+                "frit's code runs on {} under Linux: here it can be compiled to a file, and not be run",
+                cpu::ARCHITECTURES.join(" and ")
+            );
+            return Err(Failure::Usage(message));
+        }
         if !options.machine.runs_here() {
             return Err(Failure::Usage(format!(
                 "this CPU can't run code for {}: choose a --target that it has, or native",

@@ -7,7 +7,7 @@ use frit_ir::ops::{Constant, Conv2d, Epilogue, Input};
 use frit_ir::weights::Data;
 use frit_ir::{Diagnostic, NodeId, Op, Shape, Weight};
 
-use super::layer::{Convolution, Filters, Layer, Nodes, Operation, Origin};
+use super::layer::{Convolution, Filters, Nodes, Operation, Origin, WrittenLayer};
 use super::order::{Index, Target};
 use super::split::Split;
 use crate::import::builder::GraphBuilder;
@@ -31,7 +31,7 @@ pub(super) struct Builder<'b, 'a> {
     network: GraphBuilder,
     ids: BTreeMap<String, NodeId>,
     needed: Vec<Needed>,
-    layers: &'b [Layer<'a>],
+    layers: &'b [WrittenLayer<'a>],
     findings: &'b mut Findings<'a>,
 }
 
@@ -56,7 +56,7 @@ impl Built {
     }
 
     /// What the layer at `place` hands to those that read it: its result, or the parts of a split.
-    pub(super) fn results_of(&self, place: usize, layer: &Layer<'_>) -> Vec<NodeId> {
+    pub(super) fn results_of(&self, place: usize, layer: &WrittenLayer<'_>) -> Vec<NodeId> {
         if let Some(Operation::Split(split)) = &layer.operation {
             let part = |index| self.ids.get(&format!("{}/{index}", layer.name)).copied();
             return (0..split.len()).filter_map(part).collect();
@@ -92,7 +92,7 @@ pub(super) struct Entry<'s> {
 /// Builds `layers` in `order`. What can't be built is left out, with everything that reads it.
 pub(super) fn build<'a>(
     entry: &Entry<'_>,
-    layers: &[Layer<'a>],
+    layers: &[WrittenLayer<'a>],
     operands: &[Vec<Target>],
     order: &[usize],
     findings: &mut Findings<'a>,
@@ -213,7 +213,8 @@ impl<'a> Builder<'_, 'a> {
         let Some(values) = values else { return Some(id) };
         let (needed, elements) = (self.needed.pop()?, shape.elements()?);
         self.network.count_constant(elements).map_err(|fault| self.fault(origin, fault)).ok()?;
-        let values = if let &[one] = values { vec![one; elements].into() } else { values.into() };
+        let values =
+            if let &[one] = values { std::iter::repeat_n(one, elements).collect() } else { values.into() };
         self.network.graph.weights.insert(needed.name, Weight::new(shape.clone(), Data::Values(values)));
         Some(id)
     }
@@ -239,7 +240,7 @@ impl<'a> Builder<'_, 'a> {
     /// Tells a fault at the layer of `origin`.
     fn fault(&mut self, origin: Origin<'_>, fault: Diagnostic) {
         let fault = if fault.layer.is_empty() { fault.at(origin.name) } else { fault };
-        let layers: &[Layer<'a>] = self.layers;
+        let layers: &[WrittenLayer<'a>] = self.layers;
         self.findings.add(&layers[origin.layer].value, fault);
     }
 }

@@ -9,7 +9,7 @@ use crate::import::document::Value;
 use crate::import::window::WindowRule;
 
 /// A layer as it is written.
-pub(super) struct Layer<'a> {
+pub(super) struct WrittenLayer<'a> {
     pub(super) name: String,
     /// The whole of it.
     pub(super) value: Value<'a>,
@@ -23,7 +23,7 @@ pub(super) struct Layer<'a> {
     pub(super) word: String,
 }
 
-impl Layer<'_> {
+impl WrittenLayer<'_> {
     /// The fault of taking the layer for one tensor, where it has several results.
     pub(super) fn several(&self) -> Option<Diagnostic> {
         let Some(Operation::Split(split)) = &self.operation else { return None };

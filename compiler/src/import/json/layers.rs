@@ -6,7 +6,7 @@ use frit_ir::{Diagnostic, Names};
 
 use super::defaults::Defaults;
 use super::kinds::{Name, References};
-use super::layer::{Layer, Operation};
+use super::layer::{Operation, WrittenLayer};
 use super::ops::OPS;
 use super::section::{Field, Rule};
 use super::stages::STAGES;
@@ -47,7 +47,7 @@ pub(super) fn read<'a>(
     input: &str,
     defaults: &Defaults,
     findings: &mut Findings<'a>,
-) -> Vec<Layer<'a>> {
+) -> Vec<WrittenLayer<'a>> {
     let mut layers = Vec::with_capacity(list.len());
     let mut names = Names::from_iter([input]);
     let mut unnamed = Vec::new();
@@ -73,7 +73,7 @@ fn claim<'a>(names: &mut Names, name: &str, value: &Value<'a>, findings: &mut Fi
 }
 
 /// Names the layers that have no name after their op and the nearest layer before that was given one, the first after `input`.
-fn fill(names: &mut Names, input: &str, layers: &mut [Layer<'_>], unnamed: &[(usize, String)]) {
+fn fill(names: &mut Names, input: &str, layers: &mut [WrittenLayer<'_>], unnamed: &[(usize, String)]) {
     let mut before = input.to_owned();
     let mut missing = unnamed.iter().peekable();
     for (index, layer) in layers.iter_mut().enumerate() {
@@ -85,8 +85,8 @@ fn fill(names: &mut Names, input: &str, layers: &mut [Layer<'_>], unnamed: &[(us
 }
 
 /// Reads one layer.
-fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>) -> Layer<'a> {
-    let mut layer = Layer {
+fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>) -> WrittenLayer<'a> {
+    let mut layer = WrittenLayer {
         name: String::new(),
         value: value.clone(),
         inputs: None,

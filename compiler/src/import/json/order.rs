@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
-use super::layer::Layer;
+use super::layer::WrittenLayer;
 use crate::import::reader::Findings;
 use crate::import::{limits, order as sorting};
 
@@ -41,7 +41,7 @@ pub(super) struct Index<'n> {
 }
 
 impl<'n> Index<'n> {
-    pub(super) fn new(input: &'n str, layers: &'n [Layer<'_>]) -> Index<'n> {
+    pub(super) fn new(input: &'n str, layers: &'n [WrittenLayer<'_>]) -> Index<'n> {
         let mut index = BTreeMap::new();
         for (place, layer) in layers.iter().enumerate() {
             index.entry(layer.name.as_str()).or_insert(place);
@@ -78,7 +78,7 @@ impl<'n> Index<'n> {
 
 /// The operands of every layer; a name of no layer is a fault.
 pub(super) fn operands<'a>(
-    layers: &[Layer<'a>],
+    layers: &[WrittenLayer<'a>],
     index: &Index<'_>,
     findings: &mut Findings<'a>,
 ) -> Vec<Vec<Target>> {
@@ -105,7 +105,7 @@ pub(super) fn operands<'a>(
 /// The layers in an order in which each comes after those that it reads; among those that are ready, as they are written.
 /// Each cycle is a fault, and its layers come last, as layers that can't be built.
 pub(super) fn order<'a>(
-    layers: &[Layer<'a>],
+    layers: &[WrittenLayer<'a>],
     operands: &[Vec<Target>],
     findings: &mut Findings<'a>,
 ) -> Vec<usize> {

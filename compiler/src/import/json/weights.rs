@@ -12,7 +12,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::build::Needed;
-use super::layer::Layer;
+use super::layer::WrittenLayer;
 use super::tensors;
 use crate::import::document::Value;
 use crate::import::limits;
@@ -61,7 +61,7 @@ pub(super) fn from_file<'a>(
     graph: &mut Graph,
     needed: &[Needed],
     shelf: &Shelf<'_, 'a>,
-    layers: &[Layer<'a>],
+    layers: &[WrittenLayer<'a>],
     findings: &mut Findings<'a>,
 ) -> BTreeMap<String, Shape> {
     let mut misfits = BTreeMap::new();

@@ -5,7 +5,7 @@ use frit_ir::{Diagnostic, NodeId};
 use smallvec::SmallVec;
 
 use super::calls::Call;
-use super::model::{Definition, Kind, Model, Source};
+use super::model::{Definition, DefinitionKind, Model, Source};
 use super::site::Site;
 use super::tensors::{Tensor, Tensors};
 use crate::import::budget::Budget;
@@ -53,7 +53,8 @@ impl<'b, 'a> Builder<'b, 'a> {
             let definition = &model.definitions[place];
             let Some(Some(arguments)) = definition.calls.get(call) else { continue };
             let name = called(prefix, &definition.name, call);
-            if matches!(definition.kind, Some(Kind::Input(_))) || !self.may_go_on(definition, &name) {
+            if matches!(definition.kind, Some(DefinitionKind::Input(_))) || !self.may_go_on(definition, &name)
+            {
                 continue;
             }
             let missing =
@@ -120,7 +121,8 @@ impl<'b, 'a> Builder<'b, 'a> {
     /// Whether the network is still of a size that may be; where it is not, it is told once.
     fn may_go_on(&mut self, definition: &Definition<'a>, name: &str) -> bool {
         // A model looks at all of its layers each time that it is called, and each node keeps its name in some places.
-        let (size, before) = (definition.kind.as_ref().map_or(0, Kind::definitions), self.budget.is_spent());
+        let (size, before) =
+            (definition.kind.as_ref().map_or(0, DefinitionKind::definitions), self.budget.is_spent());
         let taken = self
             .budget
             .take_work(size.saturating_mul(LOOKED_AT))
@@ -141,13 +143,13 @@ impl<'b, 'a> Builder<'b, 'a> {
     /// One call of a definition, whose nodes are named after `name`.
     fn call(&mut self, definition: &Definition<'a>, call: Call<Tensor>, name: String) -> Results {
         match definition.kind.as_ref()? {
-            Kind::Input(_) => None,
-            Kind::Model(model) => {
+            DefinitionKind::Input(_) => None,
+            DefinitionKind::Model(model) => {
                 let inputs = self.inputs_of(definition, model, &call)?;
                 let results = self.model(model, &inputs, &format!("{name}/"));
                 self.outputs(model, &results).into_iter().collect::<Results>().filter(|_| model.complete)
             }
-            Kind::Layer(layer) => {
+            DefinitionKind::Layer(layer) => {
                 let mut site = Site::new(&mut self.tensors, &definition.at, (name, call));
                 let results = layer.call(&mut site);
                 let (added, name) = site.finish();

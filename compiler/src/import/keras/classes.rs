@@ -1,7 +1,7 @@
 //! The classes of layers and operations together, and those that are none of Keras' own.
 
 use super::attributes::Attributes;
-use super::layer::Layer;
+use super::layer::KerasLayer;
 use super::model::Definition;
 use super::reading::Reading;
 use super::written::Written;
@@ -12,7 +12,7 @@ pub(super) fn read<'a>(
     definition: &Definition<'a>,
     written: &Written<'a>,
     reading: &mut Reading<'_, 'a>,
-) -> Option<Box<dyn Layer>> {
+) -> Option<Box<dyn KerasLayer>> {
     let label = definition.at.label();
     let mut attributes = Attributes::open(&written.config, &label, reading.version, reading.findings)?;
     if definition.operation {

@@ -6,7 +6,7 @@ use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
 use super::attributes::Attributes;
-use super::model::{Definition, Kind, Model, Unresolved};
+use super::model::{Definition, DefinitionKind, Model, Unresolved};
 use super::reading::Reading;
 use super::tensors::Described;
 use super::written::Written;
@@ -108,16 +108,22 @@ impl<'a> Reading<'_, 'a> {
         Some(Unresolved { definition, calls })
     }
 
-    fn kind(&mut self, definition: &Definition<'a>, written: &Written<'a>, depth: usize) -> Option<Kind<'a>> {
+    fn kind(
+        &mut self,
+        definition: &Definition<'a>,
+        written: &Written<'a>,
+        depth: usize,
+    ) -> Option<DefinitionKind<'a>> {
         if written.is_custom() {
             self.refused.class(&definition.at);
             return None;
         }
         match definition.at.class.as_str() {
-            "InputLayer" => self.input(&written.config, &definition.at.label()).map(Kind::Input),
+            "InputLayer" => self.input(&written.config, &definition.at.label()).map(DefinitionKind::Input),
             "Functional" | "Model" | "Sequential" => {
                 let prefix = format!("{}/", definition.at.path);
-                self.model(&definition.at.value, &definition.at.class, &prefix, depth + 1).map(Kind::Model)
+                self.model(&definition.at.value, &definition.at.class, &prefix, depth + 1)
+                    .map(DefinitionKind::Model)
             }
             "Lambda" => {
                 let known = (self.version, &mut *self.findings);
@@ -125,7 +131,7 @@ impl<'a> Reading<'_, 'a> {
                 self.lambdas.push(lambda);
                 None
             }
-            _ => classes::read(definition, written, self).map(Kind::Layer),
+            _ => classes::read(definition, written, self).map(DefinitionKind::Layer),
         }
     }
 

@@ -7,7 +7,7 @@ use frit_ir::diagnostic::codes;
 
 use super::attributes::Attributes;
 use super::calls::{self, Call, Reference};
-use super::model::{Definition, Kind, Model, Source, Unresolved};
+use super::model::{Definition, DefinitionKind, Model, Source, Unresolved};
 use super::reading::Reading;
 use super::version::Version;
 use crate::import::document::{Content, Value};
@@ -135,7 +135,7 @@ impl<'a> Reading<'_, 'a> {
         count: usize,
         ends: bool,
     ) -> usize {
-        let Some(Kind::Model(model)) = &definition.kind else { return reference.call };
+        let Some(DefinitionKind::Model(model)) = &definition.kind else { return reference.call };
         let begins_with_input =
             model.definitions.first().is_some_and(|first| !first.operation && first.at.class == "InputLayer");
         let made = match self.version {

@@ -5,7 +5,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Binary, Scalar, Softmax};
 
 use super::attributes::Attributes;
-use super::layer::Layer;
+use super::layer::KerasLayer;
 use super::layers;
 use super::site::Site;
 use super::tensors::Tensor;
@@ -25,7 +25,7 @@ pub(super) enum Function {
     /// `x - f(x)`
     Minus(Activation),
     /// A layer.
-    Layer(Box<dyn Layer>),
+    Layer(Box<dyn KerasLayer>),
 }
 
 /// What Keras calls the part of a layer that is its activation.

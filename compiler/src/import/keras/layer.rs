@@ -6,7 +6,7 @@ use super::tensors::Tensor;
 use super::variable::Variable;
 
 /// A layer whose inputs are not known yet.
-pub(super) trait Layer {
+pub(super) trait KerasLayer {
     /// The results of one call.
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>>;
 
@@ -17,4 +17,4 @@ pub(super) trait Layer {
 }
 
 /// Reads a layer's configuration.
-pub(super) type Read = for<'r, 'v, 'a> fn(&'r mut Attributes<'v, 'a>) -> Option<Box<dyn Layer>>;
+pub(super) type Read = for<'r, 'v, 'a> fn(&'r mut Attributes<'v, 'a>) -> Option<Box<dyn KerasLayer>>;

@@ -8,7 +8,7 @@ mod normalisation;
 mod pool;
 mod resize;
 
-use super::layer::{Layer, Read};
+use super::layer::{KerasLayer, Read};
 
 /// The layers by the names of their classes.
 const CLASSES: &[(&str, Read)] = &[
@@ -101,12 +101,12 @@ const IDENTITIES: &[&str] = &[
 ];
 
 /// A concatenation along an axis, that of the batch counted.
-pub(super) fn concatenate_along(axis: i64) -> impl Layer {
+pub(super) fn concatenate_along(axis: i64) -> impl KerasLayer {
     merge::Concatenate { axis }
 }
 
 /// A reshape to axes without that of the batch, of which one may be open.
-pub(super) fn reshape_to(axes: Vec<i64>) -> impl Layer {
+pub(super) fn reshape_to(axes: Vec<i64>) -> impl KerasLayer {
     arrange::ReshapeTo(axes)
 }
 

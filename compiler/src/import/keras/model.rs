@@ -1,7 +1,7 @@
 //! The models of a file: their layers, which of them reads which, and the order in which they can be called.
 
 use super::calls::{Call, Reference};
-use super::layer::Layer;
+use super::layer::KerasLayer;
 use super::tensors::Described;
 use crate::import::document::Value;
 
@@ -24,7 +24,7 @@ pub(super) struct Definition<'a> {
     pub(super) name: String,
     pub(super) at: Described<'a>,
     /// None where a fault was found.
-    pub(super) kind: Option<Kind<'a>>,
+    pub(super) kind: Option<DefinitionKind<'a>>,
     /// None where a fault was found.
     pub(super) calls: Vec<Option<Call<Source<'a>>>>,
     /// Whether its weights were trained: files list those that were before the others.
@@ -36,19 +36,19 @@ pub(super) struct Definition<'a> {
 }
 
 /// What a definition is.
-pub(super) enum Kind<'a> {
+pub(super) enum DefinitionKind<'a> {
     /// An input, with its axes after that of the batch where they are known.
     Input(Vec<Option<usize>>),
     Model(Model<'a>),
-    Layer(Box<dyn Layer>),
+    Layer(Box<dyn KerasLayer>),
 }
 
-impl Kind<'_> {
+impl DefinitionKind<'_> {
     /// Layers and calls that are looked at where it is called.
     pub(super) fn definitions(&self) -> usize {
         match self {
-            Kind::Model(model) => model.definitions.len().saturating_add(model.order.len()),
-            Kind::Input(_) | Kind::Layer(_) => 0,
+            DefinitionKind::Model(model) => model.definitions.len().saturating_add(model.order.len()),
+            DefinitionKind::Input(_) | DefinitionKind::Layer(_) => 0,
         }
     }
 }

@@ -7,7 +7,7 @@ mod reduce;
 
 use super::attributes::Attributes;
 use super::calls::{self, Argument};
-use super::layer::Layer;
+use super::layer::KerasLayer;
 use super::site::Site;
 use super::tensors::Tensor;
 use parameters::Parameters;
@@ -92,7 +92,7 @@ struct Operation {
 /// What reads the operation `class` of Keras 3.
 pub(super) fn find(
     class: &str,
-) -> Option<impl Fn(&mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> + use<>> {
+) -> Option<impl Fn(&mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> + use<>> {
     let run = named(class)?;
     Some(move |attributes: &mut Attributes<'_, '_>| operation(run, attributes))
 }
@@ -104,11 +104,11 @@ fn named(name: &str) -> Option<Run> {
 /// What reads the function `name` of TensorFlow.
 pub(super) fn find_function(
     name: &str,
-) -> Option<impl Fn(&mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> + use<>> {
+) -> Option<impl Fn(&mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> + use<>> {
     find(name)
 }
 
-fn operation(run: Run, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+fn operation(run: Run, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let mut config = Vec::new();
     for (name, value) in attributes.all() {
         if let Some(argument) = calls::argument(&value, attributes, 6)?.map(&|_| None::<()>) {
@@ -118,7 +118,7 @@ fn operation(run: Run, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn La
     Some(Box::new(Operation { run, config }))
 }
 
-impl Layer for Operation {
+impl KerasLayer for Operation {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let call = site.call.clone();
         let config =

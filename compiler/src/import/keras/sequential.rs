@@ -5,7 +5,7 @@ use frit_ir::diagnostic::codes;
 
 use super::attributes::Attributes;
 use super::calls::{Argument, Call};
-use super::model::{Definition, Kind, Model, Source, Unresolved};
+use super::model::{Definition, DefinitionKind, Model, Source, Unresolved};
 use super::reading::Reading;
 use super::tensors::Described;
 use crate::import::document::Value;
@@ -21,13 +21,13 @@ impl<'a> Reading<'_, 'a> {
     ) -> Option<Model<'a>> {
         let mut definitions: Vec<Definition<'a>> = found.into_iter().map(|layer| layer.definition).collect();
         let first = definitions.first()?;
-        if !matches!(first.kind, Some(Kind::Input(_))) && first.at.class != "InputLayer" {
+        if !matches!(first.kind, Some(DefinitionKind::Input(_))) && first.at.class != "InputLayer" {
             let axes = self.entrance(first, value, fields)?;
             let path = format!("{}_input", first.at.path);
             let input = Definition {
                 name: format!("{}_input", first.name),
                 at: Described { path, class: "InputLayer".to_owned(), value: value.clone() },
-                kind: Some(Kind::Input(axes)),
+                kind: Some(DefinitionKind::Input(axes)),
                 calls: Vec::new(),
                 trainable: true,
                 operation: true,
@@ -62,8 +62,8 @@ impl<'a> Reading<'_, 'a> {
         value: &Value<'a>,
         fields: Option<&Value<'a>>,
     ) -> Option<Vec<Option<usize>>> {
-        if let Some(Kind::Model(model)) = &first.kind
-            && let Some(Kind::Input(axes)) =
+        if let Some(DefinitionKind::Model(model)) = &first.kind
+            && let Some(DefinitionKind::Input(axes)) =
                 model.inputs.first().and_then(|(_, input)| model.definitions[*input].kind.as_ref())
         {
             return Some(axes.clone());

@@ -3,16 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::weights::Data;
+use frit_ir::weights::{Data, permuted};
 use frit_ir::{Diagnostic, Shape, Weight};
 use frit_passes::legality::multiplier;
 use hdf5_reader::group::Group;
 
 use super::hdf5::{self, Container, Misfit};
-use super::model::{Definition, Kind, Model};
+use super::model::{Definition, DefinitionKind, Model};
 use super::tensors::Tensors;
 use super::variable::{Change, Needed, Variable};
 use crate::import::document::Value;
@@ -34,7 +33,7 @@ enum Scheme {
 }
 
 /// Where one variable lies.
-struct Place {
+struct DatasetPath {
     group: Group,
     path: String,
 }
@@ -112,7 +111,7 @@ fn in_order(stored: &Shape, order: Option<&[usize]>) -> Shape {
 }
 
 /// By layer, the part of it, and the number among that part's variables.
-type Places<'p> = BTreeMap<(&'p str, &'static str, usize), Place>;
+type Places<'p> = BTreeMap<(&'p str, &'static str, usize), DatasetPath>;
 
 impl Shelf {
     /// Where the variables of all layers lie, by layer and number.
@@ -138,7 +137,7 @@ impl Shelf {
     }
 
     /// The values of one weight.
-    fn data(&mut self, weight: &Needed<'_>, place: Option<&Place>) -> Result<Data, Misfit> {
+    fn data(&mut self, weight: &Needed<'_>, place: Option<&DatasetPath>) -> Result<Data, Misfit> {
         let place = place.ok_or(Misfit::Missing)?;
         let stored = &weight.stored;
         let data = self.container.values(&place.group, &place.path, &stored.shape)?;
@@ -182,11 +181,6 @@ impl Shelf {
     }
 }
 
-fn permuted(values: &[f32], shape: &Shape, order: &[usize]) -> Option<Arc<[f32]>> {
-    let view = ndarray::ArrayView::from_shape(ndarray::IxDyn(shape.axes()), values).ok()?;
-    Some(view.permuted_axes(ndarray::IxDyn(order)).iter().copied().collect())
-}
-
 fn changed(data: &Data, change: impl Fn(f32) -> f32) -> Data {
     match data {
         Data::Lent(lent) => Data::Values(lent.values().iter().map(|&x| change(x)).collect()),
@@ -214,15 +208,15 @@ fn numbered<'p>(root: &Group, model: &'p Model<'_>, places: &mut Places<'p>) -> 
         let name = if *count == 0 { class } else { format!("{class}_{count}") };
         *count += 1;
         match &definition.kind {
-            Some(Kind::Model(model)) => {
+            Some(DefinitionKind::Model(model)) => {
                 if let Some(group) = hdf5::group(&home, &name)? {
                     numbered(&group, model, places)?;
                 }
             }
-            Some(Kind::Layer(layer)) => {
+            Some(DefinitionKind::Layer(layer)) => {
                 for (variable, number) in counted(layer.variables()) {
                     let folder = [name.as_str(), variable.owner, "vars"].join("/");
-                    let place = Place { group: home.clone(), path: format!("{folder}/{number}") };
+                    let place = DatasetPath { group: home.clone(), path: format!("{folder}/{number}") };
                     places.insert((definition.at.path.as_str(), variable.owner, number), place);
                 }
             }
@@ -335,7 +329,7 @@ fn assign<'p>(definition: &'p Definition<'_>, group: &Group, names: &[String], p
         if let Some(path) = name.or(only).or(names.get(place).filter(|_| names.len() == all.len())) {
             places.insert(
                 (inner.layer, inner.variable.owner, inner.index),
-                Place { group: group.clone(), path: path.clone() },
+                DatasetPath { group: group.clone(), path: path.clone() },
             );
         }
     }
@@ -352,14 +346,14 @@ fn named_as(name: &str, inner: &Inner<'_>) -> bool {
 /// The variables of a definition, those of the models inside it too, as Keras lists them.
 fn variables<'p>(definition: &'p Definition<'_>) -> Vec<Inner<'p>> {
     match &definition.kind {
-        Some(Kind::Model(model)) => {
+        Some(DefinitionKind::Model(model)) => {
             let mut all: Vec<Inner<'p>> = model.definitions.iter().flat_map(variables).collect();
             if !definition.trainable {
                 all.iter_mut().for_each(|inner| inner.trained = false);
             }
             all
         }
-        Some(Kind::Layer(layer)) => {
+        Some(DefinitionKind::Layer(layer)) => {
             let inner = |(variable, index): (Variable, usize)| Inner {
                 layer: definition.at.path.as_str(),
                 name: definition.name.as_str(),

@@ -7,8 +7,8 @@ use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
 use super::constant::Constant;
+use super::data_type::DataType;
 use super::fault::{Outcome, unsupported, wrong};
-use super::kind::Kind;
 use super::layout::View;
 use crate::import::budget::Budget;
 use crate::onnx::{Attribute, Node, Tensor};
@@ -241,8 +241,8 @@ impl<'a> Call<'a> {
 }
 
 /// That values are f32.
-pub(super) fn f32_only(kind: Kind, what: &str) -> Outcome<()> {
-    if kind == Kind::F32 {
+pub(super) fn f32_only(kind: DataType, what: &str) -> Outcome<()> {
+    if kind == DataType::F32 {
         return Ok(());
     }
     let message = format!("{what}: values of {kind}, where frit computes in float32");

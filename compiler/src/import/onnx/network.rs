@@ -11,9 +11,9 @@ use smallvec::SmallVec;
 
 use super::call::{Call, Value};
 use super::constant::Constant;
+use super::data_type::DataType;
 use super::fault::{Outcome, mixes, wrong};
-use super::kind::Kind;
-use super::layout::{Axis, Factor, Place, View, place};
+use super::layout::{Axis, Factor, GraphAxis, View, place};
 use super::names::shown;
 use super::tensors::Store;
 use crate::import::budget::Budget;
@@ -230,7 +230,8 @@ impl Network {
 
     /// The view of `node`, whose axes are those of `order` of a tensor with as many axes as `like`.
     pub(super) fn view(&self, node: NodeId, like: &View, order: &[usize]) -> View {
-        let places: Vec<Place> = (0..like.rank()).map(|axis| place(&like.axes[axis], axis, order)).collect();
+        let places: Vec<GraphAxis> =
+            (0..like.rank()).map(|axis| place(&like.axes[axis], axis, order)).collect();
         View::new(node, &self.shape(node), &places)
     }
 
@@ -244,7 +245,7 @@ impl Network {
             .weight(&self.budget, (&constant.dims, &[left.as_slice(), order].concat()), shape.clone())?
             .ok_or_else(|| wrong("a constant depends on the number of images of a batch"))?;
         let node = self.add(name, Op::Constant(ops::Constant { shape: shape.clone() }), &[], vec![weight])?;
-        let axes: Vec<Place> =
+        let axes: Vec<GraphAxis> =
             (0..constant.dims.len()).map(|axis| place(&Axis::one(), axis, order)).collect();
         Ok(View::new(node, &shape, &axes))
     }
@@ -269,7 +270,7 @@ impl Network {
         }
         let dense = self.row_major(view)?;
         // Elements along one axis can be cut anywhere.
-        let flat = View::new(dense, &Shape::new(&[view.elements()]), &[Place::At(0)]);
+        let flat = View::new(dense, &Shape::new(&[view.elements()]), &[GraphAxis::At(0)]);
         let flat = View { kind: view.kind, ..flat };
         flat.reshaped(lengths)
             .ok_or_else(|| wrong(format!("{:?} can't be reshaped to {lengths:?}", view.lengths())))
@@ -350,7 +351,8 @@ impl Network {
         let shape = self.shape(node);
         if shape.rank() != order.len() {
             let padded = [vec![1; order.len().saturating_sub(shape.rank())], shape.axes().to_vec()].concat();
-            let places: Vec<Place> = (0..rank).map(|axis| place(&like.axes[axis], axis, &order)).collect();
+            let places: Vec<GraphAxis> =
+                (0..rank).map(|axis| place(&like.axes[axis], axis, &order)).collect();
             return Ok(View::new(node, &Shape::new(&padded), &places));
         }
         Ok(self.view(node, &like, &order))
@@ -395,7 +397,7 @@ fn joined(views: &[Option<View>; 2], sides: [&Value; 2], rank: usize) -> Outcome
         return Err(mixes("the images of a batch meet those of another tensor"));
     }
     let node = views.iter().flatten().map(|view| view.node).next().unwrap_or_default();
-    Ok(View { node, kind: Kind::F32, axes })
+    Ok(View { node, kind: DataType::F32, axes })
 }
 
 /// `order` with the axes of `within` that it has not, in front, and without those that `within` has not.

@@ -8,10 +8,10 @@ use frit_ir::{Diagnostic, Graph, Names, NodeId, Op, Provenance, Shape};
 
 use super::call::{Value, f32_only};
 use super::constant::Constant;
+use super::data_type::DataType;
 use super::fault::{Outcome, mixes, ranked};
 use super::importer::Importer;
-use super::kind::Kind;
-use super::layout::{Place, View};
+use super::layout::{GraphAxis, View};
 use super::network::Network;
 use super::ops;
 use super::order::Source;
@@ -106,7 +106,7 @@ fn add(network: &mut Network, input: &ValueInfo, given: Option<&GivenShape>) -> 
         let message = format!("the input {name} is no tensor, or its type is not said");
         return Err(Diagnostic::error(codes::ONNX_TYPE, message));
     };
-    f32_only(Kind(tensor.elem_type()), &format!("the input {name}")).map_err(|fault| *fault)?;
+    f32_only(DataType(tensor.elem_type()), &format!("the input {name}")).map_err(|fault| *fault)?;
     ranked(tensor.shape.as_ref().map_or(0, |shape| shape.dim.len())).map_err(|fault| *fault)?;
     let axes = match (&tensor.shape, given) {
         (None, None) => return Err(no_shape(name)),
@@ -138,9 +138,9 @@ fn add(network: &mut Network, input: &ValueInfo, given: Option<&GivenShape>) -> 
         .add(&unique, Op::Input(Input { shape: shape.clone() }), &[], Vec::new())
         .map_err(|fault| *fault)?;
     let place = |index: usize| match index.checked_sub(front) {
-        Some(axis) => Place::At(axis),
-        None if batch.is_some() => Place::Batch,
-        None => Place::One,
+        Some(axis) => GraphAxis::At(axis),
+        None if batch.is_some() => GraphAxis::Batch,
+        None => GraphAxis::One,
     };
     Ok(View::new(node, &shape, &(0..lengths.len()).map(place).collect::<Vec<_>>()))
 }
@@ -266,15 +266,15 @@ fn output(
     made: &BTreeMap<NodeId, &str>,
 ) -> Outcome<NodeId> {
     let (value, kind) = match value {
-        Value::Constant(constant) if constant.kind != Kind::F32 => {
+        Value::Constant(constant) if constant.kind != DataType::F32 => {
             let values = constant.iter();
-            let plain = Constant::new(&network.budget, Kind::F32, constant.dims.clone(), values)?;
+            let plain = Constant::new(&network.budget, DataType::F32, constant.dims.clone(), values)?;
             (&Value::Constant(plain), constant.kind)
         }
         Value::Tensor(view) => (value, view.kind),
-        Value::Constant(_) | Value::Unknown => (value, Kind::F32),
+        Value::Constant(_) | Value::Unknown => (value, DataType::F32),
     };
-    if kind != Kind::F32 {
+    if kind != DataType::F32 {
         let message = format!("the output {name} is of {kind}; frit gives it as float32");
         network.tell(Diagnostic::warning(codes::ONNX_TYPE, message));
     }

@@ -69,7 +69,7 @@ impl<B: BlockRule> Stage for Blocks<B> {
         for index in 0..self.repeat {
             let name = format!("{}/{}", origin.name, index + 1);
             let stride = if index == 0 { self.stride } else { [1, 1] };
-            let block = Block { norm: self.norm, stride, origin: Origin { name: &name, ..origin } };
+            let block = StageBlock { norm: self.norm, stride, origin: Origin { name: &name, ..origin } };
             at = self.block.build(&block, nodes, at)?;
         }
         Some(at)
@@ -79,17 +79,17 @@ impl<B: BlockRule> Stage for Blocks<B> {
 /// What each block of a stage is.
 pub(super) trait BlockRule: std::fmt::Debug {
     /// Adds the layers of `block` behind `input`.
-    fn build(&self, block: &Block<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId>;
+    fn build(&self, block: &StageBlock<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId>;
 }
 
 /// One block of a stage, whose layers are named after it.
-pub(super) struct Block<'s> {
+pub(super) struct StageBlock<'s> {
     norm: Norm,
     pub(super) stride: [usize; 2],
     pub(super) origin: Origin<'s>,
 }
 
-impl Block<'_> {
+impl StageBlock<'_> {
     /// A convolution and its batch normalisation.
     pub(super) fn convolution(
         &self,

@@ -5,7 +5,7 @@
 use frit_ir::NodeId;
 use frit_passes::legality::residual;
 
-use super::block::{Block, BlockRule, Blocks, Norm, pointwise};
+use super::block::{BlockRule, Blocks, Norm, StageBlock, pointwise};
 use crate::import::json::defaults::{ACTIVATION, Defaults, EPSILON, Inherited, PADDING};
 use crate::import::json::entry::LayerSection;
 use crate::import::json::kinds::{Follower, Pair, Repeat};
@@ -97,7 +97,7 @@ impl LayerSection for Fields {
 }
 
 impl BlockRule for Bottleneck {
-    fn build(&self, block: &Block<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
+    fn build(&self, block: &StageBlock<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
         let (reduce_stride, spatial_stride) = match self.stride_on {
             StrideOn::Reduce => (block.stride, [1, 1]),
             StrideOn::Spatial => ([1, 1], block.stride),

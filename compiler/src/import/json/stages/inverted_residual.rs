@@ -8,7 +8,7 @@
 use frit_ir::NodeId;
 use frit_passes::legality::residual;
 
-use super::block::{Block, BlockRule, Blocks, Norm, pointwise};
+use super::block::{BlockRule, Blocks, Norm, StageBlock, pointwise};
 use crate::import::json::defaults::{ACTIVATION, Defaults, EPSILON, Inherited, PADDING, SqueezeRule};
 use crate::import::json::entry::LayerSection;
 use crate::import::json::kinds::{Follower, Pair, Positive, Repeat};
@@ -111,7 +111,7 @@ impl LayerSection for Fields {
 }
 
 impl BlockRule for InvertedResidual {
-    fn build(&self, block: &Block<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
+    fn build(&self, block: &StageBlock<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
         let channels = nodes.channels(input);
         let mut at = input;
         // Too many channels to count are refused as a shape.

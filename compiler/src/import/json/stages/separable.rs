@@ -3,7 +3,7 @@
 
 use frit_ir::NodeId;
 
-use super::block::{Block, BlockRule, Blocks, Norm, pointwise};
+use super::block::{BlockRule, Blocks, Norm, StageBlock, pointwise};
 use crate::import::json::defaults::{ACTIVATION, Defaults, EPSILON, Inherited, PADDING};
 use crate::import::json::entry::LayerSection;
 use crate::import::json::kinds::{Follower, Pair, Repeat};
@@ -54,7 +54,7 @@ impl LayerSection for Fields {
 }
 
 impl BlockRule for Separable {
-    fn build(&self, block: &Block<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
+    fn build(&self, block: &StageBlock<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
         let at = block.activated(nodes, "depthwise", block.depthwise(self.window), input)?;
         block.activated(nodes, "pointwise", pointwise(self.filters), at)
     }

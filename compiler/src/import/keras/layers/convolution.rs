@@ -5,7 +5,7 @@ use frit_ir::{NodeId, Op, Shape};
 
 use crate::import::keras::attributes::{Attributes, Axes};
 use crate::import::keras::functions::Function;
-use crate::import::keras::layer::Layer;
+use crate::import::keras::layer::KerasLayer;
 use crate::import::keras::site::Site;
 use crate::import::keras::tensors::Tensor;
 use crate::import::keras::variable::{Stored, Variable};
@@ -80,14 +80,14 @@ struct Convolution {
     groups: usize,
 }
 
-pub(super) fn convolution(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn convolution(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let filters = attributes.count("filters");
     let groups = attributes.count_or("groups", 1);
     let sliding = Sliding::read(attributes);
     Some(Box::new(Convolution { sliding: sliding?, filters: filters?, groups: groups? }))
 }
 
-impl Layer for Convolution {
+impl KerasLayer for Convolution {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [.., channels] = site.map_of(input, self.sliding.axes)?;
@@ -111,13 +111,13 @@ struct Depthwise {
     multiplier: usize,
 }
 
-pub(super) fn depthwise(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn depthwise(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let multiplier = attributes.count_or("depth_multiplier", 1);
     let sliding = Sliding::read(attributes);
     Some(Box::new(Depthwise { sliding: sliding?, multiplier: multiplier? }))
 }
 
-impl Layer for Depthwise {
+impl KerasLayer for Depthwise {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [.., channels] = site.map_of(input, self.sliding.axes)?;
@@ -143,14 +143,14 @@ struct Separable {
     filters: usize,
 }
 
-pub(super) fn separable(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn separable(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let filters = attributes.count("filters");
     let multiplier = attributes.count_or("depth_multiplier", 1);
     let sliding = Sliding::read(attributes);
     Some(Box::new(Separable { sliding: sliding?, multiplier: multiplier?, filters: filters? }))
 }
 
-impl Layer for Separable {
+impl KerasLayer for Separable {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [.., channels] = site.map_of(input, self.sliding.axes)?;
@@ -191,7 +191,7 @@ struct Transposed {
     output_padding: Option<[usize; 2]>,
 }
 
-pub(super) fn transposed(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn transposed(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let filters = attributes.count("filters");
     let output_padding = match attributes.value("output_padding") {
         Some(value) => attributes.pair_of(&value, "output_padding", Attributes::whole_of).map(Some),
@@ -201,7 +201,7 @@ pub(super) fn transposed(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn 
     Some(Box::new(Transposed { sliding: sliding?, filters: filters?, output_padding: output_padding? }))
 }
 
-impl Layer for Transposed {
+impl KerasLayer for Transposed {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [height, width, channels] = site.map_of(input, self.sliding.axes)?;
@@ -263,14 +263,14 @@ struct DenseLayer {
     function: Function,
 }
 
-pub(super) fn dense(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn dense(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let units = attributes.count("units");
     let bias = attributes.flag_or("use_bias", true);
     let function = Function::read("activation", attributes);
     Some(Box::new(DenseLayer { units: units?, bias: bias?, function: function? }))
 }
 
-impl Layer for DenseLayer {
+impl KerasLayer for DenseLayer {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let shape = site.shape(input);

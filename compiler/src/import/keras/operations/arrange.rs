@@ -8,7 +8,7 @@ use frit_ir::{Op, Shape};
 use super::parameters::{Parameters, integer, integers, refuse, tensor};
 use crate::import::keras::attributes::Axes;
 use crate::import::keras::calls::Argument;
-use crate::import::keras::layer::Layer;
+use crate::import::keras::layer::KerasLayer;
 use crate::import::keras::layers;
 use crate::import::keras::site::Site;
 use crate::import::keras::tensors::Tensor;

@@ -6,7 +6,7 @@ use frit_ir::{NodeId, Window};
 use crate::import::limits;
 use crate::import::onnx::call::Call;
 use crate::import::onnx::fault::{Outcome, mixes, unsupported, wrong};
-use crate::import::onnx::layout::{Axis, Place, View};
+use crate::import::onnx::layout::{Axis, GraphAxis, View};
 use crate::import::onnx::network::Network;
 use crate::import::window::{PaddingRule, WindowRule};
 
@@ -43,10 +43,10 @@ impl Map {
 
     /// The map that `node` makes of this one, as the file counts its axes.
     pub(super) fn result(&self, network: &Network, node: NodeId) -> View {
-        let first = if self.first == Axis::Batch { Place::Batch } else { Place::One };
+        let first = if self.first == Axis::Batch { GraphAxis::Batch } else { GraphAxis::One };
         let places = match self.spatial {
-            1 => vec![first, Place::At(2), Place::At(1)],
-            _ => vec![first, Place::At(2), Place::At(0), Place::At(1)],
+            1 => vec![first, GraphAxis::At(2), GraphAxis::At(1)],
+            _ => vec![first, GraphAxis::At(2), GraphAxis::At(0), GraphAxis::At(1)],
         };
         View::new(node, &network.shape(node), &places)
     }
