@@ -111,10 +111,17 @@ impl Lent {
     /// The values in their order, copied once.
     pub fn values(&self) -> Arc<[f32]> {
         let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
-        let turned = self.order.as_ref().and_then(|Order { stored, axes }| {
-            turned(bytes.as_chunks::<BYTES>().0, (stored, axes), |&value| f32::from_le_bytes(value))
-        });
+        let turned = match self.element {
+            Element::F32 => self.turned::<4>(bytes),
+            Element::I64 => self.turned::<8>(bytes),
+        };
         turned.unwrap_or_else(|| self.stored().collect())
+    }
+
+    /// The values of elements of so many bytes, where they lie in another order.
+    fn turned<const BYTES: usize>(&self, bytes: &[u8]) -> Option<Arc<[f32]>> {
+        let Order { stored, axes } = self.order.as_ref()?;
+        turned(bytes.as_chunks::<BYTES>().0, (stored, axes), |value| self.element.read(value))
     }
 }
 
