@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use frit_tests::source::{self, Function, SourceFile};
+use frit_tests::types::{self, Size};
 use frit_tests::{licences, matches, modules, root, tokens};
 
 /// Fails with all of `faults`, if there is any.
@@ -179,10 +180,15 @@ fn importers_share_what_lies_beside_them_and_nothing_of_each_other() {
             .map_or("import".to_owned(), |room| Some(room).filter(known).unwrap_or("(shared)").to_owned())
     };
     let mut faults = Vec::new();
-    for (path, used) in modules::uses(&source::all(&root()), "compiler/src/import") {
+    let uses = modules::uses(&source::all(&root()), "compiler/src/");
+    let inside = |path: &str| path == "import" || path.starts_with("import/");
+    for (path, used) in uses.into_iter().filter(|(path, _)| inside(path)) {
         let own = room(&path);
         let (_, may) = IMPORTERS.iter().find(|(known, _)| *known == own).expect("each file has a room");
-        for used in used.iter().filter(|used| room(used) != own && !may.contains(&room(used).as_str())) {
+        for used in used
+            .iter()
+            .filter(|used| inside(used) && room(used) != own && !may.contains(&room(used).as_str()))
+        {
             faults.push(format!("compiler/src/{path}.rs: {own} uses {used}; it may use {may:?}"));
         }
     }
@@ -190,15 +196,33 @@ fn importers_share_what_lies_beside_them_and_nothing_of_each_other() {
 }
 
 #[test]
-fn files_of_the_importers_use_each_other_in_no_circle() {
-    let mut uses = modules::uses(&source::all(&root()), "compiler/src/import");
-    for (from, to) in RECURSIONS {
-        let there = uses.get_mut(from).is_some_and(|used| used.remove(to));
-        assert!(there, "{from} no longer uses {to}: take it out of the list");
+fn files_use_each_other_in_no_circle() {
+    let sources = source::all(&root());
+    for begin in ["ir/src/", "passes/src/", "runtime/src/", "compiler/src/", "compiler/src/bin/frit/"] {
+        let mut uses = modules::uses(&sources, begin);
+        for (from, to) in RECURSIONS.iter().filter(|_| begin == "compiler/src/") {
+            let there = uses.get_mut(*from).is_some_and(|used| used.remove(*to));
+            assert!(there, "{from} does not use {to}: take it out of the list");
+        }
+        if let Some(circle) = modules::circle(&uses) {
+            panic!("a circle in {begin}: {}: move what both need into a file below", circle.join(" uses "));
+        }
     }
-    if let Some(circle) = modules::circle(&uses) {
-        panic!("a circle: {}: move what both need into a file below", circle.join(" uses "));
+}
+
+#[test]
+fn types_have_few_fields_and_methods() {
+    let mut faults = Vec::new();
+    for Size { place, name, fields, methods } in types::sizes(&source::all(&root())) {
+        if fields > 12 {
+            faults.push(format!("{place}: {name} has {fields} fields, the most is 12: find the second type"));
+        }
+        if methods > 25 {
+            faults
+                .push(format!("{place}: {name} has {methods} methods, the most is 25: find the second type"));
+        }
     }
+    assert_none(&faults);
 }
 
 #[test]

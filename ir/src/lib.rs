@@ -12,6 +12,7 @@ pub mod interpret;
 pub mod memory;
 pub mod names;
 pub mod noise;
+pub mod number;
 pub mod ops;
 pub mod provenance;
 #[cfg(any(test, feature = "random"))]

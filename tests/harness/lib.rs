@@ -13,6 +13,7 @@ pub mod nodes;
 pub mod npz;
 pub mod source;
 pub mod tokens;
+pub mod types;
 
 use std::path::PathBuf;
 

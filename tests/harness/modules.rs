@@ -8,14 +8,11 @@ use crate::tokens::{self, Token};
 /// What files use of each other, by their paths below the crate's root without `.rs`.
 pub type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// Which of the files below `folder`, as `compiler/src/import`, and beside it of that name use which others of them.
-pub fn uses(sources: &[SourceFile], folder: &str) -> Uses {
-    let (root, own) = folder.split_once("/src/").expect("a folder lies inside a crate");
-    let root = format!("{root}/src/");
+/// Which files below `root`, where a crate begins, as `compiler/src/`, use which others of them.
+pub fn uses(sources: &[SourceFile], root: &str) -> Uses {
     let module = |file: &SourceFile| {
-        let path = file.path.strip_prefix(&root)?.strip_suffix(".rs")?;
-        let is_inside = path == own || path.starts_with(&format!("{own}/"));
-        (is_inside && !file.test).then(|| path.to_owned())
+        let path = file.path.strip_prefix(root)?.strip_suffix(".rs")?;
+        (!file.test).then(|| path.to_owned())
     };
     let files: BTreeMap<String, &SourceFile> =
         sources.iter().filter_map(|file| Some((module(file)?, file))).collect();
@@ -135,7 +132,7 @@ mod tests {
             file("c/src/a/d.rs", "mod e; fn f() -> crate::a::d::e::E { crate::z::z() }"),
             file("c/src/a/d/e.rs", "use super::super::b::B;"),
         ];
-        let uses = uses(&sources, "c/src/a");
+        let uses = uses(&sources, "c/src/");
         let of = |path: &str| uses[path].iter().map(String::as_str).collect::<Vec<_>>();
         assert_eq!(of("a"), ["a/b", "a/d"]);
         assert_eq!(of("a/b"), ["a/d", "a/d/e"]);
@@ -146,7 +143,7 @@ mod tests {
 
     #[test]
     fn what_goes_one_way_is_no_circle() {
-        let uses = uses(&[file("c/src/a.rs", "use b::B;"), file("c/src/a/b.rs", "")], "c/src/a");
+        let uses = uses(&[file("c/src/a.rs", "use b::B;"), file("c/src/a/b.rs", "")], "c/src/");
         assert_eq!(circle(&uses), None);
     }
 }
