@@ -177,16 +177,13 @@ impl<'a> Placement<'a> {
             return Ok(copy);
         }
         let shape = self.net.shape(id);
-        let copy = match self.net.op(id) {
-            Op::Constant(_) => {
-                let values = self.net.weight(id, 0)?;
-                self.pack_in_blocks(&values, shape)
-            }
-            _ => {
-                let copy = self.place_in_blocks(shape);
-                self.copy(id, placed, copy);
-                copy
-            }
+        let copy = if matches!(self.net.op(id), Op::Constant(_)) {
+            let values = self.net.weight(id, 0)?;
+            self.pack_in_blocks(&values, shape)
+        } else {
+            let copy = self.place_in_blocks(shape);
+            self.copy(id, placed, copy);
+            copy
         };
         self.in_blocks.insert(id, copy);
         Ok(copy)

@@ -251,7 +251,7 @@ impl Checker<'_> {
         if effect.distance % effect.grain != 0 {
             self.fault(Some(instruction), Flaw::Misaligned(effect.distance));
         }
-        if let Some(touch) = instruction.touch(1).filter(|touch| touch.bytes() > LANE) {
+        if let Some(touch) = instruction.touch(1).filter(|touch| touch.address.element.bytes() > LANE) {
             self.fault(Some(instruction), Flaw::Element(touch.address.element));
         }
         self.immediates(instruction, defined);
@@ -467,6 +467,7 @@ mod tests {
         assert_eq!(flaws("load r0, [p0+2]"), [Flaw::Misaligned(2)]);
         assert_eq!(flaws("load r0, [i64 p0+16]"), [Flaw::Element(Element::I64)]);
         assert_eq!(flaws("advance p0, -3"), [Flaw::Misaligned(-3)]);
+        assert_eq!(flaws("load.part r0, [p0], 3\nload r1, [p0]"), []);
         assert_eq!(flaws("load.part r0, [p0], 0\nload.part r0, [p0], 5"), [Flaw::Part(0), Flaw::Part(5)]);
         assert_eq!(flaws("load r0, [p0]\nshift.left r0, r0, 32"), [Flaw::Shift(32)]);
         assert_eq!(flaws("load r0, [p0]\nshift.right r0, r0, 33"), [Flaw::Shift(33)]);
