@@ -20,6 +20,7 @@ pub mod copy;
 pub mod depthwise;
 pub mod elementwise;
 pub mod epilogue;
+pub mod formula;
 pub mod functions;
 pub mod gate;
 pub mod join;

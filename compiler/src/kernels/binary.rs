@@ -10,7 +10,8 @@
 
 use frit_ir::ops::Binary;
 
-use super::functions::Formula;
+use super::formula::Formula;
+use super::functions;
 use super::transcendental::Held;
 use super::{Strides, advance, at, set};
 use crate::vector::builder::TooManyRegisters;
@@ -180,7 +181,7 @@ fn power(b: &mut Builder, to: Register, x: Register, load: impl FnOnce(&mut Buil
     let (base, exponent) = (b.register(), b.register());
     load(b, exponent);
     b.emit(Instruction::Move { to: base, from: x });
-    Formula { builder: b, held: &Held::default() }.power(base, exponent);
+    functions::power(&mut Formula { builder: b, held: &Held::default() }, base, exponent);
     b.emit(Instruction::Move { to, from: base });
     b.free_all([base, exponent]);
 }

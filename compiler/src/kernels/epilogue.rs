@@ -4,7 +4,8 @@
 
 use frit_ir::ops::{Activation, Epilogue};
 
-use super::functions::{self, Formula};
+use super::formula::Formula;
+use super::functions;
 use super::transcendental::{self, Held, Logistic};
 use crate::vector::{Address, Builder, Comparison, Instruction, Operand, Register};
 

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use frit_ir::ops::Activation;
 
+use super::formula::Formula;
 use super::transcendental::{Held, split};
-use crate::vector::{Address, Builder, Comparison, Instruction, Operand, Register};
+use crate::vector::{Address, Builder, Comparison, Instruction, Register};
 
 /// The largest error of each function as a share of the result, where that is a normal number; of the GELUs, as a share of
 /// the argument.
@@ -82,15 +83,15 @@ type Function = fn(&mut Formula<'_>, Register, f32);
 /// The function, and its parameter where it has one.
 fn function(activation: Activation) -> Option<(Function, f32)> {
     Some(match activation {
-        Activation::Tanh => (|f, x, _| f.tanh(x), 0.0),
-        Activation::Elu { alpha } => (|f, x, alpha| f.elu(x, alpha), alpha.get()),
-        Activation::Gelu => (|f, x, _| f.gelu(x), 0.0),
-        Activation::GeluTanh => (|f, x, _| f.gelu_tanh(x), 0.0),
-        Activation::Mish => (|f, x, _| f.mish(x), 0.0),
-        Activation::Softplus => (|f, x, _| f.softplus(x), 0.0),
-        Activation::Erf => (|f, x, _| f.erf(x), 0.0),
-        Activation::Exp => (|f, x, _| f.exp(x), 0.0),
-        Activation::Log => (|f, x, _| f.log(x), 0.0),
+        Activation::Tanh => (|f, x, _| tanh(f, x), 0.0),
+        Activation::Elu { alpha } => (|f, x, alpha| elu(f, x, alpha), alpha.get()),
+        Activation::Gelu => (|f, x, _| gelu(f, x), 0.0),
+        Activation::GeluTanh => (|f, x, _| gelu_tanh(f, x), 0.0),
+        Activation::Mish => (|f, x, _| mish(f, x), 0.0),
+        Activation::Softplus => (|f, x, _| softplus(f, x), 0.0),
+        Activation::Erf => (|f, x, _| erf(f, x), 0.0),
+        Activation::Exp => (|f, x, _| exp(f, x), 0.0),
+        Activation::Log => (|f, x, _| log(f, x), 0.0),
         _ => return None,
     })
 }
@@ -128,370 +129,232 @@ fn affordable(builder: &Builder, function: Function, parameter: f32) -> Vec<f32>
     constants.into_iter().take(free).map(f32::from_bits).collect()
 }
 
-/// An operand of a formula.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Term {
-    Register(Register),
-    Constant(f32),
+/// `e^x`: the square of that of half of x, so that neither end of the range needs a case of its own.
+pub(super) fn exp(f: &mut Formula<'_>, x: Register) {
+    f.multiply(x, x, 0.5);
+    f.at_least(x, -60.0);
+    f.at_most(x, 60.0);
+    let [power, factor, spare] = split(f.builder, f.held, x, 1.0);
+    f.multiply(x, factor, power);
+    f.free([power, factor, spare]);
+    f.multiply(x, x, x);
 }
 
-impl From<Register> for Term {
-    fn from(register: Register) -> Term {
-        Term::Register(register)
-    }
+/// `e^x - 1`, as a share of itself; x is at most 88.
+fn exp_m1(f: &mut Formula<'_>, x: Register) {
+    f.at_least(x, -30.0);
+    let [power, whole] = [f.register(), f.register()];
+    f.set(power, ROUND + 127.0);
+    f.multiply_add(power, x, std::f32::consts::LOG2_E);
+    f.subtract(whole, power, ROUND + 127.0);
+    f.multiply_add(x, whole, -LN2[0]);
+    f.multiply_add(x, whole, -LN2[1]);
+    f.builder.emit(Instruction::ShiftLeft { to: power, a: power, bits: 23 });
+    let rest = f.polynomial(x, &EXP_M1);
+    f.multiply(rest, rest, x);
+    f.multiply_add(x, rest, x);
+    f.subtract(whole, power, 1.0);
+    f.multiply_add(whole, x, power);
+    f.builder.emit(Instruction::Move { to: x, from: whole });
+    f.free([power, whole, rest]);
 }
 
-impl From<f32> for Term {
-    fn from(value: f32) -> Term {
-        Term::Constant(value)
-    }
+/// With e^2x - 1 for n: n / (n + 2).
+fn tanh(f: &mut Formula<'_>, x: Register) {
+    f.add(x, x, x);
+    f.at_least(x, -20.0);
+    f.at_most(x, 20.0);
+    exp_m1(f, x);
+    let sum = f.register();
+    f.add(sum, x, 2.0);
+    f.divide(x, x, sum);
+    f.free([sum]);
 }
 
-/// Emits formulas whose operands are registers or constants; the functions change their argument in place.
-pub(super) struct Formula<'a> {
-    pub(super) builder: &'a mut Builder,
-    pub(super) held: &'a Held,
+fn elu(f: &mut Formula<'_>, x: Register, alpha: f32) {
+    let below = f.copy(x);
+    f.at_most(below, 0.0);
+    exp_m1(f, below);
+    f.multiply(below, below, alpha);
+    f.choose(Comparison::LessOrEqual, [0.0.into(), x.into()], x, [x.into(), below.into()]);
+    f.free([below]);
 }
 
-impl Formula<'_> {
-    fn register(&mut self) -> Register {
-        self.builder.register()
-    }
+/// `max(x, 0) + ln(1 + e^-|x|)`
+fn softplus(f: &mut Formula<'_>, x: Register) {
+    let power = f.copy(x);
+    f.absolute(power);
+    f.subtract(power, 0.0, power);
+    exp(f, power);
+    let log = f.polynomial(power, &LOG_1P);
+    f.at_least(x, 0.0);
+    f.multiply_add(x, log, power);
+    f.free([power, log]);
+}
 
-    fn copy(&mut self, from: Register) -> Register {
-        let to = self.register();
-        self.builder.emit(Instruction::Move { to, from });
-        to
-    }
+/// With e^x for n: `x * (n² + 2n) / (n² + 2n + 2)`.
+fn mish(f: &mut Formula<'_>, x: Register) {
+    let share = f.copy(x);
+    f.at_most(share, 20.0);
+    exp(f, share);
+    let sum = f.register();
+    f.add(sum, share, 2.0);
+    f.multiply(share, share, sum);
+    f.add(sum, share, 2.0);
+    f.divide(share, share, sum);
+    // The power is 0 there: minus infinity times it would be no number.
+    f.at_least(x, -200.0);
+    f.multiply(x, x, share);
+    f.free([share, sum]);
+}
 
-    fn free<const N: usize>(&mut self, registers: [Register; N]) {
-        self.builder.free_all(registers);
-    }
+/// `x / (1 + e^-2u)` with `u = √(2/π) (x + 0.044715 x³)`
+fn gelu_tanh(f: &mut Formula<'_>, x: Register) {
+    let [power, factor] = [f.register(), f.register()];
+    f.multiply(power, x, x);
+    f.set(factor, 1.0);
+    f.multiply_add(factor, power, 0.044_715);
+    f.multiply(power, x, factor);
+    f.multiply(power, power, GELU_TANH);
+    exp(f, power);
+    f.add(power, power, 1.0);
+    f.at_least(x, f32::MIN);
+    f.divide(x, x, power);
+    f.free([power, factor]);
+}
 
-    /// Runs `emit` with `term` in a register.
-    fn with(&mut self, term: Term, emit: impl FnOnce(&mut Self, Register)) {
-        match term {
-            Term::Register(register) => emit(self, register),
-            Term::Constant(value) => {
-                let spare = self.register();
-                let register = self.held.fetch(self.builder, spare, value);
-                emit(self, register);
-                self.free([spare]);
-            }
-        }
-    }
+/// `x / 2 * erfc(-x / √2)`; from 0 on, x without the same of the other side.
+fn gelu(f: &mut Formula<'_>, x: Register) {
+    let (part, half) = (f.copy(x), f.copy(x));
+    f.absolute(part);
+    f.multiply(part, part, std::f32::consts::FRAC_1_SQRT_2);
+    erfc(f, part);
+    f.at_least(half, f32::MIN);
+    f.at_most(half, f32::MAX);
+    f.multiply(half, half, 0.5);
+    f.multiply(part, part, half);
+    f.subtract(half, x, part);
+    f.choose_less([x.into(), 0.0.into()], x, part, half);
+    f.free([part, half]);
+}
 
-    fn two(&mut self, a: Term, b: Term, make: impl FnOnce(Register, Operand) -> Instruction) {
-        self.with(a, |f, a| f.with(b, |f, b| f.builder.emit(make(a, Operand::Register(b)))));
-    }
+fn erf(f: &mut Formula<'_>, x: Register) {
+    let (size, square) = (f.copy(x), f.register());
+    f.absolute(size);
+    let far = f.copy(size);
+    erfc(f, far);
+    f.subtract(far, 1.0, far);
+    f.subtract(square, 0.0, far);
+    f.choose_less([x.into(), 0.0.into()], far, square, far);
+    f.multiply(square, x, x);
+    let near = f.polynomial(square, &ERF);
+    f.multiply(near, near, x);
+    f.choose_less([size.into(), ERF_SMALL.into()], x, near, far);
+    f.free([size, square, far, near]);
+}
 
-    pub(super) fn set(&mut self, to: Register, value: f32) {
-        self.held.set(self.builder, to, value);
-    }
+/// What the error function of z ≥ 0 lacks to 1.
+fn erfc(f: &mut Formula<'_>, z: Register) {
+    // Far beyond where nothing is left.
+    f.at_most(z, 12.0);
+    let t = f.register();
+    f.set(t, 1.0);
+    f.multiply_add(t, z, 0.5);
+    f.divide(t, 1.0, t);
+    let factor = f.polynomial(t, &ERFC);
+    f.multiply(factor, factor, t);
+    f.free([t]);
+    let power = f.register();
+    f.subtract(power, 0.0, z);
+    f.multiply(power, power, z);
+    exp(f, power);
+    f.multiply(z, power, factor);
+    f.free([power, factor]);
+}
 
-    pub(super) fn add(&mut self, to: Register, a: impl Into<Term>, b: impl Into<Term>) {
-        self.two(a.into(), b.into(), |a, b| Instruction::Add { to, a, b });
-    }
+/// The natural logarithm. An f32's bits from those of √½ on are its exponent and a number around 1.
+pub(super) fn log(f: &mut Formula<'_>, x: Register) {
+    const HALF_ROOT: u32 = 0x3f35_04f3;
+    const ONE: u32 = 0x3f80_0000;
+    let (rest, exponent) = (f.copy(x), f.register());
+    let tiny = [x.into(), f32::MIN_POSITIVE.into()];
+    f.multiply(exponent, x, 8_388_608.0);
+    f.choose_less(tiny, rest, exponent, x);
+    f.add_bits(rest, ONE - HALF_ROOT);
+    f.builder.emit(Instruction::ShiftRight { to: exponent, a: rest, bits: 23 });
+    f.builder.emit(Instruction::ShiftLeft { to: rest, a: rest, bits: 9 });
+    f.builder.emit(Instruction::ShiftRight { to: rest, a: rest, bits: 9 });
+    f.add_bits(rest, HALF_ROOT);
+    f.subtract(rest, rest, 1.0);
+    // A whole number below 2^23 as the low bits of 2^23.
+    f.add_bits(exponent, 8_388_608.0f32.to_bits());
+    f.subtract(exponent, exponent, 8_388_608.0 + 127.0);
+    let shifted = f.register();
+    f.subtract(shifted, exponent, 23.0);
+    f.choose_less(tiny, exponent, shifted, exponent);
+    f.multiply(shifted, rest, rest);
+    let sum = f.polynomial(rest, &LOG);
+    f.multiply(sum, sum, rest);
+    f.multiply(sum, sum, shifted);
+    f.multiply_add(sum, exponent, LN2[1]);
+    f.multiply_add(sum, shifted, -0.5);
+    f.add(sum, sum, rest);
+    f.multiply_add(sum, exponent, LN2[0]);
+    // Of 0, infinity, negative numbers and NaN.
+    f.add(rest, x, 0.0);
+    f.divide(shifted, 1.0, rest);
+    f.square_root(rest);
+    f.subtract(rest, rest, shifted);
+    f.choose_less([0.0.into(), x.into()], sum, sum, rest);
+    f.choose_less([x.into(), f32::INFINITY.into()], x, sum, rest);
+    f.free([rest, exponent, shifted, sum]);
+}
 
-    pub(super) fn subtract(&mut self, to: Register, a: impl Into<Term>, b: impl Into<Term>) {
-        self.two(a.into(), b.into(), |a, b| Instruction::Subtract { to, a, b });
-    }
+/// `a^b` in `a`, as `powf` has it but for the sign of zeros: `e^(b ln |a|)`, with the sign of a where b is odd, and no
+/// number where a is negative and b not whole. Loses `b`.
+pub(super) fn power(f: &mut Formula<'_>, a: Register, b: Register) {
+    let size = f.copy(a);
+    f.absolute(size);
+    let result = f.copy(size);
+    log(f, result);
+    f.multiply(result, result, b);
+    exp(f, result);
+    f.choose(Comparison::LessOrEqual, [1.0.into(), size.into()], size, [size.into(), 2.0.into()]);
+    f.choose(Comparison::LessOrEqual, [size.into(), 1.0.into()], result, [1.0.into(), result.into()]);
+    signed(f, result, a, b);
+    f.absolute(b);
+    f.choose(Comparison::LessOrEqual, [b.into(), 0.0.into()], a, [1.0.into(), result.into()]);
+    f.free([size, result]);
+}
 
-    pub(super) fn multiply(&mut self, to: Register, a: impl Into<Term>, b: impl Into<Term>) {
-        self.two(a.into(), b.into(), |a, b| Instruction::Multiply { to, a, b });
-    }
+/// `result` with the sign that a power of `a` has.
+fn signed(f: &mut Formula<'_>, result: Register, a: Register, b: Register) {
+    let [signed, off] = [f.register(), f.register()];
+    f.multiply(off, b, 0.5);
+    distance_to_whole(f, off);
+    f.subtract(signed, 0.0, result);
+    f.choose_less([0.0.into(), off.into()], signed, signed, result);
+    f.builder.emit(Instruction::Move { to: off, from: b });
+    distance_to_whole(f, off);
+    let none = f.register();
+    f.set(none, -1.0);
+    f.square_root(none);
+    f.choose_less([0.0.into(), off.into()], signed, none, signed);
+    f.choose(Comparison::LessOrEqual, [b.into(), b.into()], signed, [signed.into(), b.into()]);
+    f.choose_less([a.into(), 0.0.into()], result, signed, result);
+    f.free([signed, off, none]);
+}
 
-    pub(super) fn divide(&mut self, to: Register, a: impl Into<Term>, b: impl Into<Term>) {
-        self.two(a.into(), b.into(), |a, b| Instruction::Divide { to, a, b });
-    }
-
-    fn multiply_add(&mut self, sum: Register, a: impl Into<Term>, b: impl Into<Term>) {
-        self.two(a.into(), b.into(), |a, b| Instruction::MultiplyAdd { sum, a, b });
-    }
-
-    /// At least `bound`; NaN stays NaN.
-    fn at_least(&mut self, x: Register, bound: f32) {
-        self.two(bound.into(), x.into(), |a, b| Instruction::Maximum { to: x, a, b });
-    }
-
-    /// At most `bound`; NaN stays NaN.
-    fn at_most(&mut self, x: Register, bound: f32) {
-        self.two(bound.into(), x.into(), |a, b| Instruction::Minimum { to: x, a, b });
-    }
-
-    pub(super) fn square_root(&mut self, x: Register) {
-        self.builder.emit(Instruction::SquareRoot { to: x, a: x });
-    }
-
-    /// Without the sign, which is the first bit.
-    pub(super) fn absolute(&mut self, x: Register) {
-        self.builder.emit(Instruction::ShiftLeft { to: x, a: x, bits: 1 });
-        self.builder.emit(Instruction::ShiftRight { to: x, a: x, bits: 1 });
-    }
-
-    /// `to = if a < b { yes } else { no }`
-    fn choose_less(&mut self, [a, b]: [Term; 2], to: Register, yes: impl Into<Term>, no: impl Into<Term>) {
-        self.choose(Comparison::Less, [a, b], to, [yes.into(), no.into()]);
-    }
-
-    fn choose(&mut self, comparison: Comparison, [a, b]: [Term; 2], to: Register, [yes, no]: [Term; 2]) {
-        let mask = self.register();
-        self.with(a, |f, a| {
-            f.with(b, |f, b| f.builder.emit(Instruction::Compare { to: mask, comparison, a, b }));
-        });
-        self.with(yes, |f, yes| {
-            f.with(no, |f, no| f.builder.emit(Instruction::Select { to, mask, yes, no }));
-        });
-        self.free([mask]);
-    }
-
-    /// The polynomial with these coefficients, highest power first, in a fresh register.
-    fn polynomial(&mut self, x: Register, coefficients: &[f32]) -> Register {
-        let [mut sum, mut next] = [self.register(), self.register()];
-        for (place, &coefficient) in coefficients.iter().enumerate() {
-            self.set(next, coefficient);
-            if place > 0 {
-                self.multiply_add(next, sum, x);
-            }
-            (sum, next) = (next, sum);
-        }
-        self.free([next]);
-        sum
-    }
-
-    /// `e^x`: the square of that of half of x, so that neither end of the range needs a case of its own.
-    pub(super) fn exp(&mut self, x: Register) {
-        self.multiply(x, x, 0.5);
-        self.at_least(x, -60.0);
-        self.at_most(x, 60.0);
-        let [power, factor, spare] = split(self.builder, self.held, x, 1.0);
-        self.multiply(x, factor, power);
-        self.free([power, factor, spare]);
-        self.multiply(x, x, x);
-    }
-
-    /// `e^x - 1`, as a share of itself; x is at most 88.
-    fn exp_m1(&mut self, x: Register) {
-        self.at_least(x, -30.0);
-        let [power, whole] = [self.register(), self.register()];
-        self.set(power, ROUND + 127.0);
-        self.multiply_add(power, x, std::f32::consts::LOG2_E);
-        self.subtract(whole, power, ROUND + 127.0);
-        self.multiply_add(x, whole, -LN2[0]);
-        self.multiply_add(x, whole, -LN2[1]);
-        self.builder.emit(Instruction::ShiftLeft { to: power, a: power, bits: 23 });
-        let rest = self.polynomial(x, &EXP_M1);
-        self.multiply(rest, rest, x);
-        self.multiply_add(x, rest, x);
-        self.subtract(whole, power, 1.0);
-        self.multiply_add(whole, x, power);
-        self.builder.emit(Instruction::Move { to: x, from: whole });
-        self.free([power, whole, rest]);
-    }
-
-    /// With e^2x - 1 for n: n / (n + 2).
-    fn tanh(&mut self, x: Register) {
-        self.add(x, x, x);
-        self.at_least(x, -20.0);
-        self.at_most(x, 20.0);
-        self.exp_m1(x);
-        let sum = self.register();
-        self.add(sum, x, 2.0);
-        self.divide(x, x, sum);
-        self.free([sum]);
-    }
-
-    fn elu(&mut self, x: Register, alpha: f32) {
-        let below = self.copy(x);
-        self.at_most(below, 0.0);
-        self.exp_m1(below);
-        self.multiply(below, below, alpha);
-        self.choose(Comparison::LessOrEqual, [0.0.into(), x.into()], x, [x.into(), below.into()]);
-        self.free([below]);
-    }
-
-    /// `max(x, 0) + ln(1 + e^-|x|)`
-    fn softplus(&mut self, x: Register) {
-        let power = self.copy(x);
-        self.absolute(power);
-        self.subtract(power, 0.0, power);
-        self.exp(power);
-        let log = self.polynomial(power, &LOG_1P);
-        self.at_least(x, 0.0);
-        self.multiply_add(x, log, power);
-        self.free([power, log]);
-    }
-
-    /// With e^x for n: `x * (n² + 2n) / (n² + 2n + 2)`.
-    fn mish(&mut self, x: Register) {
-        let share = self.copy(x);
-        self.at_most(share, 20.0);
-        self.exp(share);
-        let sum = self.register();
-        self.add(sum, share, 2.0);
-        self.multiply(share, share, sum);
-        self.add(sum, share, 2.0);
-        self.divide(share, share, sum);
-        // The power is 0 there: minus infinity times it would be no number.
-        self.at_least(x, -200.0);
-        self.multiply(x, x, share);
-        self.free([share, sum]);
-    }
-
-    /// `x / (1 + e^-2u)` with `u = √(2/π) (x + 0.044715 x³)`
-    fn gelu_tanh(&mut self, x: Register) {
-        let [power, factor] = [self.register(), self.register()];
-        self.multiply(power, x, x);
-        self.set(factor, 1.0);
-        self.multiply_add(factor, power, 0.044_715);
-        self.multiply(power, x, factor);
-        self.multiply(power, power, GELU_TANH);
-        self.exp(power);
-        self.add(power, power, 1.0);
-        self.at_least(x, f32::MIN);
-        self.divide(x, x, power);
-        self.free([power, factor]);
-    }
-
-    /// `x / 2 * erfc(-x / √2)`; from 0 on, x without the same of the other side.
-    fn gelu(&mut self, x: Register) {
-        let (part, half) = (self.copy(x), self.copy(x));
-        self.absolute(part);
-        self.multiply(part, part, std::f32::consts::FRAC_1_SQRT_2);
-        self.erfc(part);
-        self.at_least(half, f32::MIN);
-        self.at_most(half, f32::MAX);
-        self.multiply(half, half, 0.5);
-        self.multiply(part, part, half);
-        self.subtract(half, x, part);
-        self.choose_less([x.into(), 0.0.into()], x, part, half);
-        self.free([part, half]);
-    }
-
-    fn erf(&mut self, x: Register) {
-        let (size, square) = (self.copy(x), self.register());
-        self.absolute(size);
-        let far = self.copy(size);
-        self.erfc(far);
-        self.subtract(far, 1.0, far);
-        self.subtract(square, 0.0, far);
-        self.choose_less([x.into(), 0.0.into()], far, square, far);
-        self.multiply(square, x, x);
-        let near = self.polynomial(square, &ERF);
-        self.multiply(near, near, x);
-        self.choose_less([size.into(), ERF_SMALL.into()], x, near, far);
-        self.free([size, square, far, near]);
-    }
-
-    /// What the error function of z ≥ 0 lacks to 1.
-    fn erfc(&mut self, z: Register) {
-        // Far beyond where nothing is left.
-        self.at_most(z, 12.0);
-        let t = self.register();
-        self.set(t, 1.0);
-        self.multiply_add(t, z, 0.5);
-        self.divide(t, 1.0, t);
-        let factor = self.polynomial(t, &ERFC);
-        self.multiply(factor, factor, t);
-        self.free([t]);
-        let power = self.register();
-        self.subtract(power, 0.0, z);
-        self.multiply(power, power, z);
-        self.exp(power);
-        self.multiply(z, power, factor);
-        self.free([power, factor]);
-    }
-
-    /// The natural logarithm. An f32's bits from those of √½ on are its exponent and a number around 1.
-    pub(super) fn log(&mut self, x: Register) {
-        const HALF_ROOT: u32 = 0x3f35_04f3;
-        const ONE: u32 = 0x3f80_0000;
-        let (rest, exponent) = (self.copy(x), self.register());
-        let tiny = [x.into(), f32::MIN_POSITIVE.into()];
-        self.multiply(exponent, x, 8_388_608.0);
-        self.choose_less(tiny, rest, exponent, x);
-        self.add_bits(rest, ONE - HALF_ROOT);
-        self.builder.emit(Instruction::ShiftRight { to: exponent, a: rest, bits: 23 });
-        self.builder.emit(Instruction::ShiftLeft { to: rest, a: rest, bits: 9 });
-        self.builder.emit(Instruction::ShiftRight { to: rest, a: rest, bits: 9 });
-        self.add_bits(rest, HALF_ROOT);
-        self.subtract(rest, rest, 1.0);
-        // A whole number below 2^23 as the low bits of 2^23.
-        self.add_bits(exponent, 8_388_608.0f32.to_bits());
-        self.subtract(exponent, exponent, 8_388_608.0 + 127.0);
-        let shifted = self.register();
-        self.subtract(shifted, exponent, 23.0);
-        self.choose_less(tiny, exponent, shifted, exponent);
-        self.multiply(shifted, rest, rest);
-        let sum = self.polynomial(rest, &LOG);
-        self.multiply(sum, sum, rest);
-        self.multiply(sum, sum, shifted);
-        self.multiply_add(sum, exponent, LN2[1]);
-        self.multiply_add(sum, shifted, -0.5);
-        self.add(sum, sum, rest);
-        self.multiply_add(sum, exponent, LN2[0]);
-        // Of 0, infinity, negative numbers and NaN.
-        self.add(rest, x, 0.0);
-        self.divide(shifted, 1.0, rest);
-        self.square_root(rest);
-        self.subtract(rest, rest, shifted);
-        self.choose_less([0.0.into(), x.into()], sum, sum, rest);
-        self.choose_less([x.into(), f32::INFINITY.into()], x, sum, rest);
-        self.free([rest, exponent, shifted, sum]);
-    }
-
-    fn add_bits(&mut self, to: Register, bits: u32) {
-        self.with(f32::from_bits(bits).into(), |f, b| {
-            f.builder.emit(Instruction::AddInteger { to, a: to, b });
-        });
-    }
-
-    /// `a^b` in `a`, as `powf` has it but for the sign of zeros: `e^(b ln |a|)`, with the sign of a where b is odd, and no
-    /// number where a is negative and b not whole. Loses `b`.
-    pub(super) fn power(&mut self, a: Register, b: Register) {
-        let size = self.copy(a);
-        self.absolute(size);
-        let result = self.copy(size);
-        self.log(result);
-        self.multiply(result, result, b);
-        self.exp(result);
-        self.choose(Comparison::LessOrEqual, [1.0.into(), size.into()], size, [size.into(), 2.0.into()]);
-        self.choose(Comparison::LessOrEqual, [size.into(), 1.0.into()], result, [1.0.into(), result.into()]);
-        self.signed(result, a, b);
-        self.absolute(b);
-        self.choose(Comparison::LessOrEqual, [b.into(), 0.0.into()], a, [1.0.into(), result.into()]);
-        self.free([size, result]);
-    }
-
-    /// `result` with the sign that a power of `a` has.
-    fn signed(&mut self, result: Register, a: Register, b: Register) {
-        let [signed, off] = [self.register(), self.register()];
-        self.multiply(off, b, 0.5);
-        self.distance_to_whole(off);
-        self.subtract(signed, 0.0, result);
-        self.choose_less([0.0.into(), off.into()], signed, signed, result);
-        self.builder.emit(Instruction::Move { to: off, from: b });
-        self.distance_to_whole(off);
-        let none = self.register();
-        self.set(none, -1.0);
-        self.square_root(none);
-        self.choose_less([0.0.into(), off.into()], signed, none, signed);
-        self.choose(Comparison::LessOrEqual, [b.into(), b.into()], signed, [signed.into(), b.into()]);
-        self.choose_less([a.into(), 0.0.into()], result, signed, result);
-        self.free([signed, off, none]);
-    }
-
-    /// How far x is from a whole number; from 2^22 on all numbers that matter are.
-    fn distance_to_whole(&mut self, x: Register) {
-        let [whole, size] = [self.register(), self.copy(x)];
-        self.absolute(size);
-        self.add(whole, x, ROUND);
-        self.subtract(whole, whole, ROUND);
-        self.subtract(x, x, whole);
-        self.absolute(x);
-        self.choose_less([size.into(), 4_194_304.0.into()], x, x, 0.0);
-        self.free([whole, size]);
-    }
+/// How far x is from a whole number; from 2^22 on all numbers that matter are.
+fn distance_to_whole(f: &mut Formula<'_>, x: Register) {
+    let [whole, size] = [f.register(), f.copy(x)];
+    f.absolute(size);
+    f.add(whole, x, ROUND);
+    f.subtract(whole, whole, ROUND);
+    f.subtract(x, x, whole);
+    f.absolute(x);
+    f.choose_less([size.into(), 4_194_304.0.into()], x, x, 0.0);
+    f.free([whole, size]);
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@
 //!
 //! Parameters: input, output. Items: pixels.
 
-use super::functions::Formula;
+use super::formula::Formula;
+use super::functions;
 use super::transcendental::Held;
 use super::{F32, Strides, advance, at, set, transcendental};
 use crate::vector::builder::TooManyRegisters;
@@ -55,7 +56,7 @@ pub fn build(
             b.emit(Instruction::Add { to: sum, a: sum, b: Operand::Register(value) });
         });
         if log {
-            Formula { builder: b, held: &Held::default() }.log(sum);
+            functions::log(&mut Formula { builder: b, held: &Held::default() }, sum);
             set(b, [cursor], [from], [0]);
         }
         b.repeat(blocks, |b| {

@@ -7,18 +7,18 @@
 //! The code calls nothing. Its constants stand behind it and are addressed from the instruction pointer, so that it
 //! needs no relocation.
 
+mod assembly;
 mod encode;
 mod frame;
 mod registers;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use frit_ir::Element;
-use iced_x86::{Code, Encoder, IcedError, Instruction as Encoded, MemoryOperand, Register as Physical};
+use iced_x86::{Code, IcedError, Instruction as Encoded, MemoryOperand, Register as Physical};
 
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
+use assembly::{Assembly, SIGN_BITS, rip_relative};
 use encode::Lanes;
 use registers::{Assignment, Place, SCRATCH};
 
@@ -66,38 +66,32 @@ pub fn lower(program: &Program) -> Result<Vec<u8>, Unsupported> {
         program,
         lanes,
         assignment: Assignment::of(program),
-        code: Vec::new(),
-        constants: BTreeMap::new(),
+        assembly: Assembly::default(),
         loops: 0,
     };
     frame::enter(&mut lowering)?;
     lowering.body(&program.body)?;
     frame::leave(&mut lowering)?;
-    lowering.assemble()
+    lowering.assembly.assemble(lanes)
 }
 
 struct Lowering<'a> {
     program: &'a Program,
     lanes: Lanes,
     assignment: Assignment,
-    code: Vec<Encoded>,
-    /// Constants by their bits, with the label that stands for their place behind the code.
-    constants: BTreeMap<u32, u64>,
+    assembly: Assembly,
     /// Loops entered so far; the next one's index into the assignment.
     loops: usize,
 }
 
-/// Labels of instructions are their index from 1; labels of constants and of places not yet reached lie above.
-const FIRST_CONSTANT: u64 = 1 << 40;
-
 impl Lowering<'_> {
     fn emit(&mut self, instruction: Encoded) {
-        self.code.push(instruction);
+        self.assembly.code.push(instruction);
     }
 
     /// The label of the next instruction.
     fn here(&self) -> u64 {
-        self.code.len() as u64 + 1
+        self.assembly.code.len() as u64 + 1
     }
 
     fn body(&mut self, body: &[Instruction]) -> Result<(), Unsupported> {
@@ -222,14 +216,9 @@ impl Lowering<'_> {
             self.emit(Encoded::with3(self.lanes.exclusive_or(), to, to, to)?);
             return Ok(());
         }
-        let label = self.constant_label(value.to_bits());
+        let label = self.assembly.constant_label(value.to_bits());
         self.emit(Encoded::with2(self.lanes.broadcast(), to, rip_relative(label))?);
         Ok(())
-    }
-
-    fn constant_label(&mut self, bits: u32) -> u64 {
-        let next = FIRST_CONSTANT + self.constants.len() as u64;
-        *self.constants.entry(bits).or_insert(next)
     }
 
     /// The mask for the first `lanes` lanes: a mask register at 16 lanes, else a vector of sign bits.
@@ -241,17 +230,13 @@ impl Lowering<'_> {
             return Ok(Physical::K1);
         }
         let mask = self.scratch_vector()?;
-        let label = self.sign_bits_label();
+        let label = SIGN_BITS;
         // The table is 8 words of ones, then 8 of zeros: it is read so that the ones reach as far as the lanes.
         let skipped = (self.program.vectors.lanes - usize::from(lanes)) * 4;
         self.emit(Encoded::with2(Code::Lea_r64_m, SCRATCH, rip_relative(label))?);
         let memory = MemoryOperand::with_base_displ(SCRATCH, skipped as i64);
         self.emit(Encoded::with2(self.lanes.load(), mask, memory)?);
         Ok(mask)
-    }
-
-    fn sign_bits_label(&self) -> u64 {
-        FIRST_CONSTANT - 1
     }
 
     fn load_part(&mut self, to: Register, from: Address, lanes: u8) -> Result<(), Unsupported> {
@@ -383,7 +368,7 @@ impl Lowering<'_> {
         self.emit(Encoded::with_branch(Code::Jne_rel32_64, head)?);
         if let Some(skip) = skip {
             let behind = self.here();
-            self.code[skip] = Encoded::with_branch(Code::Je_rel32_64, behind)?;
+            self.assembly.code[skip] = Encoded::with_branch(Code::Je_rel32_64, behind)?;
         }
         Ok(())
     }
@@ -414,76 +399,6 @@ impl Lowering<'_> {
         }
         self.emit(Encoded::with2(Code::Test_rm64_r64, target, target)?);
         self.emit(Encoded::with_branch(Code::Je_rel32_64, 0)?);
-        Ok(self.code.len() - 1)
+        Ok(self.assembly.code.len() - 1)
     }
-
-    /// Encodes everything, with the constants behind the code; branches and constants find their places by label.
-    fn assemble(self) -> Result<Vec<u8>, Unsupported> {
-        let mut encoder = Encoder::try_with_capacity(64, 8 * self.code.len())?;
-        let mut begins = Vec::with_capacity(self.code.len() + 1);
-        let mut references = Vec::new();
-        let mut end = 0;
-        for instruction in &self.code {
-            begins.push(end);
-            let begin = end;
-            let mut placed = *instruction;
-            let label = encode::label(instruction);
-            if label.is_some() {
-                // Any place that is near will do until all places are known.
-                encode::set_label(&mut placed, begin as u64);
-            }
-            end += encoder.encode(&placed, begin as u64)?;
-            if let Some(label) = label {
-                let offsets = encoder.get_constant_offsets();
-                let field = if offsets.has_displacement() {
-                    offsets.displacement_offset()
-                } else {
-                    offsets.immediate_offset()
-                };
-                references.push(Reference { field: begin + field, end, label });
-            }
-        }
-        begins.push(end);
-        let mut bytes = encoder.take_buffer();
-        let constants = self.append_constants(&mut bytes);
-        for Reference { field, end, label } in references {
-            let place = constants.get(&label).copied().unwrap_or_else(|| begins[label as usize - 1]);
-            let distance = place as i64 - end as i64;
-            let distance =
-                i32::try_from(distance).map_err(|_| Unsupported::Encoding("2 GiB of code".into()))?;
-            bytes[field..field + 4].copy_from_slice(&distance.to_le_bytes());
-        }
-        Ok(bytes)
-    }
-
-    /// Appends what the code reads from behind itself, and returns where each label's part lies.
-    fn append_constants(&self, bytes: &mut Vec<u8>) -> BTreeMap<u64, usize> {
-        let mut places = BTreeMap::new();
-        if self.lanes == Lanes::Eight {
-            places.insert(self.sign_bits_label(), bytes.len());
-            for word in [u32::MAX, 0].into_iter().flat_map(|word| [word; 8]) {
-                bytes.extend_from_slice(&word.to_le_bytes());
-            }
-        }
-        let mut constants: Vec<(u64, u32)> =
-            self.constants.iter().map(|(&bits, &label)| (label, bits)).collect();
-        constants.sort_unstable();
-        for (label, bits) in constants {
-            places.insert(label, bytes.len());
-            bytes.extend_from_slice(&bits.to_le_bytes());
-        }
-        places
-    }
-}
-
-/// Four bytes of code that hold the distance from an instruction's end to a label.
-struct Reference {
-    field: usize,
-    end: usize,
-    label: u64,
-}
-
-/// The place of `label`, relative to the instruction pointer.
-fn rip_relative(label: u64) -> MemoryOperand {
-    MemoryOperand::with_base_displ_size(Physical::RIP, label as i64, 8)
 }

@@ -100,7 +100,7 @@ fn a_power_is_that_of_the_language() {
         let values: Vec<f32> = pairs.iter().flat_map(|&(a, b)| [[a; 4], [b; 4]].concat()).collect();
         let found = run(fused, 2, values, |builder, place| {
             let [a, b] = [place.offset, 16].map(|offset| builder.load(place.base, offset));
-            Formula { builder, held: &Held::default() }.power(a, b);
+            power(&mut Formula { builder, held: &Held::default() }, a, b);
             builder.emit(Instruction::Store { to: place, from: a });
             builder.free_all([a, b]);
         });
