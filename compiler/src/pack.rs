@@ -147,6 +147,18 @@ fn same_biases(a: Option<&Values>, b: Option<&Values>) -> bool {
 }
 
 impl Conv {
+    /// All of a kernel of so many taps over so many input channels to so many filters in groups; no panels yet.
+    pub fn new(
+        kernel: Values,
+        bias: Option<Values>,
+        [taps, channels, filters, groups]: [usize; 4],
+        lanes: usize,
+    ) -> Conv {
+        let (inputs_per_group, inputs, outputs, panels) =
+            (channels / groups, 0..channels, 0..filters, Vec::new());
+        Conv { kernel, bias, taps, inputs_per_group, filters, groups, inputs, outputs, panels, lanes }
+    }
+
     /// Whether `other` is the same but for its panels.
     fn has_values_of(&self, other: &Conv) -> bool {
         let layout = |conv: &Conv| {

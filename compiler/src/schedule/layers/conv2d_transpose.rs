@@ -74,18 +74,8 @@ pub(super) fn place(
                 values = large_window::kernel(&values, &axes);
                 (part.input, axes) = large_window::place(placement, id, part.input, axes, Scalar::default())?;
             }
-            let source = pack::Conv {
-                kernel: values,
-                bias: bias.clone(),
-                taps: axes[0].kernel * axes[1].kernel,
-                inputs_per_group: channels / conv.groups,
-                filters: conv.filters,
-                groups: conv.groups,
-                inputs: 0..channels,
-                outputs: 0..conv.filters,
-                panels: Vec::new(),
-                lanes: net.width.lanes,
-            };
+            let sizes = [axes[0].kernel * axes[1].kernel, channels, conv.filters, conv.groups];
+            let source = pack::Conv::new(values, bias.clone(), sizes, net.width.lanes);
             let work = Weighted { id, axes, epilogue: conv.epilogue };
             parts.extend(convolution::parts(placement, &part, work, &source));
         }

@@ -136,12 +136,10 @@ fn weights(
     net: &Network<'_>,
     id: NodeId,
     epilogue: Epilogue,
-    [taps, channels, filters, groups]: [usize; 4],
+    sizes: [usize; 4],
 ) -> Result<pack::Conv, Diagnostic> {
     let (kernel, bias) = net.kernel_and_bias(id, epilogue)?;
-    let (inputs, outputs, panels) = (0..channels, 0..filters, Vec::new());
-    let (inputs_per_group, lanes) = (channels / groups, net.width.lanes);
-    Ok(pack::Conv { kernel, bias, taps, inputs_per_group, filters, groups, inputs, outputs, panels, lanes })
+    Ok(pack::Conv::new(kernel, bias, sizes, net.width.lanes))
 }
 
 /// Packs the part of a convolution that `source` names.

@@ -100,18 +100,9 @@ fn pack_layer(
     let lanes = net.width.lanes;
     let kernel = net.graph.weights.values(&names[0])?;
     let bias = if layer.bias { Some(net.graph.weights.values(&names[1])?) } else { None };
-    let packed = placement.pack(Source::Conv(pack::Conv {
-        kernel,
-        bias,
-        taps: 1,
-        inputs_per_group: inputs,
-        filters,
-        groups: 1,
-        inputs: 0..inputs,
-        outputs: 0..filters,
-        panels: vec![Panels { vectors: 1, count: net.blocks(filters) }],
-        lanes,
-    }));
+    let whole = pack::Conv::new(kernel, bias, [1, inputs, filters, 1], lanes);
+    let panels = vec![Panels { vectors: 1, count: net.blocks(filters) }];
+    let packed = placement.pack(Source::Conv(pack::Conv { panels, ..whole }));
     Ok(Argument { stride: (1 + inputs) * lanes * F32, ..packed })
 }
 
