@@ -63,7 +63,7 @@ fn weights_stay_in_the_file_in_whatever_order_a_layer_wants_them() {
     let names: Vec<&str> = graph.weights.iter().map(|(name, _)| name).collect();
     // The norm reads one tensor of the file four times.
     assert_eq!(names, ["conv.kernel", "dense.kernel", "norm.gamma"]);
-    assert!(graph.weights.iter().all(|(_, weight)| matches!(weight.data, Data::Lent(_))));
+    assert!(graph.weights.iter().all(|(_, weight)| matches!(weight.data, Data::Mapped(_))));
     let kernel = graph.weights.get("conv.kernel").expect("it is there");
     assert_eq!(kernel.shape, Shape::new(&[3, 3, 2, 4]));
 }

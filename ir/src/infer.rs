@@ -103,7 +103,7 @@ fn check_weight(graph: &Graph, role: &WeightRole, name: &str) -> Option<Diagnost
     }
     let bad = match &weight.data {
         Data::Values(values) => values.iter().filter(|value| !value.is_finite()).count(),
-        Data::Lent(lent) => lent.stored().filter(|value| !value.is_finite()).count(),
+        Data::Mapped(mapped) => mapped.stored().filter(|value| !value.is_finite()).count(),
         Data::Seeded(_) | Data::Digest(_) => 0,
     };
     (bad > 0).then(|| {

@@ -1,6 +1,6 @@
 //! The weights of a network: by name, with values from a file or from a seed.
 
-mod lent;
+mod mapped;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::memory;
 use crate::noise::Noise;
 use crate::tensor::Shape;
 
-pub use lent::{Lent, Owner, Spot, permuted};
+pub use mapped::{Mapped, Owner, Spot, permuted};
 
 /// One weight tensor, dense and row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ pub enum Data {
     /// Given values, as many as the shape has elements.
     Values(Arc<[f32]>),
     /// In a file, as many as the shape has elements, read when they are asked for.
-    Lent(Lent),
+    Mapped(Mapped),
     /// Drawn from a seed and the weight's name when they are asked for.
     Seeded(u64),
     /// Known by their digest only: a graph read back from text, to which no values were attached.
@@ -52,7 +52,7 @@ impl Weights {
         self.0.insert(name.into(), weight);
     }
 
-    /// The values of the weight `name`, read or drawn now where they are lent or seeded.
+    /// The values of the weight `name`, read or drawn now where they are mapped or seeded.
     ///
     /// # Errors
     /// There is no such weight, only its digest is known, or the system has no memory for its values.
@@ -62,7 +62,7 @@ impl Weights {
             .ok_or_else(|| Diagnostic::error(codes::WEIGHT_MISSING, format!("there is no weight {name}")))?;
         match &weight.data {
             Data::Values(values) => Ok(Arc::clone(values)),
-            Data::Lent(lent) => room(lent.len(), name).map(|()| lent.values()),
+            Data::Mapped(mapped) => room(mapped.len(), name).map(|()| mapped.values()),
             Data::Seeded(seed) => {
                 room(weight.shape.elements().unwrap_or(0), name).map(|()| draw(*seed, name, &weight.shape))
             }
@@ -88,7 +88,7 @@ impl Weight {
     /// A weight of `f32`, or of whatever a file lends.
     pub fn new(shape: Shape, data: Data) -> Weight {
         let element = match &data {
-            Data::Lent(lent) => lent.element(),
+            Data::Mapped(mapped) => mapped.element(),
             Data::Values(_) | Data::Seeded(_) | Data::Digest(_) => Element::F32,
         };
         Weight { element, shape, data }
@@ -105,7 +105,7 @@ impl Weight {
             |values: &[f32]| values.iter().for_each(|value| hash.word(u64::from(value.to_bits())));
         match &self.data {
             Data::Values(values) => content(values),
-            Data::Lent(lent) => content(&lent.values()),
+            Data::Mapped(mapped) => content(&mapped.values()),
             Data::Seeded(seed) => hash.word(*seed),
             Data::Digest(digest) => return *digest,
         }

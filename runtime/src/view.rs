@@ -5,7 +5,7 @@ use crate::port::{Element, Port};
 
 /// How a view's elements lie.
 #[derive(Debug, Clone, Copy)]
-enum Place<'a> {
+enum Lying<'a> {
     /// All images one behind the other, each dense.
     Dense,
     /// So many bytes from one element to the next along each axis, the images first.
@@ -17,7 +17,7 @@ enum Place<'a> {
 pub struct View<'a> {
     pub(crate) bytes: &'a [u8],
     element: Element,
-    place: Place<'a>,
+    place: Lying<'a>,
 }
 
 /// Values that the caller lends to be written.
@@ -25,27 +25,27 @@ pub struct View<'a> {
 pub struct ViewMut<'a> {
     pub(crate) bytes: &'a mut [u8],
     element: Element,
-    place: Place<'a>,
+    place: Lying<'a>,
 }
 
 impl<'a> View<'a> {
     /// Elements in `bytes`, `strides` bytes from one to the next along each axis, the images first: NumPy's strides of an
     /// array that begins at the first byte.
     pub fn strided(element: Element, bytes: &'a [u8], strides: &'a [usize]) -> View<'a> {
-        View { bytes, element, place: Place::Strided(strides) }
+        View { bytes, element, place: Lying::Strided(strides) }
     }
 }
 
 impl<'a> ViewMut<'a> {
     /// Elements in `bytes`, as [`View::strided`] has them; no two may share a byte.
     pub fn strided(element: Element, bytes: &'a mut [u8], strides: &'a [usize]) -> ViewMut<'a> {
-        ViewMut { bytes, element, place: Place::Strided(strides) }
+        ViewMut { bytes, element, place: Lying::Strided(strides) }
     }
 }
 
 impl<'a> From<&'a [f32]> for View<'a> {
     fn from(values: &'a [f32]) -> View<'a> {
-        View { bytes: bytemuck::cast_slice(values), element: Element::F32, place: Place::Dense }
+        View { bytes: bytemuck::cast_slice(values), element: Element::F32, place: Lying::Dense }
     }
 }
 
@@ -57,7 +57,7 @@ impl<'a> From<&'a Vec<f32>> for View<'a> {
 
 impl<'a> From<&'a mut [f32]> for ViewMut<'a> {
     fn from(values: &'a mut [f32]) -> ViewMut<'a> {
-        ViewMut { bytes: bytemuck::cast_slice_mut(values), element: Element::F32, place: Place::Dense }
+        ViewMut { bytes: bytemuck::cast_slice_mut(values), element: Element::F32, place: Lying::Dense }
     }
 }
 
@@ -89,7 +89,7 @@ impl<'a> ViewMut<'a> {
         let wanted = Wanted { kind: "output", port, batch };
         let lie = wanted.lie(self.bytes, self.element, self.place)?;
         match self.place {
-            Place::Strided(strides) if !wanted.are_apart(strides) => {
+            Lying::Strided(strides) if !wanted.are_apart(strides) => {
                 Err(wanted.refused("has elements that share bytes; give each a place of its own".to_owned()))
             }
             _ => Ok(lie),
@@ -105,7 +105,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn lie<'v>(&self, bytes: &[u8], element: Element, place: Place<'v>) -> Result<Lie<'v>, RunError> {
+    fn lie<'v>(&self, bytes: &[u8], element: Element, place: Lying<'v>) -> Result<Lie<'v>, RunError> {
         let Wanted { port, batch, .. } = *self;
         if element != port.element {
             return Err(self.refused(format!(
@@ -118,7 +118,7 @@ impl Wanted<'_> {
             return Err(self.refused(format!("begins at an address that no {} begins at", element.name())));
         }
         let strides = match place {
-            Place::Dense => {
+            Lying::Dense => {
                 let (got, expected) = (bytes.len() / element.bytes(), port.elements().saturating_mul(batch));
                 let (kind, name) = (self.kind, port.name.clone());
                 return match got == expected {
@@ -126,7 +126,7 @@ impl Wanted<'_> {
                     false => Err(RunError::Length { kind, name, got, expected, batch }),
                 };
             }
-            Place::Strided(strides) => strides,
+            Lying::Strided(strides) => strides,
         };
         let Some((&image, own)) = strides.split_first().filter(|(_, own)| own.len() == port.shape.len())
         else {

@@ -148,7 +148,7 @@ fn an_artifact_of_another_version_is_refused() {
     older[8..12].copy_from_slice(&1u32.to_le_bytes());
     folder.write("older.frit", older);
     let stderr = folder.frit("run older.frit").fails(1);
-    assert!(stderr.contains("version 1 of the format, this program reads version 3"), "{stderr}");
+    assert!(stderr.contains("version 1 of the format, this program reads version 4"), "{stderr}");
     assert!(stderr.contains("compile the model again"), "{stderr}");
 }
 

@@ -84,7 +84,7 @@ pub fn link(bytes: &[u8], room: usize) -> Result<Image, LinkError> {
     for section in file.sections() {
         let Some(&begin) = layout.begins.get(&section.index().0) else { continue };
         for (offset, relocation) in section.relocations() {
-            let place = Place { address: begin + offset, told: told(&section, offset) };
+            let place = Location { address: begin + offset, told: told(&section, offset) };
             layout.relocate(&file, &place, &relocation)?;
         }
     }
@@ -102,7 +102,7 @@ fn told(section: &Section<'_, '_>, offset: u64) -> String {
 }
 
 /// Where a relocation is.
-struct Place {
+struct Location {
     /// From the image's begin.
     address: u64,
     told: String,
@@ -146,7 +146,12 @@ impl Layout {
         Ok(begin.ok_or_else(undefined)? + symbol.address())
     }
 
-    fn relocate(&mut self, file: &File<'_>, place: &Place, relocation: &Relocation) -> Result<(), LinkError> {
+    fn relocate(
+        &mut self,
+        file: &File<'_>,
+        place: &Location,
+        relocation: &Relocation,
+    ) -> Result<(), LinkError> {
         let RelocationTarget::Symbol(index) = relocation.target() else {
             return Err(LinkError::Undefined(format!("what {} refers to", place.told)));
         };

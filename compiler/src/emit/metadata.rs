@@ -82,7 +82,7 @@ fn weights(graph: &Graph) -> String {
     for (_, weight) in graph.weights.iter() {
         match weight.data {
             Data::Seeded(seed) => seeds.push(seed),
-            Data::Values(_) | Data::Lent(_) | Data::Digest(_) => given += 1,
+            Data::Values(_) | Data::Mapped(_) | Data::Digest(_) => given += 1,
         }
     }
     let drawn = seeds.len();

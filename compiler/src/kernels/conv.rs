@@ -13,7 +13,7 @@
 //! case of one pixel. The taps of a large window are loops. Where a smaller one hangs over the border, the tile leaves out the taps that fall outside; no sum
 //! depends on the tile that it is computed in, so results are the same bits for every tiling.
 //!
-//! Which of the three loops takes the kernel's share of items is the schedule's choice ([`Walk`]); the others are
+//! Which of the three loops takes the kernel's share of items is the schedule's choice ([`Item`]); the others are
 //! spelled out or counted by constants.
 //!
 //! Parameters: input, weights (see `pack`), output, residual.
@@ -58,7 +58,7 @@ pub struct Panels {
 
 /// What an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Walk {
+pub enum Item {
     /// A panel.
     Panels,
     /// A row; `rows` has one run.
@@ -71,7 +71,7 @@ pub enum Walk {
 #[derive(Debug, Clone)]
 pub struct Nest {
     /// What an item is.
-    pub walk: Walk,
+    pub item: Item,
     /// Panels, one after the other in the weights and in the output.
     pub panels: Panels,
     /// Runs of single rows.
@@ -137,14 +137,14 @@ pub(super) struct Emitter<'a> {
 
 /// Builds the kernel that covers `nest`.
 ///
-/// Pointers begin at the first row of the nest, with [`Walk::Tiles`] at the first tile of the run; the input at the first
+/// Pointers begin at the first row of the nest, with [`Item::Tiles`] at the first tile of the run; the input at the first
 /// row that is read for it, the weights at the first panel.
 pub fn build(width: Width, conv: &Conv, nest: &Nest) -> Result<Program, TooManyRegisters> {
     let mut builder = Builder::new(name(conv, nest), width, 4);
     let b = &mut builder;
     let bases = [0, 1, 2, 3].map(|index| b.parameter(index));
     let emitter = Emitter::new(b, conv, nest, bases);
-    b.repeat(emitter.count(Walk::Panels, nest.panels.count), |b| emitter.panel(b));
+    b.repeat(emitter.count(Item::Panels, nest.panels.count), |b| emitter.panel(b));
     builder.finish()
 }
 
@@ -213,7 +213,7 @@ impl<'a> Emitter<'a> {
         let input = conv.input_row(run) as i64 - conv.input_row(first) as i64;
         let offsets = [input, (rows * conv.output.row) as i64, (rows * conv.residual.row) as i64];
         set(b, self.pointers.row, self.pointers.panel, offsets);
-        b.repeat(self.count(Walk::Rows, run.count), |b| {
+        b.repeat(self.count(Item::Rows, run.count), |b| {
             for columns in &self.nest.columns {
                 self.columns(b, &run.taps[0], columns);
             }
@@ -224,22 +224,22 @@ impl<'a> Emitter<'a> {
 
     fn columns(&self, b: &mut Builder, row_taps: &Range<usize>, run: &Run) {
         let conv = self.conv;
-        let offsets = if self.nest.walk == Walk::Tiles {
+        let offsets = if self.nest.item == Item::Tiles {
             [0; 3]
         } else {
             let pixels = |strides: Strides| (run.start * strides.pixel) as i64;
             [conv.input_column(run), pixels(conv.output), pixels(conv.residual)]
         };
         set(b, self.pointers.tile, self.pointers.row, offsets);
-        b.repeat(self.count(Walk::Tiles, run.count), |b| {
+        b.repeat(self.count(Item::Tiles, run.count), |b| {
             self.tile(b, &Tile { row_taps, column_taps: &run.taps });
             let steps = [conv.columns.stride * conv.input.pixel, conv.output.pixel, conv.residual.pixel];
             advance(b, self.pointers.tile, steps.map(|bytes| run.width * bytes));
         });
     }
 
-    fn count(&self, walk: Walk, constant: usize) -> Count {
-        if self.nest.walk == walk { Count::Items } else { Count::Static(constant as u32) }
+    fn count(&self, item: Item, constant: usize) -> Count {
+        if self.nest.item == item { Count::Items } else { Count::Static(constant as u32) }
     }
 
     fn tile(&self, b: &mut Builder, tile: &Tile<'_>) {

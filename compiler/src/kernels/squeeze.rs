@@ -53,7 +53,7 @@ pub enum Part {
 const CHAINS: usize = 8;
 
 /// One of the two layers.
-struct Layer {
+struct SmallLayer {
     inputs: usize,
     small: Small,
     /// Input values, weights and results.
@@ -98,18 +98,20 @@ pub fn build(width: Width, spec: &Squeeze, part: Part) -> Result<Program, TooMan
         Part::Whole => {
             let reduced = b.pointer(last, spec.mean_bytes(width.lanes) as i64);
             spec.means(b, first, last);
-            let layer = Layer { inputs: channels, small: reduce, places: [last, second, reduced] };
+            let layer = SmallLayer { inputs: channels, small: reduce, places: [last, second, reduced] };
             layer.emit(b, Count::Static(squeezed.div_ceil(width.lanes) as u32));
             let gate = place(b, 3);
-            Layer { inputs: squeezed, small: expand, places: [reduced, third, gate] }.emit(b, Count::Items);
+            SmallLayer { inputs: squeezed, small: expand, places: [reduced, third, gate] }
+                .emit(b, Count::Items);
         }
         Part::Reduce => {
             spec.means(b, first, last);
-            let layer = Layer { inputs: channels, small: reduce, places: [last, second, third] };
+            let layer = SmallLayer { inputs: channels, small: reduce, places: [last, second, third] };
             layer.emit(b, Count::Items);
         }
         Part::Expand => {
-            Layer { inputs: squeezed, small: expand, places: [first, second, third] }.emit(b, Count::Items);
+            SmallLayer { inputs: squeezed, small: expand, places: [first, second, third] }
+                .emit(b, Count::Items);
         }
     }
     builder.finish()
@@ -119,7 +121,7 @@ fn after(layer: &Small) -> Epilogue {
     Epilogue { activation: layer.activation, ..Epilogue::default() }
 }
 
-impl Layer {
+impl SmallLayer {
     /// `blocks` blocks of output channels.
     fn emit(&self, b: &mut Builder, blocks: Count) {
         let vector = b.width().lanes * F32;

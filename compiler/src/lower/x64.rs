@@ -20,7 +20,7 @@ use iced_x86::{Code, IcedError, Instruction as Encoded, MemoryOperand, Register 
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
 use assembly::{Assembly, SIGN_BITS, rip_relative};
 use encode::Lanes;
-use registers::{Assignment, Place, SCRATCH};
+use registers::{Assignment, Location, SCRATCH};
 
 /// Why a program has no such lowering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,8 +157,8 @@ impl Lowering<'_> {
 
     fn pointer(&mut self, pointer: Pointer) -> Result<Physical, Unsupported> {
         match self.assignment.pointer(pointer) {
-            Place::Register(register) => Ok(register),
-            Place::Frame(slot) => {
+            Location::Register(register) => Ok(register),
+            Location::Frame(slot) => {
                 self.emit(Encoded::with2(Code::Mov_r64_rm64, SCRATCH, frame::slot(slot))?);
                 Ok(SCRATCH)
             }
@@ -305,8 +305,8 @@ impl Lowering<'_> {
     fn set_pointer(&mut self, to: Pointer, base: Pointer, offset: i64) -> Result<(), Unsupported> {
         let base = self.pointer(base)?;
         let (target, slot) = match self.assignment.pointer(to) {
-            Place::Register(register) => (register, None),
-            Place::Frame(slot) => (SCRATCH, Some(slot)),
+            Location::Register(register) => (register, None),
+            Location::Frame(slot) => (SCRATCH, Some(slot)),
         };
         if i32::try_from(offset).is_ok() {
             let memory = MemoryOperand::with_base_displ(base, offset);
@@ -334,12 +334,12 @@ impl Lowering<'_> {
 
     fn advance(&mut self, pointer: Pointer, bytes: i64) -> Result<(), Unsupported> {
         match (self.assignment.pointer(pointer), i32::try_from(bytes)) {
-            (Place::Register(register), _) => self.add_large(register, bytes),
-            (Place::Frame(slot), Ok(bytes)) => {
+            (Location::Register(register), _) => self.add_large(register, bytes),
+            (Location::Frame(slot), Ok(bytes)) => {
                 self.emit(Encoded::with2(Code::Add_rm64_imm32, frame::slot(slot), bytes)?);
                 Ok(())
             }
-            (Place::Frame(slot), Err(_)) => {
+            (Location::Frame(slot), Err(_)) => {
                 self.emit(Encoded::with2(Code::Mov_r64_rm64, SCRATCH, frame::slot(slot))?);
                 self.add_large(SCRATCH, bytes)?;
                 self.emit(Encoded::with2(Code::Mov_rm64_r64, frame::slot(slot), SCRATCH)?);
@@ -361,8 +361,8 @@ impl Lowering<'_> {
         let head = self.here();
         self.body(body)?;
         let decrement = match counter {
-            Place::Register(register) => Encoded::with1(Code::Dec_rm64, register)?,
-            Place::Frame(slot) => Encoded::with1(Code::Dec_rm64, frame::slot(slot))?,
+            Location::Register(register) => Encoded::with1(Code::Dec_rm64, register)?,
+            Location::Frame(slot) => Encoded::with1(Code::Dec_rm64, frame::slot(slot))?,
         };
         self.emit(decrement);
         self.emit(Encoded::with_branch(Code::Jne_rel32_64, head)?);
@@ -373,10 +373,10 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn set_counter_to(&mut self, counter: Place, count: u32) -> Result<(), Unsupported> {
+    fn set_counter_to(&mut self, counter: Location, count: u32) -> Result<(), Unsupported> {
         let set = match counter {
-            Place::Register(register) => Encoded::with2(Code::Mov_r64_imm64, register, u64::from(count))?,
-            Place::Frame(slot) => {
+            Location::Register(register) => Encoded::with2(Code::Mov_r64_imm64, register, u64::from(count))?,
+            Location::Frame(slot) => {
                 let count =
                     i32::try_from(count).map_err(|_| Unsupported::Encoding(format!("a loop of {count}")))?;
                 Encoded::with2(Code::Mov_rm64_imm32, frame::slot(slot), count)?
@@ -387,14 +387,14 @@ impl Lowering<'_> {
     }
 
     /// Sets `counter` to the kernel's items and returns where the branch over the loop stands.
-    fn set_counter_to_items(&mut self, counter: Place) -> Result<usize, Unsupported> {
+    fn set_counter_to_items(&mut self, counter: Location) -> Result<usize, Unsupported> {
         let target = match counter {
-            Place::Register(register) => register,
-            Place::Frame(_) => SCRATCH,
+            Location::Register(register) => register,
+            Location::Frame(_) => SCRATCH,
         };
         let items = frame::slot(self.assignment.items());
         self.emit(Encoded::with2(Code::Mov_r64_rm64, target, items)?);
-        if let Place::Frame(slot) = counter {
+        if let Location::Frame(slot) = counter {
             self.emit(Encoded::with2(Code::Mov_rm64_r64, frame::slot(slot), target)?);
         }
         self.emit(Encoded::with2(Code::Test_rm64_r64, target, target)?);

@@ -174,7 +174,7 @@ pub fn footprint(program: &Program) -> Result<Vec<Reached>, Unknown> {
     let mut follower = Follower { motions: motions.loops, next: 0, lanes: program.vectors.lanes };
     let mut frame = Frame::new(program.parameters);
     frame.pointers = (0..program.pointers)
-        .map(|index| (index < program.parameters).then_some(Place { origin: index, offset: 0 }))
+        .map(|index| (index < program.parameters).then_some(Position { origin: index, offset: 0 }))
         .collect();
     follower.body(&program.body, &mut frame)?;
     Ok(frame.finish())
@@ -259,7 +259,7 @@ fn turns(turn: &[Motion], pointer: usize, count: Count) -> Motion {
 
 /// Where a pointer points: so many bytes behind an origin of its frame.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Position {
     origin: usize,
     offset: i64,
 }
@@ -267,7 +267,7 @@ struct Place {
 /// The body of a loop, or of the program. Its origins are the parameters or, in a loop, an origin of the frame around it
 /// that moves on by so many bytes with each turn.
 struct Frame {
-    pointers: Vec<Option<Place>>,
+    pointers: Vec<Option<Position>>,
     origins: Vec<Gathered>,
 }
 
@@ -321,12 +321,12 @@ impl Frame {
         Frame { pointers: Vec::new(), origins: (0..origins).map(|_| Gathered::default()).collect() }
     }
 
-    fn place(&self, pointer: Pointer) -> Result<Place, Unknown> {
+    fn place(&self, pointer: Pointer) -> Result<Position, Unknown> {
         self.pointers[usize::from(pointer.0)].ok_or(Unknown::Pointer(pointer))
     }
 
     fn at(&mut self, address: Address, bytes: i64) -> Result<(&mut Gathered, Interval), Unknown> {
-        let Place { origin, offset } = self.place(address.base)?;
+        let Position { origin, offset } = self.place(address.base)?;
         let interval = Interval::new(offset + i64::from(address.offset), bytes);
         Ok((&mut self.origins[origin], interval))
     }
@@ -416,10 +416,10 @@ impl Follower {
     }
 }
 
-fn further(place: Option<Place>, by: i64) -> Option<Place> {
-    let Place { origin, offset } = place?;
+fn further(place: Option<Position>, by: i64) -> Option<Position> {
+    let Position { origin, offset } = place?;
     let near = by.abs() <= FARTHEST && offset.abs() <= FARTHEST;
-    near.then_some(Place { origin, offset: offset + by })
+    near.then_some(Position { origin, offset: offset + by })
 }
 
 /// The frame of a loop inside `frame`, a turn of which moves pointers as `turn` says, and for each of its origins that which it
@@ -427,7 +427,7 @@ fn further(place: Option<Place>, by: i64) -> Option<Place> {
 fn enter(frame: &Frame, turn: &[Motion]) -> (Frame, Vec<(usize, i64)>) {
     let mut origins: Vec<(usize, i64)> = Vec::new();
     let place = |(pointer, motion): (usize, &Motion)| {
-        let Place { origin, offset } = frame.pointers[pointer]?;
+        let Position { origin, offset } = frame.pointers[pointer]?;
         let step = match *motion {
             Motion::From(from, step) if from == pointer => step,
             _ => return None,
@@ -437,7 +437,7 @@ fn enter(frame: &Frame, turn: &[Motion]) -> (Frame, Vec<(usize, i64)>) {
             origins.push((origin, step));
             origins.len() - 1
         });
-        Some(Place { origin, offset })
+        Some(Position { origin, offset })
     };
     let pointers = turn.iter().enumerate().map(place).collect();
     let mut inner = Frame::new(origins.len());

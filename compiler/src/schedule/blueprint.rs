@@ -4,7 +4,7 @@ use frit_ir::diagnostic::Diagnostic;
 
 use super::block::Block;
 use super::network::Network;
-use super::predict::{Layer, Predictor};
+use super::predict::{Predictor, Workload};
 use super::ring::Turns;
 use super::windows::Window;
 use crate::kernels::window::Axis;
@@ -17,11 +17,11 @@ const HEIGHTS: [usize; 2] = [2, 1];
 pub(super) struct Blueprint<'a> {
     machine: &'a Machine,
     /// The convolution before, where the block has one.
-    expand: Option<Layer>,
+    expand: Option<Workload>,
     /// The depthwise convolution.
-    depthwise: Layer,
+    depthwise: Workload,
     /// The pointwise convolution behind it, where the block has one.
-    project: Option<Layer>,
+    project: Option<Workload>,
     /// The vertical axis of the depthwise convolution's window.
     rows: Axis,
 }
@@ -52,12 +52,12 @@ impl<'a> Blueprint<'a> {
 
     /// Bytes of a band's scratch memory.
     fn scratch(&self, height: usize) -> usize {
-        let per_row = |layer: &Layer| layer.bytes / layer.rows;
+        let per_row = |layer: &Workload| layer.bytes / layer.rows;
         let ring = self.expand.as_ref().map_or(0, |expand| per_row(expand) * self.turns(height).ring.rows);
         ring + if self.project.is_some() { per_row(&self.depthwise) * height } else { 0 }
     }
 
-    /// Layer by layer.
+    /// Workload by layer.
     pub(super) fn whole(&self, predictor: &Predictor<'_>) -> f64 {
         let expand = self.expand.as_ref().map_or(0.0, |layer| predictor.alone(layer) + predictor.barrier());
         expand + predictor.alone(&self.depthwise) + self.behind(predictor)
@@ -86,7 +86,8 @@ impl<'a> Blueprint<'a> {
         let height = self.height();
         let turns = self.turns(height);
         let bands = self.depthwise.rows.div_ceil(height);
-        let layers: Vec<&Layer> = self.expand.iter().chain([&self.depthwise]).chain(&self.project).collect();
+        let layers: Vec<&Workload> =
+            self.expand.iter().chain([&self.depthwise]).chain(&self.project).collect();
         let compute: f64 = layers.iter().map(|layer| predictor.compute(layer, turns.count())).sum();
         let weights = layers.iter().map(|layer| layer.weight_bytes).sum();
         let scratch = self.scratch(height);

@@ -7,14 +7,14 @@ use frit_ir::{Faults, NodeId};
 
 use super::block;
 use super::network::Network;
-use super::subgraph::{Candidate, Place, Subgraph};
+use super::subgraph::{Candidate, PlaceSubgraph, Subgraph};
 use super::ways::{TABLE, WHOLE};
 use crate::plan::{Choice, Way};
 
 /// What was chosen for the subgraphs of a network.
 pub(super) struct Candidates {
     /// What places those subgraphs that don't go layer by layer, by their last layer.
-    places: BTreeMap<NodeId, Box<dyn Place>>,
+    places: BTreeMap<NodeId, Box<dyn PlaceSubgraph>>,
     /// Layers of them that are placed with a later one.
     inner: BTreeSet<NodeId>,
     /// The last layer of the block that a layer is in.
@@ -79,7 +79,7 @@ impl Candidates {
     }
 
     /// What places the subgraph that ends with `id`, where it is more than that layer by itself.
-    pub(super) fn place(&self, id: NodeId) -> Option<&dyn Place> {
+    pub(super) fn place(&self, id: NodeId) -> Option<&dyn PlaceSubgraph> {
         self.places.get(&id).map(|place| &**place)
     }
 

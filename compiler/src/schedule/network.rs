@@ -6,7 +6,7 @@ use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Conv2d, Epilogue};
 use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 
-use super::predict::{Layer, Predictor};
+use super::predict::{Predictor, Workload};
 use crate::kernels::depthwise;
 use crate::machine::Machine;
 use crate::pack::Values;
@@ -104,8 +104,8 @@ impl<'a> Network<'a> {
     }
 
     /// `id` as predictions see it.
-    pub(super) fn layer(&self, id: NodeId) -> Layer {
-        Layer::new(self.machine, self.graph, |id| self.shape(id).clone(), id)
+    pub(super) fn layer(&self, id: NodeId) -> Workload {
+        Workload::new(self.machine, self.graph, |id| self.shape(id).clone(), id)
     }
 
     /// What `predict` says with each of [`WORKERS`].

@@ -102,12 +102,12 @@ impl Placed {
     }
 
     /// The argument that begins at the tensor and steps by `stride` bytes an item.
-    pub(super) fn reach(&self, stride: usize) -> Argument {
-        self.reach_from(0, stride)
+    pub(super) fn argument(&self, stride: usize) -> Argument {
+        self.argument_from(0, stride)
     }
 
     /// The argument that begins `offset` bytes behind the tensor's begin and steps by `stride` bytes an item.
-    pub(super) fn reach_from(&self, offset: usize, stride: usize) -> Argument {
+    pub(super) fn argument_from(&self, offset: usize, stride: usize) -> Argument {
         Argument { region: self.region, offset: self.offset + offset, stride }
     }
 }

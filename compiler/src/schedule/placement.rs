@@ -220,7 +220,7 @@ impl<'a> Placement<'a> {
         let bytes = 2 * F32 * from.channels * from.pixels();
         self.pass(id, bytes, &[from.region, to.region], move |kernels| {
             let program = copy::build(kernels.width, from.channels, from.strides, to.strides);
-            let arguments = vec![from.reach(from.strides.pixel), to.reach(to.strides.pixel)];
+            let arguments = vec![from.argument(from.strides.pixel), to.argument(to.strides.pixel)];
             kernels.items(program, arguments, from.pixels())
         });
     }
@@ -265,7 +265,7 @@ impl<'a> Placement<'a> {
         program: impl Fn(Width) -> Result<Program, TooManyRegisters> + 'a,
     ) {
         self.stage(id, &[input.region, output.region], move |kernels: &mut Kernels| {
-            let arguments = vec![input.reach(input.strides.block), output.reach(output.strides.block)];
+            let arguments = vec![input.argument(input.strides.block), output.argument(output.strides.block)];
             let items = input.channels.div_ceil(kernels.width.lanes);
             kernels.items(program(kernels.width), arguments, items)
         });

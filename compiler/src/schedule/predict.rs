@@ -13,7 +13,7 @@ use crate::machine::Machine;
 
 /// The kind of a layer, for its share of the peak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum WorkKind {
     /// A convolution over all channels, or a fully connected layer.
     Dense,
     /// A depthwise convolution at stride 1.
@@ -24,22 +24,22 @@ enum Kind {
     Pass,
 }
 
-impl Kind {
+impl WorkKind {
     fn share_of_peak(self) -> f64 {
         match self {
-            Kind::Dense | Kind::Pass => 0.9,
-            Kind::Depthwise => 0.7,
-            Kind::StridedDepthwise => 0.45,
+            WorkKind::Dense | WorkKind::Pass => 0.9,
+            WorkKind::Depthwise => 0.7,
+            WorkKind::StridedDepthwise => 0.45,
         }
     }
 }
 
 /// A layer, as predictions see it.
 #[derive(Debug, Clone)]
-pub(super) struct Layer {
+pub(super) struct Workload {
     /// Multiply-accumulates.
     pub(super) macs: u64,
-    kind: Kind,
+    kind: WorkKind,
     /// Rows of its output.
     pub(super) rows: usize,
     /// Blocks of output channels.
@@ -53,14 +53,14 @@ pub(super) struct Layer {
     pub(super) weight_bytes: usize,
 }
 
-impl Layer {
+impl Workload {
     /// What is known of node `id`, with `shape` for each node.
     pub(super) fn new(
         machine: &Machine,
         graph: &Graph,
         shape: impl Fn(NodeId) -> Shape,
         id: NodeId,
-    ) -> Layer {
+    ) -> Workload {
         let width = machine.width();
         let output = shape(id);
         let inputs: Vec<Shape> = graph.operands(id).into_iter().map(&shape).collect();
@@ -73,17 +73,17 @@ impl Layer {
         let (kind, taps) = match op {
             Op::Conv2d(conv) => {
                 let kind = match (depthwise::computes(conv, inputs[0].channels()), conv.stride) {
-                    (false, _) => Kind::Dense,
-                    (true, [1, 1]) => Kind::Depthwise,
-                    (true, _) => Kind::StridedDepthwise,
+                    (false, _) => WorkKind::Dense,
+                    (true, [1, 1]) => WorkKind::Depthwise,
+                    (true, _) => WorkKind::StridedDepthwise,
                 };
                 let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
                 (kind, taps)
             }
             Op::Conv2dTranspose(conv) => {
-                (Kind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
+                (WorkKind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
             }
-            Op::Dense(_) => (Kind::Dense, inputs[0].channels()),
+            Op::Dense(_) => (WorkKind::Dense, inputs[0].channels()),
             Op::Input(_)
             | Op::Constant(_)
             | Op::BatchNorm(_)
@@ -102,13 +102,13 @@ impl Layer {
             | Op::Transpose(_)
             | Op::Reshape(_)
             | Op::SqueezeExcite(_)
-            | Op::Identity => (Kind::Pass, 0),
+            | Op::Identity => (WorkKind::Pass, 0),
         };
         let (panel, items) = match kind {
-            Kind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),
+            WorkKind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),
             _ => (blocks, blocks),
         };
-        Layer {
+        Workload {
             macs: op.macs(&inputs, &output),
             kind,
             rows: output.map().map_or(1, |[rows, ..]| rows),
@@ -134,7 +134,7 @@ const CALL: f64 = 3e-5;
 
 impl Predictor<'_> {
     /// A layer that is a step of its own. Its weights come from far while it computes.
-    pub(super) fn alone(&self, layer: &Layer) -> f64 {
+    pub(super) fn alone(&self, layer: &Workload) -> f64 {
         let weights = 1e-6 * (layer.weight_bytes / self.workers) as f64 / self.machine.rates.far_gb_per_s;
         self.compute(layer, layer.items).max(weights)
             + self.reads(layer)
@@ -142,13 +142,13 @@ impl Predictor<'_> {
     }
 
     /// The multiply-adds of a layer in `items` parts that are shared out.
-    pub(super) fn compute(&self, layer: &Layer, items: usize) -> f64 {
+    pub(super) fn compute(&self, layer: &Workload, items: usize) -> f64 {
         let peak = self.machine.gflops() * layer.kind.share_of_peak();
         2e-6 * layer.macs as f64 / peak * items.div_ceil(self.workers) as f64 / items.max(1) as f64
     }
 
     /// The layer's input, once for each panel, where it does not stay near.
-    pub(super) fn reads(&self, layer: &Layer) -> f64 {
+    pub(super) fn reads(&self, layer: &Workload) -> f64 {
         let times = layer.blocks.div_ceil(layer.panel.max(1)) as f64;
         times * self.far(layer.input_bytes / self.workers)
     }

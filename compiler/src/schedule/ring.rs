@@ -30,11 +30,11 @@ impl Turns {
             return Turns { rows, height, bands: 1, ring: Ring::whole(rows.input) };
         }
         let fresh = height * rows.stride;
-        let kept = reach(&rows).saturating_sub(rows.stride);
+        let kept = extent(&rows).saturating_sub(rows.stride);
         let bands = (fresh + kept).div_ceil(fresh);
         let places = bands * fresh;
         // Place 0 is that of the first fresh row of a turn.
-        let behind = reach(&rows) as i64 - (rows.stride + rows.before) as i64;
+        let behind = extent(&rows) as i64 - (rows.stride + rows.before) as i64;
         let shift = (-behind).rem_euclid(places as i64) as usize;
         Turns { rows, height, bands, ring: Ring { rows: places, shift } }
     }
@@ -75,7 +75,7 @@ impl Turns {
 
     /// The end of the input rows that output rows below `row` need, were there no border at the top.
     fn needed_before(&self, row: usize) -> usize {
-        let end = row * self.rows.stride + reach(&self.rows);
+        let end = row * self.rows.stride + extent(&self.rows);
         end.saturating_sub(self.rows.stride + self.rows.before).min(self.rows.input)
     }
 
@@ -120,7 +120,7 @@ enum Pattern {
 }
 
 /// Input rows from the first tap of a window to behind its last.
-fn reach(rows: &Axis) -> usize {
+fn extent(rows: &Axis) -> usize {
     (rows.kernel - 1) * rows.dilation + 1
 }
 

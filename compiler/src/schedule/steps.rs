@@ -35,7 +35,7 @@ fn step(net: &Network<'_>, candidates: &Candidates, stage: &Stage<'_>, work: Wor
     let name = |&id: &NodeId| net.name(id).to_owned();
     let (last, fused) = stage.nodes.split_last().expect("a stage computes a node");
     let sources = stage.nodes.iter().flat_map(|&id| net.graph.node(id).sources.layers());
-    let layers: Vec<predict::Layer> = stage.nodes.iter().map(|&id| net.layer(id)).collect();
+    let layers: Vec<predict::Workload> = stage.nodes.iter().map(|&id| net.layer(id)).collect();
     let macs: u64 = layers.iter().map(|layer| layer.macs).sum();
     let alone = || net.predicted(|predictor| layers.iter().map(|layer| predictor.alone(layer)).sum::<f64>());
     let bytes_of_layers = bytes(&layers);
@@ -60,7 +60,7 @@ fn step(net: &Network<'_>, candidates: &Candidates, stage: &Stage<'_>, work: Wor
 }
 
 /// Bytes of the tensors that `layers` together read and write, and of their weights.
-fn bytes(layers: &[predict::Layer]) -> usize {
+fn bytes(layers: &[predict::Workload]) -> usize {
     let own: usize = layers.iter().map(|layer| layer.input_bytes + layer.weight_bytes).sum();
     let between: usize = layers.iter().map(|layer| layer.bytes).rev().skip(1).sum();
     own - between + layers.last().map_or(0, |layer| layer.bytes)

@@ -22,13 +22,13 @@ pub(super) struct Candidate {
     /// Predicted milliseconds with 1 and with 2 workers.
     pub(super) cost: [f64; 2],
     /// Gives everything its place and adds the stages; where there is none, each layer is placed where its turn is.
-    pub(super) place: Option<Box<dyn Place>>,
+    pub(super) place: Option<Box<dyn PlaceSubgraph>>,
 }
 
 /// What places a subgraph.
-pub(super) trait Place: Fn(&mut Placement<'_>) -> Result<(), Diagnostic> {}
+pub(super) trait PlaceSubgraph: Fn(&mut Placement<'_>) -> Result<(), Diagnostic> {}
 
-impl<F: Fn(&mut Placement<'_>) -> Result<(), Diagnostic>> Place for F {}
+impl<F: Fn(&mut Placement<'_>) -> Result<(), Diagnostic>> PlaceSubgraph for F {}
 
 impl Subgraph {
     pub(super) fn last(&self) -> NodeId {

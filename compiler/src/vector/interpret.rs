@@ -94,19 +94,19 @@ pub fn run_watched(
 ) -> Result<(), Fault> {
     check(program).map_err(|mut faults| Fault::Malformed(faults.swap_remove(0)))?;
     let mut pointers = places(program, memory.len(), arguments)?;
-    pointers.resize(program.pointers, Place { buffer: 0, byte: 0 });
+    pointers.resize(program.pointers, Position { buffer: 0, byte: 0 });
     let registers = vec![[0; MOST_LANES]; program.registers];
     Machine { program, memory, items, pointers, registers, watch }.body(&program.body)
 }
 
-fn places(program: &Program, buffers: usize, arguments: &[(usize, usize)]) -> Result<Vec<Place>, Fault> {
+fn places(program: &Program, buffers: usize, arguments: &[(usize, usize)]) -> Result<Vec<Position>, Fault> {
     let fault = |reason: String| Fault::Arguments { kernel: program.name.clone(), reason };
     if arguments.len() != program.parameters {
         return Err(fault(format!("{} arguments for {} parameters", arguments.len(), program.parameters)));
     }
     let place = |(index, &(buffer, byte)): (usize, &(usize, usize))| match i64::try_from(byte) {
         _ if buffer >= buffers => Err(fault(format!("argument {index} names buffer {buffer} of {buffers}"))),
-        Ok(byte) if byte % 4 == 0 => Ok(Place { buffer, byte }),
+        Ok(byte) if byte % 4 == 0 => Ok(Position { buffer, byte }),
         _ => Err(fault(format!("argument {index} lies at byte {byte}, which no value begins at"))),
     };
     arguments.iter().enumerate().map(place).collect()
@@ -118,7 +118,7 @@ const MOST_LANES: usize = 16;
 type Lanes = [u32; MOST_LANES];
 
 #[derive(Clone, Copy)]
-struct Place {
+struct Position {
     buffer: usize,
     /// From the buffer's begin; may lie outside as long as nothing is read or written there.
     byte: i64,
@@ -128,7 +128,7 @@ struct Machine<'a, W> {
     program: &'a Program,
     memory: &'a mut [Vec<f32>],
     items: u64,
-    pointers: Vec<Place>,
+    pointers: Vec<Position>,
     registers: Vec<Lanes>,
     watch: W,
 }
@@ -284,7 +284,7 @@ impl<W: FnMut(Access)> Machine<'_, W> {
         count: usize,
         writes: bool,
     ) -> Result<&mut [u8], Fault> {
-        let Place { buffer, byte } =
+        let Position { buffer, byte } =
             moved(self.pointers[usize::from(address.base.0)], i64::from(address.offset));
         let memory: &mut [u8] = bytemuck::cast_slice_mut(&mut self.memory[buffer]);
         let (bytes, size) = (count * address.element.bytes(), memory.len());
@@ -315,15 +315,15 @@ impl<W: FnMut(Access)> Machine<'_, W> {
         &mut self.registers[usize::from(register.0)]
     }
 
-    fn pointer(&mut self, pointer: Pointer) -> &mut Place {
+    fn pointer(&mut self, pointer: Pointer) -> &mut Position {
         &mut self.pointers[usize::from(pointer.0)]
     }
 }
 
 /// Saturates where the address space ends, far outside every buffer. A saturated place may be no multiple of 4; an
 /// access there is out of bounds all the same.
-fn moved(place: Place, bytes: i64) -> Place {
-    Place { byte: place.byte.saturating_add(bytes), ..place }
+fn moved(place: Position, bytes: i64) -> Position {
+    Position { byte: place.byte.saturating_add(bytes), ..place }
 }
 
 impl From<Register> for Operand {

@@ -36,8 +36,8 @@ fn weight_line(name: &str, weight: &Weight) -> String {
     let data = match &weight.data {
         Data::Seeded(seed) => format!("seeded({seed})"),
         Data::Values(values) if values.len() <= MOST_VALUES => values_in_text(values),
-        Data::Lent(lent) if lent.len() <= MOST_VALUES => values_in_text(&lent.values()),
-        Data::Values(_) | Data::Lent(_) | Data::Digest(_) => format!("digest({:016x})", weight.digest()),
+        Data::Mapped(mapped) if mapped.len() <= MOST_VALUES => values_in_text(&mapped.values()),
+        Data::Values(_) | Data::Mapped(_) | Data::Digest(_) => format!("digest({:016x})", weight.digest()),
     };
     format!("@{} : {} {data}", quoted(name), weight.shape)
 }

@@ -74,7 +74,7 @@ fn variances(graph: &Graph, node: &Node) -> Option<Diagnostic> {
     let Op::BatchNorm(norm) = &node.op else { return None };
     let epsilon = norm.epsilon.get();
     let name = node.weights.last()?;
-    if epsilon.is_nan() || !matches!(graph.weights.get(name)?.data, Data::Values(_) | Data::Lent(_)) {
+    if epsilon.is_nan() || !matches!(graph.weights.get(name)?.data, Data::Values(_) | Data::Mapped(_)) {
         return None;
     }
     let values = graph.weights.values(name).ok()?;

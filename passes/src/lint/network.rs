@@ -141,7 +141,7 @@ impl<'a> Network<'a> {
     pub(super) fn trained(&self, id: NodeId, place: usize) -> Option<std::sync::Arc<[f32]>> {
         let name = self.graph.node(id).weights.get(place)?;
         match self.graph.weights.get(name)?.data {
-            Data::Values(_) | Data::Lent(_) => self.graph.weights.values(name).ok(),
+            Data::Values(_) | Data::Mapped(_) => self.graph.weights.values(name).ok(),
             Data::Seeded(_) | Data::Digest(_) => None,
         }
     }

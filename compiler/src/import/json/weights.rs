@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::weights::{Data, Lent, Owner};
+use frit_ir::weights::{Data, Mapped, Owner};
 use frit_ir::{Diagnostic, Graph, Shape, Weight};
 use frit_runtime::map::MappedFile;
 use safetensors::Dtype;
@@ -85,10 +85,10 @@ pub(super) fn from_file<'a>(
     };
     let tensors: BTreeMap<&str, TensorView<'_>> = file.iter().collect();
     for weight in needed {
-        match lent(weight, &tensors, (&bytes, shelf.name)) {
-            Ok(lent) => {
+        match mapped(weight, &tensors, (&bytes, shelf.name)) {
+            Ok(mapped) => {
                 let shape = weight.shape.clone();
-                graph.weights.insert(weight.name.clone(), Weight::new(shape, Data::Lent(lent)));
+                graph.weights.insert(weight.name.clone(), Weight::new(shape, Data::Mapped(mapped)));
             }
             Err(fault) => {
                 if let (codes::WEIGHT_SHAPE, Some(given)) = (fault.code, tensors.get(weight.name.as_str())) {
@@ -113,11 +113,11 @@ pub(super) fn from_file<'a>(
 }
 
 /// The values of one weight, which stay in the file.
-fn lent(
+fn mapped(
     weight: &Needed,
     tensors: &BTreeMap<&str, TensorView<'_>>,
     (bytes, file): (&Arc<MappedFile>, &str),
-) -> Result<Lent, Box<Diagnostic>> {
+) -> Result<Mapped, Box<Diagnostic>> {
     let Some(tensor) = tensors.get(weight.name.as_str()) else {
         let message = format!("the weight {} is not in {file}", weight.name);
         let fault = Diagnostic::error(codes::WEIGHT_MISSING, message).note(format!("it is {}", weight.shape));
@@ -135,7 +135,7 @@ fn lent(
         return Err(Box::new(fault));
     }
     let owner: Owner = bytes.clone();
-    Lent::part(owner, tensor.data()).ok_or_else(|| {
+    Mapped::part(owner, tensor.data()).ok_or_else(|| {
         let message = format!("the weight {} of {file} holds no whole number of values", weight.name);
         Box::new(Diagnostic::error(codes::WEIGHTS_UNREADABLE, message))
     })

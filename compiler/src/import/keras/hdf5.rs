@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::weights::{Data, Lent, Owner};
+use frit_ir::weights::{Data, Mapped, Owner};
 use frit_ir::{Diagnostic, Shape, memory};
 use hdf5_reader::error::Error;
 use hdf5_reader::group::Group;
@@ -89,7 +89,7 @@ impl Container {
         };
         let place = self.place(&dataset).map_err(Misfit::Fault)?;
         match place {
-            ValueLayout::Contiguous(bytes) if little => self.lent(bytes, shape).map_err(Misfit::Fault),
+            ValueLayout::Contiguous(bytes) if little => self.mapped(bytes, shape).map_err(Misfit::Fault),
             ValueLayout::Contiguous(_) | ValueLayout::Scattered => {
                 self.copied(&dataset, shape).map_err(Misfit::Fault)
             }
@@ -111,15 +111,15 @@ impl Container {
     }
 
     /// The values at `bytes` of the HDF5 file.
-    fn lent(&self, bytes: Range<usize>, shape: &Shape) -> Result<Data, Diagnostic> {
+    fn mapped(&self, bytes: Range<usize>, shape: &Shape) -> Result<Data, Diagnostic> {
         let needed = shape.elements().and_then(|elements| elements.checked_mul(BYTES));
         let begin = self.range.start.checked_add(bytes.start);
         let end = self.range.start.checked_add(bytes.end).filter(|&end| end <= self.range.end);
         begin
             .zip(end)
             .filter(|_| needed == Some(bytes.len()))
-            .and_then(|(begin, end)| Lent::new(Arc::clone(&self.owner), begin..end))
-            .map(Data::Lent)
+            .and_then(|(begin, end)| Mapped::new(Arc::clone(&self.owner), begin..end))
+            .map(Data::Mapped)
             .ok_or_else(|| {
                 unreadable("its values reach behind the file's end, or are not as many as its shape says")
             })

@@ -142,7 +142,7 @@ impl Shelf {
         let stored = &weight.stored;
         let data = self.container.values(&place.group, &place.path, &stored.shape)?;
         let data = match (data, stored.order) {
-            (Data::Lent(lent), Some(order)) => lent.permuted(&stored.shape, order).map(Data::Lent),
+            (Data::Mapped(mapped), Some(order)) => mapped.permuted(&stored.shape, order).map(Data::Mapped),
             (Data::Values(values), Some(order)) => permuted(&values, &stored.shape, order).map(Data::Values),
             (data, None) => Some(data),
             _ => None,
@@ -183,7 +183,7 @@ impl Shelf {
 
 fn changed(data: &Data, change: impl Fn(f32) -> f32) -> Data {
     match data {
-        Data::Lent(lent) => Data::Values(lent.values().iter().map(|&x| change(x)).collect()),
+        Data::Mapped(mapped) => Data::Values(mapped.values().iter().map(|&x| change(x)).collect()),
         Data::Values(values) => Data::Values(values.iter().map(|&x| change(x)).collect()),
         other => other.clone(),
     }

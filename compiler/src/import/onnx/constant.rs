@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use frit_ir::weights::{Data, Lent};
+use frit_ir::weights::{Data, Mapped};
 use frit_ir::{Shape, Weight};
 use smallvec::SmallVec;
 
@@ -46,7 +46,7 @@ pub(super) fn strides(dims: &[usize]) -> Vec<usize> {
 
 impl Constant {
     /// A tensor whose values lie in `bytes`, row-major.
-    pub(super) fn lent(kind: DataType, dims: Vec<usize>, bytes: Bytes) -> Constant {
+    pub(super) fn mapped(kind: DataType, dims: Vec<usize>, bytes: Bytes) -> Constant {
         let order = (0..dims.len()).collect();
         Constant { kind, values: Values::Raw { bytes, stored: dims.clone(), order }, dims }
     }
@@ -74,7 +74,7 @@ impl Constant {
             };
             bytes.extend_from_slice(&written[..size]);
         }
-        Ok(Constant::lent(kind, dims, Bytes::from(bytes)))
+        Ok(Constant::mapped(kind, dims, Bytes::from(bytes)))
     }
 
     /// Whole numbers along one axis.
@@ -187,7 +187,7 @@ impl Constant {
                 }
                 None => return Constant::new(budget, self.kind, dims, self.iter()),
             },
-            Values::Raw { bytes, .. } => Constant::lent(self.kind, dims, bytes.clone()),
+            Values::Raw { bytes, .. } => Constant::mapped(self.kind, dims, bytes.clone()),
             Values::Symbols(_) => Constant { dims, ..self.clone() },
         })
     }
@@ -223,12 +223,12 @@ impl Constant {
         let flat = self.reshaped(budget, stored.to_vec())?.permuted(budget, axes)?;
         let Values::Raw { bytes, stored, order } = flat.values else { return Ok(None) };
         let length = bytes.len();
-        let lent = Lent::new(Arc::new(bytes), 0..length);
+        let mapped = Mapped::new(Arc::new(bytes), 0..length);
         let data = match order.is_sorted() {
-            true => lent,
-            false => lent.and_then(|lent| lent.permuted(&Shape::new(&stored), &order)),
+            true => mapped,
+            false => mapped.and_then(|mapped| mapped.permuted(&Shape::new(&stored), &order)),
         };
-        Ok(data.map(|data| Weight::new(shape, Data::Lent(data))))
+        Ok(data.map(|data| Weight::new(shape, Data::Mapped(data))))
     }
 }
 
@@ -396,8 +396,8 @@ mod tests {
         let budget = Budget::default();
         let counted = counted(DataType::F32, &[2, 3]);
         let weight = counted.weight(&budget, (&[2, 3], &[1, 0]), Shape::new(&[3, 2])).unwrap().unwrap();
-        let Data::Lent(lent) = weight.data else { panic!("it is copied") };
-        assert_eq!(*lent.values(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        let Data::Mapped(mapped) = weight.data else { panic!("it is copied") };
+        assert_eq!(*mapped.values(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         let batch = Constant::ints(&budget, [Symbol::Batch].into_iter()).unwrap();
         assert!(batch.weight(&budget, (&[1], &[0]), Shape::new(&[1])).unwrap().is_none());
     }

@@ -43,7 +43,7 @@ pub(super) struct Network {
     /// Batch normalisations in training mode, in the order in which they were found.
     training: BTreeMap<String, usize>,
     /// The names of weights by where they lie in the file: what several nodes read is one weight.
-    lent: BTreeMap<(Spot, Shape), String>,
+    mapped: BTreeMap<(Spot, Shape), String>,
     /// What is computed is taken from here.
     pub(super) budget: Arc<Budget>,
 }
@@ -117,12 +117,12 @@ impl Network {
 
     /// Gives the graph `weight` as `name`, unless it has it under another name; returns that which it has it under.
     fn keep(&mut self, name: String, weight: Weight) -> String {
-        if let Data::Lent(lent) = &weight.data {
-            let key = (lent.spot(), weight.shape.clone());
-            if let Some(other) = self.lent.get(&key) {
+        if let Data::Mapped(mapped) = &weight.data {
+            let key = (mapped.spot(), weight.shape.clone());
+            if let Some(other) = self.mapped.get(&key) {
                 return other.clone();
             }
-            self.lent.insert(key, name.clone());
+            self.mapped.insert(key, name.clone());
         }
         self.built.graph.weights.insert(name.clone(), weight);
         name

@@ -77,7 +77,7 @@ impl Store {
             let (found, shape) = (data.len(), spelled(tensor));
             return Err(fault(format!("there are {found} bytes of data, its shape {shape} needs {needed}")));
         }
-        Ok(Constant::lent(kind, dims, data))
+        Ok(Constant::mapped(kind, dims, data))
     }
 
     /// The bytes of a tensor that lie in another file.

@@ -2,7 +2,7 @@
 
 use iced_x86::{Code, Instruction as Encoded, MemoryOperand, Register};
 
-use super::registers::{Place, SCRATCH};
+use super::registers::{Location, SCRATCH};
 use super::{Lowering, Unsupported};
 use crate::vector::Pointer;
 
@@ -41,7 +41,7 @@ pub(super) fn enter(lowering: &mut Lowering<'_>) -> Result<(), Unsupported> {
     let items = lowering.assignment.items();
     lowering.emit(Encoded::with2(Code::Mov_rm64_r64, slot(items), ITEMS)?);
     for index in 0..parameters {
-        if let Place::Register(register) = lowering.assignment.pointer(Pointer(index as u16)) {
+        if let Location::Register(register) = lowering.assignment.pointer(Pointer(index as u16)) {
             let home = lowering.assignment.argument(index);
             lowering.emit(Encoded::with2(Code::Mov_r64_rm64, register, slot(home))?);
         }

@@ -33,7 +33,7 @@ const LOOP_WEIGHT: u64 = 16;
 
 /// Where a pointer or a counter lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// A general register.
     Register(Register),
     /// A slot of the frame, by index.
@@ -42,9 +42,9 @@ pub(super) enum Place {
 
 /// The place of every pointer and counter.
 pub(super) struct Assignment {
-    pointers: Vec<Place>,
+    pointers: Vec<Location>,
     /// Of loops in the order of their heads.
-    counters: Vec<Place>,
+    counters: Vec<Location>,
     parameters: usize,
     slots: usize,
     used: usize,
@@ -59,14 +59,14 @@ impl Assignment {
         let mut ranked: Vec<(u64, usize)> = all.enumerate().map(|(index, &weight)| (weight, index)).collect();
         ranked.sort_by_key(|&(weight, index)| (std::cmp::Reverse(weight), index));
         let mut slots = program.parameters + 1;
-        let mut places = vec![Place::Frame(0); ranked.len()];
+        let mut places = vec![Location::Frame(0); ranked.len()];
         for (rank, &(_, index)) in ranked.iter().enumerate() {
             places[index] = match POOL.get(rank) {
-                Some(&register) => Place::Register(register),
-                None if index < program.parameters => Place::Frame(index),
+                Some(&register) => Location::Register(register),
+                None if index < program.parameters => Location::Frame(index),
                 None => {
                     slots += 1;
-                    Place::Frame(slots - 1)
+                    Location::Frame(slots - 1)
                 }
             };
         }
@@ -75,12 +75,12 @@ impl Assignment {
         Assignment { pointers: places, counters, parameters: program.parameters, slots, used }
     }
 
-    pub(super) fn pointer(&self, pointer: Pointer) -> Place {
+    pub(super) fn pointer(&self, pointer: Pointer) -> Location {
         self.pointers[usize::from(pointer.0)]
     }
 
     /// The counter of the loop with this index, in the order of the loops' heads.
-    pub(super) fn counter(&self, index: usize) -> Place {
+    pub(super) fn counter(&self, index: usize) -> Location {
         self.counters[index]
     }
 

@@ -12,7 +12,7 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, op: ArgMax) {
     let output = placement.place_dense(id);
     placement.stage(id, &[input.region, output.region], move |kernels| {
         let program = arg_max::build(kernels.width, input.channels, op.last, input.strides);
-        let arguments = vec![input.reach(input.strides.pixel), output.reach(F32)];
+        let arguments = vec![input.argument(input.strides.pixel), output.argument(F32)];
         kernels.items(program, arguments, input.pixels())
     });
 }

@@ -67,8 +67,8 @@ pub(super) fn stage(
     };
     let touched: [Region; 3] = [sides[0].0.region, sides[1].0.region, output.region];
     placement.stage(id, &touched, move |kernels| {
-        let [a, b] = sides.map(|(placed, side)| placed.reach(side.strides.block));
-        let arguments = vec![a, b, output.reach(output.strides.block)];
+        let [a, b] = sides.map(|(placed, side)| placed.argument(side.strides.block));
+        let arguments = vec![a, b, output.argument(output.strides.block)];
         let items = output.channels.div_ceil(kernels.width.lanes);
         kernels.items(binary::build(kernels.width, &join), arguments, items)
     });

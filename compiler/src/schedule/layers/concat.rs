@@ -66,7 +66,7 @@ impl Copied {
             }
             _ => join::build(kernels.width, to.channels, shift, [from.strides, to.strides], fills),
         };
-        let arguments = vec![from.reach(from.strides.pixel), to.reach(to.strides.pixel)];
+        let arguments = vec![from.argument(from.strides.pixel), to.argument(to.strides.pixel)];
         kernels.call(program, arguments, from.pixels())
     }
 }

@@ -6,7 +6,7 @@ use frit_ir::ops::{Conv2d, Dense, Epilogue, Scalar};
 
 use super::{elementwise, gate, large_window};
 use crate::kernels::Strides;
-use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
+use crate::kernels::conv::{self, Conv, Item, Nest, Panels};
 use crate::kernels::window::{self, Axis};
 use crate::pack::{self, Source};
 use crate::plan::{Argument, Call, Region, Work};
@@ -207,7 +207,7 @@ impl Part {
             weights = gate::place(placement, id, gate, (source, panels), weights);
         }
         let from = |tensor: &Placed, channel: usize| {
-            tensor.reach_from(channel / width.lanes * tensor.strides.block, 0)
+            tensor.argument_from(channel / width.lanes * tensor.strides.block, 0)
         };
         let base = Base {
             input: from(&operands.input, source.inputs.start),
@@ -222,14 +222,14 @@ impl Part {
         let mut base = self.base;
         let mut calls = Vec::new();
         for tile in &self.tiles {
-            calls.extend(self.walk(kernels, tile, base)?);
+            calls.extend(self.calls_of(kernels, tile, base)?);
             base.pass(&self.conv, tile.panels, kernels.width.lanes);
         }
         Ok(calls)
     }
 
     /// The calls of panels of one width: split by panels where the map is small, else by tiles or rows.
-    fn walk(
+    fn calls_of(
         &self,
         kernels: &mut Kernels,
         tile: &tiles::Columns,
@@ -237,8 +237,8 @@ impl Part {
     ) -> Result<Vec<Call>, Diagnostic> {
         let (conv, is_flat) = (&self.conv, self.is_flat);
         let (rows, columns) = (conv.rows.runs(1), tile.across(&conv.columns, is_flat));
-        let nest = |walk: Walk| Nest {
-            walk,
+        let nest = |item: Item| Nest {
+            item,
             panels: tile.panels,
             rows: rows.clone(),
             columns: columns.clone(),
@@ -255,7 +255,7 @@ impl Part {
                 let place = |strides: Strides| (run.start * strides.pixel, run.width * strides.pixel);
                 let arguments =
                     base.arguments(place(conv.input), 0, place(conv.output), place(conv.residual));
-                let nest = Nest { columns: vec![run.clone()], ..nest(Walk::Tiles) };
+                let nest = Nest { columns: vec![run.clone()], ..nest(Item::Tiles) };
                 calls.push(call(&nest, arguments, run.count)?);
             }
         } else if !is_flat && conv.rows.output >= FEW_ROWS {
@@ -263,7 +263,7 @@ impl Part {
                 let place = |strides: Strides| (run.start * strides.row, strides.row);
                 let input = (conv.input_row(run), conv.input_step(run));
                 let arguments = base.arguments(input, 0, place(conv.output), place(conv.residual));
-                let nest = Nest { rows: vec![run.clone()], ..nest(Walk::Rows) };
+                let nest = Nest { rows: vec![run.clone()], ..nest(Item::Rows) };
                 calls.push(call(&nest, arguments, run.count)?);
             }
         } else {
@@ -272,7 +272,7 @@ impl Part {
             let bytes = conv.panel_bytes(vectors, width.lanes);
             let input = (conv.input_row(&rows[0]), 0);
             let arguments = base.arguments(input, bytes, place(conv.output), place(conv.residual));
-            calls.push(call(&nest(Walk::Panels), arguments, count)?);
+            calls.push(call(&nest(Item::Panels), arguments, count)?);
         }
         Ok(calls)
     }

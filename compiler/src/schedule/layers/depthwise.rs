@@ -62,10 +62,10 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, conv: &Conv2d) ->
         let lanes = kernels.width.lanes;
         let program = depthwise::build(kernels.width, &spec, tiles::depthwise(kernels.width, &spec));
         let stride = (1 + rows.kernel * columns.kernel) * lanes * F32;
-        let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
+        let by_block = |tensor: &Placed| tensor.argument(tensor.strides.block);
         let weights = Argument { stride, ..weights };
         let mut arguments = vec![by_block(&input), weights, by_block(&output), by_block(&residual)];
-        arguments.extend(row_sums.map(|(sums, begin)| output.reach_from(begin, sums.block)));
+        arguments.extend(row_sums.map(|(sums, begin)| output.argument_from(begin, sums.block)));
         kernels.items(program, arguments, input.channels.div_ceil(lanes))
     });
     Ok(())

@@ -59,7 +59,7 @@ fn each_element(
         output: output.strides,
     };
     placement.stage(id, &[input.region, output.region], move |kernels| {
-        let tensors = [input, output].map(|tensor| tensor.reach(tensor.strides.block));
+        let tensors = [input, output].map(|tensor| tensor.argument(tensor.strides.block));
         let stride = 2 * kernels.width.lanes * F32;
         let weights = affine.map(|affine| Argument { stride, ..affine });
         let arguments = tensors.into_iter().chain(weights).collect();

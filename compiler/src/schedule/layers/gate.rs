@@ -30,7 +30,7 @@ pub(super) fn place(
             let spec = Gate { vectors, taps, channels, block: gate.strides.block };
             let stride = row * vectors;
             let at = |base: Argument| Argument { offset: base.offset + done, stride, ..base };
-            let arguments = vec![at(weights), gate.reach(0), at(scaled)];
+            let arguments = vec![at(weights), gate.argument(0), at(scaled)];
             calls.push(kernels.call(gate::build(kernels.width, &spec), arguments, count)?);
             done += count * stride;
         }

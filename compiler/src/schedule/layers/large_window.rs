@@ -48,7 +48,7 @@ pub(super) fn place(
     let bytes = (map.pixels() + padded.pixels()) * map.channels * F32;
     placement.pass(id, bytes, &[map.region, padded.region], move |kernels| {
         let program = pad::build(kernels.width, size, &Pad { padding, value }, map.strides, padded.strides);
-        let arguments = [map, padded].map(|tensor| tensor.reach(tensor.strides.block)).to_vec();
+        let arguments = [map, padded].map(|tensor| tensor.argument(tensor.strides.block)).to_vec();
         kernels.items(program, arguments, map.channels.div_ceil(kernels.width.lanes))
     });
     Ok((padded, inside))

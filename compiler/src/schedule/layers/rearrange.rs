@@ -115,7 +115,7 @@ fn rearranged(
     let input = placement.tensor_dense(net.operand(id, 0));
     let output = placement.place_dense(id);
     let axes = axes(net.shape(id), &from, &strides(net.shape(id)));
-    stage(placement, id, vec![Moved::new(axes, input.reach_from(begin, 0), output.reach(0))?]);
+    stage(placement, id, vec![Moved::new(axes, input.argument_from(begin, 0), output.argument(0))?]);
     Ok(())
 }
 
@@ -138,7 +138,7 @@ pub(super) fn place_concat(
     for (operand, input) in operands.into_iter().zip(inputs) {
         let shape = net.shape(operand);
         let axes = axes(shape, &strides(shape), &to);
-        moves.push(Moved::new(axes, input.reach(0), output.reach_from(begin, 0))?);
+        moves.push(Moved::new(axes, input.argument(0), output.argument_from(begin, 0))?);
         begin += shape.axes()[concat.axis] * to[concat.axis];
     }
     stage(placement, id, moves);
@@ -160,7 +160,7 @@ pub(super) fn place_expanded(
     );
     let dense = placement.place_dense_in_arena(shape);
     let axes = axes(shape, &from, &strides(shape));
-    stage(placement, id, vec![Moved::new(axes, input.reach(0), dense.reach(0))?]);
+    stage(placement, id, vec![Moved::new(axes, input.argument(0), dense.argument(0))?]);
     let blocks = placement.place_in_blocks(shape);
     placement.copy(id, dense, blocks);
     Ok(blocks)

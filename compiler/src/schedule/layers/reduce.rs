@@ -39,7 +39,7 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, op: &Reduce) -> R
         reduced: reduced.iter().map(|axis| Loop { count: axis.count, bytes: [axis.bytes[0]] }).collect(),
     };
     placement.stage(id, &[input.region, output.region], move |kernels| {
-        let arguments = vec![input.reach(item.bytes[0]), output.reach(item.bytes[1])];
+        let arguments = vec![input.argument(item.bytes[0]), output.argument(item.bytes[1])];
         kernels.items(reduce::build(kernels.width, &spec), arguments, item.count)
     });
     Ok(())

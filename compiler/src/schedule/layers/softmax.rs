@@ -18,7 +18,7 @@ pub(super) fn place(
     placement.stage(id, &[input.region, output.region], move |kernels| {
         let shape = (input.channels, log);
         let program = softmax::build(kernels.width, shape, input.strides, output.strides);
-        let arguments = vec![input.reach(input.strides.pixel), output.reach(output.strides.pixel)];
+        let arguments = vec![input.argument(input.strides.pixel), output.argument(output.strides.pixel)];
         kernels.items(program, arguments, input.pixels())
     });
     Ok(())

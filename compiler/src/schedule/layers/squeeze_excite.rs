@@ -42,11 +42,11 @@ pub(super) fn place(
     let map = placement.tensor_in_blocks(operand)?;
     let (mut spec, sums) = if net.leaves_row_sums(operand) {
         let (sums, begin) = map.row_sums(net.width.lanes);
-        (spec(&map, sums, layers), map.reach_from(begin, 0))
+        (spec(&map, sums, layers), map.argument_from(begin, 0))
     } else {
         let pooled = place_means(placement, id, &map);
         let sums = RowSums { row: 0, block: pooled.strides.block };
-        (spec(&Placed { rows: 1, columns: 1, ..map }, sums, layers), pooled.reach(0))
+        (spec(&Placed { rows: 1, columns: 1, ..map }, sums, layers), pooled.argument(0))
     };
     spec.layers.scales = false;
     let [reduce, expand] = pack_layers(placement, id, layers, map.channels)?;
@@ -71,7 +71,7 @@ fn place_means(placement: &mut Placement<'_>, id: NodeId, map: &Placed) -> Place
     let bytes = map.pixels() * items * net.width.lanes * F32;
     placement.pass(id, bytes, &[map.region, pooled.region], move |kernels| {
         let program = pool::build(kernels.width, map.pixels(), map.strides, pooled.strides);
-        let arguments = vec![map.reach(map.strides.block), pooled.reach(pooled.strides.block)];
+        let arguments = vec![map.argument(map.strides.block), pooled.argument(pooled.strides.block)];
         kernels.items(program, arguments, items)
     });
     pooled
@@ -117,7 +117,7 @@ fn place_gate(
     let net = placement.net;
     let [first, last] = [spec.layers.squeezed, spec.channels].map(|channels| net.blocks(channels));
     let whole = |reach: Argument| Argument { stride: 0, ..reach };
-    let gate = gate.reach(gate.strides.block);
+    let gate = gate.argument(gate.strides.block);
     let scratch = placement.scratch(spec.scratch_bytes(net.width.lanes));
     if is_cheaper_twice(net, &spec) {
         let arguments = [sums, whole(reduce), expand, gate, scratch];
@@ -130,11 +130,11 @@ fn place_gate(
     // Each layer multiplies as often as the other.
     let half = Effort::Part(2);
     let reduced = placement.place_in_blocks(&Shape::new(&[1, 1, spec.layers.squeezed]));
-    let arguments = [sums, reduce, reduced.reach(reduced.strides.block), scratch];
+    let arguments = [sums, reduce, reduced.argument(reduced.strides.block), scratch];
     placement.add_stage(&[id], half, &arguments.map(|argument| argument.region), move |kernels| {
         kernels.items(squeeze::build(kernels.width, &spec, Part::Reduce), arguments.to_vec(), first)
     });
-    let arguments = [reduced.reach(0), expand, gate];
+    let arguments = [reduced.argument(0), expand, gate];
     placement.add_stage(&[id], half, &arguments.map(|argument| argument.region), move |kernels| {
         kernels.items(squeeze::build(kernels.width, &spec, Part::Expand), arguments.to_vec(), last)
     });
@@ -171,7 +171,7 @@ fn place_scaled(placement: &mut Placement<'_>, id: NodeId, (operand, map): (Node
     let items = net.blocks(map.channels);
     let bytes = 2 * map.pixels() * items * net.width.lanes * F32;
     placement.pass(id, bytes, &[map.region, gate.region, output.region], move |kernels| {
-        let by_block = |tensor: &Placed| tensor.reach(tensor.strides.block);
+        let by_block = |tensor: &Placed| tensor.argument(tensor.strides.block);
         let arguments = vec![by_block(&map), by_block(&gate), by_block(&output)];
         kernels.items(binary::build(kernels.width, &product), arguments, items)
     });

@@ -56,7 +56,7 @@ pub(super) fn stage(
 ) {
     placement.stage(id, &[input.region, output.region], move |kernels| {
         let program = window_pool::build(kernels.width, &pool, tiles::pool(kernels.width));
-        let tensors = [input, output].map(|tensor| tensor.reach(tensor.strides.block));
+        let tensors = [input, output].map(|tensor| tensor.argument(tensor.strides.block));
         let arguments = tensors.into_iter().chain(factors).collect();
         kernels.items(program, arguments, input.channels.div_ceil(kernels.width.lanes))
     });

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use frit_ir::diagnostic::Diagnostic;
 
-use super::pair::{self, Bases, Layer, Split, scratch};
+use super::pair::{self, Bases, Convolution, Split, scratch};
 use crate::kernels::Strides;
 use crate::kernels::depthwise::{self, Depthwise};
 use crate::plan::{Argument, Call, Region, Section, Way, Work};
@@ -42,10 +42,10 @@ pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph) -> Result<Option
 
 /// The layers of a block with their packed weights, and what it reads and writes.
 struct Bands {
-    expand: Option<Layer>,
+    expand: Option<Convolution>,
     depthwise: Depthwise,
     depthwise_weights: Argument,
-    project: Option<Layer>,
+    project: Option<Convolution>,
     input: Placed,
     output: Placed,
     residual: Placed,
@@ -67,8 +67,9 @@ impl Bands {
         let residual = net.op(block.last()).residual().map(|index| net.operand(block.last(), index));
         let residual = residual.map(|residual| placement.tensor_in_blocks(residual)).transpose()?;
         let [rows, columns, channels] = net.map(first);
-        let layer =
-            |placement: &mut Placement<'_>, id, strides, pixels| Layer::new(placement, id, strides, pixels);
+        let layer = |placement: &mut Placement<'_>, id, strides, pixels| {
+            Convolution::new(placement, id, strides, pixels)
+        };
         let mut expand =
             block.expand.map(|id| layer(placement, id, input.strides, rows * columns)).transpose()?;
         let (mut depthwise, depthwise_weights) = pair::depthwise(placement, block, input.strides)?;
@@ -127,7 +128,7 @@ impl Bands {
         let rows = self.turns.halo(turn);
         match &self.expand {
             Some(expand) if !rows.is_empty() => {
-                let input = self.input.reach(self.input_advance());
+                let input = self.input.argument(self.input_advance());
                 let ring = self.ring(&rows);
                 expand.calls(kernels, &rows, [input, ring, ring])
             }
@@ -139,16 +140,16 @@ impl Bands {
     fn band(&self, kernels: &mut Kernels, span: &Range<usize>) -> Result<Vec<Call>, Diagnostic> {
         let turns = &self.turns;
         let depthwise = Depthwise { span: span.clone(), ..self.depthwise.clone() };
-        let input = self.input.reach(self.input_advance());
+        let input = self.input.argument(self.input_advance());
         let by_row = |placed: &Placed| {
             let row = placed.strides.row;
-            placed.reach_from(span.start * row, turns.height() * row)
+            placed.argument_from(span.start * row, turns.height() * row)
         };
         let own = self.depthwise_weights;
         let lanes = kernels.width.lanes;
         let row_sums = depthwise.row_sums.map(|sums| {
             let (_, begin) = self.output.row_sums(lanes);
-            self.output.reach_from(begin + span.start * sums.row, turns.height() * sums.row)
+            self.output.argument_from(begin + span.start * sums.row, turns.height() * sums.row)
         });
         let band = if self.project.is_some() { scratch(0) } else { by_row(&self.output) };
         let mut calls = match &self.expand {

@@ -4,7 +4,7 @@
 use frit_ir::NodeId;
 use frit_ir::diagnostic::Diagnostic;
 
-use super::pair::{self, Bases, Layer, Split};
+use super::pair::{self, Bases, Convolution, Split};
 use crate::kernels::depthwise::Depthwise;
 use crate::plan::{Way, Work};
 use crate::schedule::block::Block;
@@ -47,7 +47,7 @@ fn place_pair(
     let input = placement.home(net.operand(expand, 0));
     let [rows, columns, channels] = net.map(expand);
     let (ring, bytes) = pair::in_scratch(net, [rows, columns, channels]);
-    let mut layer = Layer::new(placement, expand, input.strides, rows * columns)?;
+    let mut layer = Convolution::new(placement, expand, input.strides, rows * columns)?;
     layer.prefetches = tiles::prefetches(rows * columns);
     (layer.conv.output, layer.conv.residual) = (ring, ring);
     let (depthwise, weights) = pair::depthwise(placement, block, ring)?;
@@ -57,8 +57,8 @@ fn place_pair(
     let widest = layer.columns.iter().map(|columns| columns.panels.vectors).max().unwrap_or(0);
     let a_block = bytes / net.blocks(channels);
     let scratch = placement.scratch(widest * a_block);
-    let tensors = [input.reach(0), layer.weights, weights, scratch, output.reach(0)];
-    let row_sums = row_sums.map(|_| output.reach_from(output.row_sums(net.width.lanes).1, 0));
+    let tensors = [input.argument(0), layer.weights, weights, scratch, output.argument(0)];
+    let row_sums = row_sums.map(|_| output.argument_from(output.row_sums(net.width.lanes).1, 0));
     let nodes = [expand, block.depthwise];
     placement.add_stage(
         &nodes,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::{NodeId, Shape};
 
-use crate::kernels::conv::{self, Conv, Nest, Panels, Walk};
+use crate::kernels::conv::{self, Conv, Item, Nest, Panels};
 use crate::kernels::depthwise::{Depthwise, Ring, RowSums};
 use crate::kernels::pair::{self, Pair};
 use crate::kernels::window::Axis;
@@ -23,7 +23,7 @@ use crate::schedule::tiles::{self, Columns};
 use crate::schedule::windows::{Window, is_pointwise};
 
 /// A convolution with its packed weights, to be computed a few rows at a time.
-pub(super) struct Layer {
+pub(super) struct Convolution {
     pub(super) conv: Conv,
     pub(super) columns: Vec<Columns>,
     pub(super) weights: Argument,
@@ -32,7 +32,7 @@ pub(super) struct Layer {
     pub(super) prefetches: bool,
 }
 
-impl Layer {
+impl Convolution {
     /// The convolution `id`, which has one group, its weights packed for a map of `pixels`; the strides of its output and
     /// residual are still those of its input.
     pub(super) fn new(
@@ -40,7 +40,7 @@ impl Layer {
         id: NodeId,
         input: Strides,
         pixels: usize,
-    ) -> Result<Layer, Diagnostic> {
+    ) -> Result<Convolution, Diagnostic> {
         let net = placement.net;
         let conv = net.convolution(id).expect("a block is made of convolutions");
         let [rows, columns] = Window::from(conv).axes(net, id)?;
@@ -49,7 +49,7 @@ impl Layer {
         let is_flat = is_pointwise(&rows) && is_pointwise(&columns);
         let (channels, epilogue) = (net.input_channels(id), conv.epilogue);
         let conv = Conv { rows, columns, channels, input, output: input, residual: input, epilogue };
-        Ok(Layer { conv, columns: panels, weights, is_flat, prefetches: false })
+        Ok(Convolution { conv, columns: panels, weights, is_flat, prefetches: false })
     }
 
     /// What computes the output's rows of `span`, and the bytes from the input's begin to what it reads first.
@@ -66,9 +66,9 @@ impl Layer {
         } else {
             rows.first().map_or(0, |run| conv.input_row(run))
         };
-        let (walk, panels, prefetches) = (Walk::Panels, columns.panels, self.prefetches);
+        let (item, panels, prefetches) = (Item::Panels, columns.panels, self.prefetches);
         let columns = columns.across(&conv.columns, self.is_flat);
-        let nest = Nest { walk, panels, rows, columns, prefetches };
+        let nest = Nest { item, panels, rows, columns, prefetches };
         (conv, nest, begin)
     }
 
@@ -154,7 +154,7 @@ pub(super) enum Split {
 /// depthwise convolution of them.
 pub(super) fn calls(
     kernels: &mut Kernels,
-    (layer, rows): (&Layer, &Range<usize>),
+    (layer, rows): (&Convolution, &Range<usize>),
     (depthwise, expand_offset): (&Depthwise, usize),
     Bases { tensors: mut bases, mut row_sums }: Bases,
     split: Split,

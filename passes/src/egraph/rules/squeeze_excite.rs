@@ -121,7 +121,7 @@ fn elements<'a>(site: &Site<'a>, class: Id) -> impl Iterator<Item = (&'a ENode, 
 }
 
 /// One of the two layers, with what is behind its sums.
-struct Layer<'a> {
+struct MatchedLayer<'a> {
     node: &'a ENode,
     units: usize,
     small: Small,
@@ -133,7 +133,7 @@ struct Layer<'a> {
 const BETWEEN: usize = 4;
 
 /// The layers whose elements `node` computes, in their order, behind an activation or none.
-fn layers<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<Layer<'a>> {
+fn layers<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<MatchedLayer<'a>> {
     let mut found = Vec::new();
     let mut open: Vec<(&ENode, Option<Activation>, Vec<&ENode>)> = vec![(node, None, Vec::new())];
     while let Some((node, activation, mut matched)) = open.pop() {
@@ -148,7 +148,7 @@ fn layers<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<Layer<'a>> {
         {
             Some(super::activation::named(*outer))
         } else {
-            found.extend(Layer::of(site, node, activation, matched));
+            found.extend(MatchedLayer::of(site, node, activation, matched));
             continue;
         };
         if matched.len() <= BETWEEN {
@@ -159,14 +159,14 @@ fn layers<'a>(site: &Site<'a>, node: &'a ENode) -> Vec<Layer<'a>> {
     found
 }
 
-impl<'a> Layer<'a> {
+impl<'a> MatchedLayer<'a> {
     /// A 1×1 convolution over one pixel's channels, or a dense layer, with no activation of its own if one follows.
     fn of(
         site: &Site<'_>,
         node: &'a ENode,
         behind: Option<Activation>,
         matched: Vec<&'a ENode>,
-    ) -> Option<Layer<'a>> {
+    ) -> Option<MatchedLayer<'a>> {
         let (units, epilogue) = if let Op::Conv2d(conv) = node.op()? {
             let Conv2d { filters, kernel, padding, groups, gate, prologue, epilogue, .. } = *conv;
             let is_plain = kernel == [1, 1] && padding == Padding::default() && groups == 1 && !gate;
@@ -180,7 +180,7 @@ impl<'a> Layer<'a> {
         let has_two = epilogue.activation.is_some() && behind.is_some();
         let ends = !epilogue.residual && epilogue.activation_after.is_none() && !has_two;
         let small = Small { bias: epilogue.bias, activation: epilogue.activation.or(behind) };
-        ends.then_some(Layer { node, units, small, matched })
+        ends.then_some(MatchedLayer { node, units, small, matched })
     }
 }
 

@@ -16,14 +16,14 @@ pub type Owner = Arc<dyn AsRef<[u8]> + Send + Sync>;
 /// Values that lie in a file, little-endian and dense, perhaps in another order of axes. They are read when they are asked
 /// for, each time, so that a network takes no more memory than its file.
 #[derive(Clone)]
-pub struct Lent {
+pub struct Mapped {
     element: Element,
     owner: Owner,
     range: Range<usize>,
     order: Option<Order>,
 }
 
-/// Where values lie, and in which order they are read: the same for two that are lent means the same values.
+/// Where values lie, and in which order they are read: the same for two that are mapped means the same values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
     element: Element,
@@ -41,30 +41,30 @@ struct Order {
     axes: SmallVec<[usize; 4]>,
 }
 
-impl Lent {
+impl Mapped {
     /// The `f32` values at the bytes `range` of `owner`, in the order in which they lie; none where `range` leaves the file
     /// or holds no whole number of values.
-    pub fn new(owner: Owner, range: Range<usize>) -> Option<Lent> {
-        Lent::of(Element::F32, owner, range)
+    pub fn new(owner: Owner, range: Range<usize>) -> Option<Mapped> {
+        Mapped::of(Element::F32, owner, range)
     }
 
     /// The same, where values are `element`s.
-    pub fn of(element: Element, owner: Owner, range: Range<usize>) -> Option<Lent> {
+    pub fn of(element: Element, owner: Owner, range: Range<usize>) -> Option<Mapped> {
         let bytes = owner.as_ref().as_ref().get(range.clone())?;
-        bytes.len().is_multiple_of(element.bytes()).then_some(Lent { element, owner, range, order: None })
+        bytes.len().is_multiple_of(element.bytes()).then_some(Mapped { element, owner, range, order: None })
     }
 
     /// The values that `part`, a piece of `owner`'s own bytes, holds; none where it is none of these or holds no whole number
     /// of values.
-    pub fn part(owner: Owner, part: &[u8]) -> Option<Lent> {
+    pub fn part(owner: Owner, part: &[u8]) -> Option<Mapped> {
         let begin = part.as_ptr().addr().checked_sub(owner.as_ref().as_ref().as_ptr().addr())?;
-        Lent::new(owner, begin..begin.checked_add(part.len())?)
+        Mapped::new(owner, begin..begin.checked_add(part.len())?)
     }
 
     /// The same where they lie with the axes `stored`, of which `axes` names the one that shall come first, second, and so on:
     /// `[2, 3, 1, 0]` makes a kernel `[kh, kw, in, out]` of one that lies as `[out, in, kh, kw]`. None where the axes are no
     /// permutation, or `stored` has another number of elements.
-    pub fn permuted(self, stored: &Shape, axes: &[usize]) -> Option<Lent> {
+    pub fn permuted(self, stored: &Shape, axes: &[usize]) -> Option<Mapped> {
         let mut sorted: SmallVec<[usize; 4]> = axes.iter().copied().collect();
         sorted.sort_unstable();
         let permutes = sorted.iter().copied().eq(0..stored.rank());
@@ -72,10 +72,10 @@ impl Lent {
             return None;
         }
         let order = Order { stored: stored.clone(), axes: axes.iter().copied().collect() };
-        Some(Lent { order: Some(order), ..self })
+        Some(Mapped { order: Some(order), ..self })
     }
 
-    /// Where they lie. Another that is lent at the same time has the same only where it has the same values.
+    /// Where they lie. Another that is mapped at the same time has the same only where it has the same values.
     pub fn spot(&self) -> Spot {
         let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
         Spot {
@@ -125,7 +125,7 @@ impl Lent {
     }
 }
 
-/// `values` of a tensor with the axes `stored`, in the order that [`Lent::permuted`] states, copied once; none where the axes
+/// `values` of a tensor with the axes `stored`, in the order that [`Mapped::permuted`] states, copied once; none where the axes
 /// are no permutation or the values are not as many.
 pub fn permuted(values: &[f32], stored: &Shape, axes: &[usize]) -> Option<Arc<[f32]>> {
     let mut sorted: SmallVec<[usize; 4]> = axes.iter().copied().collect();
@@ -146,15 +146,15 @@ fn turned<T>(
     Some((0..elements.len()).map(|_| values.next().unwrap_or_default()).collect())
 }
 
-impl PartialEq for Lent {
-    fn eq(&self, other: &Lent) -> bool {
+impl PartialEq for Mapped {
+    fn eq(&self, other: &Mapped) -> bool {
         self.values() == other.values()
     }
 }
 
-impl fmt::Debug for Lent {
+impl fmt::Debug for Mapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} values lent", self.len())
+        write!(f, "{} values mapped", self.len())
     }
 }
 
@@ -171,50 +171,54 @@ mod tests {
 
     #[test]
     fn values_are_read_where_they_lie() {
-        let lent = Lent::new(file(&[1.0, -2.5, 3.0]), 5..13).unwrap();
-        assert_eq!(*lent.values(), [-2.5, 3.0]);
-        assert_eq!(lent.len(), 2);
-        assert!(Lent::new(file(&[1.0]), 1..6).is_none(), "past the end");
-        assert!(Lent::new(file(&[1.0]), 0..5).is_none(), "no whole number of values");
+        let mapped = Mapped::new(file(&[1.0, -2.5, 3.0]), 5..13).unwrap();
+        assert_eq!(*mapped.values(), [-2.5, 3.0]);
+        assert_eq!(mapped.len(), 2);
+        assert!(Mapped::new(file(&[1.0]), 1..6).is_none(), "past the end");
+        assert!(Mapped::new(file(&[1.0]), 0..5).is_none(), "no whole number of values");
         let owner: Arc<Vec<u8>> =
             Arc::new([1.0f32, 2.0, 3.0].iter().flat_map(|value| value.to_le_bytes()).collect());
-        assert_eq!(*Lent::part(owner.clone(), &owner[4..12]).unwrap().values(), [2.0, 3.0]);
+        assert_eq!(*Mapped::part(owner.clone(), &owner[4..12]).unwrap().values(), [2.0, 3.0]);
     }
 
     #[test]
     fn values_have_as_many_bytes_as_their_element() {
         let bytes: Vec<u8> = [3i64, -4, 5].iter().flat_map(|value| value.to_le_bytes()).collect();
         let owner: Owner = Arc::new(bytes);
-        let lent = Lent::of(Element::I64, Arc::clone(&owner), 8..24).unwrap();
-        assert_eq!((lent.len(), lent.element(), &*lent.values()), (2, Element::I64, &[-4.0, 5.0][..]));
-        assert!(Lent::of(Element::I64, Arc::clone(&owner), 8..20).is_none(), "no whole number of values");
-        assert_ne!(lent.spot(), Lent::new(owner, 8..24).unwrap().spot(), "other values of the same bytes");
+        let mapped = Mapped::of(Element::I64, Arc::clone(&owner), 8..24).unwrap();
+        assert_eq!((mapped.len(), mapped.element(), &*mapped.values()), (2, Element::I64, &[-4.0, 5.0][..]));
+        assert!(Mapped::of(Element::I64, Arc::clone(&owner), 8..20).is_none(), "no whole number of values");
+        assert_ne!(
+            mapped.spot(),
+            Mapped::new(owner, 8..24).unwrap().spot(),
+            "other values of the same bytes"
+        );
     }
 
     #[test]
     fn the_same_bytes_in_the_same_order_are_one_spot() {
         let owner = file(&[1.0, 2.0, 3.0, 4.0]);
-        let lent = |range: Range<usize>| Lent::new(Arc::clone(&owner), range).unwrap();
-        assert_eq!(lent(1..17).spot(), lent(1..17).spot());
-        assert_ne!(lent(1..17).spot(), lent(1..13).spot());
-        assert_ne!(lent(5..9).spot(), lent(1..5).spot());
-        let turned = lent(1..17).permuted(&Shape::new(&[2, 2]), &[1, 0]).unwrap();
-        assert_ne!(turned.spot(), lent(1..17).spot());
-        assert_ne!(Lent::new(file(&[1.0]), 1..5).unwrap().spot(), lent(1..5).spot(), "of another file");
+        let mapped = |range: Range<usize>| Mapped::new(Arc::clone(&owner), range).unwrap();
+        assert_eq!(mapped(1..17).spot(), mapped(1..17).spot());
+        assert_ne!(mapped(1..17).spot(), mapped(1..13).spot());
+        assert_ne!(mapped(5..9).spot(), mapped(1..5).spot());
+        let turned = mapped(1..17).permuted(&Shape::new(&[2, 2]), &[1, 0]).unwrap();
+        assert_ne!(turned.spot(), mapped(1..17).spot());
+        assert_ne!(Mapped::new(file(&[1.0]), 1..5).unwrap().spot(), mapped(1..5).spot(), "of another file");
     }
 
     #[test]
     fn axes_come_in_the_order_that_is_named() {
         let values: Vec<f32> = (0u8..24).map(f32::from).collect();
-        let lent = || Lent::new(file(&values), 1..97).unwrap();
+        let mapped = || Mapped::new(file(&values), 1..97).unwrap();
         let (stored, axes) = (Shape::new(&[2, 3, 4]), [2, 0, 1]);
-        let found = lent().permuted(&stored, &axes).unwrap().values();
+        let found = mapped().permuted(&stored, &axes).unwrap().values();
         for (index, &value) in found.iter().enumerate() {
             let (last, first, middle) = (index / 6, index / 3 % 2, index % 3);
             assert_eq!(value, values[(first * 3 + middle) * 4 + last]);
         }
-        assert!(lent().permuted(&stored, &[0, 1, 1]).is_none());
-        assert!(lent().permuted(&stored, &[0, 1]).is_none());
-        assert!(lent().permuted(&Shape::new(&[2, 3, 5]), &axes).is_none());
+        assert!(mapped().permuted(&stored, &[0, 1, 1]).is_none());
+        assert!(mapped().permuted(&stored, &[0, 1]).is_none());
+        assert!(mapped().permuted(&Shape::new(&[2, 3, 5]), &axes).is_none());
     }
 }
