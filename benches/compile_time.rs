@@ -54,7 +54,7 @@ fn phases(criterion: &mut Criterion, name: &str) {
     let pack = || plan.weights.pack().expect("the system has memory");
     group.bench_function("packing", |bencher| {
         LazyCell::force(&plan);
-        bencher.iter(|| pack().values().len());
+        bencher.iter(|| pack().bytes().len());
     });
     group.bench_function("code", |bencher| {
         let emit = |weights| emit::jit::emit(&plan, weights, &options.machine).is_ok();

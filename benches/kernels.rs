@@ -15,10 +15,10 @@ use frit_benches::network;
 use frit_compiler::emit::jit::Prepared;
 use frit_compiler::machine::{Lowering, Machine};
 use frit_compiler::plan::interpret::{self, Launch};
-use frit_compiler::plan::{Plan, Step, Way};
+use frit_compiler::plan::{Plan, Step};
 use frit_compiler::probe::{self, Eviction};
 use frit_compiler::prove::Proved;
-use frit_compiler::schedule::Ways;
+use frit_compiler::schedule::ways;
 use frit_compiler::{Options, zoo};
 
 /// Rounds of each layer.
@@ -76,7 +76,7 @@ fn table(machine: &Machine, names: &[&str], rounds: usize) {
 
 /// Every layer by itself, none of its block's fused with it.
 fn plan(name: &str, machine: &Machine) -> Proved {
-    let options = Options { machine: machine.clone(), ways: Ways::All(Way::Whole), ..Options::native() };
+    let options = Options { machine: machine.clone(), way: Some(ways::WHOLE), ..Options::native() };
     let optimised = frit_compiler::optimise(network(name), &options).expect("the network is legal").graph;
     frit_compiler::schedule(&optimised, &options).expect("the network can be scheduled")
 }

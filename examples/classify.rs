@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut session = Session::new(&model, 2)?;
     let mut scores = vec![0.0; model.metadata().outputs[0].elements()];
     let values: Vec<f32> = image.into_iter().collect();
-    session.run(&[&values], &mut [&mut scores], 1)?;
+    session.run(&[(&values).into()], &mut [(&mut scores).into()], 1)?;
 
     for guess in classify::top(&classify::probabilities(&scores, given), 3, labels.as_deref()) {
         println!("{:.3}  {}", guess.probability, guess.label.unwrap_or_else(|| guess.index.to_string()));

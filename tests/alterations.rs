@@ -12,7 +12,7 @@ use std::path::Path;
 use frit_compiler::Options;
 use frit_compiler::import::{Source, json};
 use frit_compiler::zoo::{self, ZooOptions};
-use frit_runtime::{LoadError, Model, RunError, Session, artifact};
+use frit_runtime::{LoadError, Model, RunError, Session, ViewMut, artifact};
 use frit_tests::draw::Draw;
 use frit_tests::file;
 
@@ -178,12 +178,12 @@ fn altered(draw: &mut Draw, original: &Parts) -> Vec<u8> {
 
 /// The outputs for an input that is the same each time.
 fn outputs(model: &Model, input: &[f32]) -> Result<Vec<Vec<u32>>, RunError> {
-    let sizes = model.metadata().outputs.iter().map(|border| border.elements());
+    let sizes = model.metadata().outputs.iter().map(|port| port.elements());
     let mut outputs: Vec<Vec<f32>> = sizes.map(|size| vec![0.0; size]).collect();
-    let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    let mut views: Vec<ViewMut<'_>> = outputs.iter_mut().map(ViewMut::from).collect();
     let mut session = Session::new(model, 2).expect("the system has two threads");
-    session.run(&[input], &mut slices, 1)?;
-    session.profile(&[input], &mut slices)?;
+    session.run(&[input.into()], &mut views, 1)?;
+    session.profile(&[input.into()], &mut views)?;
     Ok(outputs.iter().map(|values| values.iter().map(|value| value.to_bits()).collect()).collect())
 }
 

@@ -2,9 +2,13 @@
 
 use std::fmt::Write;
 
+use frit_compiler::emit::dump::{Dump, dump};
 use frit_compiler::import::{GivenShape, Request, Source, json, keras, onnx, part};
+use frit_compiler::machine::Machine;
+use frit_compiler::prove::Proved;
 use frit_compiler::report::parts::{Joint, Port};
 use frit_compiler::report::results::Alternatives;
+use frit_compiler::schedule::ways;
 use frit_compiler::{Options, alternatives, cost, report};
 use frit_ir::diagnostic::render;
 use frit_ir::ops::Input;
@@ -23,7 +27,8 @@ fn run(stage: &str, answer: fn(&Case) -> Result<String, Faults>) {
     let mut failures = Vec::new();
     for path in cases {
         let case = Case::read(&path);
-        assert_eq!(case.directive("run"), stage, "{}: the folder is named after what runs", path.display());
+        let runs = case.directive("run").split_whitespace().next();
+        assert_eq!(runs, Some(stage), "{}: the folder is named after what runs", path.display());
         let answer = answer(&case).unwrap_or_else(|faults| rendered(&faults));
         failures.extend(case.settle(&answer, bless).err());
     }
@@ -189,6 +194,67 @@ fn cuts() {
         let halves = [cut::head, cut::tail].map(|half| text::print(&half(&graph, &boundary, Border::Source)));
         Ok(rendered(&warnings) + &halves.join("\n"))
     });
+}
+
+#[test]
+fn schedule() {
+    run("schedule", |case| {
+        let plans = plans(case)?;
+        Ok(plans.iter().map(|(_, plan)| plan.to_string()).collect::<Vec<_>>().join("\n"))
+    });
+}
+
+#[test]
+fn vector() {
+    run("vector", |case| dumped(case, Dump::Vector));
+}
+
+#[test]
+fn assembly() {
+    run("asm", |case| dumped(case, Dump::Asm));
+}
+
+/// All kernels of the case's network at a level, for each of its targets.
+fn dumped(case: &Case, level: Dump) -> Result<String, Faults> {
+    let plans = plans(case)?;
+    let dumped = |(machine, plan): &(Machine, Proved)| dump(plan, machine, level);
+    let dumped: Result<Vec<String>, _> = plans.iter().map(dumped).collect();
+    Ok(dumped.unwrap_or_else(|error| panic!("{}: {error}", case.path.display())).join("\n"))
+}
+
+/// The proved plan of the graph in text, for each of the targets that the case names.
+fn plans(case: &Case) -> Result<Vec<(Machine, Proved)>, Faults> {
+    let planned = |options: Options| {
+        let optimised = frit_compiler::optimise(text::parse(&case.body)?, &options)?;
+        let plan = frit_compiler::schedule(&optimised.graph, &options)?;
+        Ok((options.machine, plan))
+    };
+    options(case).into_iter().map(planned).collect()
+}
+
+/// The options of compilation behind the name of what runs, as the command spells them; `--target` may be given several times,
+/// and has to be, so that the answer is the same on every CPU.
+fn options(case: &Case) -> Vec<Options> {
+    let (mut machines, mut fuse, mut way) = (Vec::new(), true, None);
+    let mut words = case.directive("run").split_whitespace().skip(1);
+    while let Some(word) = words.next() {
+        match word {
+            "--no-fuse" => fuse = false,
+            "--target" => {
+                let name = words.next().filter(|&name| name != "native").expect("a target that is no CPU");
+                machines
+                    .push(name.parse().unwrap_or_else(|error| panic!("{}: {error}", case.path.display())));
+            }
+            "--schedule" => {
+                let name = words.next().expect("a way through the caches");
+                way = Some(ways::ALL.into_iter().find(|way| way.name == name).expect("a way's name"));
+            }
+            other => panic!("{}: there is no option {other}", case.path.display()),
+        }
+    }
+    assert!(!machines.is_empty(), "{}: name a --target", case.path.display());
+    let options = |machine| Options { machine, fuse, disabled_rules: Vec::new(), way };
+    machines.into_iter().map(options).collect()
 }
 
 /// The adapters from one shape to another.

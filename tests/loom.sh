@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gate, meeting, pool and session in every order in which few threads can run and see each other's writes: loom tries them
+# Event count, barrier, pool and session in every order in which few threads can run and see each other's writes: loom tries them
 # one after the other (runtime/src/tests/interleavings.rs). Prints how many orders there were of each case.
 #
 # usage: tests/loom.sh [TEST ...]

@@ -15,7 +15,7 @@ use std::thread;
 use frit_compiler::import::{Source, json};
 use frit_compiler::machine::{Caches, Lowering, Machine};
 use frit_compiler::plan::{self, Plan, Way, Work};
-use frit_compiler::schedule::Ways;
+use frit_compiler::schedule::ways;
 use frit_compiler::{Compiled, Options, compile};
 use frit_ir::ops::{Concat, Slice};
 use frit_ir::random::{Composed, Drawn, composed};
@@ -59,22 +59,22 @@ impl Course {
     const ALL: [Course; 6] = [
         Course::Auto,
         Course::Cramped,
-        Course::All(Way::Whole),
-        Course::All(Way::Bands),
-        Course::All(Way::Groups),
+        Course::All(ways::WHOLE),
+        Course::All(ways::BANDS),
+        Course::All(ways::GROUPS),
         Course::Unfused,
     ];
 
     fn options(self, mut machine: Machine) -> Options {
-        let ways = match self {
-            Course::All(way) => Ways::All(way),
-            _ => Ways::Auto,
+        let way = match self {
+            Course::All(way) => Some(way),
+            _ => None,
         };
         if self == Course::Cramped {
             machine.caches = Caches { l1: 2 << 10, l2: 16 << 10, l3: 256 << 10 };
             machine.rates.barrier_us = 0.01;
         }
-        Options { machine, ways, fuse: self != Course::Unfused, ..Options::native() }
+        Options { machine, way, fuse: self != Course::Unfused, ..Options::native() }
     }
 }
 
@@ -209,7 +209,7 @@ const TAKEN: [&str; 28] = [
 /// Counts the ways of the blocks of `plan`, how its convolutions are shared out, and its kernels by kind.
 fn count(plan: &Plan, taken: &mut Taken) {
     let mut add = |what: String| *taken.entry(what).or_default() += 1;
-    plan.choices.iter().for_each(|choice| add(format!("way {}", choice.way.name())));
+    plan.choices.iter().for_each(|choice| add(format!("way {}", choice.way.name)));
     plan.kernels.iter().for_each(|kernel| add(format!("kernel {}", kind(&kernel.name))));
     for step in &plan.steps {
         let Work::Items(calls) = &step.work else { continue };
@@ -348,9 +348,9 @@ fn one_filter_a_group_is_not_depthwise_where_a_group_has_several_channels() {
         let inputs = inputs(&graph, 1);
         agree(&graph, &ways(), &inputs).unwrap_or_else(|error| panic!("{shape:?}: {error}"));
         if shape[0] < 100 {
-            for ways in [Ways::Auto, Ways::All(Way::Bands), Ways::All(Way::Groups)] {
-                agree_for_all_targets(&graph, ways, &inputs)
-                    .unwrap_or_else(|error| panic!("{shape:?}, {ways:?}: {error}"));
+            for way in [None, Some(ways::BANDS), Some(ways::GROUPS)] {
+                agree_for_all_targets(&graph, way, &inputs)
+                    .unwrap_or_else(|error| panic!("{shape:?}, {way:?}: {error}"));
             }
         }
     }
@@ -376,7 +376,7 @@ fn nor_where_the_groups_were_convolutions_of_their_own() {
     assert!(optimised.ids().any(is_grouped), "{optimised:?}");
     let inputs = inputs(&graph, 1);
     agree(&graph, &ways(), &inputs).unwrap_or_else(|error| panic!("{error}"));
-    for ways in [Ways::Auto, Ways::All(Way::Bands), Ways::All(Way::Groups)] {
-        agree_for_all_targets(&graph, ways, &inputs).unwrap_or_else(|error| panic!("{ways:?}: {error}"));
+    for way in [None, Some(ways::BANDS), Some(ways::GROUPS)] {
+        agree_for_all_targets(&graph, way, &inputs).unwrap_or_else(|error| panic!("{way:?}: {error}"));
     }
 }

@@ -5,7 +5,8 @@ use std::fs;
 use std::process::Command;
 
 use frit_tests::source::{self, Function, SourceFile};
-use frit_tests::{licences, matches, root, tokens};
+use frit_tests::types::{self, Size};
+use frit_tests::{licences, matches, modules, root, tokens};
 
 /// Fails with all of `faults`, if there is any.
 fn assert_none(faults: &[String]) {
@@ -82,6 +83,23 @@ const PASSES: [(&str, &[&str]); 9] = [
     ("pipeline", &["egraph", "legality", "repair", "report"]),
 ];
 
+/// What each room of `import` may use of the others. `(shared)` is what lies beside them: limits, files, the reading of JSON, the
+/// graph under construction.
+const IMPORTERS: [(&str, &[&str]); 7] = [
+    ("(shared)", &[]),
+    ("json", &["(shared)", "load"]),
+    ("keras", &["(shared)"]),
+    ("onnx", &["(shared)"]),
+    ("load", &["(shared)", "json", "keras", "onnx"]),
+    ("chain", &["(shared)", "json"]),
+    ("import", &["(shared)", "load"]),
+];
+
+/// Where the parser of a file calls itself: a description whose input is a model, which may be a description, and a layer of
+/// Keras whose activation is a layer.
+const RECURSIONS: [(&str, &str); 2] =
+    [("import/json/header", "import/load"), ("import/keras/functions", "import/keras/layers")];
+
 /// The files that may hold unsafe code.
 const UNSAFE: [&str; 9] = [
     "compiler/src/bin/frit/artifact.rs",
@@ -151,6 +169,60 @@ fn misused(folder: &str, rooms: &[(&str, &[&str])]) -> Vec<String> {
         }
     }
     faults
+}
+
+#[test]
+fn importers_share_what_lies_beside_them_and_nothing_of_each_other() {
+    let room = |path: &str| {
+        let known = |room: &&str| IMPORTERS.iter().any(|(known, _)| known == room);
+        path.split('/')
+            .nth(1)
+            .map_or("import".to_owned(), |room| Some(room).filter(known).unwrap_or("(shared)").to_owned())
+    };
+    let mut faults = Vec::new();
+    let uses = modules::uses(&source::all(&root()), "compiler/src/");
+    let inside = |path: &str| path == "import" || path.starts_with("import/");
+    for (path, used) in uses.into_iter().filter(|(path, _)| inside(path)) {
+        let own = room(&path);
+        let (_, may) = IMPORTERS.iter().find(|(known, _)| *known == own).expect("each file has a room");
+        for used in used
+            .iter()
+            .filter(|used| inside(used) && room(used) != own && !may.contains(&room(used).as_str()))
+        {
+            faults.push(format!("compiler/src/{path}.rs: {own} uses {used}; it may use {may:?}"));
+        }
+    }
+    assert_none(&faults);
+}
+
+#[test]
+fn files_use_each_other_in_no_circle() {
+    let sources = source::all(&root());
+    for begin in ["ir/src/", "passes/src/", "runtime/src/", "compiler/src/", "compiler/src/bin/frit/"] {
+        let mut uses = modules::uses(&sources, begin);
+        for (from, to) in RECURSIONS.iter().filter(|_| begin == "compiler/src/") {
+            let there = uses.get_mut(*from).is_some_and(|used| used.remove(*to));
+            assert!(there, "{from} does not use {to}: take it out of the list");
+        }
+        if let Some(circle) = modules::circle(&uses) {
+            panic!("a circle in {begin}: {}: move what both need into a file below", circle.join(" uses "));
+        }
+    }
+}
+
+#[test]
+fn types_have_few_fields_and_methods() {
+    let mut faults = Vec::new();
+    for Size { place, name, fields, methods } in types::sizes(&source::all(&root())) {
+        if fields > 12 {
+            faults.push(format!("{place}: {name} has {fields} fields, the most is 12: find the second type"));
+        }
+        if methods > 25 {
+            faults
+                .push(format!("{place}: {name} has {methods} methods, the most is 25: find the second type"));
+        }
+    }
+    assert_none(&faults);
 }
 
 #[test]

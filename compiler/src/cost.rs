@@ -11,7 +11,8 @@ pub use cuts::{CutCost, Cuts, cuts};
 /// Bytes of one f32.
 const BYTES: u64 = 4;
 
-/// The weights that training changes; a batch normalisation's mean and variance are followed, not trained.
+/// The weights that training changes; a batch normalisation's mean and variance are followed, not trained, and a constant is
+/// neither.
 const TRAINABLE: [&str; 5] = ["kernel", "bias", "gamma", "beta", "slope"];
 
 /// Costs that add up. A weight that two layers share counts for the first alone.
@@ -19,7 +20,7 @@ const TRAINABLE: [&str; 5] = ["kernel", "bias", "gamma", "beta", "slope"];
 pub struct Sizes {
     /// Elements of weights that training changes.
     pub parameters: u64,
-    /// Elements of weights that it does not: means and variances.
+    /// Elements of weights that it does not: means, variances and constants.
     pub statistics: u64,
     /// Multiply-accumulates of convolutions and dense layers, for one image.
     pub macs: u64,

@@ -1,11 +1,13 @@
 //! The entry of a program: a Cranelift function that every worker runs, calling the kernels in order.
 //!
 //! ```text
-//! for step
-//!     items: for call: its part of this worker's share                  through `items`
-//!     bands: for section: for band in this worker's share of it
-//!                for call                                               through `band`
-//!     barrier                                                           except after the last step
+//! for image
+//!     for step
+//!         items: for call: its part of this worker's share              through `items`
+//!         bands: for section: for band in this worker's share of it
+//!                    for call                                           through `band`
+//!         barrier                                                       except after the last step of the last image
+//!     inputs and outputs move on by their strides
 //! ```
 //! What a call hands to its kernel is a record in a table behind the code ([`table`]). Two functions turn a record into
 //! arguments, so that a call costs the entry a handful of instructions however many tensors it has.
@@ -16,7 +18,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self, AbiParam, FuncRef, InstBuilder, MemFlagsData, Value, types};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use frit_runtime::abi::{ARENA, Context, POINTERS, SCRATCH, TENSORS, WEIGHTS};
+use frit_runtime::abi::{ARENA, Context, FEW_POINTERS, POINTERS, SCRATCH, TENSORS, WEIGHTS};
 
 use crate::plan::{Call, Plan, Region, Section, Step, Work};
 
@@ -24,20 +26,41 @@ use crate::plan::{Call, Plan, Region, Section, Step, Work};
 pub struct Callees {
     /// The plan's kernels.
     pub kernels: Vec<FuncRef>,
-    /// The function that [`build_items`] builds.
-    pub items: FuncRef,
-    /// The function that [`build_band`] builds.
-    pub band: FuncRef,
+    /// The functions that [`build_items`] and [`build_band`] build for kernels of few pointers.
+    pub few: Launchers,
+    /// The same for kernels of more, where the plan has one.
+    pub many: Option<Launchers>,
     /// The records, behind a symbol like that of a function.
     pub table: FuncRef,
+}
+
+/// The two functions that call kernels of some number of pointers.
+#[derive(Clone, Copy)]
+pub struct Launchers {
+    /// On a share of the items.
+    pub items: FuncRef,
+    /// On all items in one band.
+    pub band: FuncRef,
 }
 
 /// Bytes of one number in the table and of one address.
 const WORD: usize = 8;
 
-/// A record of the table: all items of its step, those before its own, its own; then for each pointer its region, bytes,
-/// and bytes from one item or band to the next.
-const RECORD: usize = WORD * (3 + 3 * POINTERS);
+/// Bytes of a record of the table for so many pointers: all items of its step, those before its own, its own; then for each
+/// pointer its region, bytes, and bytes from one item or band to the next.
+fn record(pointers: usize) -> usize {
+    WORD * (3 + 3 * pointers)
+}
+
+/// How many pointers a call of so many arguments hands over.
+fn pointers(arguments: usize) -> usize {
+    if arguments > FEW_POINTERS { POINTERS } else { FEW_POINTERS }
+}
+
+/// Whether `plan` has a kernel of more than few pointers.
+pub fn has_many(plan: &Plan) -> bool {
+    plan.steps.iter().flat_map(|step| step.work.calls()).any(|call| call.arguments.len() > FEW_POINTERS)
+}
 
 /// The records of all calls of `plan`, in the plan's order.
 pub fn table(plan: &Plan) -> Vec<u8> {
@@ -53,7 +76,7 @@ pub fn table(plan: &Plan) -> Vec<u8> {
                 let offset = plan.begin(argument.region) + argument.offset;
                 words.extend([region, offset, argument.stride].map(|bytes| bytes as u64));
             }
-            words.extend(std::iter::repeat_n(0, 3 * (POINTERS - call.arguments.len())));
+            words.extend(std::iter::repeat_n(0, 3 * (pointers(call.arguments.len()) - call.arguments.len())));
         }
     }
     words.into_iter().flat_map(u64::to_le_bytes).collect()
@@ -81,9 +104,9 @@ pub fn signature(call_conv: CallConv) -> ir::Signature {
     signature_of(call_conv, &[types::I64, types::I32])
 }
 
-/// The signature of every kernel: its pointers and the number of items.
-pub fn kernel_signature(call_conv: CallConv) -> ir::Signature {
-    signature_of(call_conv, &[types::I64; POINTERS + 1])
+/// The signature of a kernel with so many parameters: its first pointers, the number of items, and the other pointers.
+pub fn kernel_signature(call_conv: CallConv, parameters: usize) -> ir::Signature {
+    signature_of(call_conv, &[types::I64; POINTERS + 1][..=pointers(parameters)])
 }
 
 /// The signature of [`build_items`]: kernel, record, the worker's regions, its number, and how many workers there are.
@@ -119,13 +142,13 @@ fn build(site: Site<'_>, body: impl FnOnce(&mut FunctionBuilder<'_>, &[Value])) 
     builder.finalize(site.frontend);
 }
 
-/// The table, and what the context points to, never change while the entry runs.
+/// The table and the context never change while the entry runs; the worker's regions do, from image to image.
 fn constant() -> MemFlagsData {
     MemFlagsData::trusted().with_readonly()
 }
 
-/// A function that calls a kernel on the part of the worker's share of a step that falls on the call.
-pub fn build_items(site: Site<'_>) {
+/// A function that calls a kernel of `pointers` on the part of the worker's share of a step that falls on the call.
+pub fn build_items(site: Site<'_>, pointers: usize) {
     build(site, |b, parameters| {
         let [kernel, record, regions, worker, workers] = *parameters else { unreachable!("items_signature") };
         let word = |b: &mut FunctionBuilder<'_>, index: usize| {
@@ -136,25 +159,30 @@ pub fn build_items(site: Site<'_>) {
         let [begin, end] = share.map(|bound| within(b, bound, before, items));
         if_any(b, begin, end, |b| {
             let count = b.ins().isub(end, begin);
-            launch(b, kernel, [record, regions, begin], count);
+            launch(b, (kernel, pointers), [record, regions, begin], count);
         });
     });
 }
 
-/// A function that calls a kernel on all of its items in one band.
-pub fn build_band(site: Site<'_>) {
+/// A function that calls a kernel of `pointers` on all of its items in one band.
+pub fn build_band(site: Site<'_>, pointers: usize) {
     build(site, |b, parameters| {
         let [kernel, record, regions, band] = *parameters else { unreachable!("band_signature") };
         let items = b.ins().load(types::I64, constant(), record, 2 * WORD as i32);
-        launch(b, kernel, [record, regions, band], items);
+        launch(b, (kernel, pointers), [record, regions, band], items);
     });
 }
 
 /// Calls `kernel` with the addresses that a record has at an item or band.
-fn launch(b: &mut FunctionBuilder<'_>, kernel: Value, [record, regions, index]: [Value; 3], items: Value) {
-    let mut arguments: Vec<Value> = (0..POINTERS).map(|p| address(b, [record, regions, index], p)).collect();
-    arguments.push(items);
-    let signature = kernel_signature(b.func.signature.call_conv);
+fn launch(
+    b: &mut FunctionBuilder<'_>,
+    (kernel, pointers): (Value, usize),
+    [record, regions, index]: [Value; 3],
+    items: Value,
+) {
+    let mut arguments: Vec<Value> = (0..pointers).map(|p| address(b, [record, regions, index], p)).collect();
+    arguments.insert(FEW_POINTERS, items);
+    let signature = kernel_signature(b.func.signature.call_conv, pointers);
     let signature = b.import_signature(signature);
     b.ins().call_indirect(signature, kernel, &arguments);
 }
@@ -165,7 +193,7 @@ fn address(b: &mut FunctionBuilder<'_>, [record, regions, index]: [Value; 3], po
     };
     let (region, offset, stride) = (word(b, 0), word(b, 1), word(b, 2));
     let region = b.ins().iadd(regions, region);
-    let base = b.ins().load(types::I64, constant(), region, 0);
+    let base = b.ins().load(types::I64, MemFlagsData::trusted(), region, 0);
     let base = b.ins().iadd(base, offset);
     let distance = b.ins().imul(index, stride);
     b.ins().iadd(base, distance)
@@ -207,12 +235,14 @@ pub fn build_entry(site: Site<'_>, plan: &Plan, callees: &Callees) {
     build(site, |builder, parameters| {
         let [context, worker] = *parameters else { unreachable!("signature") };
         let mut driver = Driver::new(builder, callees, plan, [context, worker]);
-        for (index, step) in plan.steps.iter().enumerate() {
-            driver.step(step);
-            if index + 1 < plan.steps.len() {
-                driver.meet();
+        driver.images(plan.inputs.len() + plan.outputs.len(), |driver| {
+            for (index, step) in plan.steps.iter().enumerate() {
+                if index > 0 {
+                    driver.meet();
+                }
+                driver.step(step);
             }
-        }
+        });
     });
 }
 
@@ -221,14 +251,17 @@ struct Driver<'a, 'b> {
     callees: &'a Callees,
     /// The context and the worker as the entry got them.
     entry: [Value; 2],
-    /// The worker's row of regions.
+    /// The worker's row of regions, and the strides of the ports among them.
     regions: Value,
+    strides: Value,
+    /// How many images there are.
+    count: Value,
     worker: Value,
     workers: Value,
-    barrier: Value,
+    wait: Value,
     table: Value,
-    /// Calls so far: the index of the next record.
-    calls: usize,
+    /// Where in the table the next record lies.
+    record: usize,
 }
 
 impl<'a, 'b> Driver<'a, 'b> {
@@ -249,9 +282,34 @@ impl<'a, 'b> Driver<'a, 'b> {
         let regions = field(builder, types::I64, offset_of!(Context, regions));
         let own = builder.ins().imul_imm_s(worker, row as i64);
         let regions = builder.ins().iadd(regions, own);
-        let barrier = field(builder, types::I64, offset_of!(Context, barrier));
+        let strides = field(builder, types::I64, offset_of!(Context, strides));
+        let count = field(builder, types::I64, offset_of!(Context, images));
+        let wait = field(builder, types::I64, offset_of!(Context, wait));
         let table = builder.ins().func_addr(types::I64, callees.table);
-        Driver { builder, callees, entry, regions, worker, workers, barrier, table, calls: 0 }
+        Driver { builder, callees, entry, regions, strides, count, worker, workers, wait, table, record: 0 }
+    }
+
+    /// Runs what `image` builds for each image; between two all workers meet, and each moves its `ports` on.
+    fn images(&mut self, ports: usize, image: impl FnOnce(&mut Self)) {
+        let (body, next, behind) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
+        let left = self.builder.append_block_param(body, types::I64);
+        self.builder.ins().jump(body, &[self.count.into()]);
+        self.builder.switch_to_block(body);
+        image(self);
+        let left = self.builder.ins().iadd_imm_s(left, -1);
+        self.builder.ins().brif(left, next, &[], behind, &[]);
+        self.builder.switch_to_block(next);
+        self.meet();
+        for port in 0..ports {
+            let place = (WORD * (TENSORS + port)) as i32;
+            let address = self.builder.ins().load(types::I64, MemFlagsData::trusted(), self.regions, place);
+            let stride = self.builder.ins().load(types::I64, constant(), self.strides, (WORD * port) as i32);
+            let address = self.builder.ins().iadd(address, stride);
+            self.builder.ins().store(MemFlagsData::trusted(), address, self.regions, place);
+        }
+        self.builder.ins().jump(body, &[left.into()]);
+        self.builder.switch_to_block(behind);
     }
 
     fn step(&mut self, step: &Step) {
@@ -261,18 +319,22 @@ impl<'a, 'b> Driver<'a, 'b> {
         }
     }
 
-    /// The kernel and the record of `call`, which is the next one.
-    fn next(&mut self, call: &Call) -> [Value; 2] {
+    /// The functions that launch `call`, which is the next one, its kernel and its record.
+    fn next(&mut self, call: &Call) -> (Launchers, [Value; 2]) {
+        let launchers = match self.callees.many {
+            Some(many) if call.arguments.len() > FEW_POINTERS => many,
+            _ => self.callees.few,
+        };
         let kernel = self.builder.ins().func_addr(types::I64, self.callees.kernels[call.kernel]);
-        let record = self.builder.ins().iadd_imm_s(self.table, (RECORD * self.calls) as i64);
-        self.calls += 1;
-        [kernel, record]
+        let record = self.builder.ins().iadd_imm_s(self.table, self.record as i64);
+        self.record += self::record(pointers(call.arguments.len()));
+        (launchers, [kernel, record])
     }
 
     fn items(&mut self, call: &Call) {
-        let [kernel, record] = self.next(call);
+        let (launchers, [kernel, record]) = self.next(call);
         let arguments = [kernel, record, self.regions, self.worker, self.workers];
-        self.builder.ins().call(self.callees.items, &arguments);
+        self.builder.ins().call(launchers.items, &arguments);
     }
 
     fn sections(&mut self, sections: &[Section]) {
@@ -323,13 +385,13 @@ impl<'a, 'b> Driver<'a, 'b> {
     }
 
     fn band(&mut self, call: &Call, band: Value) {
-        let [kernel, record] = self.next(call);
-        self.builder.ins().call(self.callees.band, &[kernel, record, self.regions, band]);
+        let (launchers, [kernel, record]) = self.next(call);
+        self.builder.ins().call(launchers.band, &[kernel, record, self.regions, band]);
     }
 
     fn meet(&mut self) {
         let signature = signature(self.builder.func.signature.call_conv);
         let signature = self.builder.import_signature(signature);
-        self.builder.ins().call_indirect(signature, self.barrier, &self.entry);
+        self.builder.ins().call_indirect(signature, self.wait, &self.entry);
     }
 }

@@ -10,11 +10,13 @@ pub mod object;
 use cranelift_codegen::ir::{self, UserFuncName};
 use cranelift_frontend::FunctionBuilderContext;
 use cranelift_module::{FuncId, Linkage, Module, ModuleError};
+use frit_runtime::abi::{FEW_POINTERS, POINTERS};
 
+use crate::driver;
 use crate::lower::{clif, x64};
+use crate::machine::{self, Lowering};
 use crate::prove::Proved;
 use crate::vector::Program;
-use crate::{driver, machine};
 
 /// Why a plan could not be turned into code: a fault of frit, or a system that refuses memory.
 #[derive(Debug)]
@@ -74,12 +76,12 @@ pub struct Defined {
     pub kernels: Vec<FuncId>,
 }
 
-/// Defines all kernels of `plan`, and its entry.
+/// Defines all kernels of `plan`, lowered in this way, and its entry.
 ///
 /// # Errors
 /// A kernel that no lowering takes, or that the module refuses.
-pub fn define<M: Module>(module: &mut M, plan: &Proved) -> Result<Defined, EmitError> {
-    let mut definer = Definer { module, frontend: FunctionBuilderContext::new() };
+pub fn define<M: Module>(module: &mut M, plan: &Proved, lowering: Lowering) -> Result<Defined, EmitError> {
+    let mut definer = Definer { module, lowering, frontend: FunctionBuilderContext::new() };
     let kernels = plan
         .kernels
         .iter()
@@ -96,40 +98,54 @@ const ALIGNMENT: u64 = 32;
 /// Defines functions one after the other.
 struct Definer<'a, M> {
     module: &'a mut M,
+    lowering: Lowering,
     frontend: FunctionBuilderContext,
 }
 
 impl<M: Module> Definer<'_, M> {
     fn kernel(&mut self, index: usize, kernel: &Program) -> Result<FuncId, EmitError> {
         let name = format!("kernel_{index}");
-        let signature = driver::kernel_signature(self.module.isa().default_call_conv());
-        if kernel.width.lanes == clif::LANES {
-            return self.function(&name, Linkage::Local, signature, |_, site| {
+        let signature = driver::kernel_signature(self.module.isa().default_call_conv(), kernel.parameters);
+        match self.lowering {
+            Lowering::Portable => self.function(&name, Linkage::Local, signature, |_, site| {
                 clif::build(kernel, site.function, site.context, site.frontend);
-            });
+            }),
+            Lowering::Wide => {
+                let wide = |reason| EmitError::Wide { kernel: kernel.name.clone(), reason };
+                self.bytes(&name, &signature, &x64::lower(kernel).map_err(wide)?)
+            }
         }
-        let bytes =
-            x64::lower(kernel).map_err(|reason| EmitError::Wide { kernel: kernel.name.clone(), reason })?;
-        self.bytes(&name, &signature, &bytes)
     }
 
     fn entry(&mut self, plan: &Proved, kernels: &[FuncId]) -> Result<FuncId, EmitError> {
         let call_conv = self.module.isa().default_call_conv();
         let table = self.bytes("table", &ir::Signature::new(call_conv), &driver::table(plan))?;
-        let items = driver::items_signature(call_conv);
-        let items = self.function("items", Linkage::Local, items, |_, site| driver::build_items(site))?;
-        let band = driver::band_signature(call_conv);
-        let band = self.function("band", Linkage::Local, band, |_, site| driver::build_band(site))?;
+        let few = self.launchers("", FEW_POINTERS)?;
+        let many = if driver::has_many(plan) { Some(self.launchers("_many", POINTERS)?) } else { None };
         self.function("entry", Linkage::Export, driver::signature(call_conv), |module, site| {
             let mut known = |id: FuncId| module.declare_func_in_func(id, site.function);
             let callees = driver::Callees {
                 kernels: kernels.iter().map(|&kernel| known(kernel)).collect(),
-                items: known(items),
-                band: known(band),
+                few: driver::Launchers { items: known(few[0]), band: known(few[1]) },
+                many: many.map(|[items, band]| driver::Launchers { items: known(items), band: known(band) }),
                 table: known(table),
             };
             driver::build_entry(site, plan, &callees);
         })
+    }
+
+    /// The functions that call kernels of so many pointers: on a share of items, and in a band.
+    fn launchers(&mut self, suffix: &str, pointers: usize) -> Result<[FuncId; 2], EmitError> {
+        let call_conv = self.module.isa().default_call_conv();
+        let [items, band] = ["items", "band"].map(|name| format!("{name}{suffix}"));
+        let items =
+            self.function(&items, Linkage::Local, driver::items_signature(call_conv), |_, site| {
+                driver::build_items(site, pointers);
+            })?;
+        let band = self.function(&band, Linkage::Local, driver::band_signature(call_conv), |_, site| {
+            driver::build_band(site, pointers);
+        })?;
+        Ok([items, band])
     }
 
     fn bytes(&mut self, name: &str, signature: &ir::Signature, bytes: &[u8]) -> Result<FuncId, EmitError> {

@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, memory};
-use frit_runtime::program::Border;
-use frit_runtime::{LoadError, Model, RunError, Session};
+use frit_runtime::{LoadError, Model, Port, RunError, Session, View, ViewMut};
 
 use crate::machine::{Lowering, NoWideLowering};
 use crate::plan::Way;
-use crate::schedule::Ways;
+use crate::schedule::ways;
 use crate::{Compiled, Options};
 
 /// One of the programs that can be made of the same network, to be compared with another.
@@ -24,25 +23,16 @@ pub enum Variant {
     Portable,
     /// Fused, lowered at the full width of the machine.
     Wide,
-    /// Fused, all blocks layer by layer.
-    Whole,
-    /// Fused, all blocks in bands of rows where they can be.
-    Bands,
-    /// Fused, all blocks in groups of channels where they can be.
-    Groups,
+    /// Fused, all blocks in this way where they can be.
+    Scheduled(Way),
 }
 
 impl Variant {
     /// All variants.
-    pub const ALL: [Variant; 7] = [
-        Variant::Fused,
-        Variant::Unfused,
-        Variant::Portable,
-        Variant::Wide,
-        Variant::Whole,
-        Variant::Bands,
-        Variant::Groups,
-    ];
+    pub fn all() -> impl Iterator<Item = Variant> {
+        let own = [Variant::Fused, Variant::Unfused, Variant::Portable, Variant::Wide];
+        own.into_iter().chain(ways::ALL.map(Variant::Scheduled))
+    }
 
     /// The options that make this variant, all else as in `base`.
     ///
@@ -54,9 +44,7 @@ impl Variant {
             Variant::Fused | Variant::Unfused => {}
             Variant::Portable => options.machine = options.machine.with_lowering(Lowering::Portable)?,
             Variant::Wide => options.machine = options.machine.with_lowering(Lowering::Wide)?,
-            Variant::Whole => options.ways = Ways::All(Way::Whole),
-            Variant::Bands => options.ways = Ways::All(Way::Bands),
-            Variant::Groups => options.ways = Ways::All(Way::Groups),
+            Variant::Scheduled(way) => options.way = Some(way),
         }
         Ok(options)
     }
@@ -69,9 +57,7 @@ impl fmt::Display for Variant {
             Variant::Unfused => "unfused",
             Variant::Portable => "portable",
             Variant::Wide => "wide",
-            Variant::Whole => Way::Whole.name(),
-            Variant::Bands => Way::Bands.name(),
-            Variant::Groups => Way::Groups.name(),
+            Variant::Scheduled(way) => way.name,
         })
     }
 }
@@ -82,7 +68,7 @@ pub struct UnknownVariant(pub String);
 
 impl fmt::Display for UnknownVariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = Variant::ALL.map(|variant| variant.to_string());
+        let names: Vec<String> = Variant::all().map(|variant| variant.to_string()).collect();
         write!(f, "there is no variant {}: choose from {}", self.0, names.join(", "))
     }
 }
@@ -93,7 +79,7 @@ impl FromStr for Variant {
     type Err = UnknownVariant;
 
     fn from_str(name: &str) -> Result<Variant, UnknownVariant> {
-        let found = Variant::ALL.into_iter().find(|variant| variant.to_string() == name);
+        let found = Variant::all().find(|variant| variant.to_string() == name);
         found.ok_or_else(|| UnknownVariant(name.to_owned()))
     }
 }
@@ -131,7 +117,7 @@ impl Execution {
     pub fn new(model: &Model, threads: usize) -> Result<Execution, Faults> {
         let session = Session::new(model, threads).map_err(|error| refused(&error))?;
         let outputs = &model.metadata().outputs;
-        let elements = outputs.iter().map(Border::elements).collect();
+        let elements = outputs.iter().map(Port::elements).collect();
         Ok(Execution { session, elements, outputs: vec![Vec::new(); outputs.len()] })
     }
 
@@ -140,7 +126,8 @@ impl Execution {
     /// # Errors
     /// Inputs of another number or length than the network takes; the system has no memory for the outputs.
     pub fn run(&mut self, inputs: &[&[f32]], batch: usize) -> Result<&[Vec<f32>], Faults> {
-        self.with_outputs(batch, |session, outputs| session.run(inputs, outputs, batch))?;
+        let inputs = views(inputs);
+        self.with_outputs(batch, |session, outputs| session.run(&inputs, outputs, batch))?;
         Ok(&self.outputs)
     }
 
@@ -149,7 +136,8 @@ impl Execution {
     /// # Errors
     /// Inputs of another number or length than the network takes.
     pub fn profile(&mut self, inputs: &[&[f32]]) -> Result<Vec<f64>, Faults> {
-        let profile = self.with_outputs(1, |session, outputs| session.profile(inputs, outputs))?;
+        let inputs = views(inputs);
+        let profile = self.with_outputs(1, |session, outputs| session.profile(&inputs, outputs))?;
         Ok(profile.steps().iter().map(|time| time.as_secs_f64() * 1e3).collect())
     }
 
@@ -157,7 +145,7 @@ impl Execution {
     fn with_outputs<T>(
         &mut self,
         batch: usize,
-        run: impl FnOnce(&mut Session, &mut [&mut [f32]]) -> Result<T, RunError>,
+        run: impl FnOnce(&mut Session, &mut [ViewMut<'_>]) -> Result<T, RunError>,
     ) -> Result<T, Faults> {
         for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
             let length = elements.saturating_mul(batch);
@@ -166,10 +154,14 @@ impl Execution {
             }
             values.resize(length, 0.0);
         }
-        let mut outputs: Vec<&mut [f32]> = self.outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        let mut outputs: Vec<ViewMut<'_>> = self.outputs.iter_mut().map(ViewMut::from).collect();
         let result = run(&mut self.session, &mut outputs);
         result.map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()).into())
     }
+}
+
+fn views<'a>(inputs: &[&'a [f32]]) -> Vec<View<'a>> {
+    inputs.iter().map(|&values| View::from(values)).collect()
 }
 
 /// The variant of `graph`, compiled and taken over for this CPU, with what the compiler tells of it.
@@ -218,7 +210,7 @@ mod tests {
 
     #[test]
     fn every_variant_is_found_by_its_name_and_no_other() {
-        for variant in Variant::ALL {
+        for variant in Variant::all() {
             assert_eq!(variant.to_string().parse(), Ok(variant));
         }
         assert!("Fused".parse::<Variant>().unwrap_err().to_string().contains("unfused"));

@@ -59,7 +59,7 @@ pub struct Strides {
 /// The schedule refuses tensors and paddings of a gibibyte and more (`schedule::LARGEST`), so every distance fits.
 fn at(base: Pointer, offset: i64) -> Address {
     let offset = i32::try_from(offset).expect("the schedule refuses tensors whose distances pass 2^30 bytes");
-    Address { base, offset }
+    Address::new(base, offset)
 }
 
 /// Sets each pointer of a loop level to that of the level around it and an offset in bytes.

@@ -48,7 +48,7 @@ use emit::link::Image;
 use machine::Machine;
 use plan::Way;
 use prove::Proved;
-use schedule::Ways;
+use schedule::ways;
 
 /// How to compile.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,19 +59,19 @@ pub struct Options {
     pub fuse: bool,
     /// Names of rules that must not fire.
     pub disabled_rules: Vec<String>,
-    /// How blocks go through the caches, where layers are fused.
-    pub ways: Ways,
+    /// The way of all blocks that can take it, where layers are fused; each its own best where there is none.
+    pub way: Option<Way>,
 }
 
 impl Options {
     /// Fused, for this CPU, with all rules.
     pub fn native() -> Options {
-        Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new(), ways: Ways::Auto }
+        Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new(), way: None }
     }
 
     /// Layer by layer where nothing is fused.
-    fn ways(&self) -> Ways {
-        if self.fuse { self.ways } else { Ways::All(Way::Whole) }
+    fn way(&self) -> Option<Way> {
+        if self.fuse { self.way } else { Some(ways::WHOLE) }
     }
 }
 
@@ -129,7 +129,7 @@ impl Built {
     /// The writer's; `InvalidData` for a program that no artifact can hold.
     pub fn write(&self, to: &mut impl Write) -> std::io::Result<()> {
         let Built { metadata, image, weights, .. } = self;
-        artifact::write(&Contents { metadata, code: &image.bytes, weights: weights.values() }, to)
+        artifact::write(&Contents { metadata, code: &image.bytes, weights: weights.bytes() }, to)
     }
 }
 
@@ -175,8 +175,8 @@ fn prepare(
     phases: &mut Vec<Phase>,
 ) -> Result<(Optimised, Proved, Memory), Faults> {
     let optimised = timed(phases, "legality and e-graph", || optimise(graph, options))?;
-    let ways = options.ways();
-    let plan = timed(phases, "schedule", || schedule::schedule(&optimised.graph, &options.machine, ways))?;
+    let way = options.way();
+    let plan = timed(phases, "schedule", || schedule::schedule(&optimised.graph, &options.machine, way))?;
     let plan = timed(phases, "proof", || prove::prove(plan))?;
     let weights = timed(phases, "packing", || plan.weights.pack()).map_err(|refusal| refused(&refusal))?;
     Ok((optimised, plan, weights))
@@ -187,6 +187,9 @@ fn describe(metadata: &mut Metadata, legal: &Legal<Graph>, options: &Options) ->
     let macs = cost::cost(legal)?.totals.macs;
     metadata.source = emit::metadata::source(legal, macs, classify::gives_probabilities(legal));
     metadata.fused = options.fuse;
+    for port in &mut metadata.outputs {
+        port.is_unbatched = legal.unbatched.contains(&port.name);
+    }
     Ok(())
 }
 
@@ -261,7 +264,7 @@ fn passes(options: &Options) -> pipeline::Options {
 /// # Errors
 /// A tensor or window that is too large for the kernels; FR0901 for a plan that can't be proved.
 pub fn schedule(graph: &Legal<Graph>, options: &Options) -> Result<Proved, Faults> {
-    Ok(prove::prove(schedule::schedule(graph, &options.machine, options.ways())?)?)
+    Ok(prove::prove(schedule::schedule(graph, &options.machine, options.way())?)?)
 }
 
 fn timed<T>(phases: &mut Vec<Phase>, name: &'static str, run: impl FnOnce() -> T) -> T {

@@ -216,14 +216,16 @@ impl Machine {
         Ok(self)
     }
 
-    /// Lanes and registers of the chosen lowering.
+    /// What kernels know of the chosen lowering.
     pub fn width(&self) -> Width {
         let fused = self.level != Level::V2;
+        // Cranelift copies a multiplicand for every fused multiply-add, and spills where there are more sums.
+        let portable = |registers| Width { sums: 8, ..Width::new(4, registers, fused) };
         match (self.lowering, self.level) {
-            (Lowering::Wide, Level::V4) => Width { lanes: 16, registers: 32, fused },
-            (Lowering::Wide, _) => Width { lanes: 8, registers: 16, fused },
-            (Lowering::Portable, Level::Aarch64) => Width { lanes: 4, registers: 32, fused },
-            (Lowering::Portable, _) => Width { lanes: 4, registers: 16, fused },
+            (Lowering::Wide, Level::V4) => Width { broadcast_operand: true, ..Width::new(16, 32, fused) },
+            (Lowering::Wide, _) => Width::new(8, 16, fused),
+            (Lowering::Portable, Level::Aarch64) => portable(32),
+            (Lowering::Portable, _) => portable(16),
         }
     }
 

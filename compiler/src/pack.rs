@@ -271,9 +271,9 @@ impl Packing {
     /// # Errors
     /// The system refuses memory.
     pub fn pack(&self) -> Result<Memory, Refusal> {
-        let mut memory = Memory::zeroed(self.end)?;
+        let mut memory = Memory::zeroed(self.bytes())?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let shares = Mutex::new(self.shares(memory.values_mut(), workers));
+        let shares = Mutex::new(self.shares(bytemuck::cast_slice_mut(memory.bytes_mut()), workers));
         let work = || {
             while let Some(share) = shares.lock().ok().and_then(|mut shares| shares.pop()) {
                 share.fill();
@@ -324,10 +324,14 @@ impl Share<'_> {
 mod tests {
     use super::*;
 
+    fn contents(memory: &Memory) -> &[f32] {
+        bytemuck::cast_slice(memory.bytes())
+    }
+
     fn packed(source: Source) -> Vec<f32> {
         let mut packing = Packing::default();
         packing.add(source);
-        packing.pack().unwrap().values().to_vec()
+        contents(&packing.pack().unwrap()).to_vec()
     }
 
     fn conv(kernel: &[f32], groups: usize) -> Conv {
@@ -378,7 +382,7 @@ mod tests {
         let zero = packing.add(Source::Values(values(0.0)));
         assert_ne!(zero, first);
         assert_ne!(packing.add(Source::Values(values(-0.0))), zero);
-        assert_eq!(packing.pack().unwrap().values().len(), 2 * 1008 + 1001);
+        assert_eq!(contents(&packing.pack().unwrap()).len(), 2 * 1008 + 1001);
     }
 
     #[test]
@@ -406,8 +410,8 @@ mod tests {
         let memory = packing.pack().unwrap();
         for (values, offset) in parts.iter().zip(offsets) {
             assert_eq!(offset % 64, 0);
-            assert_eq!(memory.values()[offset / 4..][..values.len()], **values);
+            assert_eq!(contents(&memory)[offset / 4..][..values.len()], **values);
         }
-        assert_eq!(packing.bytes(), 4 * memory.values().len());
+        assert_eq!(packing.bytes(), 4 * contents(&memory).len());
     }
 }

@@ -1,6 +1,9 @@
 //! What runs, in which order, on which memory: the value between the schedule and the code.
 
 pub mod interpret;
+mod print;
+
+use frit_runtime::Port;
 
 use crate::pack::Packing;
 use crate::vector::Program;
@@ -112,7 +115,7 @@ pub struct Step {
     pub block: String,
     /// The nodes before it that are computed in the same step, in graph order.
     pub fused: Vec<String>,
-    /// Source layers that this step computes, in graph order.
+    /// Source layers that this step computes, node by node, those of a node by name.
     pub sources: Vec<String>,
     /// Multiply-accumulates of the step, without those that bands compute twice.
     pub macs: u64,
@@ -124,29 +127,13 @@ pub struct Step {
     pub work: Work,
 }
 
-/// How a block goes through the caches.
+/// A way in which a block can go through the caches; the schedule has the table of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Way {
-    /// Layer by layer.
-    Whole,
-    /// Band of rows by band of rows, through all layers.
-    Bands,
-    /// Panel of expanded channels by panel, through expansion and depthwise convolution; then the projection.
-    Groups,
-}
-
-impl Way {
-    /// All ways.
-    pub const ALL: [Way; 3] = [Way::Whole, Way::Bands, Way::Groups];
-
+pub struct Way {
     /// Its name in reports and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Way::Whole => "whole",
-            Way::Bands => "bands",
-            Way::Groups => "groups",
-        }
-    }
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
 }
 
 /// What the schedule decided for a block, and why.
@@ -179,19 +166,10 @@ impl Choice {
     /// The way in words, with the one that was asked for in vain.
     pub fn told(&self) -> String {
         match self.refused {
-            Some(refused) => format!("{} (can't go in {})", self.way.name(), refused.name()),
-            None => self.way.name().to_owned(),
+            Some(refused) => format!("{} (can't go in {})", self.way.name, refused.name),
+            None => self.way.name.to_owned(),
         }
     }
-}
-
-/// A named tensor at the border: its place in the caller's list is its index in [`Plan::inputs`] or [`Plan::outputs`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Border {
-    /// Name in the source.
-    pub name: String,
-    /// Shape without the batch, dense, last axis fastest.
-    pub shape: Vec<usize>,
 }
 
 /// Everything that code generation needs, and nothing else.
@@ -200,9 +178,9 @@ pub struct Plan {
     /// The model's name.
     pub name: String,
     /// Inputs in order.
-    pub inputs: Vec<Border>,
+    pub inputs: Vec<Port>,
     /// Outputs in order.
-    pub outputs: Vec<Border>,
+    pub outputs: Vec<Port>,
     /// Distinct kernels, in the order of their first call.
     pub kernels: Vec<Program>,
     /// Steps in execution order.

@@ -65,7 +65,7 @@ fn chains(width: Width) -> Program {
         }
     });
     for (index, &from) in loaded.iter().enumerate() {
-        builder.emit(Instruction::Store { to: Address { base, offset: index as i32 * vector }, from });
+        builder.emit(Instruction::Store { to: Address::new(base, index as i32 * vector), from });
     }
     builder.finish().expect("14 registers are fewer than any target has")
 }

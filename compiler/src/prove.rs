@@ -25,6 +25,8 @@ use std::ops::Deref;
 
 use frit_ir::diagnostic::{Diagnostic, codes};
 
+use frit_runtime::Port;
+
 use crate::plan::{Blank, Plan, Region, Tensor};
 use crate::vector::check;
 use bytes::{Bytes, FARTHEST, Interval};
@@ -150,15 +152,15 @@ impl<'a> Prover<'a> {
     fn size(&self, region: Region) -> Result<usize, Fault> {
         let plan = self.plan;
         let unknown = || fault(format!("there is no {}", told(region)));
-        let border = |borders: &[crate::plan::Border], index: usize| {
-            let border = borders.get(index).ok_or_else(unknown)?;
+        let port = |ports: &[Port], index: usize| {
+            let port = ports.get(index).ok_or_else(unknown)?;
             let bytes =
-                border.shape.iter().try_fold(crate::kernels::F32, |bytes, &axis| bytes.checked_mul(axis));
-            bytes.ok_or_else(|| fault(format!("{} is too large to be counted", border.name)))
+                port.shape.iter().try_fold(port.element.bytes(), |bytes, &axis| bytes.checked_mul(axis));
+            bytes.ok_or_else(|| fault(format!("{} is too large to be counted", port.name)))
         };
         match region {
-            Region::Input(index) => border(&plan.inputs, index),
-            Region::Output(index) => border(&plan.outputs, index),
+            Region::Input(index) => port(&plan.inputs, index),
+            Region::Output(index) => port(&plan.outputs, index),
             Region::Tensor(index) => plan.tensors.get(index).map(|tensor| tensor.bytes).ok_or_else(unknown),
             Region::Scratch => Ok(plan.scratch_bytes),
             Region::Weights => Ok(plan.weights.bytes()),

@@ -42,7 +42,7 @@ impl fmt::Display for Stage {
 
 /// What a node is for, as far as pictures tell by colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum Role {
     /// What the caller hands in.
     Input,
     /// A convolution that mixes channels.
@@ -75,7 +75,7 @@ pub struct Item {
     /// Its main op.
     pub op: &'static str,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: Role,
     /// The attributes that tell it from others of its op, in a few characters; empty where there is none.
     pub detail: String,
     /// What it absorbed, in the order in which it is applied.
@@ -161,7 +161,7 @@ impl Listing {
         let mut listing = Listing::graph(Stage::Scheduled, graph, source);
         let scheduled: BTreeSet<&str> = plan.steps.iter().map(|step| step.node.as_str()).collect();
         let mut items: Vec<Option<Item>> = std::mem::take(&mut listing.items).into_iter().map(Some).collect();
-        let places = places(graph);
+        let (places, sources) = (places(graph), places(source));
         for step in &plan.steps {
             for name in &step.fused {
                 let fused = places.get(name.as_str()).and_then(|&place| items[place].as_mut());
@@ -177,7 +177,7 @@ impl Listing {
             passed = passed.max(place);
             if let Some(item) = &items[place] {
                 listing.items.push(Item {
-                    sources: step.sources.clone(),
+                    sources: in_order(step.sources.iter().map(String::as_str), &sources),
                     work: Some(work(plan, step)),
                     ..item.clone()
                 });
@@ -241,12 +241,17 @@ fn places(graph: &Graph) -> BTreeMap<&str, usize> {
         .collect()
 }
 
+/// Source layers in the order of `places`.
+fn in_order<'a>(layers: impl Iterator<Item = &'a str>, places: &BTreeMap<&str, usize>) -> Vec<String> {
+    let mut layers: Vec<String> = layers.map(str::to_owned).collect();
+    layers.sort_by_key(|layer| places.get(layer.as_str()).copied());
+    layers
+}
+
 fn item(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, places: &BTreeMap<&str, usize>, id: NodeId) -> Item {
     let node = graph.node(id);
     let operands = graph.operands(id);
     let channels = operands.first().and_then(|operand| shapes.get(operand)).map(Shape::channels);
-    let mut sources: Vec<String> = node.sources.layers().map(str::to_owned).collect();
-    sources.sort_by_key(|layer| places.get(layer.as_str()).copied());
     Item {
         name: node.name.clone(),
         op: node.op.name(),
@@ -255,29 +260,29 @@ fn item(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, places: &BTreeMap<&str,
         epilogue: node.op.parts(),
         shape: shapes.get(&id).cloned(),
         inputs: operands.iter().map(|&operand| graph.node(operand).name.clone()).collect(),
-        sources,
+        sources: in_order(node.sources.layers(), places),
         work: None,
         fused_into: None,
     }
 }
 
-fn kind(op: &Op, channels: Option<usize>) -> Kind {
+fn kind(op: &Op, channels: Option<usize>) -> Role {
     match op {
-        Op::Input(_) => Kind::Input,
-        Op::Conv2d(conv) if channels.is_some_and(|channels| conv.is_depthwise(channels)) => Kind::Depthwise,
-        Op::Conv2d(_) => Kind::Convolution,
-        Op::BatchNorm(_) => Kind::Normalisation,
-        Op::Activation(_) | Op::Prelu(_) => Kind::Activation,
-        Op::Binary(_) | Op::Concat(_) => Kind::Join,
-        Op::Constant(_) => Kind::Input,
-        Op::Conv2dTranspose(_) => Kind::Convolution,
+        Op::Input(_) => Role::Input,
+        Op::Conv2d(conv) if channels.is_some_and(|channels| conv.is_depthwise(channels)) => Role::Depthwise,
+        Op::Conv2d(_) => Role::Convolution,
+        Op::BatchNorm(_) => Role::Normalisation,
+        Op::Activation(_) | Op::Prelu(_) => Role::Activation,
+        Op::Binary(_) | Op::Concat(_) => Role::Join,
+        Op::Constant(_) => Role::Input,
+        Op::Conv2dTranspose(_) => Role::Convolution,
         Op::Pad(_) | Op::Resize(_) | Op::Slice(_) | Op::Transpose(_) | Op::Reshape(_) | Op::Identity => {
-            Kind::Movement
+            Role::Movement
         }
-        Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Reduce(_) | Op::ArgMax(_) => Kind::Pool,
-        Op::SqueezeExcite(_) => Kind::Gate,
-        Op::Dense(_) => Kind::Dense,
-        Op::Softmax(_) => Kind::Softmax,
+        Op::Pool(_) | Op::GlobalAveragePool(_) | Op::Reduce(_) | Op::ArgMax(_) => Role::Pool,
+        Op::SqueezeExcite(_) => Role::Gate,
+        Op::Dense(_) => Role::Dense,
+        Op::Softmax(_) => Role::Softmax,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The vector program: a kernel as some twenty-seven instructions on vectors, pointers and counted loops.
+//! The vector program: a kernel as a few instructions on vectors, pointers and counted loops.
 //!
 //! A kernel is written once against [`Builder`], for the number of lanes and registers that its target states, and
 //! lowered in several ways (see `lower`). [`interpret`](interpret::run) is the meaning that every lowering must equal
@@ -14,4 +14,6 @@ pub mod program;
 pub(crate) mod random;
 
 pub use builder::Builder;
-pub use program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Width};
+pub use program::{
+    Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Touch, Vectors, Width,
+};

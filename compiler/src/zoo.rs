@@ -8,7 +8,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults};
 use frit_passes::legality;
 
-use crate::import::json::document::{Content, Document, Value};
+use crate::import::document::{Content, Document, Value};
 use crate::import::json::squeeze::make_divisible;
 use crate::import::{Source, json};
 

@@ -18,6 +18,9 @@ pub enum Element {
 }
 
 impl Element {
+    /// All elements.
+    pub const ALL: [Element; 2] = [Element::F32, Element::I64];
+
     /// The name in messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -39,6 +42,14 @@ impl Element {
         match self {
             Element::F32 => f32::from_le_bytes(whole(bytes)),
             Element::I64 => i64::from_le_bytes(whole(bytes)) as f32,
+        }
+    }
+
+    /// Puts `number` into `bytes`, little-endian and [`Element::bytes`] of them; whole numbers lose what is behind the point.
+    pub fn write(self, number: f32, bytes: &mut [u8]) {
+        match self {
+            Element::F32 => bytes.copy_from_slice(&number.to_le_bytes()),
+            Element::I64 => bytes.copy_from_slice(&(number as i64).to_le_bytes()),
         }
     }
 
@@ -69,8 +80,11 @@ mod tests {
     fn elements_are_read_as_the_numbers_that_they_are() {
         assert_eq!(Element::F32.read(&(-2.5f32).to_le_bytes()), -2.5);
         assert_eq!(Element::I64.read(&(-7i64).to_le_bytes()), -7.0);
-        for element in [Element::F32, Element::I64] {
-            assert_eq!(element.read(&vec![0; element.bytes()]), 0.0, "{element}");
+        for element in Element::ALL {
+            let mut bytes = vec![0; element.bytes()];
+            assert_eq!(element.read(&bytes), 0.0, "{element}");
+            element.write(-3.0, &mut bytes);
+            assert_eq!(element.read(&bytes), -3.0, "{element}");
         }
     }
 

@@ -1,33 +1,13 @@
 //! The reference interpreter: plain evaluation of every op, the definition of what a network means.
 
 use std::collections::BTreeMap;
-use std::iter::Sum;
-
-use num_traits::Float;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::memory;
+use crate::number::Number;
 use crate::ops::{Activation, Epilogue, Given, Op};
 use crate::tensor::{Shape, Tensor, Type};
 use crate::{Faults, Graph, NodeId};
-
-/// An arithmetic to evaluate in: f32, or f64 as the judge of f32.
-pub trait Number: Float + Sum + Send + Sync + 'static {
-    /// The number nearest to `value`.
-    fn of(value: f32) -> Self;
-}
-
-impl Number for f32 {
-    fn of(value: f32) -> f32 {
-        value
-    }
-}
-
-impl Number for f64 {
-    fn of(value: f32) -> f64 {
-        f64::from(value)
-    }
-}
 
 /// Evaluates `graph` on one image and returns its outputs, in order.
 ///

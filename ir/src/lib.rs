@@ -10,7 +10,9 @@ pub mod graph;
 pub mod infer;
 pub mod interpret;
 pub mod memory;
+pub mod names;
 pub mod noise;
+pub mod number;
 pub mod ops;
 pub mod provenance;
 #[cfg(any(test, feature = "random"))]
@@ -19,12 +21,15 @@ pub mod source;
 pub mod tensor;
 pub mod text;
 pub mod weights;
+pub mod window;
 
 pub use diagnostic::{Diagnostic, Faults, Severity};
 pub use element::Element;
 pub use graph::{Graph, Node, NodeId, Preprocess};
+pub use names::Names;
 pub use ops::Op;
 pub use provenance::Provenance;
 pub use source::{SourceLayer, SourceTensor};
 pub use tensor::{Shape, Tensor, Type};
 pub use weights::{Weight, Weights};
+pub use window::Window;

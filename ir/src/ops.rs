@@ -53,7 +53,7 @@ use smallvec::SmallVec;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::element::Element;
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor, Type};
 use crate::text::{Attributes, Written};
 use identity::Identity;

@@ -11,7 +11,7 @@ use crate::memory;
 use crate::noise::Noise;
 use crate::tensor::Shape;
 
-pub use lent::{Lent, Owner, Spot};
+pub use lent::{Lent, Owner, Spot, permuted};
 
 /// One weight tensor, dense and row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,10 +62,7 @@ impl Weights {
             .ok_or_else(|| Diagnostic::error(codes::WEIGHT_MISSING, format!("there is no weight {name}")))?;
         match &weight.data {
             Data::Values(values) => Ok(Arc::clone(values)),
-            Data::Lent(lent) => {
-                // Values in another order than the file's are copied twice.
-                room(lent.len().saturating_mul(2), name).map(|()| lent.values())
-            }
+            Data::Lent(lent) => room(lent.len(), name).map(|()| lent.values()),
             Data::Seeded(seed) => {
                 room(weight.shape.elements().unwrap_or(0), name).map(|()| draw(*seed, name, &weight.shape))
             }

@@ -13,6 +13,7 @@ mod encode;
 mod extract;
 mod fold;
 mod language;
+pub mod rule;
 pub mod rules;
 mod saturate;
 

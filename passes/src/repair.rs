@@ -4,12 +4,10 @@
 
 pub(crate) mod insert;
 
-use std::collections::BTreeSet;
-
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Conv2d;
 use frit_ir::weights::Data;
-use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
+use frit_ir::{Diagnostic, Faults, Graph, Names, Node, NodeId, Op, Provenance, Shape, Weight};
 
 use crate::legality;
 use crate::legality::residual::Broken;
@@ -78,12 +76,12 @@ pub fn repair(graph: Graph, policy: Policy) -> Repaired {
 struct Workshop {
     repaired: Repaired,
     /// The names of its layers.
-    names: BTreeSet<String>,
+    names: Names,
 }
 
 impl Workshop {
     fn new(graph: Graph) -> Workshop {
-        let names = graph.ids().map(|id| graph.node(id).name.clone()).collect();
+        let names = graph.ids().map(|id| graph.node(id).name.as_str()).collect();
         Workshop { repaired: Repaired { graph, repairs: Vec::new(), warnings: Faults::new() }, names }
     }
 
@@ -98,18 +96,6 @@ impl Workshop {
     /// The residuals that need repair.
     fn broken(&self) -> Vec<Broken> {
         legality::joins(self.graph()).broken
-    }
-
-    /// `wanted`, or that with the first number that makes it a name of no layer.
-    fn unused(&mut self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        for number in 2.. {
-            if self.names.insert(name.clone()) {
-                break;
-            }
-            name = format!("{wanted}_{number}");
-        }
-        name
     }
 
     /// The ends of the main path and of the shortcut; a fused convolution is the end of its own.
@@ -128,7 +114,7 @@ impl Workshop {
     fn project(&mut self, broken: &Broken, weights: ProjectionWeights) {
         let residual = self.residual(broken);
         let [_, shortcut] = self.sides(broken);
-        let name = self.unused(&format!("{}/projection", residual.at));
+        let name = self.names.free(&format!("{}/projection", residual.at));
         let op = Op::Conv2d(Conv2d { stride: broken.stride, ..Conv2d::pointwise(broken.to[2]) });
         let kernel = format!("{name}.kernel");
         let shape = Shape::new(&[1, 1, broken.from[2], broken.to[2]]);

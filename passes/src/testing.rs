@@ -264,7 +264,7 @@ fn drawn_inputs(graph: &Graph) -> Vec<Tensor<f64>> {
     inputs.collect()
 }
 
-fn run<T: interpret::Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Vec<Tensor<T>> {
+fn run<T: frit_ir::number::Number>(graph: &Graph, inputs: &[Tensor<T>]) -> Vec<Tensor<T>> {
     interpret::run(graph, inputs).unwrap_or_else(|faults| panic!("{faults:?}"))
 }
 

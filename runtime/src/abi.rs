@@ -1,7 +1,7 @@
 //! The one struct that generated code and the runtime share.
 
 /// Increased with every change of [`Context`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The index of the packed weights among a worker's regions.
 pub const WEIGHTS: usize = 0;
@@ -20,14 +20,18 @@ pub struct Context {
     pub version: u32,
     /// Workers that run the entry at once; each has a number below this.
     pub workers: u32,
+    /// Images that the entry computes, one after the other; at least 1.
+    pub images: u64,
     /// The regions of worker 0: packed weights ([`WEIGHTS`]), memory for tensors between the steps ([`ARENA`]), the worker's
-    /// own memory ([`SCRATCH`]), then the caller's inputs and outputs, dense, in the signature's order ([`TENSORS`]). Those
-    /// of the next worker follow.
-    pub regions: *const *mut u8,
+    /// own memory ([`SCRATCH`]), then the caller's inputs and outputs, each image dense, in the signature's order
+    /// ([`TENSORS`]). Those of the next worker follow. A worker moves its inputs and outputs on from image to image.
+    pub regions: *mut *mut u8,
+    /// Bytes from one image to the next of each input and output, in the signature's order.
+    pub strides: *const usize,
     /// Returns when all workers have called it; the second argument is the worker.
-    pub barrier: extern "C" fn(*const Context, u32),
-    /// What the barrier waits on; of no concern to generated code.
-    pub meeting: *const crate::gate::Meeting,
+    pub wait: extern "C" fn(*const Context, u32),
+    /// What it waits on; of no concern to generated code.
+    pub barrier: *const crate::barrier::Barrier,
     /// Not null where the time of each step is wanted; of no concern to generated code.
     pub profile: *mut crate::profile::Profile,
 }
@@ -35,9 +39,16 @@ pub struct Context {
 /// A compiled model: every worker calls it once an inference, with the same context and its own number.
 pub type Entry = unsafe extern "C" fn(*const Context, u32);
 
-/// A kernel: it gets the addresses of its first items and how many items to compute. One that uses fewer than
-/// [`POINTERS`] addresses looks at no others.
+/// A kernel: it gets the addresses of its first items and how many items to compute. One that uses fewer addresses looks at
+/// no others.
 pub type Kernel = unsafe extern "C" fn(*mut u8, *mut u8, *mut u8, *mut u8, *mut u8, u64);
 
-/// Addresses that a kernel gets.
-pub const POINTERS: usize = 5;
+/// A kernel of more addresses than [`FEW_POINTERS`]: the rest stands behind the number of items.
+pub type WideKernel =
+    unsafe extern "C" fn(*mut u8, *mut u8, *mut u8, *mut u8, *mut u8, u64, *mut u8, *mut u8, *mut u8);
+
+/// Addresses of a [`Kernel`]: as many as, with the number of items, travel in registers everywhere.
+pub const FEW_POINTERS: usize = 5;
+
+/// The most addresses that a kernel gets.
+pub const POINTERS: usize = 8;

@@ -39,7 +39,7 @@ pub use record::{Record, digest};
 pub const MAGIC: [u8; 8] = *b"\x93frit\r\n\x1a";
 
 /// The version of the format, increased with every change of it.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 const HEADER_BYTES: usize = 48;
 /// Where in the header the checksum stands.
@@ -64,7 +64,7 @@ pub struct Contents<'a> {
     /// Position-independent code, behind its [`Record`].
     pub code: &'a [u8],
     /// Packed weights.
-    pub weights: &'a [f32],
+    pub weights: &'a [u8],
 }
 
 /// An artifact that was read and found consistent.
@@ -87,11 +87,8 @@ pub struct Artifact {
 pub fn write(contents: &Contents<'_>, to: &mut impl Write) -> std::io::Result<()> {
     let mut metadata = Vec::new();
     contents.metadata.encode(&mut metadata);
-    let lengths = Lengths {
-        metadata: metadata.len(),
-        code: contents.code.len(),
-        weights: size_of_val(contents.weights),
-    };
+    let lengths =
+        Lengths { metadata: metadata.len(), code: contents.code.len(), weights: contents.weights.len() };
     let refused = |error: LoadError| std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string());
     let sections = lengths.sections().map_err(refused)?;
     let record = Record::read(contents.code).map_err(refused)?;
@@ -103,7 +100,7 @@ pub fn write(contents: &Contents<'_>, to: &mut impl Write) -> std::io::Result<()
         &padding[..sections.code.start - sections.metadata.end],
         contents.code,
         &padding[..sections.weights.start - sections.code.end],
-        bytemuck::cast_slice(contents.weights),
+        contents.weights,
     ];
     let checksum = checksum(&head, &parts);
     head[CHECKSUM].copy_from_slice(&checksum.to_le_bytes());

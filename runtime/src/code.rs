@@ -82,7 +82,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::abi::{ARENA, Context, SCRATCH, TENSORS, WEIGHTS};
     use crate::memory::Memory;
-    use crate::program::{Border, Metadata, Program, Step, Target};
+    use crate::port::Port;
+    use crate::program::{Metadata, Program, Step, Target};
 
     /// Elements of the input and of the output.
     pub(crate) const LENGTH: usize = 5;
@@ -93,29 +94,39 @@ pub(crate) mod tests {
         // SAFETY: `program` below states the memory that is touched here; a worker writes its own elements only.
         unsafe {
             let (own, workers) = (worker as usize, (*context).workers as usize);
-            let region = |index: usize| (*(*context).regions.add(own * (TENSORS + 2) + index)).cast::<f32>();
-            let (arena, scratch) = (region(ARENA), region(SCRATCH));
+            let region = |index: usize| (*context).regions.add(own * (TENSORS + 2) + index);
+            let values = |index: usize| (*region(index)).cast::<f32>();
+            let (arena, scratch) = (values(ARENA), values(SCRATCH));
             let share = LENGTH * own / workers..LENGTH * (own + 1) / workers;
-            for index in share.clone() {
-                *scratch.add(index) = *region(TENSORS).add(index) + *region(WEIGHTS);
-            }
-            ((*context).barrier)(context, worker);
-            for index in share.clone() {
-                *arena.add(index) = *scratch.add(index);
-            }
-            ((*context).barrier)(context, worker);
-            for index in share {
-                *region(TENSORS + 1).add(index) = *arena.add(LENGTH - 1 - index);
+            for image in 0..(*context).images {
+                if image > 0 {
+                    ((*context).wait)(context, worker);
+                    for port in 0..2 {
+                        let moved = region(TENSORS + port);
+                        *moved = (*moved).add(*(*context).strides.add(port));
+                    }
+                }
+                for index in share.clone() {
+                    *scratch.add(index) = *values(TENSORS).add(index) + *values(WEIGHTS);
+                }
+                ((*context).wait)(context, worker);
+                for index in share.clone() {
+                    *arena.add(index) = *scratch.add(index);
+                }
+                ((*context).wait)(context, worker);
+                for index in share.clone() {
+                    *values(TENSORS + 1).add(index) = *arena.add(LENGTH - 1 - index);
+                }
             }
         }
     }
 
     /// The program of [`add_and_reverse`], with `weight`, for CPUs with `features`.
     pub(crate) fn program(weight: f32, features: Vec<&'static str>) -> Program {
-        let border = |name: &str| Border { name: name.into(), shape: vec![LENGTH] };
+        let port = |name: &str| Port::new(name, &[LENGTH]);
         let features = features.into_iter().map(str::to_owned).collect();
-        let mut weights = Memory::zeroed(1).unwrap();
-        weights.values_mut()[0] = weight;
+        let mut weights = Memory::zeroed(4).unwrap();
+        weights.bytes_mut().copy_from_slice(&weight.to_ne_bytes());
         let step = |node: &str| Step {
             node: node.into(),
             block: node.into(),
@@ -128,8 +139,8 @@ pub(crate) mod tests {
         Program {
             metadata: Metadata {
                 name: "reverse".into(),
-                inputs: vec![border("x")],
-                outputs: vec![border("y")],
+                inputs: vec![port("x")],
+                outputs: vec![port("y")],
                 steps: vec![step("add"), step("keep"), step("turn")],
                 arena_bytes: 4 * LENGTH,
                 scratch_bytes: 4 * LENGTH,

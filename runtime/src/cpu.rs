@@ -1,9 +1,16 @@
 //! CPU features by name: what code needs against what this CPU has. The architecture is a feature among them.
+//!
+//! Code calls and is called by the convention that Linux has on its architecture (System V, AAPCS64), and that is where it is
+//! tested: under another system no CPU has an architecture that code is compiled for.
 
 use crate::error::LoadError;
 
-/// The name of this CPU's architecture.
-pub const ARCHITECTURE: &str = if cfg!(target_arch = "x86_64") { "x86-64" } else { std::env::consts::ARCH };
+/// The name of this CPU's architecture; none that code is compiled for where the system is not Linux.
+pub const ARCHITECTURE: &str = match (cfg!(target_os = "linux"), cfg!(target_arch = "x86_64")) {
+    (true, true) => "x86-64",
+    (true, false) => std::env::consts::ARCH,
+    (false, _) => "not under Linux",
+};
 
 /// The architectures that code is compiled for.
 pub const ARCHITECTURES: [&str; 2] = ["x86-64", "aarch64"];
@@ -15,6 +22,11 @@ macro_rules! detect {
             _ => false,
         }
     };
+}
+
+/// Whether there is code for this CPU under this system.
+pub fn runs_code() -> bool {
+    ARCHITECTURES.contains(&ARCHITECTURE)
 }
 
 /// Whether this CPU has the feature; one that is not known is taken as missing.

@@ -55,6 +55,7 @@ pub struct Refusal {
 
 /// Why a program can't be run.
 #[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RunError {
     /// Another number of tensors than the signature has.
     #[error("{got} {kind}s were given, the model has {expected}")]
@@ -80,4 +81,28 @@ pub enum RunError {
         /// Images in the batch.
         batch: usize,
     },
+    /// A tensor that does not lie as it says, or not as the signature wants.
+    #[error("{kind} {name} {how}")]
+    View {
+        /// `input` or `output`.
+        kind: &'static str,
+        /// The tensor's name.
+        name: String,
+        /// What is wrong, with both values.
+        how: String,
+    },
+    /// The system has no memory for a dense copy of a tensor that lies otherwise.
+    #[error("the system refuses {what}: {reason}")]
+    Refused {
+        /// What was asked for, with how much of it.
+        what: String,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+impl From<Refusal> for RunError {
+    fn from(Refusal { what, reason }: Refusal) -> RunError {
+        RunError::Refused { what, reason: reason.to_string() }
+    }
 }

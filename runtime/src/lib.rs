@@ -6,6 +6,7 @@
 
 pub mod abi;
 pub mod artifact;
+pub mod barrier;
 #[allow(unsafe_code)]
 pub mod call;
 #[allow(unsafe_code)]
@@ -13,7 +14,6 @@ pub mod code;
 pub mod cpu;
 pub mod error;
 pub mod file;
-pub mod gate;
 #[cfg(all(test, loom))]
 #[path = "tests/interleavings.rs"]
 mod interleavings;
@@ -25,13 +25,17 @@ pub mod memory;
 pub mod model;
 #[allow(unsafe_code)]
 pub mod pool;
+pub mod port;
 pub mod profile;
 pub mod program;
 pub mod session;
 mod sync;
+pub mod view;
 pub mod weights;
 
 pub use error::{LoadError, Refusal, RunError};
 pub use model::Model;
+pub use port::{Element, Port};
 pub use program::Program;
 pub use session::Session;
+pub use view::{View, ViewMut};

@@ -8,7 +8,7 @@ use crate::map::MappedFile;
 use crate::memory::Memory;
 use crate::model::Model;
 use crate::program::Program;
-use crate::weights::{MappedValues, Weights};
+use crate::weights::{MappedBytes, Weights};
 use crate::{artifact, cpu, file};
 
 /// On which pages the weights of a loaded model lie.
@@ -41,15 +41,15 @@ impl Model {
         // SAFETY: by this function's contract frit wrote the code, for a CPU that has the features just compared, and
         // nobody changes it; the decoder found the entry inside of it.
         let code = unsafe { Code::mapped(&file, artifact.code, artifact.entry)? };
-        let values = MappedValues::new(map, artifact.weights);
+        let bytes = MappedBytes::new(map, artifact.weights);
         let mapped = Weights::Mapped(
-            values.ok_or_else(|| LoadError::Inconsistent("the weights are no values".to_owned()))?,
+            bytes.ok_or_else(|| LoadError::Inconsistent("the weights begin at no cache line".to_owned()))?,
         );
         let weights = match pages {
             Pages::Shared => mapped,
             Pages::Huge => {
-                let mut memory = Memory::zeroed(mapped.values().len())?;
-                memory.values_mut().copy_from_slice(mapped.values());
+                let mut memory = Memory::zeroed(mapped.bytes().len())?;
+                memory.bytes_mut().copy_from_slice(mapped.bytes());
                 memory.into()
             }
         };
@@ -65,7 +65,8 @@ mod tests {
     use crate::abi::TENSORS;
     use crate::artifact::tests::recorded;
     use crate::artifact::{Contents, MAGIC, write};
-    use crate::program::{Border, Metadata, Target};
+    use crate::port::Port;
+    use crate::program::{Metadata, Target};
     use crate::session::Session;
 
     /// A function that returns at once, behind a breakpoint that must not be reached.
@@ -77,11 +78,11 @@ mod tests {
 
     /// The artifact of [`RETURN`] with `features`, in a file of this test's own.
     fn saved(test: &str, features: &[&str]) -> PathBuf {
-        let border = |name: &str| Border { name: name.into(), shape: vec![2] };
+        let port = |name: &str| Port::new(name, &[2]);
         let metadata = Metadata {
             name: "nothing".into(),
-            inputs: vec![border("x")],
-            outputs: vec![border("y")],
+            inputs: vec![port("x")],
+            outputs: vec![port("y")],
             target: Target {
                 level: "any".into(),
                 lowering: "portable".into(),
@@ -93,7 +94,7 @@ mod tests {
         };
         let mut bytes = Vec::new();
         let code = recorded(&metadata, 2, RETURN, 4);
-        let contents = Contents { metadata: &metadata, code: &code, weights: &[1.0, -2.5] };
+        let contents = Contents { metadata: &metadata, code: &code, weights: &[1, 2, 3, 4, 5, 6, 7, 8] };
         write(&contents, &mut bytes).unwrap();
         let path = std::env::temp_dir().join(format!("frit-load-{test}-{}", std::process::id()));
         std::fs::write(&path, bytes).unwrap();
@@ -110,10 +111,13 @@ mod tests {
         let path = saved("runs", &[cpu::ARCHITECTURE]);
         for pages in [Pages::Shared, Pages::Huge] {
             let model = load(&path, pages).unwrap();
-            assert_eq!(model.program().weights.values(), [1.0, -2.5]);
+            assert_eq!(model.program().weights.bytes(), [1, 2, 3, 4, 5, 6, 7, 8]);
             assert_eq!(matches!(model.program().weights, Weights::Mapped(_)), pages == Pages::Shared);
             let mut output = [7.0; 2];
-            Session::new(&model, 2).unwrap().run(&[&[0.0; 2]], &mut [&mut output], 1).unwrap();
+            Session::new(&model, 2)
+                .unwrap()
+                .run(&[[0.0; 2].as_slice().into()], &mut [output.as_mut_slice().into()], 1)
+                .unwrap();
             assert_eq!(output, [7.0; 2], "the code does nothing");
         }
         std::fs::remove_file(path).unwrap();

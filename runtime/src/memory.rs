@@ -1,11 +1,11 @@
-//! Zeroed f32 memory on huge pages where the system gives them.
+//! Zeroed memory on huge pages where the system gives them.
 
 use std::io::ErrorKind;
 
-/// What holds the values.
+/// What holds the bytes.
 #[cfg(not(feature = "heap"))]
 type Block = memmap2::MmapMut;
-/// What holds the values: a block of the heap, of as many 32 bytes as they need, since valgrind sees where such a block ends.
+/// What holds the bytes: a block of the heap, of as many 32 bytes as they need, since valgrind sees where such a block ends.
 #[cfg(feature = "heap")]
 type Block = Vec<std::arch::x86_64::__m256>;
 
@@ -15,11 +15,11 @@ use crate::error::Refusal;
 #[cfg(not(feature = "heap"))]
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Owned f32 values, aligned to a page, or to a huge page where they fill one.
+/// Owned bytes, aligned to a page, or to a huge page where they fill one.
 #[derive(Debug)]
 pub struct Memory {
     block: Block,
-    /// Bytes before the first value.
+    /// Bytes before the first that is used.
     skip: usize,
     len: usize,
 }
@@ -30,21 +30,20 @@ impl Memory {
     /// # Errors
     /// The system has not that much memory.
     pub fn zeroed(len: usize) -> Result<Memory, Refusal> {
-        let bytes = len.checked_mul(4).ok_or_else(|| refusal(len, ErrorKind::OutOfMemory.into()))?;
-        let (block, skip) = block(bytes).map_err(|reason| refusal(len, reason))?;
+        let (block, skip) = block(len).map_err(|reason| refusal(len, reason))?;
         Ok(Memory { block, skip, len })
     }
 
-    /// The values.
-    pub fn values(&self) -> &[f32] {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
         let bytes: &[u8] = bytemuck::cast_slice(&self.block[..]);
-        bytemuck::cast_slice(&bytes[self.skip..self.skip + 4 * self.len])
+        &bytes[self.skip..self.skip + self.len]
     }
 
-    /// The values, to be changed.
-    pub fn values_mut(&mut self) -> &mut [f32] {
+    /// The bytes, to be changed.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.block[..]);
-        bytemuck::cast_slice_mut(&mut bytes[self.skip..self.skip + 4 * self.len])
+        &mut bytes[self.skip..self.skip + self.len]
     }
 }
 
@@ -75,7 +74,7 @@ fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
 }
 
 fn refusal(len: usize, reason: std::io::Error) -> Refusal {
-    Refusal { what: format!("memory for {len} values"), reason }
+    Refusal { what: format!("{len} bytes of memory"), reason }
 }
 
 #[cfg(all(test, not(feature = "heap")))]
@@ -84,24 +83,20 @@ mod tests {
 
     #[test]
     fn memory_is_zero_aligned_and_as_long_as_asked() {
-        for len in [0, 1, 1000, 1 << 19, (1 << 19) + 1] {
+        for len in [0, 1, 1000, HUGE_PAGE, HUGE_PAGE + 1] {
             let mut memory = Memory::zeroed(len).unwrap();
-            assert_eq!(memory.values().len(), len);
-            assert!(memory.values().iter().all(|&v| v == 0.0));
-            let alignment = if len >= 1 << 19 { HUGE_PAGE } else { 4096 };
-            assert_eq!(memory.values_mut().as_ptr().align_offset(alignment), 0);
-        }
-        for len in [usize::MAX, usize::MAX / 4, 1 << 60] {
-            assert!(Memory::zeroed(len).is_err(), "{len} values");
+            assert_eq!(memory.bytes().len(), len);
+            assert!(memory.bytes().iter().all(|&byte| byte == 0));
+            let alignment = if len >= HUGE_PAGE { HUGE_PAGE } else { 4096 };
+            assert_eq!(memory.bytes_mut().as_ptr().align_offset(alignment), 0);
         }
     }
 
     #[test]
     fn more_than_there_can_be_is_refused() {
-        for len in [usize::MAX, usize::MAX / 4, usize::MAX / 8] {
-            assert!(
-                Memory::zeroed(len).unwrap_err().to_string().contains(&format!("memory for {len} values"))
-            );
+        for len in [usize::MAX, usize::MAX / 2, 1 << 62] {
+            let refusal = Memory::zeroed(len).unwrap_err().to_string();
+            assert!(refusal.contains(&format!("{len} bytes of memory")), "{refusal}");
         }
     }
 }

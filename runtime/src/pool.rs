@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use crate::barrier::EventCount;
 use crate::error::Refusal;
-use crate::gate::Gate;
 use crate::sync::{Arc, AtomicBool, AtomicU32, Builder, JoinHandle, Ordering, UnsafeCell};
 
 /// A function that every worker runs with its own number.
@@ -16,10 +16,10 @@ pub struct Pool {
 }
 
 struct Shared {
-    /// Opened once for every job.
-    start: Gate,
-    /// Opened once for every worker that is done with it.
-    done: Gate,
+    /// Advanced once for every job.
+    start: EventCount,
+    /// Advanced once for every worker that is done with it.
+    done: EventCount,
     job: UnsafeCell<Option<Job>>,
     stop: AtomicBool,
     panicked: AtomicBool,
@@ -28,7 +28,7 @@ struct Shared {
 }
 
 // SAFETY: `job` is written only by the caller of `Pool::run` while no worker is busy, and read by workers only between
-// the opening of `start` and their own decrement of `busy`; the job itself is `Sync`.
+// the advance of `start` and their own decrement of `busy`; the job itself is `Sync`.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; a job is only reached while `Pool::run` keeps it alive.
 unsafe impl Send for Shared {}
@@ -40,8 +40,8 @@ impl Pool {
     /// The system refuses a thread.
     pub fn new(workers: usize) -> Result<Pool, Refusal> {
         let shared = Arc::new(Shared {
-            start: Gate::default(),
-            done: Gate::default(),
+            start: EventCount::default(),
+            done: EventCount::default(),
             job: UnsafeCell::new(None),
             stop: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
@@ -78,7 +78,7 @@ impl Pool {
             *cell = Some(std::mem::transmute::<*const (dyn Fn(u32) + Sync + '_), Job>(job));
         });
         shared.busy.store(self.threads.len() as u32, Ordering::Release);
-        shared.start.open();
+        shared.start.advance();
         let mine = catch_unwind(AssertUnwindSafe(|| job(0)));
         loop {
             let count = shared.done.count();
@@ -113,14 +113,14 @@ fn work(shared: &Shared, worker: u32) {
             shared.panicked.store(true, Ordering::Release);
         }
         shared.busy.fetch_sub(1, Ordering::AcqRel);
-        shared.done.open();
+        shared.done.advance();
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-        self.shared.start.open();
+        self.shared.start.advance();
         for thread in self.threads.drain(..) {
             // A worker's panic was reported by `run`.
             let _ = thread.join();

@@ -1,23 +1,8 @@
 //! What the compiler hands over.
 
 use crate::code::Code;
+use crate::port::Port;
 use crate::weights::Weights;
-
-/// A tensor at the border.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Border {
-    /// Name in the source.
-    pub name: String,
-    /// Shape of one image, dense, last axis fastest.
-    pub shape: Vec<usize>,
-}
-
-impl Border {
-    /// Elements of one image.
-    pub fn elements(&self) -> usize {
-        self.shape.iter().product()
-    }
-}
 
 /// A step of the program, for reports.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,8 +73,6 @@ pub struct Source {
     pub labels: Option<Vec<String>>,
     /// Whether the last output adds up to one because a softmax made it.
     pub gives_probabilities: bool,
-    /// Names of outputs that the source gives no axis of a batch.
-    pub unbatched: Vec<String>,
 }
 
 /// All that is known of a program beside its code and its weights.
@@ -106,9 +89,9 @@ pub struct Metadata {
     /// Whether layers were fused.
     pub fused: bool,
     /// Inputs in order.
-    pub inputs: Vec<Border>,
+    pub inputs: Vec<Port>,
     /// Outputs in order.
-    pub outputs: Vec<Border>,
+    pub outputs: Vec<Port>,
     /// Steps in order.
     pub steps: Vec<Step>,
     /// Blocks in order.
@@ -119,17 +102,6 @@ pub struct Metadata {
     pub scratch_bytes: usize,
     /// The byte behind the last that the program touches of each region of [`crate::abi::Context`], by the compiler's proof.
     pub reach: Vec<usize>,
-}
-
-impl Metadata {
-    /// The axes of the result `output` of `batch` images: the batch first, unless it is one image and the source gives the
-    /// output no axis for it.
-    pub fn axes(&self, output: &Border, batch: usize) -> Vec<usize> {
-        match batch {
-            1 if self.source.unbatched.contains(&output.name) => output.shape.clone(),
-            _ => [&[batch], output.shape.as_slice()].concat(),
-        }
-    }
 }
 
 /// A compiled network.

@@ -1,13 +1,16 @@
 //! One caller's memory and threads.
 
-use crate::call;
+use std::ops::Range;
+
+use crate::barrier::Barrier;
+use crate::call::{self, Regions};
 use crate::error::{LoadError, RunError};
-use crate::gate::Meeting;
 use crate::memory::Memory;
 use crate::model::Model;
 use crate::pool::Pool;
+use crate::port::Port;
 use crate::profile::Profile;
-use crate::program::Border;
+use crate::view::{Lie, View, ViewMut, gather, scatter};
 
 /// Runs a model. Sessions of one model are independent of each other.
 #[derive(Debug)]
@@ -15,8 +18,11 @@ pub struct Session {
     model: Model,
     arena: Memory,
     scratch: Memory,
+    /// Dense copies of one image of each input and output, as far as one was needed.
+    copies: Vec<Option<Memory>>,
+    regions: Regions,
     pool: Pool,
-    meeting: Meeting,
+    barrier: Barrier,
 }
 
 impl Session {
@@ -26,28 +32,39 @@ impl Session {
     /// The system refuses memory or threads.
     pub fn new(model: &Model, threads: usize) -> Result<Session, LoadError> {
         let threads = threads.max(1);
+        let metadata = model.metadata();
+        let ports = metadata.inputs.len() + metadata.outputs.len();
         Ok(Session {
             model: model.clone(),
-            arena: Memory::zeroed(model.metadata().arena_bytes / 4)?,
-            scratch: Memory::zeroed(threads.saturating_mul(model.metadata().scratch_bytes / 4))?,
+            arena: Memory::zeroed(metadata.arena_bytes)?,
+            scratch: Memory::zeroed(threads.saturating_mul(metadata.scratch_bytes))?,
+            copies: (0..ports).map(|_| None).collect(),
+            regions: Regions::new(ports, threads),
             pool: Pool::new(threads)?,
-            meeting: Meeting::new(threads as u32),
+            barrier: Barrier::new(threads as u32),
         })
     }
 
-    /// Runs a batch of images, one after the other: each tensor holds `batch` images, dense.
+    /// Runs a batch of images, one after the other, on the caller's own memory: where each image of a tensor is dense, its
+    /// images may lie anywhere. One that is not is copied, an image at a time, to and from memory of the session, which is
+    /// asked for at the first time.
     ///
     /// # Errors
-    /// A tensor too many, too few, too long or too short; nothing was run then.
+    /// A tensor too many, too few, of another element, too long or too short, or one that leaves the memory that it was given;
+    /// no memory for a copy. Nothing was run then.
     pub fn run(
         &mut self,
-        inputs: &[&[f32]],
-        outputs: &mut [&mut [f32]],
+        inputs: &[View<'_>],
+        outputs: &mut [ViewMut<'_>],
         batch: usize,
     ) -> Result<(), RunError> {
-        self.check(inputs, outputs, batch)?;
-        for image in 0..batch {
-            self.image(inputs, outputs, image, None);
+        let is_dense = self.check(inputs, outputs, batch)?;
+        match batch {
+            0 => {}
+            _ if is_dense => self.images(inputs, outputs, (batch, 0..batch), None),
+            _ => {
+                (0..batch).for_each(|image| self.images(inputs, outputs, (batch, image..image + 1), None));
+            }
         }
         Ok(())
     }
@@ -56,65 +73,84 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::run`] with a batch of 1.
-    pub fn profile(&mut self, inputs: &[&[f32]], outputs: &mut [&mut [f32]]) -> Result<Profile, RunError> {
+    pub fn profile(&mut self, inputs: &[View<'_>], outputs: &mut [ViewMut<'_>]) -> Result<Profile, RunError> {
         self.check(inputs, outputs, 1)?;
         let mut profile = Profile::begin(self.model.metadata().steps.len());
-        self.image(inputs, outputs, 0, Some(&mut profile));
+        self.images(inputs, outputs, (1, 0..1), Some(&mut profile));
         Ok(profile)
     }
 
-    fn check(&self, inputs: &[&[f32]], outputs: &[&mut [f32]], batch: usize) -> Result<(), RunError> {
-        let program = self.model.metadata();
-        check("input", &program.inputs, inputs.iter().map(|values| values.len()), batch)?;
-        check("output", &program.outputs, outputs.iter().map(|values| values.len()), batch)
+    /// Whether all images of all tensors are dense; asks for memory to copy those that are not.
+    fn check(
+        &mut self,
+        inputs: &[View<'_>],
+        outputs: &[ViewMut<'_>],
+        batch: usize,
+    ) -> Result<bool, RunError> {
+        let metadata = self.model.metadata();
+        count("input", inputs.len(), &metadata.inputs)?;
+        count("output", outputs.len(), &metadata.outputs)?;
+        let inputs = inputs.iter().zip(&metadata.inputs).map(|(view, port)| (port, view.lie(port, batch)));
+        let outputs = outputs.iter().zip(&metadata.outputs).map(|(view, port)| (port, view.lie(port, batch)));
+        let mut is_dense = true;
+        for ((port, lie), copy) in inputs.chain(outputs).zip(&mut self.copies) {
+            if lie?.strides.is_some() {
+                is_dense = false;
+                if copy.is_none() {
+                    *copy = Some(Memory::zeroed(port.bytes())?);
+                }
+            }
+        }
+        Ok(is_dense)
     }
 
-    fn image(
+    /// Runs so many `images` of a `batch` that was found to be right; one of them, where a tensor has to be copied.
+    fn images(
         &mut self,
-        inputs: &[&[f32]],
-        outputs: &mut [&mut [f32]],
-        image: usize,
+        inputs: &[View<'_>],
+        outputs: &mut [ViewMut<'_>],
+        (batch, images): (usize, Range<usize>),
         profile: Option<&mut Profile>,
     ) {
-        let program = self.model.program();
-        let part = |border: &Border| image * border.elements()..(image + 1) * border.elements();
-        let inputs: Vec<&[f32]> = inputs
-            .iter()
-            .zip(&program.metadata.inputs)
-            .map(|(values, border)| &values[part(border)])
-            .collect();
-        let mut outputs: Vec<&mut [f32]> = outputs
-            .iter_mut()
-            .zip(&program.metadata.outputs)
-            .map(|(values, border)| &mut values[part(border)])
-            .collect();
-        let tensors = call::Tensors {
-            inputs: &inputs,
-            outputs: &mut outputs,
-            arena: self.arena.values_mut(),
-            scratch: self.scratch.values_mut(),
-        };
-        let workers = call::Workers { pool: &mut self.pool, meeting: &self.meeting, profile };
-        call::entry(program, tensors, workers);
+        let Session { model, arena, scratch, copies, regions, pool, barrier } = self;
+        let program = model.program();
+        let (read, written) = copies.split_at_mut(inputs.len());
+        let mut tensors = regions.bind();
+        for ((view, port), copy) in inputs.iter().zip(&program.metadata.inputs).zip(read) {
+            let Ok(Lie { image, strides }) = view.lie(port, batch) else { return };
+            let bytes = view.bytes.get(images.start * image..).unwrap_or_default();
+            match (strides, copy) {
+                (Some(strides), Some(copy)) => {
+                    gather(port, strides, bytes, copy.bytes_mut());
+                    tensors.read(copy.bytes(), 0);
+                }
+                _ => tensors.read(bytes, image),
+            }
+        }
+        for ((view, port), copy) in outputs.iter_mut().zip(&program.metadata.outputs).zip(&mut *written) {
+            let Ok(Lie { image, strides }) = view.lie(port, batch) else { return };
+            match (strides, copy) {
+                (Some(_), Some(copy)) => tensors.write(copy.bytes_mut(), 0),
+                _ => tensors.write(view.bytes.get_mut(images.start * image..).unwrap_or_default(), image),
+            }
+        }
+        let memory = call::Own { arena: arena.bytes_mut(), scratch: scratch.bytes_mut() };
+        let workers = call::Workers { pool, barrier, profile };
+        call::entry(program, tensors, memory, images.len(), workers);
+        for ((view, port), copy) in outputs.iter_mut().zip(&program.metadata.outputs).zip(&*written) {
+            if let (Ok(Lie { image, strides: Some(strides) }), Some(copy)) = (view.lie(port, batch), copy) {
+                let bytes = view.bytes.get_mut(images.start * image..).unwrap_or_default();
+                scatter(port, strides, copy.bytes(), bytes);
+            }
+        }
     }
 }
 
-fn check(
-    kind: &'static str,
-    borders: &[Border],
-    lengths: impl ExactSizeIterator<Item = usize>,
-    batch: usize,
-) -> Result<(), RunError> {
-    if lengths.len() != borders.len() {
-        return Err(RunError::Count { kind, got: lengths.len(), expected: borders.len() });
+fn count(kind: &'static str, got: usize, ports: &[Port]) -> Result<(), RunError> {
+    match ports.len() {
+        expected if got != expected => Err(RunError::Count { kind, got, expected }),
+        _ => Ok(()),
     }
-    for (got, border) in lengths.zip(borders) {
-        let expected = border.elements().saturating_mul(batch);
-        if got != expected {
-            return Err(RunError::Length { kind, name: border.name.clone(), got, expected, batch });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

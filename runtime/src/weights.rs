@@ -5,36 +5,39 @@ use std::ops::Range;
 use crate::map::MappedFile;
 use crate::memory::Memory;
 
+/// Weights begin at a multiple of this many bytes.
+const ALIGNMENT: usize = 64;
+
 /// Packed weights.
 #[derive(Debug)]
 pub enum Weights {
     /// On pages of their own, huge ones where the system gives them.
     Own(Memory),
     /// On the pages of a file, shared with every process that has it mapped.
-    Mapped(MappedValues),
+    Mapped(MappedBytes),
 }
 
-/// f32 values that lie in a file.
+/// Bytes that lie in a file, from a place on where any element may begin.
 #[derive(Debug)]
-pub struct MappedValues {
+pub struct MappedBytes {
     file: MappedFile,
     bytes: Range<usize>,
 }
 
-impl MappedValues {
-    /// The values at `bytes` of `file`; none where they are not aligned, not whole, or beyond its end.
-    pub fn new(file: MappedFile, bytes: Range<usize>) -> Option<MappedValues> {
-        bytemuck::try_cast_slice::<u8, f32>(file.get(bytes.clone())?).ok()?;
-        Some(MappedValues { file, bytes })
+impl MappedBytes {
+    /// The bytes `bytes` of `file`; none where they are not aligned to a cache line, or beyond its end.
+    pub fn new(file: MappedFile, bytes: Range<usize>) -> Option<MappedBytes> {
+        let begin = file.get(bytes.clone())?.as_ptr();
+        (begin.align_offset(ALIGNMENT) == 0).then_some(MappedBytes { file, bytes })
     }
 }
 
 impl Weights {
-    /// The values.
-    pub fn values(&self) -> &[f32] {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
         match self {
-            Weights::Own(memory) => memory.values(),
-            Weights::Mapped(MappedValues { file, bytes }) => bytemuck::cast_slice(&file[bytes.clone()]),
+            Weights::Own(memory) => memory.bytes(),
+            Weights::Mapped(MappedBytes { file, bytes }) => &file[bytes.clone()],
         }
     }
 }
@@ -50,16 +53,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_and_aligned_values_within_the_file_are_taken() {
+    fn only_aligned_bytes_within_the_file_are_taken() {
         let path = std::env::temp_dir().join(format!("frit-weights-{}", std::process::id()));
-        let bytes: Vec<u8> = [1.5f32, -2.0, 8.0].iter().flat_map(|value| value.to_le_bytes()).collect();
-        std::fs::write(&path, bytes).unwrap();
-        let values = |range| MappedValues::new(MappedFile::open(&path).unwrap(), range).map(Weights::Mapped);
-        assert_eq!(values(4..12).unwrap().values(), [-2.0, 8.0]);
-        assert_eq!(values(4..4).unwrap().values(), [0.0; 0]);
-        for range in [1..5, 0..3, 8..16, 16..20] {
-            assert!(values(range.clone()).is_none(), "{range:?}");
+        std::fs::write(&path, (0..100).collect::<Vec<u8>>()).unwrap();
+        let of = |range| MappedBytes::new(MappedFile::open(&path).unwrap(), range).map(Weights::Mapped);
+        assert_eq!(of(64..68).unwrap().bytes(), [64, 65, 66, 67]);
+        assert_eq!(of(64..64).unwrap().bytes(), [0; 0]);
+        for range in [1..5, 4..8, 64..101, 128..132] {
+            assert!(of(range.clone()).is_none(), "{range:?}");
         }
-        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
     }
 }

@@ -263,9 +263,9 @@ fn compile_tells_what_it_wrote_and_how_long_that_took() {
 }
 
 #[test]
-fn compile_shows_the_kernels_that_it_wrote() {
+fn compile_shows_the_plan_and_the_kernels_that_it_wrote() {
     let folder = Folder::with_tiny();
-    for level in ["vector", "clif", "asm"] {
+    for level in ["plan", "vector", "clif", "asm"] {
         let arguments = format!("--dump {level} --lower portable");
         let shown = folder.frit(&format!("compile tiny.json -o tiny.frit {arguments}")).ok();
         assert_eq!(shown, folder.frit(&format!("inspect tiny.json {arguments}")).ok());

@@ -3,9 +3,8 @@
 use frit_compiler::Options;
 use frit_compiler::machine::{Lowering, Machine};
 use frit_compiler::plan::{self, Plan};
-use frit_compiler::schedule::Ways;
 use frit_ir::{Graph, Tensor, interpret};
-use frit_runtime::{Model, Session};
+use frit_runtime::{Model, Session, View, ViewMut};
 
 /// What a compiled f32 result may differ from the f64 one by, relative to the largest magnitude of the output. Sums of
 /// some hundred products in another order stay two orders of magnitude below.
@@ -58,10 +57,10 @@ pub fn model(graph: &Graph, way: Way) -> Result<Model, String> {
 pub fn run(model: &Model, threads: usize, inputs: &[Vec<f32>]) -> Result<Vec<Vec<f32>>, String> {
     let mut session = Session::new(model, threads).map_err(|error| error.to_string())?;
     let mut outputs: Vec<Vec<f32>> =
-        model.metadata().outputs.iter().map(|border| vec![f32::NAN; border.elements()]).collect();
-    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-    let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-    session.run(&inputs, &mut slices, 1).map_err(|error| error.to_string())?;
+        model.metadata().outputs.iter().map(|port| vec![f32::NAN; port.elements()]).collect();
+    let inputs: Vec<View<'_>> = inputs.iter().map(View::from).collect();
+    let mut views: Vec<ViewMut<'_>> = outputs.iter_mut().map(ViewMut::from).collect();
+    session.run(&inputs, &mut views, 1).map_err(|error| error.to_string())?;
     Ok(outputs)
 }
 
@@ -97,12 +96,16 @@ const TIGHT: f64 = 1e-5;
 ///
 /// # Errors
 /// The first difference, in words.
-pub fn agree_for_all_targets(graph: &Graph, ways: Ways, inputs: &[Tensor<f32>]) -> Result<(), String> {
+pub fn agree_for_all_targets(
+    graph: &Graph,
+    way: Option<plan::Way>,
+    inputs: &[Tensor<f32>],
+) -> Result<(), String> {
     let exact = interpreted(graph, inputs)?;
     let rounding = rounding(graph, inputs, &exact)?;
     for machine in Machine::all() {
-        let told = format!("{} {:?}, {ways:?}", machine.name, machine.lowering);
-        agree_for(&Options { machine, ways, ..Options::native() }, graph, inputs, (&exact, &rounding))
+        let told = format!("{} {:?}, {way:?}", machine.name, machine.lowering);
+        agree_for(&Options { machine, way, ..Options::native() }, graph, inputs, (&exact, &rounding))
             .map_err(|error| format!("{told}: {error}"))?;
     }
     Ok(())

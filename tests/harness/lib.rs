@@ -7,11 +7,13 @@ pub mod file;
 pub mod licences;
 pub mod manifest;
 pub mod matches;
+pub mod modules;
 pub mod networks;
 pub mod nodes;
 pub mod npz;
 pub mod source;
 pub mod tokens;
+pub mod types;
 
 use std::path::PathBuf;
 

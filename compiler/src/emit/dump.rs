@@ -10,7 +10,7 @@ use iced_x86::{Decoder, DecoderOptions, Formatter, NasmFormatter};
 use super::{EmitError, isa};
 use crate::driver;
 use crate::lower::{clif, x64};
-use crate::machine::{Level, Machine};
+use crate::machine::{Level, Lowering, Machine};
 use crate::plan::Plan;
 use crate::vector::Program;
 
@@ -43,12 +43,8 @@ pub fn dump(plan: &Plan, machine: &Machine, level: Dump) -> Result<String, EmitE
     Ok(text)
 }
 
-fn is_wide(kernel: &Program) -> bool {
-    kernel.width.lanes != clif::LANES
-}
-
 fn intermediate(kernel: &Program, machine: &Machine) -> Result<String, EmitError> {
-    if is_wide(kernel) {
+    if machine.lowering == Lowering::Wide {
         return Ok("; the wide lowering goes from the vector program to machine code".to_owned());
     }
     Ok(context(kernel, machine)?.func.display().to_string())
@@ -57,13 +53,13 @@ fn intermediate(kernel: &Program, machine: &Machine) -> Result<String, EmitError
 fn context(kernel: &Program, machine: &Machine) -> Result<Context, EmitError> {
     let isa = isa(machine)?;
     let mut context = Context::new();
-    context.func.signature = driver::kernel_signature(isa.default_call_conv());
+    context.func.signature = driver::kernel_signature(isa.default_call_conv(), kernel.parameters);
     clif::build(kernel, &mut context.func, &mut FunctionBuilderContext::new(), isa.frontend_config());
     Ok(context)
 }
 
 fn assembly(kernel: &Program, machine: &Machine) -> Result<String, EmitError> {
-    if is_wide(kernel) {
+    if machine.lowering == Lowering::Wide {
         let bytes =
             x64::lower(kernel).map_err(|reason| EmitError::Wide { kernel: kernel.name.clone(), reason })?;
         return Ok(disassemble(&bytes));

@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::pack::Packing;
 use crate::plan::Plan;
 use crate::prove::{Proved, prove};
-use crate::vector;
+use crate::vector::{self, Vectors};
 
 /// Compiles `plan` for `machine` into this process; `weights` are the plan's, packed.
 ///
@@ -29,7 +29,7 @@ pub fn emit(plan: &Proved, weights: Memory, machine: &Machine) -> Result<Program
 fn code(plan: &Proved, machine: &Machine) -> Result<Code, EmitError> {
     let builder = JITBuilder::with_isa(isa(machine)?, default_libcall_names());
     let mut module = JITModule::new(builder);
-    let defined = define(&mut module, plan)?;
+    let defined = define(&mut module, plan, machine.lowering)?;
     module.finalize_definitions()?;
     let kernels = defined.kernels.iter().map(|&kernel| module.get_finalized_function(kernel)).collect();
     let entry = module.get_finalized_function(defined.entry);
@@ -97,9 +97,9 @@ impl Prepared {
         if !missing.is_empty() {
             return Err(PrepareError::Cpu(missing));
         }
-        // The lowering follows the kernel's lanes: only those of the machine are covered by its features.
-        if kernel.width.lanes != machine.width().lanes {
-            return Err(PrepareError::Lanes(kernel.width.lanes));
+        // Only its own vectors are covered by the machine's features.
+        if kernel.vectors != machine.width().vectors() {
+            return Err(PrepareError::Vectors(kernel.vectors));
         }
         let plan = prove(plan).map_err(|fault| PrepareError::Unproved(Box::new(fault)))?;
         let code = code(&plan, machine).map_err(PrepareError::Emit)?;
@@ -128,8 +128,8 @@ pub enum PrepareError {
     Unproved(Box<Diagnostic>),
     /// It can't be compiled.
     Emit(EmitError),
-    /// It is written for so many lanes, which the machine's lowering has not.
-    Lanes(usize),
+    /// It is written for these vectors, which are not those of the machine's lowering.
+    Vectors(Vectors),
     /// This CPU lacks these features.
     Cpu(Vec<String>),
 }

@@ -6,21 +6,20 @@ use frit_ir::weights::Data;
 use frit_runtime::program::{self, Block, Metadata, Target};
 
 use crate::machine::Machine;
-use crate::plan::{Border, Plan, Region, Step};
+use crate::plan::{Plan, Region, Step};
 use crate::prove::Proved;
 
 /// What a program made of `plan` for `machine` says, all but [`Metadata::source`] and what was fused.
 pub fn metadata(plan: &Proved, machine: &Machine) -> Metadata {
-    let border = |border: &Border| program::Border { name: border.name.clone(), shape: border.shape.clone() };
     let block = |layers: &[String], way: &str| Block { layers: layers.to_vec(), way: way.to_owned() };
     Metadata {
         name: plan.name.clone(),
         producer: concat!("frit ", env!("CARGO_PKG_VERSION")).to_owned(),
         target: target(machine),
-        inputs: plan.inputs.iter().map(border).collect(),
-        outputs: plan.outputs.iter().map(border).collect(),
+        inputs: plan.inputs.clone(),
+        outputs: plan.outputs.clone(),
         steps: plan.steps.iter().map(|step| told(plan, step)).collect(),
-        blocks: plan.choices.iter().map(|choice| block(&choice.layers, choice.way.name())).collect(),
+        blocks: plan.choices.iter().map(|choice| block(&choice.layers, choice.way.name)).collect(),
         arena_bytes: plan.arena_bytes,
         scratch_bytes: plan.scratch_bytes,
         reach: reach(plan),
@@ -73,7 +72,6 @@ pub fn source(graph: &Graph, macs: u64, gives_probabilities: bool) -> program::S
         preprocess: graph.preprocess.as_ref().map(carried),
         labels: graph.labels.clone(),
         gives_probabilities,
-        unbatched: graph.unbatched.iter().cloned().collect(),
     }
 }
 

@@ -10,8 +10,8 @@ use super::link::{Image, link};
 use super::metadata::target;
 use super::{EmitError, define, isa};
 use crate::machine::Machine;
-use crate::plan::Border;
 use crate::prove::Proved;
+use frit_runtime::Port;
 
 /// Compiles `plan` for `machine`, which need not be this one; `metadata` is all that will be known of the program. In front
 /// of the code lies the record that it is loaded by.
@@ -27,7 +27,7 @@ pub fn image(plan: &Proved, machine: &Machine, metadata: &Metadata) -> Result<Im
 
 /// What `plan` says of itself, before it is code.
 fn record(plan: &Proved, machine: &Machine, metadata: &Metadata) -> Record {
-    let shapes = |borders: &[Border]| borders.iter().map(|border| border.shape.clone()).collect();
+    let shapes = |ports: &[Port]| ports.iter().map(|port| port.shape.clone()).collect();
     Record {
         metadata: digest(metadata),
         steps: plan.steps.len(),
@@ -45,6 +45,6 @@ fn record(plan: &Proved, machine: &Machine, metadata: &Metadata) -> Record {
 fn object(plan: &Proved, machine: &Machine) -> Result<Vec<u8>, EmitError> {
     let builder = ObjectBuilder::new(isa(machine)?, plan.name.as_str(), default_libcall_names())?;
     let mut module = ObjectModule::new(builder);
-    define(&mut module, plan)?;
+    define(&mut module, plan, machine.lowering)?;
     module.finish().emit().map_err(|error| EmitError::Target(error.to_string()))
 }

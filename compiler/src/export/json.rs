@@ -154,14 +154,14 @@ fn check_name(name: &str) -> Result<(), Diagnostic> {
 }
 
 /// Where the values of a weight of the description are in the graph.
-struct Place<'g> {
+struct ExportedWeight<'g> {
     /// The weight's name in the graph.
     name: &'g str,
     shape: Shape,
 }
 
 /// The weights by their names in the description, `LAYER.role`.
-fn roles(graph: &Graph) -> Result<BTreeMap<String, Place<'_>>, Faults> {
+fn roles(graph: &Graph) -> Result<BTreeMap<String, ExportedWeight<'_>>, Faults> {
     let shapes = graph.shapes()?;
     let mut roles = BTreeMap::new();
     for id in graph.ids() {
@@ -169,14 +169,14 @@ fn roles(graph: &Graph) -> Result<BTreeMap<String, Place<'_>>, Faults> {
         let operands: Vec<Shape> =
             graph.operands(id).iter().map(|operand: &NodeId| shapes[operand].clone()).collect();
         for (role, name) in node.op.weight_roles(&operands).into_iter().zip(&node.weights) {
-            roles.insert(format!("{}.{}", node.name, role.role), Place { name, shape: role.shape });
+            roles.insert(format!("{}.{}", node.name, role.role), ExportedWeight { name, shape: role.shape });
         }
     }
     Ok(roles)
 }
 
 /// The seed of all weights, where they are drawn from one by the names that they will have.
-fn common_seed(graph: &Graph, roles: &BTreeMap<String, Place<'_>>) -> Option<u64> {
+fn common_seed(graph: &Graph, roles: &BTreeMap<String, ExportedWeight<'_>>) -> Option<u64> {
     let mut seeds = roles.iter().map(|(name, place)| match graph.weights.get(place.name)?.data {
         Data::Seeded(seed) if name == place.name => Some(seed),
         _ => None,
@@ -186,7 +186,7 @@ fn common_seed(graph: &Graph, roles: &BTreeMap<String, Place<'_>>) -> Option<u64
 }
 
 /// All weights as a safetensors file.
-fn tensors(graph: &Graph, roles: &BTreeMap<String, Place<'_>>) -> Result<Vec<u8>, Faults> {
+fn tensors(graph: &Graph, roles: &BTreeMap<String, ExportedWeight<'_>>) -> Result<Vec<u8>, Faults> {
     // Each value is there twice: as a tensor, and in the file.
     let values = roles.values().filter_map(|place| place.shape.elements()).fold(0, usize::saturating_add);
     memory::room::<[f32; 2]>(values, "the weights' file")?;

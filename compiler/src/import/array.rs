@@ -15,7 +15,8 @@ use ndarray::{IxDyn, ShapeBuilder};
 use ndarray_npy::npy::header::{Header, Layout};
 use zip::ZipArchive;
 
-use super::{limits, place};
+use super::files::place;
+use super::limits;
 
 /// The first bytes of a `.npy` file.
 const MAGIC: &[u8] = b"\x93NUMPY";

@@ -7,7 +7,8 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Shape};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Source, json as description};
+use super::json as description;
+use super::request::Source;
 
 /// What stands behind the name of an op without a name of its own, by the op.
 const COUNTS: &[(&str, &[&str])] = &[

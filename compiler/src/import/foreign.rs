@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
+use super::files::folder;
+
 /// A file of another library.
-enum Kind {
+enum Format {
     /// A folder that TensorFlow saved.
     SavedModel(PathBuf),
     /// A graph of TensorFlow whose variables are constants.
@@ -23,50 +25,50 @@ enum Kind {
 /// The fault of a `model` that is no file that is read.
 pub(super) fn fault(model: &Path) -> Diagnostic {
     let read = "a model is a file that ends in .json, .keras, .h5 or .onnx, or - for a description on the standard input";
-    let Some(kind) = Kind::of(model) else { return Diagnostic::error(codes::FILE_UNREADABLE, read) };
+    let Some(kind) = Format::of(model) else { return Diagnostic::error(codes::FILE_UNREADABLE, read) };
     let message = format!("this is {}, which is not read", kind.what());
     let fault = Diagnostic::error(codes::FILE_UNREADABLE, message)
         .note(read)
         .help(format!("convert it to ONNX: {}", kind.command(model)));
     match &kind {
-        Kind::SavedModel(folder) => fault.help(format!(
+        Format::SavedModel(folder) => fault.help(format!(
             "or in Python, with TensorFlow up to 2.15: tf.keras.models.load_model({:?}).save({:?})",
             folder.display().to_string(),
             named(model, "keras")
         )),
-        Kind::FrozenGraph | Kind::Checkpoint => fault.help(
+        Format::FrozenGraph | Format::Checkpoint => fault.help(
             "INPUT and OUTPUT are its first and its last node; build the network with training=False before it is saved",
         ),
-        Kind::Lite | Kind::Torch => fault,
+        Format::Lite | Format::Torch => fault,
     }
 }
 
-impl Kind {
-    fn of(model: &Path) -> Option<Kind> {
+impl Format {
+    fn of(model: &Path) -> Option<Format> {
         const SAVED_MODEL: &str = "saved_model.pb";
         if model.is_dir() {
-            return model.join(SAVED_MODEL).exists().then(|| Kind::SavedModel(model.to_owned()));
+            return model.join(SAVED_MODEL).exists().then(|| Format::SavedModel(model.to_owned()));
         }
         if model.file_name() == Some(OsStr::new(SAVED_MODEL)) {
-            return Some(Kind::SavedModel(super::folder(model).to_owned()));
+            return Some(Format::SavedModel(folder(model).to_owned()));
         }
         let ending = model.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {
-            "pb" => Some(Kind::FrozenGraph),
-            "meta" | "ckpt" => Some(Kind::Checkpoint),
-            "tflite" => Some(Kind::Lite),
-            "pt" | "pth" => Some(Kind::Torch),
+            "pb" => Some(Format::FrozenGraph),
+            "meta" | "ckpt" => Some(Format::Checkpoint),
+            "tflite" => Some(Format::Lite),
+            "pt" | "pth" => Some(Format::Torch),
             _ => None,
         }
     }
 
     fn what(&self) -> &'static str {
         match self {
-            Kind::SavedModel(_) => "a SavedModel of TensorFlow",
-            Kind::FrozenGraph => "a frozen graph of TensorFlow",
-            Kind::Checkpoint => "a checkpoint of TensorFlow",
-            Kind::Lite => "a model of TensorFlow Lite",
-            Kind::Torch => "what PyTorch saves",
+            Format::SavedModel(_) => "a SavedModel of TensorFlow",
+            Format::FrozenGraph => "a frozen graph of TensorFlow",
+            Format::Checkpoint => "a checkpoint of TensorFlow",
+            Format::Lite => "a model of TensorFlow Lite",
+            Format::Torch => "what PyTorch saves",
         }
     }
 
@@ -75,11 +77,11 @@ impl Kind {
         let file = |path: &Path| quoted(&path.display().to_string());
         let ends = " --inputs INPUT:0 --outputs OUTPUT:0";
         let (flag, source, ends) = match self {
-            Kind::SavedModel(folder) => ("saved-model", file(folder), ""),
-            Kind::FrozenGraph => ("graphdef", file(model), ends),
-            Kind::Checkpoint => ("checkpoint", file(model), ends),
-            Kind::Lite => ("tflite", file(model), ""),
-            Kind::Torch => {
+            Format::SavedModel(folder) => ("saved-model", file(folder), ""),
+            Format::FrozenGraph => ("graphdef", file(model), ends),
+            Format::Checkpoint => ("checkpoint", file(model), ends),
+            Format::Lite => ("tflite", file(model), ""),
+            Format::Torch => {
                 let onnx = named(model, "onnx");
                 return format!("torch.onnx.export(model.eval(), images, {onnx:?}) in Python");
             }
@@ -91,8 +93,8 @@ impl Kind {
 
 /// What a converted file is called: as the model, or as the folder that it is.
 fn named(model: &Path, ending: &str) -> String {
-    let name = match Kind::of(model) {
-        Some(Kind::SavedModel(folder)) => folder.file_name().map(OsStr::to_owned),
+    let name = match Format::of(model) {
+        Some(Format::SavedModel(folder)) => folder.file_name().map(OsStr::to_owned),
         _ => model.file_stem().map(OsStr::to_owned),
     };
     let name = name.map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());

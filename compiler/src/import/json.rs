@@ -1,37 +1,38 @@
 //! frit's own descriptions: a network as a person writes it, layer by layer, with stages as the papers' tables have them.
 
-mod attributes;
 mod build;
-pub(crate) mod document;
-pub(super) mod fields;
+mod defaults;
+mod entry;
 mod header;
-pub(super) mod kinds;
+mod kinds;
+mod layer;
 mod layers;
 mod ops;
 mod order;
 mod schema;
 mod section;
+mod split;
 pub(crate) mod squeeze;
 mod stages;
 mod tensors;
 mod weights;
-pub(super) mod window;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, NodeId, Preprocess, Shape};
 use frit_passes::legality::{self, multiplier};
 use frit_passes::stitch::{self, Part};
 
-use super::listing::{Listing, Product};
-use super::{Source, inside, labels};
+use super::builder::GraphBuilder;
+use super::document::{Document, Value};
+use super::labels;
+use super::listing::Product;
+use super::reader::Findings;
+use super::request::Source;
 use build::{Built, Entry};
-use document::{Document, Value};
-use fields::Findings;
 use header::{Header, WeightSource};
-use layers::Layer;
+use layer::WrittenLayer;
 use order::{Index, Target};
 pub use schema::schema;
 
@@ -71,40 +72,50 @@ fn describe<'a>(root: &Value<'a>, source: &Source, findings: &mut Findings<'a>) 
     outputs(&header, &layers, &mut built, findings);
     list(&layers, &mut built);
     let needed = std::mem::take(&mut built.needed);
+    let network = &mut built.network;
     match &header.weights {
-        Some(WeightSource::Seed(seed, at)) => weights::seeded(&mut built.graph, needed, *seed, at, findings),
+        Some(WeightSource::Seed(seed, at)) => {
+            weights::seeded(&mut network.graph, needed, *seed, at, findings);
+        }
         Some(WeightSource::File(path, name, at)) => {
             let shelf = weights::Shelf { path, name, at };
-            let misfits = weights::from_file(&mut built.graph, &needed, &shelf, &layers, findings);
+            let misfits = weights::from_file(&mut network.graph, &needed, &shelf, &layers, findings);
             let given = |name: &str| misfits.get(name).cloned();
             if !misfits.is_empty() {
-                findings.extend(multiplier::faults(&built.graph, &built.shapes, &given));
+                findings.extend(multiplier::faults(&network.graph, &network.shapes, &given));
             }
         }
         None => {}
     }
     // A description with faults never comes to legality: its joins are told here, so that one run tells all.
     if findings.has_errors() {
-        findings.extend(legality::join_faults(&built.graph));
+        findings.extend(legality::join_faults(&network.graph));
     }
-    built.graph.name = header.name;
-    built.graph.preprocess = header.input.preprocess.clone();
-    if let Some((name, at)) = &header.labels {
-        built.graph.labels = read_labels(name, at, source, &built, findings);
-    }
-    behind(built, header.model, findings)
+    let labels = header.labels.as_ref();
+    let labels = labels.and_then(|(name, at)| read_labels(name, at, source, network, findings));
+    let entry = built.input();
+    let mut graph = built.network.finish();
+    graph.name = header.name;
+    graph.preprocess = header.input.preprocess.clone();
+    graph.labels = labels;
+    behind(graph, entry, header.model, findings)
 }
 
-/// The network behind the part of a model that makes its input, where it names one.
-fn behind<'a>(built: Built, before: Option<Part>, findings: &mut Findings<'a>) -> Option<Graph> {
-    let Some(mut before) = before else { return Some(built.graph) };
+/// The network `graph`, whose input is `entry`, behind the part of a model that makes its input, where it names one.
+fn behind<'a>(
+    graph: Graph,
+    entry: Option<NodeId>,
+    before: Option<Part>,
+    findings: &mut Findings<'a>,
+) -> Option<Graph> {
+    let Some(mut before) = before else { return Some(graph) };
     if findings.has_errors() {
         return None;
     }
-    let (name, preprocess) = (built.graph.name.clone(), built.graph.preprocess.clone());
+    let (name, preprocess) = (graph.name.clone(), graph.preprocess.clone());
     before.graph.preprocess = preprocess.or(before.graph.preprocess);
     let prefix = if name.is_empty() { "layers".to_owned() } else { name.clone() };
-    let own = Part { entry: built.input(), exit: None, prefix, graph: built.graph };
+    let own = Part { entry, exit: None, prefix, graph };
     match stitch::join(&[before, own]) {
         Ok(mut graph) => {
             graph.name = name;
@@ -117,39 +128,34 @@ fn behind<'a>(built: Built, before: Option<Part>, findings: &mut Findings<'a>) -
     }
 }
 
-/// Hands the graph the list of layers. A layer's name means its result there, as among the inputs of another; the layers inside
-/// a stage stand behind it.
-fn list(layers: &[Layer<'_>], built: &mut Built) {
-    let mut listing = Listing::default();
-    let mut inside: BTreeSet<NodeId> = built.graph.ids().collect();
-    let node_name = |graph: &Graph, node: NodeId| graph.node(node).name.clone();
+/// Lists the layers. A layer's name means its result there, as among the inputs of another; the layers inside a stage stand
+/// behind it.
+fn list(layers: &[WrittenLayer<'_>], built: &mut Built) {
+    let mut inside: BTreeSet<NodeId> = built.network.graph.ids().collect();
+    let product = |graph: &Graph, node: NodeId| Product::alike(graph.node(node).name.clone(), node);
     for (index, layer) in layers.iter().enumerate() {
         let nodes = built.results_of(index, layer);
         nodes.iter().for_each(|node| _ = inside.remove(node));
-        let products = nodes.into_iter().map(|node| Product::alike(node_name(&built.graph, node), node));
-        listing.add(Some(index), &layer.name, &layer.word, products.collect());
+        let products = nodes.into_iter().map(|node| product(&built.network.graph, node)).collect();
+        built.network.list(Some(index), &layer.name, &layer.word, products);
     }
     let names: BTreeSet<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
     for node in inside {
-        let name = node_name(&built.graph, node);
-        let class = built.graph.node(node).op.name();
-        if !names.contains(name.as_str()) {
-            listing.add(None, &name, class, vec![Product::alike(name.clone(), node)]);
+        let product = product(&built.network.graph, node);
+        let class = built.network.graph.node(node).op.name();
+        if !names.contains(product.name.as_str()) {
+            built.network.list(None, &product.name.clone(), class, vec![product]);
         }
-    }
-    listing.finish(&mut built.graph);
-}
-
-/// A file that the description names.
-fn file(source: &Source, name: &str) -> Result<PathBuf, String> {
-    match &source.folder {
-        Some(folder) => inside(folder, name, &source.written),
-        None => Err("a description without a folder can't name files".to_owned()),
     }
 }
 
 /// Marks the outputs: those that are named, else the last layer.
-fn outputs<'a>(header: &Header<'a>, layers: &[Layer<'a>], built: &mut Built, findings: &mut Findings<'a>) {
+fn outputs<'a>(
+    header: &Header<'a>,
+    layers: &[WrittenLayer<'a>],
+    built: &mut Built,
+    findings: &mut Findings<'a>,
+) {
     let index = Index::new(&header.input.name, layers);
     let Some(names) = &header.outputs else {
         if let Some(last) = layers.last()
@@ -157,7 +163,7 @@ fn outputs<'a>(header: &Header<'a>, layers: &[Layer<'a>], built: &mut Built, fin
         {
             findings.add(&last.value, fault);
         } else if let Some(last) = built.last() {
-            built.graph.add_output(last);
+            built.network.graph.add_output(last);
         }
         return;
     };
@@ -173,11 +179,11 @@ fn outputs<'a>(header: &Header<'a>, layers: &[Layer<'a>], built: &mut Built, fin
             continue;
         }
         match built.node(&target) {
-            Some(node) if built.graph.outputs().contains(&node) => {
+            Some(node) if built.network.graph.outputs().contains(&node) => {
                 let message = format!("the output {name} is given twice");
                 findings.add(at, Diagnostic::error(codes::DUPLICATE_NAME, message));
             }
-            Some(node) => built.graph.add_output(node),
+            Some(node) => built.network.graph.add_output(node),
             None if built.has_layer(&target) => findings.add(at, index.unknown(name, findings)),
             None => {}
         }
@@ -189,21 +195,21 @@ fn read_labels<'a>(
     name: &str,
     at: &Value<'a>,
     source: &Source,
-    built: &Built,
+    network: &GraphBuilder,
     findings: &mut Findings<'a>,
 ) -> Option<Vec<String>> {
     let fault = |reason: String| {
         let message = format!("the labels {name} can't be read");
         Diagnostic::error(codes::LABELS, message).note(reason)
     };
-    let path = file(source, name).map_err(|reason| findings.add(at, fault(reason))).ok()?;
+    let path = source.file(name).map_err(|reason| findings.add(at, fault(reason))).ok()?;
     let labels = labels::load(&path).map_err(|found| {
         let reasons = found.iter().flat_map(|found| std::iter::once(&found.message).chain(&found.notes));
         findings.add(at, fault(reasons.cloned().collect::<Vec<_>>().join(": ")));
     });
     let labels = labels.ok()?;
     let classes =
-        built.graph.outputs().last().and_then(|output| built.shapes.get(output)).map(Shape::channels);
+        network.graph.outputs().last().and_then(|output| network.shapes.get(output)).map(Shape::channels);
     if let Some(classes) = classes.filter(|&classes| classes != labels.len()) {
         let message = format!("{name} has {} labels, the output {classes} classes", labels.len());
         findings.add(at, Diagnostic::warning(codes::LABELS, message));

@@ -9,14 +9,25 @@ mod archive;
 mod attributes;
 mod build;
 mod calls;
+mod classes;
+mod definitions;
+mod functional;
 mod functions;
 mod hdf5;
 mod lambda;
+mod layer;
 mod layers;
 mod model;
 mod operations;
+mod reading;
 mod refused;
+mod sequential;
+mod site;
+mod tensors;
+mod variable;
+mod version;
 mod weights;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,22 +38,19 @@ use frit_passes::legality;
 use frit_runtime::map::MappedFile;
 
 use super::budget::Budget;
-use super::json::document::{Document, Value};
-use super::json::fields::{Findings, wrong};
-use super::{Request, limits, place};
+use super::document::{Document, Value};
+use super::files::place;
+use super::limits;
+use super::reader::{Findings, wrong};
+use super::request::Request;
 use attributes::Attributes;
-use build::{Builder, Tensor};
+use build::Builder;
 use hdf5::Container;
-use model::{Definition, Kind, Model, Reading};
+use model::{Definition, DefinitionKind, Model};
+use reading::Reading;
+use tensors::{Tensor, Tensors};
+use version::{Version, guessed, stated, version_of};
 use weights::Shelf;
-
-/// Which Keras wrote a file: some functions of one name are not the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
-    /// 1 or 2.
-    Keras2,
-    Keras3,
-}
 
 /// The network of a `.keras` file, with warnings.
 ///
@@ -101,7 +109,7 @@ pub fn described(text: &str, file: &str, request: &Request) -> Result<(Graph, Fa
 
 /// Whether a JSON text is a network of Keras.
 pub(super) fn is_description(root: &Value<'_>) -> bool {
-    use super::json::document::Content;
+    use super::document::Content;
     let Ok(Content::Object(members)) = root.content() else { return false };
     ["class_name", "config"].iter().all(|name| members.iter().any(|member| member.name == *name))
 }
@@ -133,31 +141,6 @@ fn shelf(path: &Path) -> Result<Shelf, Faults> {
     container()
         .and_then(|container| Shelf::new(container, &file))
         .map_err(|fault| fault.in_file(place(&file)).into())
-}
-
-/// The version in a JSON text's `keras_version`.
-fn stated(text: &str) -> Option<Version> {
-    let document = Document::parse(text, "").ok()?;
-    let super::json::document::Content::Object(members) = document.root().content().ok()? else {
-        return None;
-    };
-    let stated = members.into_iter().find(|member| member.name == "keras_version")?;
-    version_of(stated.value.spelling().trim_matches('"'))
-}
-
-fn version_of(text: &str) -> Option<Version> {
-    match text.split('.').next()? {
-        "1" | "2" => Some(Version::Keras2),
-        "3" => Some(Version::Keras3),
-        _ => None,
-    }
-}
-
-/// Where no version is stated: Keras 3 writes the module of each class, and `batch_shape` without `input`.
-fn guessed(text: &str) -> Version {
-    let old = text.contains("\"batch_input_shape\"") || !text.contains("\"keras_history\"");
-    let new = text.contains("\"batch_shape\"");
-    if old && !new { Version::Keras2 } else { Version::Keras3 }
 }
 
 /// The network that `text` describes, with the weights of `shelf`.
@@ -222,29 +205,32 @@ fn read<'a>(
     }
     let mut reading = Reading::new(version, findings, Budget::of(root.spelling().len() as u64));
     let model = reading.model(root, &word, "", 0);
-    let Reading { refused, budget, .. } = reading;
+    let Reading { refused, lambdas, budget, .. } = reading;
     refused.tell(findings);
+    lambda::tell(&lambdas, findings);
     let model = model?;
-    let mut builder = Builder::new(&model.name, version, findings, budget);
-    let inputs = inputs(&model, request, &mut builder);
+    let mut tensors = Tensors::new(&model.name, version, findings);
+    let inputs = inputs(&model, request, &mut tensors);
+    let mut builder = Builder::new(tensors, budget);
     let results = builder.model(&model, &inputs, "");
     let outputs = builder.outputs(&model, &results);
+    let Builder { mut tensors, .. } = builder;
     for ((name, source), tensor) in model.outputs.iter().zip(outputs) {
         match tensor {
-            Some(tensor) => _ = builder.output(tensor, name),
-            None if builder.findings.has_errors() => {}
+            Some(tensor) => _ = tensors.output(tensor, name),
+            None if tensors.findings.has_errors() => {}
             None => {
                 let message = format!("the output {name} reads an input that the model does not list");
-                builder.findings.add(&source.at, Diagnostic::error(codes::UNKNOWN_LAYER, message));
+                tensors.findings.add(&source.at, Diagnostic::error(codes::UNKNOWN_LAYER, message));
             }
         }
     }
-    if !model.complete && !builder.findings.has_errors() {
-        builder.findings.add(root, Diagnostic::error(codes::MISSING_FIELD, "the model has no output"));
+    if !model.complete && !tensors.findings.has_errors() {
+        tensors.findings.add(root, Diagnostic::error(codes::MISSING_FIELD, "the model has no output"));
     }
-    weights::fill(&mut builder, &model, shelf, root);
-    let Builder { mut graph, findings, listing, .. } = builder;
-    listing.finish(&mut graph);
+    weights::fill(&mut tensors, &model, shelf, root);
+    let Tensors { network, findings, .. } = tensors;
+    let graph = network.finish();
     // A network with faults never comes to legality: its joins are told here, so that one run tells all.
     if findings.has_errors() {
         findings.extend(legality::join_faults(&graph));
@@ -253,7 +239,7 @@ fn read<'a>(
 }
 
 /// The inputs of the network, with the shapes that the caller gives where the file leaves them open.
-fn inputs<'a>(model: &Model<'a>, request: &Request, builder: &mut Builder<'_, 'a>) -> Vec<Option<Tensor>> {
+fn inputs<'a>(model: &Model<'a>, request: &Request, tensors: &mut Tensors<'_, 'a>) -> Vec<Option<Tensor>> {
     let names: Vec<&str> =
         model.inputs.iter().map(|(_, input)| model.definitions[*input].name.as_str()).collect();
     for given in &request.shapes {
@@ -264,7 +250,7 @@ fn inputs<'a>(model: &Model<'a>, request: &Request, builder: &mut Builder<'_, 'a
                 format!("--shape names {name}, which is no input")
             });
             let fault = wrong(&what).note(format!("the inputs are {}", names.join(", ")));
-            builder.tell(&model.definitions[*first], fault);
+            tensors.tell(&model.definitions[*first].at, fault);
         }
     }
     model
@@ -272,9 +258,9 @@ fn inputs<'a>(model: &Model<'a>, request: &Request, builder: &mut Builder<'_, 'a
         .iter()
         .map(|(_, input)| {
             let definition = &model.definitions[*input];
-            let Some(Kind::Input(axes)) = &definition.kind else { return None };
-            let shape = shape(definition, axes, request, builder)?;
-            builder.input(definition, shape)
+            let Some(DefinitionKind::Input(axes)) = &definition.kind else { return None };
+            let shape = shape(definition, axes, request, tensors)?;
+            tensors.input((&definition.name, &definition.at), shape)
         })
         .collect()
 }
@@ -284,7 +270,7 @@ fn shape<'a>(
     definition: &Definition<'a>,
     axes: &[Option<usize>],
     request: &Request,
-    builder: &mut Builder<'_, 'a>,
+    tensors: &mut Tensors<'_, 'a>,
 ) -> Option<Shape> {
     let name = definition.name.as_str();
     let given = request.shapes.iter().find(|given| given.input.as_deref().is_none_or(|input| input == name));
@@ -300,7 +286,7 @@ fn shape<'a>(
                 let fault = Diagnostic::error(codes::INPUT_SHAPE, "--shape contradicts the file")
                     .operand("given", name, given)
                     .operand("in the file", name, file.join("x"));
-                builder.tell(definition, fault);
+                tensors.tell(&definition.at, fault);
                 return None;
             }
             Some(Shape::new(given))
@@ -315,7 +301,7 @@ fn shape<'a>(
                     format!("--shape {name}=1x{}", example.join("x")),
                     "a network is compiled for one size",
                 );
-                builder.tell(definition, fault);
+                tensors.tell(&definition.at, fault);
             }
             known.map(|axes| Shape::new(&axes))
         }

@@ -8,7 +8,8 @@ use frit_ir::{Diagnostic, Faults};
 use serde::Deserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 
-use super::{limits, open, place};
+use super::files::{open, place};
+use super::limits;
 
 /// Labels of a file: more than any network has classes.
 const LABELS: usize = 1 << 20;

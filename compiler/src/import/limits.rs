@@ -42,6 +42,25 @@ pub const UNPACKED: u64 = 16;
 /// Faults that are told of one file.
 pub const FAULTS: usize = 200;
 
+/// Whether `count` layers are as many as there may be.
+///
+/// # Errors
+/// They are more.
+pub(super) fn layers(count: usize) -> Result<(), Diagnostic> {
+    let too_many = || Diagnostic::error(codes::LIMIT, format!("the network has more than {LAYERS} layers"));
+    if count > LAYERS { Err(too_many()) } else { Ok(()) }
+}
+
+/// Whether the constants of a file may have so many `values` together.
+///
+/// # Errors
+/// They are more.
+pub(super) fn constants(values: usize) -> Result<(), Diagnostic> {
+    let too_many =
+        || Diagnostic::error(codes::LIMIT, format!("constants of more than {CONSTANT_VALUES} values"));
+    if values > CONSTANT_VALUES { Err(too_many()) } else { Ok(()) }
+}
+
 /// All of `reader`, which must be UTF-8 of at most `most` bytes; a byte order mark is left out.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 /// A result of a layer: its name in the source, the node that makes it, and for each axis of the source which one of the node's
 /// result it is (none where both count alike).
+#[derive(Debug)]
 pub(super) struct Product {
     pub(super) name: String,
     pub(super) node: NodeId,
@@ -21,7 +22,7 @@ impl Product {
 }
 
 /// The layers so far. Nodes are told by their identity: their names may change until the network is whole.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Listing(Vec<(SourceLayer, Vec<Product>)>);
 
 impl Listing {

@@ -11,7 +11,8 @@ use frit_ir::{Diagnostic, Faults, Shape, Tensor, memory};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 
-use super::{limits, open, place};
+use super::files::{open, place};
+use super::limits;
 
 /// Bytes of a picture's file.
 const FILE_BYTES: u64 = 512 << 20;

@@ -1,7 +1,12 @@
 //! Which files are models.
 
 use std::fs;
+use std::path::Path;
 
+use frit_ir::diagnostic::codes;
+use frit_ir::{Faults, Graph};
+
+use super::files::inside;
 use super::*;
 
 const MODEL: &str =

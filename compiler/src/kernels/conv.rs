@@ -376,7 +376,7 @@ impl<'a> Emitter<'a> {
 
 /// `sums += weights * the value at address`; where the target multiplies by a broadcast in memory, without a register.
 fn multiply(b: &mut Builder, sums: &[Register], weights: &[Register], address: Address) {
-    if broadcasts_in_memory(b.width()) {
+    if b.width().broadcast_operand {
         for (&sum, &a) in sums.iter().zip(weights) {
             b.emit(Instruction::MultiplyAdd { sum, a, b: Operand::Broadcast(address) });
         }
@@ -390,16 +390,11 @@ fn multiply(b: &mut Builder, sums: &[Register], weights: &[Register], address: A
     b.free(broadcast);
 }
 
-/// Whether a broadcast from memory costs nothing beside a multiplication: AVX-512's embedded broadcast.
-fn broadcasts_in_memory(width: Width) -> bool {
-    width.lanes == 16
-}
-
 /// Registers that a tile needs beside its sums: the weights of its blocks and the value, where these aren't in memory.
 pub fn registers_beside(width: Width, pixels: usize, vectors: usize) -> usize {
     match pixels {
         1 => 1,
-        _ if broadcasts_in_memory(width) => vectors,
+        _ if width.broadcast_operand => vectors,
         _ => vectors + 1,
     }
 }

@@ -23,7 +23,7 @@
 
 use std::ops::Range;
 
-use frit_ir::ops::{Activation, Epilogue};
+use frit_ir::ops::{Activation, Conv2d, Epilogue};
 
 use super::window::{self, Axis, Run};
 use super::{F32, Strides, advance, at, epilogue, set};
@@ -131,6 +131,12 @@ pub(super) struct Bases {
     pub(super) tensors: [Pointer; 4],
     /// Row sums; of no concern where none are made.
     pub(super) row_sums: Pointer,
+}
+
+/// Whether this kernel computes `conv` over so many input channels: it is depthwise, and what comes before it is nothing or a
+/// clamp, whose lower bound comes with the load.
+pub fn computes(conv: &Conv2d, input_channels: usize) -> bool {
+    conv.is_depthwise(input_channels) && conv.prologue.is_none_or(|prologue| prologue.bounds().is_some())
 }
 
 /// Builds the kernel with tiles of at most `pixels` outputs.

@@ -214,7 +214,7 @@ mod tests {
     use crate::vector::program::Width;
     use crate::vector::{Program, interpret};
 
-    const WIDTH: Width = Width { lanes: 4, registers: 16, fused: true };
+    const WIDTH: Width = Width::new(4, 16, true);
 
     /// Loads as many vectors as the widest tile at 16 registers has, applies `activation` and nothing more, and stores them.
     fn program(activation: Activation, width: Width) -> Program {
@@ -223,8 +223,7 @@ mod tests {
         let place = |index: usize| (index * width.lanes * 4) as i32;
         let values: Vec<Register> =
             (0..width.registers - REGISTERS_BESIDE).map(|index| builder.load(base, place(index))).collect();
-        let outputs: Vec<Address> =
-            (0..values.len()).map(|index| Address { base, offset: place(index) }).collect();
+        let outputs: Vec<Address> = (0..values.len()).map(|index| Address::new(base, place(index))).collect();
         // No bounds: what follows an activation keeps it in registers where that can be.
         let nothing =
             Activation::Clip { low: Scalar::new(f32::NEG_INFINITY), high: Scalar::new(f32::INFINITY) };

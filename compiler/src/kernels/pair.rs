@@ -9,8 +9,8 @@
 //! rows follow each other, its panels lie side by side, and those rows that the next band needs again stay; where a panel
 //! is computed as a whole, all panels take the same place.
 //!
-//! Parameters: input, weights of the convolution, weights of the depthwise convolution or row sums (see [`Third`]), ring,
-//! output. Items: panels.
+//! Parameters: input, weights of the convolution, weights of the depthwise convolution, ring, output, and where they are wanted
+//! row sums. Items: panels.
 
 use super::conv::{self, Conv, Nest};
 use super::depthwise::{self, Bases, Depthwise};
@@ -34,23 +34,6 @@ pub struct Pair {
     pub pixels: usize,
     /// Whether each panel has its own place in the ring.
     pub keeps: bool,
-    /// What the third parameter is.
-    pub third: Third,
-}
-
-/// The third parameter of a pair: there are places for five, and six tensors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Third {
-    /// The weights of the depthwise convolution; row sums lie so many bytes behind the output.
-    Weights {
-        /// Bytes.
-        row_sums: usize,
-    },
-    /// The row sums; the weights of the depthwise convolution lie so many bytes behind those of the first one.
-    RowSums {
-        /// Bytes; below zero where the weights were packed for an earlier layer.
-        weights: i64,
-    },
 }
 
 /// Builds the kernel.
@@ -60,16 +43,11 @@ pub fn build(width: Width, pair: &Pair) -> Result<Program, TooManyRegisters> {
         conv::name(&pair.expand, &pair.nest),
         depthwise::name(&pair.depthwise, pair.pixels)
     );
-    let mut builder = Builder::new(name, width, 5);
+    let sums = usize::from(pair.depthwise.row_sums.is_some());
+    let mut builder = Builder::new(name, width, 5 + sums);
     let b = &mut builder;
-    let [input, expand_weights, third, ring, output] = [0, 1, 2, 3, 4].map(|index| b.parameter(index));
-    let (depthwise_weights, row_sums) = match pair.third {
-        Third::Weights { row_sums } if pair.depthwise.row_sums.is_some() => {
-            (third, b.pointer(output, row_sums as i64))
-        }
-        Third::Weights { .. } => (third, output),
-        Third::RowSums { weights } => (b.pointer(expand_weights, weights), third),
-    };
+    let [input, expand_weights, depthwise_weights, ring, output, row_sums] =
+        [0, 1, 2, 3, 4, 4 + sums].map(|index| b.parameter(index));
     let bases = [input, expand_weights, ring, ring];
     let expand = conv::Emitter::new(b, &pair.expand, &pair.nest, bases);
     let bases = Bases { tensors: [ring, depthwise_weights, output, output], row_sums };

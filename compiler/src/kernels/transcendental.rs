@@ -201,13 +201,13 @@ mod tests {
 
     /// `function` of each of `arguments`, at 4 lanes.
     fn results(fused: bool, function: fn(&mut Builder, Register), arguments: &[f32]) -> Vec<f32> {
-        let width = Width { lanes: 4, registers: 16, fused };
+        let width = Width::new(4, 16, fused);
         let mut builder = Builder::new("function", width, 1);
         let base = builder.parameter(0);
         builder.repeat(Count::Items, |b| {
             let x = b.load(base, 0);
             function(b, x);
-            b.emit(Instruction::Store { to: Address { base, offset: 0 }, from: x });
+            b.emit(Instruction::Store { to: Address::new(base, 0), from: x });
             b.free(x);
             b.emit(Instruction::Advance { pointer: base, bytes: 4 * b.width().lanes as i64 });
         });
@@ -299,11 +299,11 @@ mod tests {
             (true, Logistic::Sigmoid),
             (false, Logistic::Sigmoid),
         ] {
-            let width = Width { lanes: 4, registers: 16, fused };
+            let width = Width::new(4, 16, fused);
             let run = |in_memory: bool| {
                 let mut builder = Builder::new("function", width, 1);
                 let base = builder.parameter(0);
-                let place = Address { base, offset: 0 };
+                let place = Address::new(base, 0);
                 builder.repeat(Count::Items, |b| {
                     if in_memory {
                         logistic_in_memory(b, function, &[place]);

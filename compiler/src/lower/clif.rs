@@ -11,13 +11,15 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self, InstBuilder, MemFlagsData, Value, types};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 
+use frit_ir::Element;
+use frit_runtime::abi::FEW_POINTERS;
+
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
 
 /// Lanes of this lowering.
 pub const LANES: usize = 4;
 
-/// Builds the body of `program` in `function`, whose last parameter is the number of items and whose others are pointers,
-/// at least as many as `program` has.
+/// Builds the body of `program` in `function`, whose parameters are those of a kernel (`frit_runtime::abi`).
 ///
 /// # Panics
 /// If `program` is not one of [`LANES`] lanes: the caller chooses the lowering by the lanes.
@@ -27,7 +29,7 @@ pub fn build(
     context: &mut FunctionBuilderContext,
     frontend: cranelift_codegen::isa::TargetFrontendConfig,
 ) {
-    assert_eq!(program.width.lanes, LANES, "{} is not for this lowering", program.name);
+    assert_eq!(program.vectors.lanes, LANES, "{} is not for this lowering", program.name);
     let mut builder = FunctionBuilder::new(function, context);
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
@@ -35,11 +37,12 @@ pub fn build(
     let registers = (0..program.registers).map(|_| builder.declare_var(types::F32X4)).collect();
     let pointers: Vec<Variable> = (0..program.pointers).map(|_| builder.declare_var(types::I64)).collect();
     let arguments = builder.block_params(entry).to_vec();
-    for (&pointer, &argument) in pointers.iter().zip(&arguments[..program.parameters]) {
+    let (few, behind) = arguments.split_at(FEW_POINTERS);
+    let (&items, rest) = behind.split_first().expect("a kernel gets the number of items");
+    for (&pointer, &argument) in pointers[..program.parameters].iter().zip(few.iter().chain(rest)) {
         builder.def_var(pointer, argument);
     }
-    let items = *arguments.last().expect("a kernel has parameters");
-    let mut lowering = Lowering { builder, registers, pointers, items, fused: program.width.fused };
+    let mut lowering = Lowering { builder, registers, pointers, items, fused: program.vectors.fused };
     lowering.body(&program.body);
     lowering.builder.ins().return_(&[]);
     lowering.builder.seal_all_blocks();
@@ -223,11 +226,13 @@ impl Lowering<'_> {
     /// The value `lane` f32 behind `address`.
     fn load(&mut self, ty: ir::Type, address: Address, lane: u8) -> Value {
         let base = self.pointer(address.base);
+        assert_eq!(address.element, Element::F32, "the checker refuses all others");
         self.builder.ins().load(ty, plain(), base, address.offset + 4 * i32::from(lane))
     }
 
     fn store(&mut self, value: Value, address: Address, lane: u8) {
         let base = self.pointer(address.base);
+        assert_eq!(address.element, Element::F32, "the checker refuses all others");
         self.builder.ins().store(plain(), value, base, address.offset + 4 * i32::from(lane));
     }
 
@@ -302,7 +307,7 @@ mod tests {
     fn assembly(program: &Program, level: Level) -> String {
         let isa = portable(level).isa().unwrap();
         let mut context = Context::new();
-        context.func.signature = crate::driver::kernel_signature(isa.default_call_conv());
+        context.func.signature = crate::driver::kernel_signature(isa.default_call_conv(), program.parameters);
         context.set_disasm(true);
         build(program, &mut context.func, &mut FunctionBuilderContext::new(), isa.frontend_config());
         let code = context.compile(&*isa, &mut ControlPlane::default()).unwrap();
@@ -377,7 +382,7 @@ mod tests {
         #[test]
         fn machine_code_equals_the_interpreter_bit_for_bit(
             (machine, case) in prop::sample::select(runnable())
-                .prop_flat_map(|machine| (Just(machine.clone()), random::cases(machine.width())))
+                .prop_flat_map(|machine| (Just(machine.clone()), random::cases(machine.width().vectors())))
         ) {
             agrees(&case, &machine)?;
         }
@@ -385,7 +390,7 @@ mod tests {
         #[test]
         fn every_program_has_code_at_every_level(
             (level, program) in prop::sample::select(&[Level::V2, Level::V3, Level::V4, Level::Aarch64][..])
-                .prop_flat_map(|level| (Just(level), random::programs(portable(level).width())))
+                .prop_flat_map(|level| (Just(level), random::programs(portable(level).width().vectors())))
         ) {
             // A call would be a function of Cranelift's library, which no program may need.
             let code = assembly(&program, level);

@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use frit_ir::Element;
 use iced_x86::{Code, Encoder, IcedError, Instruction as Encoded, MemoryOperand, Register as Physical};
 
 use crate::vector::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
@@ -28,6 +29,8 @@ pub enum Unsupported {
     Lanes(usize),
     /// A partial load or store or a broadcast operand at 8 lanes needs a vector register beside the program's.
     NoScratchRegister,
+    /// An element that no instruction of this lowering reads or writes.
+    Element(Element),
     /// The assembler refuses an instruction; says which and why.
     Encoding(String),
 }
@@ -39,6 +42,7 @@ impl std::fmt::Display for Unsupported {
             Unsupported::NoScratchRegister => {
                 f.write_str("every vector register is taken; one more is needed")
             }
+            Unsupported::Element(element) => write!(f, "the wide lowering reads and writes no {element}"),
             Unsupported::Encoding(reason) => write!(f, "the assembler refuses: {reason}"),
         }
     }
@@ -57,7 +61,7 @@ impl From<IcedError> for Unsupported {
 /// # Errors
 /// A program for other lanes, or one that leaves no vector register where the lowering needs one.
 pub fn lower(program: &Program) -> Result<Vec<u8>, Unsupported> {
-    let lanes = Lanes::new(program.width.lanes).ok_or(Unsupported::Lanes(program.width.lanes))?;
+    let lanes = Lanes::new(program.vectors.lanes).ok_or(Unsupported::Lanes(program.vectors.lanes))?;
     let mut lowering = Lowering {
         program,
         lanes,
@@ -141,7 +145,7 @@ impl Lowering<'_> {
     /// A vector register that the program does not use.
     fn scratch_vector(&self) -> Result<Physical, Unsupported> {
         let free = self.program.registers;
-        if free >= self.program.width.registers {
+        if free >= self.program.vectors.registers {
             return Err(Unsupported::NoScratchRegister);
         }
         Ok(self.lanes.register(free))
@@ -149,6 +153,9 @@ impl Lowering<'_> {
 
     /// `address` as an operand; loads its pointer into the scratch register where that lives in the frame.
     fn memory(&mut self, address: Address, broadcast: bool) -> Result<MemoryOperand, Unsupported> {
+        if address.element != Element::F32 {
+            return Err(Unsupported::Element(address.element));
+        }
         let base = self.pointer(address.base)?;
         let displacement = i64::from(address.offset);
         Ok(MemoryOperand::new(base, Physical::None, 1, displacement, 1, broadcast, Physical::None))
@@ -236,7 +243,7 @@ impl Lowering<'_> {
         let mask = self.scratch_vector()?;
         let label = self.sign_bits_label();
         // The table is 8 words of ones, then 8 of zeros: it is read so that the ones reach as far as the lanes.
-        let skipped = (self.program.width.lanes - usize::from(lanes)) * 4;
+        let skipped = (self.program.vectors.lanes - usize::from(lanes)) * 4;
         self.emit(Encoded::with2(Code::Lea_r64_m, SCRATCH, rip_relative(label))?);
         let memory = MemoryOperand::with_base_displ(SCRATCH, skipped as i64);
         self.emit(Encoded::with2(self.lanes.load(), mask, memory)?);

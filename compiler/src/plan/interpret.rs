@@ -30,7 +30,8 @@ pub fn run(plan: &Plan, inputs: &[Vec<f32>], workers: usize) -> Result<Vec<Vec<f
 /// If the system refuses memory.
 pub fn memory(plan: &Plan, inputs: &[Vec<f32>], workers: usize) -> Vec<Vec<f32>> {
     let outputs = plan.outputs.iter().map(|output| vec![0.0; output.shape.iter().product()]);
-    let weights = plan.weights.pack().expect("the weights fit into memory").values().to_vec();
+    let weights = plan.weights.pack().expect("the weights fit into memory");
+    let weights = bytemuck::cast_slice(weights.bytes()).to_vec();
     let rest = [vec![0.0; plan.arena_bytes / F32], weights];
     let scratch = std::iter::repeat_n(vec![0.0; plan.scratch_bytes / F32], workers);
     inputs.iter().cloned().chain(outputs).chain(rest).chain(scratch).collect()

@@ -8,8 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::bytes::{Bytes, FARTHEST, Interval, Untold};
-use crate::kernels::F32;
-use crate::vector::{Address, Count, Instruction, Operand, Pointer, Program};
+use crate::vector::{Address, Count, Instruction, Pointer, Program, Touch};
 
 /// What is read is told as a whole where it has more pieces than this; what is written is told exactly.
 const MOST_PIECES: usize = 1 << 12;
@@ -172,8 +171,7 @@ impl std::fmt::Display for Unknown {
 pub fn footprint(program: &Program) -> Result<Vec<Reached>, Unknown> {
     let mut motions = Motions { pointers: program.pointers, loops: Vec::new() };
     motions.of(&program.body);
-    let mut follower =
-        Follower { motions: motions.loops, next: 0, vector: (program.width.lanes * F32) as i64 };
+    let mut follower = Follower { motions: motions.loops, next: 0, lanes: program.vectors.lanes };
     let mut frame = Frame::new(program.parameters);
     frame.pointers = (0..program.pointers)
         .map(|index| (index < program.parameters).then_some(Place { origin: index, offset: 0 }))
@@ -333,24 +331,14 @@ impl Frame {
         Ok((&mut self.origins[origin], interval))
     }
 
-    fn read(&mut self, address: Address, bytes: i64) -> Result<(), Unknown> {
-        let (gathered, interval) = self.at(address, bytes)?;
-        gathered.read(interval);
-        Ok(())
-    }
-
-    fn write(&mut self, address: Address, bytes: i64) -> Result<(), Unknown> {
-        let (gathered, interval) = self.at(address, bytes)?;
-        gathered.write(interval);
-        Ok(())
-    }
-
-    fn operand(&mut self, operand: Operand, vector: i64) -> Result<(), Unknown> {
-        match operand {
-            Operand::Register(_) => Ok(()),
-            Operand::Memory(address) => self.read(address, vector),
-            Operand::Broadcast(address) => self.read(address, F32 as i64),
+    fn touch(&mut self, touch: &Touch) -> Result<(), Unknown> {
+        let (gathered, interval) = self.at(touch.address, touch.bytes() as i64)?;
+        if touch.writes {
+            gathered.write(interval)
+        } else {
+            gathered.read(interval)
         }
+        Ok(())
     }
 
     fn finish(self) -> Vec<Reached> {
@@ -367,8 +355,8 @@ struct Follower {
     motions: Vec<Vec<Motion>>,
     /// The loop that begins next.
     next: usize,
-    /// Bytes of a vector.
-    vector: i64,
+    /// Lanes of a vector.
+    lanes: usize,
 }
 
 impl Follower {
@@ -383,42 +371,21 @@ impl Follower {
     }
 
     fn plain(&self, instruction: &Instruction, frame: &mut Frame) -> Result<(), Unknown> {
-        use Instruction as I;
-        let part = |lanes: u8| i64::from(lanes) * F32 as i64;
+        if let Some(touch) = instruction.touch(self.lanes) {
+            return frame.touch(&touch);
+        }
         match *instruction {
-            I::Load { from, .. } => frame.read(from, self.vector),
-            I::LoadPart { from, lanes, .. } => frame.read(from, part(lanes)),
-            I::Broadcast { from, .. } => frame.read(from, F32 as i64),
-            I::Store { to, .. } => frame.write(to, self.vector),
-            I::StorePart { to, lanes, .. } => frame.write(to, part(lanes)),
-            I::MultiplyAdd { b, .. }
-            | I::Add { b, .. }
-            | I::Subtract { b, .. }
-            | I::Multiply { b, .. }
-            | I::Divide { b, .. }
-            | I::Minimum { b, .. }
-            | I::Maximum { b, .. } => frame.operand(b, self.vector),
-            I::SetPointer { to, base, offset } => {
+            Instruction::SetPointer { to, base, offset } => {
                 frame.pointers[usize::from(to.0)] = further(frame.pointers[usize::from(base.0)], offset);
-                Ok(())
             }
-            I::Advance { pointer, bytes } => {
+            Instruction::Advance { pointer, bytes } => {
                 let place = &mut frame.pointers[usize::from(pointer.0)];
                 *place = further(*place, bytes);
-                Ok(())
             }
-            I::Constant { .. }
-            | I::Move { .. }
-            | I::SquareRoot { .. }
-            | I::Compare { .. }
-            | I::Select { .. }
-            | I::AddInteger { .. }
-            | I::ShiftLeft { .. }
-            | I::ShiftRight { .. }
-            // A prefetch reads nothing that anybody could tell, and faults nowhere.
-            | I::Prefetch { .. } => Ok(()),
-            I::Loop { .. } => unreachable!("a loop is followed by itself"),
+            // Registers are of no concern. A prefetch reads nothing that anybody could tell, and faults nowhere.
+            _ => {}
         }
+        Ok(())
     }
 
     fn repeat(&mut self, count: Count, body: &[Instruction], frame: &mut Frame) -> Result<(), Unknown> {

@@ -7,7 +7,7 @@ use frit_ir::Graph;
 use super::*;
 use crate::machine::Machine;
 use crate::plan::Way;
-use crate::schedule::{Ways, schedule};
+use crate::schedule::{schedule, ways};
 use crate::{Options, import, zoo};
 
 /// A description as the e-graph leaves it, or as it came.
@@ -23,7 +23,7 @@ fn of_zoo(name: &str) -> String {
     zoo::description(name, &options).unwrap()
 }
 
-const WAYS: [Ways; 4] = [Ways::Auto, Ways::All(Way::Whole), Ways::All(Way::Bands), Ways::All(Way::Groups)];
+const WAYS: [Option<Way>; 4] = [None, Some(ways::WHOLE), Some(ways::BANDS), Some(ways::GROUPS)];
 
 /// Each way for each target meets several networks, each network every way and every number of lanes, and each of them as it
 /// came some target.
@@ -35,7 +35,7 @@ fn every_network_of_the_zoo_is_proved() {
         let (fused, plain) = (network(&text, true), network(&text, false));
         let ways = WAYS.iter().cycle().copied();
         let runs = zip(turned, ways).take(2 * WAYS.len()).map(|(machine, ways)| (&fused, machine, ways));
-        for (graph, machine, ways) in runs.chain([(&plain, &machines[index % machines.len()], Ways::Auto)]) {
+        for (graph, machine, ways) in runs.chain([(&plain, &machines[index % machines.len()], None)]) {
             let proved = prove(schedule(graph, machine, ways).unwrap());
             assert!(proved.is_ok(), "{name} for {}, {ways:?}: {}", machine.name, proved.unwrap_err());
         }
@@ -44,17 +44,17 @@ fn every_network_of_the_zoo_is_proved() {
 
 /// Small networks that have every kind of step, and how their blocks go through the caches; `tests/planted.sh` compiles them
 /// too.
-const SMALL: [(&str, Ways); 10] = [
-    (include_str!("../../../tests/planted/arranged.json"), Ways::Auto),
+const SMALL: [(&str, Option<Way>); 10] = [
+    (include_str!("../../../tests/planted/arranged.json"), None),
     (include_str!("../../../tests/planted/blocks.json"), WAYS[1]),
     (include_str!("../../../tests/planted/blocks.json"), WAYS[2]),
     (include_str!("../../../tests/planted/blocks.json"), WAYS[3]),
-    (include_str!("../../../tests/planted/functions.json"), Ways::Auto),
-    (include_str!("../../../tests/planted/grouped.json"), Ways::Auto),
-    (include_str!("../../../tests/planted/joined.json"), Ways::Auto),
-    (include_str!("../../../tests/planted/squeezed.json"), Ways::Auto),
-    (include_str!("../../../tests/planted/transposed.json"), Ways::Auto),
-    (include_str!("../../../tests/planted/windows.json"), Ways::Auto),
+    (include_str!("../../../tests/planted/functions.json"), None),
+    (include_str!("../../../tests/planted/grouped.json"), None),
+    (include_str!("../../../tests/planted/joined.json"), None),
+    (include_str!("../../../tests/planted/squeezed.json"), None),
+    (include_str!("../../../tests/planted/transposed.json"), None),
+    (include_str!("../../../tests/planted/windows.json"), None),
 ];
 
 /// The plans of the small networks for each number of lanes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use frit_ir::Shape;
 
 use super::table::printable;
-use super::{Item, Kind, Listing, Stage, abbreviated, distinct};
+use super::{Item, Listing, Role, Stage, abbreviated, distinct};
 use crate::cost::block;
 
 /// `listing` in the DOT language.
@@ -70,7 +70,7 @@ fn node(listing: &Listing, place: usize) -> String {
     let item = &listing.items[place];
     let mut attributes =
         format!("label=<{}>, fillcolor=\"{}\"", label(listing.stage, item), colour(item.kind));
-    if item.kind == Kind::Input {
+    if item.kind == Role::Input {
         attributes += ", shape=ellipse, style=filled";
     }
     if listing.outputs.contains(&item.name) {
@@ -114,19 +114,19 @@ fn small(text: &str) -> String {
     format!("<br/><font point-size=\"9\" color=\"#666666\">{}</font>", escaped(text))
 }
 
-fn colour(kind: Kind) -> &'static str {
+fn colour(kind: Role) -> &'static str {
     match kind {
-        Kind::Input => "#d5f0d5",
-        Kind::Convolution => "#cfe2f8",
-        Kind::Depthwise => "#c9ecec",
-        Kind::Dense => "#dcd6f7",
-        Kind::Normalisation => "#fbe7c6",
-        Kind::Activation => "#f9d3d0",
-        Kind::Join => "#fdf6b2",
-        Kind::Pool => "#e6dccf",
-        Kind::Gate => "#e3efc4",
-        Kind::Movement => "#e4e4e4",
-        Kind::Softmax => "#f3d5ec",
+        Role::Input => "#d5f0d5",
+        Role::Convolution => "#cfe2f8",
+        Role::Depthwise => "#c9ecec",
+        Role::Dense => "#dcd6f7",
+        Role::Normalisation => "#fbe7c6",
+        Role::Activation => "#f9d3d0",
+        Role::Join => "#fdf6b2",
+        Role::Pool => "#e6dccf",
+        Role::Gate => "#e3efc4",
+        Role::Movement => "#e4e4e4",
+        Role::Softmax => "#f3d5ec",
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
         Item {
             name: name.into(),
             op: "relu",
-            kind: Kind::Activation,
+            kind: Role::Activation,
             detail: String::new(),
             epilogue: vec!["bias"],
             shape: None,

@@ -1,9 +1,8 @@
 //! Arrays for NumPy: one an output, under its name in the source.
 
-use std::collections::BTreeSet;
 use std::io::{Seek, Write};
 
-use frit_ir::Shape;
+use frit_ir::{Names, Shape};
 use ndarray::ArrayViewD;
 use ndarray_npy::WriteNpyExt;
 use zip::write::SimpleFileOptions;
@@ -33,11 +32,11 @@ const LARGE: u64 = u32::MAX as u64 - (1 << 20);
 /// `InvalidInput`; nothing was written of it then.
 pub fn write<W: Write + Seek>(writer: W, arrays: &[Array<'_>]) -> std::io::Result<()> {
     let mut npz = ZipWriter::new(writer);
-    let mut taken = BTreeSet::new();
+    let mut taken = Names::default();
     for array in arrays {
         let view = ArrayViewD::from_shape(array.shape.axes(), array.values)
             .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
-        let name = unique(file_name(array.name), &mut taken);
+        let name = taken.free(&file_name(array.name));
         if name.len() > NAME_BYTES {
             let shown: String = name.chars().take(40).collect();
             let message = format!(
@@ -64,17 +63,6 @@ fn file_name(name: &str) -> String {
     let flat: String =
         name.chars().map(|c| if matches!(c, '/' | '\\' | ':') || c.is_control() { '_' } else { c }).collect();
     if flat.chars().all(|c| c == '.') { "_".repeat(flat.len().max(1)) } else { flat }
-}
-
-/// `name`, with a number behind it where another array has it.
-fn unique(name: String, taken: &mut BTreeSet<String>) -> String {
-    let mut free = name.clone();
-    let mut number = 2;
-    while !taken.insert(free.clone()) {
-        free = format!("{name}_{number}");
-        number += 1;
-    }
-    free
 }
 
 #[cfg(test)]

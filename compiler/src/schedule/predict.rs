@@ -7,8 +7,8 @@
 
 use frit_ir::{Graph, NodeId, Op, Shape};
 
-use super::{prologue, tiles};
-use crate::kernels::F32;
+use super::tiles;
+use crate::kernels::{F32, depthwise};
 use crate::machine::Machine;
 
 /// The kind of a layer, for its share of the peak.
@@ -70,20 +70,39 @@ impl Layer {
         let pixels = pixels_of(&output);
         let blocks = output.channels().div_ceil(width.lanes);
         let op = &graph.node(id).op;
-        let (kind, taps) = if let Op::Conv2d(conv) = op {
-            let kind = match (prologue::has_depthwise_kernel(conv, inputs[0].channels()), conv.stride) {
-                (false, _) => Kind::Dense,
-                (true, [1, 1]) => Kind::Depthwise,
-                (true, _) => Kind::StridedDepthwise,
-            };
-            let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
-            (kind, taps)
-        } else if let Op::Conv2dTranspose(conv) = op {
-            (Kind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
-        } else if matches!(op, Op::Dense(_)) {
-            (Kind::Dense, inputs[0].channels())
-        } else {
-            (Kind::Pass, 0)
+        let (kind, taps) = match op {
+            Op::Conv2d(conv) => {
+                let kind = match (depthwise::computes(conv, inputs[0].channels()), conv.stride) {
+                    (false, _) => Kind::Dense,
+                    (true, [1, 1]) => Kind::Depthwise,
+                    (true, _) => Kind::StridedDepthwise,
+                };
+                let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
+                (kind, taps)
+            }
+            Op::Conv2dTranspose(conv) => {
+                (Kind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
+            }
+            Op::Dense(_) => (Kind::Dense, inputs[0].channels()),
+            Op::Input(_)
+            | Op::Constant(_)
+            | Op::BatchNorm(_)
+            | Op::Activation(_)
+            | Op::Prelu(_)
+            | Op::Binary(_)
+            | Op::Pad(_)
+            | Op::Pool(_)
+            | Op::GlobalAveragePool(_)
+            | Op::Reduce(_)
+            | Op::Resize(_)
+            | Op::Softmax(_)
+            | Op::ArgMax(_)
+            | Op::Concat(_)
+            | Op::Slice(_)
+            | Op::Transpose(_)
+            | Op::Reshape(_)
+            | Op::SqueezeExcite(_)
+            | Op::Identity => (Kind::Pass, 0),
         };
         let (panel, items) = match kind {
             Kind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),

@@ -15,24 +15,28 @@ pub(super) struct Columns {
     pub(super) pixels: usize,
 }
 
-/// Maps of fewer pixels than this are taken by broad tiles on targets with many registers.
+/// Maps of fewer pixels than this are taken by broad tiles where a value comes with the multiplication.
 const SMALL_MAP: usize = 64;
 
 /// The panels that cover `vectors` blocks of output channels in a map of `pixels` outputs, in the order of channels.
 ///
-/// A tile of two blocks is the best ratio of loads to multiplications where registers are few: 4×2 in 16 registers of
-/// 128 bits, 6×2 in 16 of 256. An odd block joins the last two as 4×3, because a tile of one block reads a value for
-/// every multiplication. With 32 registers a value comes with the multiplication itself, and the tile is
-/// high, 14×1; small maps, of whose rows 7 are a good divisor, get 7×4.
+/// A tile of two blocks is the best ratio of loads to multiplications where sums are few: 4×2 of 8, 6×2 of 12. An odd block
+/// joins the last two as 4×3 where that many sums are left, because a tile of one block reads a value for every
+/// multiplication. Where a value comes with the multiplication itself the tile is high, 14×1; small maps, of whose rows 7
+/// are a good divisor, get 7×4.
 pub(super) fn conv(width: Width, pixels: usize, vectors: usize) -> Vec<Columns> {
-    let preferred = match width.lanes {
-        16 if pixels >= SMALL_MAP => 1,
-        16 => 4,
-        _ => 2,
+    let preferred = match width.broadcast_operand {
+        true if pixels >= SMALL_MAP => 1,
+        true => 4,
+        false => 2,
     };
     let wide =
         if pixels < highest(width, preferred) { widest(width, pixels) } else { preferred }.min(vectors);
-    let joins = width.lanes == 8 && wide == 2 && vectors % 2 == 1 && vectors >= 3;
+    let joins = !width.broadcast_operand
+        && highest(width, 3) >= HIGH
+        && wide == 2
+        && vectors % 2 == 1
+        && vectors >= 3;
     let (count, last) = if joins { ((vectors - 3) / 2, 3) } else { (vectors / wide, vectors % wide) };
     [(wide, count), (last, 1)]
         .into_iter()
@@ -53,13 +57,8 @@ pub(super) fn down(width: Width, pixels: usize, panels: &[Panels]) -> Vec<Column
     panels.iter().map(|&panels| Columns { panels, pixels: fitting(panels.vectors) }).collect()
 }
 
-/// Sums that a kernel keeps in registers.
-///
-/// At 128 bits 8: Cranelift copies a multiplicand for every fused multiply-add and spills beyond that. Wider vectors
-/// leave four registers for the weights and the value.
-fn sums(width: Width) -> usize {
-    if width.lanes == 4 { 8 } else { width.registers - 4 }
-}
+/// A tile of so many pixels is high enough for three blocks side by side.
+const HIGH: usize = 4;
 
 /// The most pixels of a tile: more are more code, and no fewer loads for each multiplication.
 const HIGHEST: usize = 14;
@@ -110,18 +109,18 @@ pub(super) fn prefetches(pixels: usize) -> bool {
 
 /// The most pixels of a tile of `vectors` blocks.
 fn highest(width: Width, vectors: usize) -> usize {
-    (sums(width) / vectors).clamp(1, HIGHEST)
+    (width.sums / vectors).clamp(1, HIGHEST)
 }
 
 /// The most blocks of a tile of `pixels` pixels.
 fn widest(width: Width, pixels: usize) -> usize {
-    (1..=sums(width)).rev().find(|&vectors| fits(width, pixels, vectors)).unwrap_or(1)
+    (1..=width.sums).rev().find(|&vectors| fits(width, pixels, vectors)).unwrap_or(1)
 }
 
 /// Whether the sums of a tile and what [`conv::registers_beside`] them are few enough.
 fn fits(width: Width, pixels: usize, vectors: usize) -> bool {
     let sums_here = pixels * vectors;
-    sums_here <= sums(width) && sums_here + conv::registers_beside(width, pixels, vectors) <= width.registers
+    sums_here <= width.sums && sums_here + conv::registers_beside(width, pixels, vectors) <= width.registers
 }
 
 /// The most outputs of a tile whose window passes over each of its columns once.
@@ -146,9 +145,9 @@ pub(super) fn pool(width: Width) -> usize {
 mod tests {
     use super::*;
 
-    const PORTABLE: Width = Width { lanes: 4, registers: 16, fused: true };
-    const AVX2: Width = Width { lanes: 8, registers: 16, fused: true };
-    const AVX512: Width = Width { lanes: 16, registers: 32, fused: true };
+    const PORTABLE: Width = Width { sums: 8, ..Width::new(4, 16, true) };
+    const AVX2: Width = Width::new(8, 16, true);
+    const AVX512: Width = Width { broadcast_operand: true, ..Width::new(16, 32, true) };
 
     fn tiles(width: Width, pixels: usize, vectors: usize) -> Vec<(usize, usize, usize)> {
         let tile = |c: &Columns| (c.pixels, c.panels.vectors, c.panels.count);

@@ -43,7 +43,7 @@ impl Builder {
         }
     }
 
-    /// The target's lanes and registers.
+    /// The target.
     pub fn width(&self) -> Width {
         self.width
     }
@@ -113,7 +113,7 @@ impl Builder {
     /// `lanes` values at `base + offset`, in a fresh register.
     pub fn load(&mut self, base: Pointer, offset: i32) -> Register {
         let to = self.register();
-        self.emit(Instruction::Load { to, from: Address { base, offset } });
+        self.emit(Instruction::Load { to, from: Address::new(base, offset) });
         to
     }
 
@@ -129,7 +129,7 @@ impl Builder {
         let body = self.bodies.pop().expect("the outermost body is never popped");
         Ok(Program {
             name: self.name,
-            width: self.width,
+            vectors: self.width.vectors(),
             parameters: self.parameters,
             pointers: self.pointers,
             registers: self.registers,

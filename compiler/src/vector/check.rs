@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use frit_ir::Element;
+
 use super::program::{Address, Count, Instruction, Operand, Pointer, Program, Register};
 
 /// The deepest nesting of loops; more would be a fault of whoever builds the program.
 pub const DEEPEST_NESTING: usize = 24;
 
-/// Pointer arguments that, with the number of items, still travel in registers.
-pub const MOST_PARAMETERS: usize = 5;
+/// The most pointer arguments.
+pub const MOST_PARAMETERS: usize = frit_runtime::abi::POINTERS;
 
 /// A broken rule, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub enum Flaw {
     Name,
     /// Lanes other than 4, 8 or 16.
     Lanes(usize),
-    /// More parameters than travel in registers, or than there are pointers.
+    /// More parameters than a kernel can have, or than there are pointers.
     Parameters(usize),
     /// More vector registers in use than the target has.
     Registers(usize),
@@ -44,8 +46,10 @@ pub enum Flaw {
     UndefinedPointer(Pointer),
     /// A select's mask that may come from something else than a comparison.
     NotAMask(Register),
-    /// A distance in bytes that is no multiple of 4.
+    /// A distance in bytes that is no multiple of the element's; of 4, where a pointer moves.
     Misaligned(i64),
+    /// An element that no lane holds.
+    Element(Element),
     /// A partial access to no lane or to more than the width has.
     Part(u8),
     /// A shift by 32 or more.
@@ -85,7 +89,8 @@ impl fmt::Display for Flaw {
             Flaw::NotAMask(Register(index)) => {
                 write!(f, "r{index} may hold something else than a comparison's result")
             }
-            Flaw::Misaligned(bytes) => write!(f, "{bytes} bytes are no multiple of 4"),
+            Flaw::Misaligned(bytes) => write!(f, "{bytes} bytes are no whole number of elements"),
+            Flaw::Element(element) => write!(f, "a lane of 32 bits holds no {element}"),
             Flaw::Part(lanes) => write!(f, "a partial access cannot have {lanes} lanes"),
             Flaw::Shift(bits) => write!(f, "a shift of 32-bit lanes by {bits}"),
             Flaw::EmptyCount => f.write_str("a constant count is at least 1"),
@@ -167,17 +172,17 @@ impl Checker<'_> {
         if program.name.is_empty() || program.name.contains(|c: char| c.is_whitespace() || c.is_control()) {
             self.fault(None, Flaw::Name);
         }
-        if ![4, 8, 16].contains(&program.width.lanes) {
-            self.fault(None, Flaw::Lanes(program.width.lanes));
+        if ![4, 8, 16].contains(&program.vectors.lanes) {
+            self.fault(None, Flaw::Lanes(program.vectors.lanes));
         }
         if program.parameters > MOST_PARAMETERS || program.parameters > program.pointers {
             self.fault(None, Flaw::Parameters(program.parameters));
         }
-        if program.registers > program.width.registers {
+        if program.registers > program.vectors.registers {
             self.fault(None, Flaw::Registers(program.registers));
         }
         let most = usize::from(u16::MAX) + 1;
-        for count in [program.pointers, program.registers, program.width.registers] {
+        for count in [program.pointers, program.registers, program.vectors.registers] {
             if count > most {
                 self.fault(None, Flaw::TooMany(count));
             }
@@ -243,8 +248,11 @@ impl Checker<'_> {
                 self.fault(Some(instruction), Flaw::UndefinedPointer(pointer));
             }
         }
-        if effect.distance % 4 != 0 {
+        if effect.distance % effect.grain != 0 {
             self.fault(Some(instruction), Flaw::Misaligned(effect.distance));
+        }
+        if let Some(touch) = instruction.touch(1).filter(|touch| touch.address.element.bytes() > LANE) {
+            self.fault(Some(instruction), Flaw::Element(touch.address.element));
         }
         self.immediates(instruction, defined);
         if let Some(register) = effect.writes {
@@ -266,7 +274,7 @@ impl Checker<'_> {
     fn immediates(&mut self, instruction: &Instruction, defined: &Defined) {
         match *instruction {
             Instruction::LoadPart { lanes, .. } | Instruction::StorePart { lanes, .. }
-                if lanes == 0 || usize::from(lanes) > self.program.width.lanes =>
+                if lanes == 0 || usize::from(lanes) > self.program.vectors.lanes =>
             {
                 self.fault(Some(instruction), Flaw::Part(lanes));
             }
@@ -312,8 +320,10 @@ fn forget_masks(body: &[Instruction], masks: &mut Flags) {
     }
 }
 
+/// Bytes of a lane.
+const LANE: usize = 4;
+
 /// What one instruction, other than a loop, reads and writes.
-#[derive(Default)]
 pub(crate) struct Effect {
     /// Registers read.
     pub(crate) reads: [Option<Register>; 3],
@@ -325,6 +335,14 @@ pub(crate) struct Effect {
     pub(crate) sets: Option<Pointer>,
     /// The constant distance in bytes.
     pub(crate) distance: i64,
+    /// What it must be a multiple of.
+    pub(crate) grain: i64,
+}
+
+impl Default for Effect {
+    fn default() -> Effect {
+        Effect { reads: [None; 3], writes: None, base: None, sets: None, distance: 0, grain: LANE as i64 }
+    }
 }
 
 impl Effect {
@@ -370,7 +388,8 @@ impl Effect {
     }
 
     fn at(address: Address) -> Effect {
-        Effect { base: Some(address.base), distance: i64::from(address.offset), ..Effect::default() }
+        let (distance, grain) = (i64::from(address.offset), address.element.bytes() as i64);
+        Effect { base: Some(address.base), distance, grain, ..Effect::default() }
     }
 
     fn operand(operand: Operand) -> Effect {
@@ -397,7 +416,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::vector::{Width, interpret, parse::parse, random};
+    use crate::vector::{Vectors, interpret, parse::parse, random};
 
     fn flaws(body: &str) -> Vec<Flaw> {
         let head = "kernel k parameters 1 pointers 2 registers 3 lanes 4 of 16 fused";
@@ -446,7 +465,9 @@ mod tests {
         assert_eq!(flaws("load r3, [p0]"), [Flaw::UnknownRegister(Register(3))]);
         assert_eq!(flaws("set p2, p0, 0"), [Flaw::UnknownPointer(Pointer(2))]);
         assert_eq!(flaws("load r0, [p0+2]"), [Flaw::Misaligned(2)]);
+        assert_eq!(flaws("load r0, [i64 p0+16]"), [Flaw::Element(Element::I64)]);
         assert_eq!(flaws("advance p0, -3"), [Flaw::Misaligned(-3)]);
+        assert_eq!(flaws("load.part r0, [p0], 3\nload r1, [p0]"), []);
         assert_eq!(flaws("load.part r0, [p0], 0\nload.part r0, [p0], 5"), [Flaw::Part(0), Flaw::Part(5)]);
         assert_eq!(flaws("load r0, [p0]\nshift.left r0, r0, 32"), [Flaw::Shift(32)]);
         assert_eq!(flaws("load r0, [p0]\nshift.right r0, r0, 33"), [Flaw::Shift(33)]);
@@ -461,12 +482,12 @@ mod tests {
             let faults = check(&parse(&format!("kernel {line} {{\nprefetch [p5]\n}}")).unwrap()).unwrap_err();
             faults.iter().map(Fault::to_string).collect::<Vec<_>>()
         };
-        let all = head("k parameters 6 pointers 7 registers 17 lanes 3 of 16 fused");
+        let all = head("k parameters 9 pointers 9 registers 17 lanes 3 of 16 fused");
         assert_eq!(
             all,
             [
                 "kernel k: a vector has 4, 8 or 16 lanes, not 3",
-                "kernel k: 6 parameters; at most 5 are possible, and each is a pointer",
+                "kernel k: 9 parameters; at most 8 are possible, and each is a pointer",
                 "kernel k: 17 registers are more than the target has"
             ]
         );
@@ -477,7 +498,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_programs_are_well_formed_and_stay_in_their_memory(case in (4usize..=16, any::<bool>()).prop_flat_map(
-            |(lanes, fused)| random::cases(Width { lanes: lanes.next_power_of_two(), registers: 16, fused })
+            |(lanes, fused)| random::cases(Vectors { lanes: lanes.next_power_of_two(), registers: 16, fused })
         )) {
             prop_assert_eq!(check(&case.program), Ok(()), "{}", case.program);
             let mut memory = case.memory.clone();

@@ -66,7 +66,8 @@ pub struct Access {
     pub writes: bool,
 }
 
-/// Runs `program` on `memory`; argument `n` points to a buffer of it and a distance in bytes from its begin.
+/// Runs `program` on `memory`, buffers of words that hold elements of any size; argument `n` points to one of them and a
+/// distance in bytes from its begin.
 ///
 /// # Errors
 /// A program that breaks a rule, arguments that don't fit, or an access outside a buffer. `memory` then holds what was
@@ -153,7 +154,7 @@ impl<W: FnMut(Access)> Machine<'_, W> {
 
     fn step(&mut self, instruction: &Instruction) -> Result<(), Fault> {
         use Instruction as I;
-        let lanes = self.program.width.lanes;
+        let lanes = self.program.vectors.lanes;
         match *instruction {
             I::Load { to, from } => *self.lanes(to) = self.load(instruction, from, lanes)?,
             I::LoadPart { to, from, lanes } => {
@@ -205,7 +206,7 @@ impl<W: FnMut(Access)> Machine<'_, W> {
         b: Operand,
     ) -> Result<(), Fault> {
         let (fused, a, b, addend) =
-            (self.program.width.fused, self.get(a), self.operand(instruction, b)?, self.get(sum));
+            (self.program.vectors.fused, self.get(a), self.operand(instruction, b)?, self.get(sum));
         *self.lanes(sum) = std::array::from_fn(|lane| {
             let [a, b, addend] = [a, b, addend].map(|lanes| f32::from_bits(lanes[lane]));
             if fused { a.mul_add(b, addend) } else { a * b + addend }.to_bits()
@@ -241,23 +242,23 @@ impl<W: FnMut(Access)> Machine<'_, W> {
     fn operand(&mut self, instruction: &Instruction, operand: Operand) -> Result<Lanes, Fault> {
         match operand {
             Operand::Register(register) => Ok(self.get(register)),
-            Operand::Memory(address) => self.load(instruction, address, self.program.width.lanes),
+            Operand::Memory(address) => self.load(instruction, address, self.program.vectors.lanes),
             Operand::Broadcast(address) => self.broadcast(instruction, address),
         }
     }
 
     fn load(&mut self, instruction: &Instruction, from: Address, lanes: usize) -> Result<Lanes, Fault> {
-        let (buffer, first) = self.locate(instruction, from, lanes, false)?;
+        let bytes = self.touch(instruction, from, lanes, false)?;
         let mut bits = [0; MOST_LANES];
-        for (lane, value) in bits.iter_mut().zip(&self.memory[buffer][first..first + lanes]) {
-            *lane = value.to_bits();
+        for (lane, element) in bits.iter_mut().zip(bytes.chunks_exact(from.element.bytes())) {
+            *lane = from.element.read(element).to_bits();
         }
         Ok(bits)
     }
 
     fn broadcast(&mut self, instruction: &Instruction, from: Address) -> Result<Lanes, Fault> {
-        let (buffer, first) = self.locate(instruction, from, 1, false)?;
-        Ok([self.memory[buffer][first].to_bits(); MOST_LANES])
+        let bytes = self.touch(instruction, from, 1, false)?;
+        Ok([from.element.read(bytes).to_bits(); MOST_LANES])
     }
 
     fn store(
@@ -267,38 +268,41 @@ impl<W: FnMut(Access)> Machine<'_, W> {
         from: Register,
         lanes: usize,
     ) -> Result<(), Fault> {
-        let (buffer, first) = self.locate(instruction, to, lanes, true)?;
         let bits = self.get(from);
-        for (value, lane) in self.memory[buffer][first..first + lanes].iter_mut().zip(bits) {
-            *value = f32::from_bits(lane);
+        let bytes = self.touch(instruction, to, lanes, true)?;
+        for (element, lane) in bytes.chunks_exact_mut(to.element.bytes()).zip(bits) {
+            to.element.write(f32::from_bits(lane), element);
         }
         Ok(())
     }
 
-    /// The buffer and the index of the first of `lanes` values at `address`, all inside the buffer, which are about to be
-    /// read or written.
-    fn locate(
+    /// The bytes of `count` elements at `address`, all inside the buffer, which are about to be read or written.
+    fn touch(
         &mut self,
         instruction: &Instruction,
         address: Address,
-        lanes: usize,
+        count: usize,
         writes: bool,
-    ) -> Result<(usize, usize), Fault> {
+    ) -> Result<&mut [u8], Fault> {
         let Place { buffer, byte } =
             moved(self.pointers[usize::from(address.base.0)], i64::from(address.offset));
-        let values = self.memory[buffer].len();
-        match usize::try_from(byte / 4) {
-            Ok(first) if byte >= 0 && first <= values && lanes <= values - first => {
-                (self.watch)(Access { buffer, byte: first * 4, bytes: lanes * 4, writes });
-                Ok((buffer, first))
+        let memory: &mut [u8] = bytemuck::cast_slice_mut(&mut self.memory[buffer]);
+        let (bytes, size) = (count * address.element.bytes(), memory.len());
+        let first = usize::try_from(byte).ok();
+        match first
+            .and_then(|first| memory.get_mut(first..first.checked_add(bytes)?).map(|found| (first, found)))
+        {
+            Some((first, found)) => {
+                (self.watch)(Access { buffer, byte: first, bytes, writes });
+                Ok(found)
             }
-            _ => Err(Fault::OutOfBounds {
+            None => Err(Fault::OutOfBounds {
                 kernel: self.program.name.clone(),
                 instruction: instruction.to_string(),
                 buffer,
                 byte,
-                bytes: lanes * 4,
-                size: values * 4,
+                bytes,
+                size,
             }),
         }
     }
@@ -333,14 +337,14 @@ mod tests {
     use super::*;
     use crate::vector::{Builder, Width};
 
-    const WIDTH: Width = Width { lanes: 4, registers: 16, fused: true };
+    const WIDTH: Width = Width::new(4, 16, true);
 
     #[test]
     fn an_access_beyond_the_buffer_names_instruction_and_address() {
         let mut builder = Builder::new("reads_too_far", WIDTH, 1);
         let pointer = builder.parameter(0);
         let register = builder.load(pointer, 4);
-        builder.emit(Instruction::Store { to: Address { base: pointer, offset: 0 }, from: register });
+        builder.emit(Instruction::Store { to: Address::new(pointer, 0), from: register });
         let program = builder.finish().unwrap();
         let mut memory = vec![vec![0.0; 8]];
         assert_eq!(run(&program, &mut memory, &[(0, 12)], 1), Ok(()));
@@ -376,7 +380,7 @@ mod tests {
             builder.emit(Instruction::Constant { to: sum, value: -1.0 - 2.0 * f32::EPSILON });
             builder.emit(Instruction::Constant { to: factor, value: a });
             builder.emit(Instruction::MultiplyAdd { sum, a: factor, b: Operand::Register(factor) });
-            builder.emit(Instruction::Store { to: Address { base: Pointer(0), offset: 0 }, from: sum });
+            builder.emit(Instruction::Store { to: Address::new(Pointer(0), 0), from: sum });
             let mut memory = [vec![0.0; 4]];
             run(&builder.finish().unwrap(), &mut memory, &[(0, 0)], 1).unwrap();
             memory[0][3]
@@ -393,9 +397,9 @@ mod tests {
             builder.emit(Instruction::Constant { to: x, value: a });
             builder.emit(Instruction::Constant { to: y, value: b });
             builder.emit(Instruction::Minimum { to, a: x, b: Operand::Register(y) });
-            builder.emit(Instruction::Store { to: Address { base: Pointer(0), offset: 0 }, from: to });
+            builder.emit(Instruction::Store { to: Address::new(Pointer(0), 0), from: to });
             builder.emit(Instruction::Maximum { to, a: x, b: Operand::Register(y) });
-            builder.emit(Instruction::Store { to: Address { base: Pointer(0), offset: 16 }, from: to });
+            builder.emit(Instruction::Store { to: Address::new(Pointer(0), 16), from: to });
             let mut memory = [vec![0.0; 8]];
             run(&builder.finish().unwrap(), &mut memory, &[(0, 0)], 1).unwrap();
             [memory[0][0].to_bits(), memory[0][4].to_bits()]
@@ -411,13 +415,9 @@ mod tests {
     fn part_accesses_touch_no_other_lane() {
         let mut builder = Builder::new("parts", WIDTH, 2);
         let to = builder.register();
-        builder.emit(Instruction::LoadPart { to, from: Address { base: Pointer(0), offset: 0 }, lanes: 3 });
-        builder.emit(Instruction::Store { to: Address { base: Pointer(1), offset: 0 }, from: to });
-        builder.emit(Instruction::StorePart {
-            to: Address { base: Pointer(1), offset: 16 },
-            from: to,
-            lanes: 2,
-        });
+        builder.emit(Instruction::LoadPart { to, from: Address::new(Pointer(0), 0), lanes: 3 });
+        builder.emit(Instruction::Store { to: Address::new(Pointer(1), 0), from: to });
+        builder.emit(Instruction::StorePart { to: Address::new(Pointer(1), 16), from: to, lanes: 2 });
         let mut memory = [vec![1.0, 2.0, 3.0], vec![9.0; 6]];
         run(&builder.finish().unwrap(), &mut memory, &[(0, 0), (1, 0)], 1).unwrap();
         assert_eq!(memory[1], [1.0, 2.0, 3.0, 0.0, 1.0, 2.0]);

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use frit_ir::Element;
+
 use super::check::DEEPEST_NESTING;
-use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Width};
+use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Vectors};
 
 /// Why a text is no vector program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +78,7 @@ fn head_of(line: &str) -> Result<Program, String> {
     };
     Ok(Program {
         name: name.to_owned(),
-        width: Width { lanes: number(lanes)?, registers: number(of)?, fused },
+        vectors: Vectors { lanes: number(lanes)?, registers: number(of)?, fused },
         parameters: number(parameters)?,
         pointers: number(pointers)?,
         registers: number(registers)?,
@@ -219,10 +221,13 @@ fn address(text: &str) -> Result<Address, String> {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .ok_or_else(|| format!("`{text}` is no address (such as `[p1+16]`)"))?;
+    let (element, inner) = inner.split_once(' ').unwrap_or((Element::F32.name(), inner));
+    let element = Element::ALL.into_iter().find(|known| known.name() == element);
+    let element = element.ok_or_else(|| format!("`{text}` names no element"))?;
     let end = inner.find(['+', '-']).unwrap_or(inner.len());
     let (base, offset) = inner.split_at(end);
     let offset = if offset.is_empty() { 0 } else { number(offset)? };
-    Ok(Address { base: pointer(base)?, offset })
+    Ok(Address { base: pointer(base)?, offset, element })
 }
 
 fn operand(text: &str) -> Result<Operand, String> {
@@ -253,15 +258,15 @@ mod tests {
     use super::*;
     use crate::vector::random;
 
-    const WIDTHS: [Width; 3] = [
-        Width { lanes: 4, registers: 16, fused: false },
-        Width { lanes: 8, registers: 16, fused: true },
-        Width { lanes: 16, registers: 32, fused: true },
+    const VECTORS: [Vectors; 3] = [
+        Vectors { lanes: 4, registers: 16, fused: false },
+        Vectors { lanes: 8, registers: 16, fused: true },
+        Vectors { lanes: 16, registers: 32, fused: true },
     ];
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back_as_the_same_program(program in prop::sample::select(&WIDTHS[..]).prop_flat_map(random::programs)) {
+        fn what_is_printed_reads_back_as_the_same_program(program in prop::sample::select(&VECTORS[..]).prop_flat_map(random::programs)) {
             let text = program.to_string();
             let again = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
             // NaN is unlike itself, so that programs are compared by their text, which holds all of a program.

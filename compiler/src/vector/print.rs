@@ -10,21 +10,23 @@
 //!   }
 //! }
 //! ```
-//! A constant is printed by its bits, which read back exactly; what it is in decimal stands behind as a comment.
+//! An address says what lies there where that is no f32: `[i64 p0+16]`. A constant is printed by its bits, which read back exactly; what it is in decimal stands behind as a comment.
 
 use std::fmt::{self, Display, Formatter};
+
+use frit_ir::Element;
 
 use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register};
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "kernel {} parameters {} pointers {} ", self.name, self.parameters, self.pointers)?;
-        let rounding = if self.width.fused { "fused" } else { "unfused" };
-        let width = self.width;
+        let rounding = if self.vectors.fused { "fused" } else { "unfused" };
+        let vectors = self.vectors;
         writeln!(
             f,
             "registers {} lanes {} of {} {rounding} {{",
-            self.registers, width.lanes, width.registers
+            self.registers, vectors.lanes, vectors.registers
         )?;
         body(f, &self.body, 1)?;
         writeln!(f, "}}")
@@ -95,9 +97,13 @@ impl Display for Pointer {
 
 impl Display for Address {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let element = match self.element {
+            Element::F32 => String::new(),
+            element => format!("{element} "),
+        };
         match self.offset {
-            0 => write!(f, "[{}]", self.base),
-            offset => write!(f, "[{}{offset:+}]", self.base),
+            0 => write!(f, "[{element}{}]", self.base),
+            offset => write!(f, "[{element}{}{offset:+}]", self.base),
         }
     }
 }
@@ -127,15 +133,15 @@ mod tests {
 
     #[test]
     fn a_kernel_reads_line_by_line() {
-        let mut b = Builder::new("scale_8x", Width { lanes: 4, registers: 16, fused: true }, 2);
+        let mut b = Builder::new("scale_8x", Width::new(4, 16, true), 2);
         let (input, output) = (b.parameter(0), b.parameter(1));
         let (factor, value) = (b.register(), b.register());
         b.emit(Instruction::Constant { to: factor, value: 2.0 });
         b.repeat(Count::Items, |b| {
-            let from = Address { base: input, offset: -16 };
+            let from = Address::new(input, -16);
             b.emit(Instruction::Multiply { to: value, a: factor, b: Operand::Memory(from) });
             b.emit(Instruction::MultiplyAdd { sum: value, a: factor, b: Operand::Broadcast(from) });
-            b.emit(Instruction::StorePart { to: Address { base: output, offset: 4 }, from: value, lanes: 3 });
+            b.emit(Instruction::StorePart { to: Address::new(output, 4), from: value, lanes: 3 });
         });
         let text = b.finish().unwrap().to_string();
         let expected = "\

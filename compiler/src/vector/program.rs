@@ -1,14 +1,46 @@
 //! What a vector program is made of.
 
-/// Number of f32 lanes, vector registers and the meaning of multiply-add: all that a kernel knows of its target.
+use frit_ir::Element;
+
+/// What a program's meaning depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Width {
-    /// f32 lanes of one vector register: 4, 8 or 16.
+pub struct Vectors {
+    /// 32-bit lanes of one vector register: 4, 8 or 16.
     pub lanes: usize,
     /// Vector registers that a program may use at once.
     pub registers: usize,
     /// Whether [`Instruction::MultiplyAdd`] rounds once (a fused instruction) or twice.
     pub fused: bool,
+}
+
+/// What a kernel knows of its target: what its vectors are, and what is cheap.
+///
+/// A kernel asks for what it wants to know, never for a number of lanes that happens to go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Width {
+    /// 32-bit lanes of one vector register: 4, 8 or 16.
+    pub lanes: usize,
+    /// Vector registers that a program may use at once.
+    pub registers: usize,
+    /// Whether [`Instruction::MultiplyAdd`] rounds once (a fused instruction) or twice.
+    pub fused: bool,
+    /// Registers that the sums of a tile may take, so that weights and a value have room beside them.
+    pub sums: usize,
+    /// Whether one value in memory, in every lane, costs nothing as an operand ([`Operand::Broadcast`]).
+    pub broadcast_operand: bool,
+}
+
+impl Width {
+    /// A target of which no more is known: sums leave four registers, and a broadcast is an instruction.
+    pub const fn new(lanes: usize, registers: usize, fused: bool) -> Width {
+        Width { lanes, registers, fused, sums: registers.saturating_sub(4), broadcast_operand: false }
+    }
+
+    /// What the meaning of a program for this target depends on.
+    pub fn vectors(self) -> Vectors {
+        let Width { lanes, registers, fused, .. } = self;
+        Vectors { lanes, registers, fused }
+    }
 }
 
 /// A vector register: mutable storage of `lanes` f32 values, not an SSA value.
@@ -19,13 +51,22 @@ pub struct Register(pub u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pointer(pub u16);
 
-/// A place in memory: a pointer and a constant distance.
+/// A place in memory, a pointer and a constant distance, and what lies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Address {
     /// The pointer.
     pub base: Pointer,
-    /// Distance in bytes, a multiple of 4.
+    /// Distance in bytes, a multiple of the element's.
     pub offset: i32,
+    /// The elements, one for each lane that is read or written. A lane holds the f32 that the element is.
+    pub element: Element,
+}
+
+impl Address {
+    /// Where f32 elements lie.
+    pub fn new(base: Pointer, offset: i32) -> Address {
+        Address { base, offset, element: Element::F32 }
+    }
 }
 
 /// The second factor or summand of an arithmetic instruction.
@@ -75,7 +116,7 @@ pub enum Instruction {
     Constant { to: Register, value: f32 },
     /// `to = from`
     Move { to: Register, from: Register },
-    /// `sum += a * b`, rounded as [`Width::fused`] says.
+    /// `sum += a * b`, rounded as [`Vectors::fused`] says.
     MultiplyAdd { sum: Register, a: Register, b: Operand },
     /// `to = a + b`
     Add { to: Register, a: Register, b: Operand },
@@ -111,14 +152,71 @@ pub enum Instruction {
     Loop { count: Count, body: Vec<Instruction> },
 }
 
-/// A kernel: a function `extern "C" fn(parameters pointers..., items: u64)`.
+/// What an instruction reads or writes in memory, in one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    /// Where it begins.
+    pub address: Address,
+    /// How many elements.
+    pub elements: usize,
+    /// Whether they are written.
+    pub writes: bool,
+}
+
+impl Touch {
+    /// How many bytes.
+    pub fn bytes(&self) -> usize {
+        self.elements * self.address.element.bytes()
+    }
+}
+
+impl Instruction {
+    /// What it touches in memory, with vectors of so many `lanes`.
+    pub fn touch(&self, lanes: usize) -> Option<Touch> {
+        use Instruction as I;
+        let read = |address, elements| Some(Touch { address, elements, writes: false });
+        let written = |address, elements| Some(Touch { address, elements, writes: true });
+        match *self {
+            I::Load { from, .. } => read(from, lanes),
+            I::LoadPart { from, lanes, .. } => read(from, lanes.into()),
+            I::Broadcast { from, .. } => read(from, 1),
+            I::Store { to, .. } => written(to, lanes),
+            I::StorePart { to, lanes, .. } => written(to, lanes.into()),
+            I::MultiplyAdd { b, .. }
+            | I::Add { b, .. }
+            | I::Subtract { b, .. }
+            | I::Multiply { b, .. }
+            | I::Divide { b, .. }
+            | I::Minimum { b, .. }
+            | I::Maximum { b, .. } => match b {
+                Operand::Register(_) => None,
+                Operand::Memory(address) => read(address, lanes),
+                Operand::Broadcast(address) => read(address, 1),
+            },
+            I::Constant { .. }
+            | I::Move { .. }
+            | I::SquareRoot { .. }
+            | I::Compare { .. }
+            | I::Select { .. }
+            | I::AddInteger { .. }
+            | I::ShiftLeft { .. }
+            | I::ShiftRight { .. }
+            | I::SetPointer { .. }
+            | I::Advance { .. }
+            | I::Prefetch { .. }
+            | I::Loop { .. } => None,
+        }
+    }
+}
+
+/// A kernel: a function of its pointer arguments and the number of items (`frit_runtime::abi::Kernel`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {
     /// Unique by shape, tile and epilogue; see the name grammar in `kernels`.
     pub name: String,
     /// The target's lanes, registers and multiply-add.
-    pub width: Width,
-    /// Pointer arguments, before the number of items; at most 5, so that all arguments travel in registers.
+    pub vectors: Vectors,
+    /// Pointer arguments; the number of items is one more.
     pub parameters: usize,
     /// Pointer variables, the parameters included.
     pub pointers: usize,

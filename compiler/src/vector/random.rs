@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Width};
+use super::program::{Address, Comparison, Count, Instruction, Operand, Pointer, Program, Register, Vectors};
 
 /// Pointer arguments; each points to the middle of a buffer of its own. The first buffer is only read.
 const PARAMETERS: usize = 3;
@@ -31,9 +31,9 @@ pub(crate) struct Case {
     pub(crate) items: u64,
 }
 
-/// Well-formed programs for `width` that touch nothing outside their case's memory.
-pub(crate) fn cases(width: Width) -> impl Strategy<Value = Case> {
-    (programs(width), any::<u64>(), 0..=u64::from(MOST_ROUNDS)).prop_map(|(program, seed, items)| Case {
+/// Well-formed programs of `vectors` that touch nothing outside their case's memory.
+pub(crate) fn cases(vectors: Vectors) -> impl Strategy<Value = Case> {
+    (programs(vectors), any::<u64>(), 0..=u64::from(MOST_ROUNDS)).prop_map(|(program, seed, items)| Case {
         program,
         memory: memory(seed),
         arguments: (0..PARAMETERS).map(|buffer| (buffer, MARGIN * 4)).collect(),
@@ -41,15 +41,15 @@ pub(crate) fn cases(width: Width) -> impl Strategy<Value = Case> {
     })
 }
 
-/// Well-formed programs for `width`.
-pub(crate) fn programs(width: Width) -> impl Strategy<Value = Program> {
+/// Well-formed programs of `vectors`.
+pub(crate) fn programs(vectors: Vectors) -> impl Strategy<Value = Program> {
     let plain = (any::<u8>(), any::<[u8; 4]>(), any::<u32>())
         .prop_map(|(kind, picks, bits)| Choice::Plain(kind, picks, bits));
     let tree = plain.prop_recursive(DEEPEST, MOST_INSTRUCTIONS as u32, 8, |inner| {
         (0..=MOST_ROUNDS, prop::collection::vec(inner, 1..8))
             .prop_map(|(count, body)| Choice::Loop(count, body))
     });
-    prop::collection::vec(tree, 1..MOST_INSTRUCTIONS).prop_map(move |choices| decode(width, &choices))
+    prop::collection::vec(tree, 1..MOST_INSTRUCTIONS).prop_map(move |choices| decode(vectors, &choices))
 }
 
 #[derive(Debug, Clone)]
@@ -60,16 +60,16 @@ enum Choice {
     Loop(u32, Vec<Choice>),
 }
 
-fn decode(width: Width, choices: &[Choice]) -> Program {
-    let mut decoder = Decoder { width, left: MOST_INSTRUCTIONS, in_items: false, known: Known::default() };
+fn decode(vectors: Vectors, choices: &[Choice]) -> Program {
+    let mut decoder = Decoder { vectors, left: MOST_INSTRUCTIONS, in_items: false, known: Known::default() };
     decoder.known.pointers.extend((0..PARAMETERS).map(|index| Pointer(index as u16)));
     let body = decoder.body(choices);
     Program {
         name: "random".into(),
-        width,
+        vectors,
         parameters: PARAMETERS,
         pointers: POINTERS,
-        registers: width.registers,
+        registers: vectors.registers,
         body,
     }
 }
@@ -84,7 +84,7 @@ struct Known {
 }
 
 struct Decoder {
-    width: Width,
+    vectors: Vectors,
     /// Instructions that may still be made.
     left: usize,
     in_items: bool,
@@ -128,9 +128,9 @@ impl Decoder {
 
     fn plain(&mut self, kind: u8, picks: [u8; 4], bits: u32) -> Instruction {
         use Instruction as I;
-        let to = Register(u16::from(picks[0]) % self.width.registers as u16);
+        let to = Register(u16::from(picks[0]) % self.vectors.registers as u16);
         let from = self.address(picks[1], bits);
-        let lanes = 1 + (bits >> 8) as u8 % self.width.lanes as u8;
+        let lanes = 1 + (bits >> 8) as u8 % self.vectors.lanes as u8;
         if self.known.registers.is_empty() {
             return I::Load { to, from };
         }
@@ -205,20 +205,16 @@ impl Decoder {
     }
 
     fn address(&self, choice: u8, bits: u32) -> Address {
-        Address {
-            base: pick(&self.known.pointers, choice).expect("the parameters are known"),
-            offset: distance(bits) as i32,
-        }
+        let base = pick(&self.known.pointers, choice).expect("the parameters are known");
+        Address::new(base, distance(bits) as i32)
     }
 
     /// An address outside the first buffer.
     fn target(&self, choice: u8, bits: u32) -> Address {
         let writable = |pointer: &&Pointer| usize::from(pointer.0) % PARAMETERS != 0;
         let pointers = self.known.pointers.iter().filter(writable).copied().collect();
-        Address {
-            base: pick(&pointers, choice).expect("the parameters are known"),
-            offset: distance(bits) as i32,
-        }
+        let base = pick(&pointers, choice).expect("the parameters are known");
+        Address::new(base, distance(bits) as i32)
     }
 
     fn operand(&self, picks: [u8; 4], bits: u32) -> Operand {

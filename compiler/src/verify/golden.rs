@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Shape, Tensor};
-use frit_runtime::program::Border;
+use frit_runtime::Port;
 
 use super::overflow::Overflow;
 
@@ -55,13 +55,10 @@ pub fn from_arrays(graph: &Graph, arrays: &BTreeMap<String, Tensor>) -> Result<G
 ///
 /// # Errors
 /// Faults of the graph.
-pub fn signature(graph: &Graph) -> Result<(Vec<Border>, Vec<Border>), Faults> {
+pub fn signature(graph: &Graph) -> Result<(Vec<Port>, Vec<Port>), Faults> {
     let shapes = graph.shapes()?;
-    let border = |&id: &NodeId| Border {
-        name: graph.node(id).name.clone(),
-        shape: shape_of(graph, &shapes, id).axes().to_vec(),
-    };
-    Ok((graph.inputs().iter().map(border).collect(), graph.outputs().iter().map(border).collect()))
+    let port = |&id: &NodeId| Port::new(&graph.node(id).name, shape_of(graph, &shapes, id).axes());
+    Ok((graph.inputs().iter().map(port).collect(), graph.outputs().iter().map(port).collect()))
 }
 
 /// The arrays of a golden file as what a network with these `inputs` and `outputs` takes and should give.
@@ -72,8 +69,8 @@ pub fn signature(graph: &Graph) -> Result<(Vec<Border>, Vec<Border>), Faults> {
 /// # Errors
 /// An array that is missing or whose shape does not fit, all of them in one go.
 pub fn for_signature(
-    inputs: &[Border],
-    outputs: &[Border],
+    inputs: &[Port],
+    outputs: &[Port],
     arrays: &BTreeMap<String, Tensor>,
 ) -> Result<Golden, Faults> {
     let mut faults = Faults::new();
@@ -84,7 +81,7 @@ pub fn for_signature(
     let input = fit("input", &Shape::new(&input.shape), arrays.get("input"));
     let input = input.map_err(|fault| faults.push(fault));
     let mut fitted = Vec::new();
-    for Border { name, shape } in outputs {
+    for Port { name, shape, .. } in outputs {
         let only = if outputs.len() == 1 { arrays.get("output") } else { None };
         // Names of files hold neither of these.
         let plain = || arrays.get(&format!("out.{}", name.replace(['/', ':'], "_")));

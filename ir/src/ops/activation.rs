@@ -7,7 +7,7 @@ use num_traits::Float;
 
 use super::{Given, Page, Scalar};
 use crate::diagnostic::Diagnostic;
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, scalar};
 

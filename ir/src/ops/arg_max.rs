@@ -5,7 +5,7 @@
 use super::{Given, Page};
 use crate::diagnostic::Diagnostic;
 use crate::element::Element;
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written};
 

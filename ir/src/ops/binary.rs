@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{Given, Page};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written};
 

@@ -7,7 +7,7 @@ use ndarray::Axis;
 use super::{Given, Page};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::element::Element;
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, number};
 

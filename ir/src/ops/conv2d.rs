@@ -5,7 +5,7 @@
 
 use super::{Activation, Binary, Epilogue, Given, Page, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, activation, number, pair};
 

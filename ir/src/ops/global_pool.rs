@@ -4,7 +4,7 @@
 
 use super::{Given, Page};
 use crate::diagnostic::Diagnostic;
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written};
 

@@ -6,7 +6,7 @@ use ndarray::Axis;
 
 use super::{Given, Padding, Page, Scalar};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, scalar, sides};
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::conv2d::positions;
 use super::{Given, Padding, Page};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, pair};
 

@@ -5,7 +5,7 @@
 
 use super::{Given, Page, Scalar};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, pair, scalar, spelled};
 

@@ -6,7 +6,7 @@ use ndarray::Axis;
 
 use super::{Given, Page};
 use crate::diagnostic::Diagnostic;
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written};
 

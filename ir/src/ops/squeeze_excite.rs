@@ -12,7 +12,7 @@
 
 use super::{Activation, Given, Page, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::interpret::Number;
+use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, activation, number};
 

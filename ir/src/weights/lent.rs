@@ -108,13 +108,42 @@ impl Lent {
         bytes.chunks_exact(element.bytes()).map(move |value| element.read(value))
     }
 
-    /// The values in their order, copied.
+    /// The values in their order, copied once.
     pub fn values(&self) -> Arc<[f32]> {
-        let stored: Arc<[f32]> = self.stored().collect();
-        let Some(order) = &self.order else { return stored };
-        let Ok(view) = ArrayView::from_shape(IxDyn(order.stored.axes()), &stored) else { return stored };
-        view.permuted_axes(IxDyn(&order.axes)).iter().copied().collect()
+        let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
+        let turned = match self.element {
+            Element::F32 => self.turned::<4>(bytes),
+            Element::I64 => self.turned::<8>(bytes),
+        };
+        turned.unwrap_or_else(|| self.stored().collect())
     }
+
+    /// The values of elements of so many bytes, where they lie in another order.
+    fn turned<const BYTES: usize>(&self, bytes: &[u8]) -> Option<Arc<[f32]>> {
+        let Order { stored, axes } = self.order.as_ref()?;
+        turned(bytes.as_chunks::<BYTES>().0, (stored, axes), |value| self.element.read(value))
+    }
+}
+
+/// `values` of a tensor with the axes `stored`, in the order that [`Lent::permuted`] states, copied once; none where the axes
+/// are no permutation or the values are not as many.
+pub fn permuted(values: &[f32], stored: &Shape, axes: &[usize]) -> Option<Arc<[f32]>> {
+    let mut sorted: SmallVec<[usize; 4]> = axes.iter().copied().collect();
+    sorted.sort_unstable();
+    let permutes = sorted.iter().copied().eq(0..stored.rank());
+    permutes.then(|| turned(values, (stored, axes), |&value| value)).flatten()
+}
+
+fn turned<T>(
+    elements: &[T],
+    (stored, axes): (&Shape, &[usize]),
+    value: impl Fn(&T) -> f32,
+) -> Option<Arc<[f32]>> {
+    let view = ArrayView::from_shape(IxDyn(stored.axes()), elements).ok()?;
+    let view = view.permuted_axes(IxDyn(axes));
+    let mut values = view.iter().map(value);
+    // A range says how many there will be, so that they are collected where they stay.
+    Some((0..elements.len()).map(|_| values.next().unwrap_or_default()).collect())
 }
 
 impl PartialEq for Lent {

@@ -14,19 +14,7 @@ mod scale;
 mod spelling;
 mod squeeze_excite;
 
-use super::language::Kind;
-use super::saturate::{Found, Site};
-
-/// A rewrite: a function over one e-node of the kind that it is rooted at.
-#[derive(Debug)]
-pub struct Rule {
-    /// Unique; what `--disable` takes.
-    pub name: &'static str,
-    /// Why both sides are equal.
-    pub sound: &'static str,
-    pub(crate) root: Kind,
-    pub(crate) find: fn(&Site<'_>, &mut Found<'_>),
-}
+pub use super::rule::Rule;
 
 /// All rules, in the order in which they are searched.
 pub const ALL: &[&Rule] = &[

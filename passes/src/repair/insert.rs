@@ -42,7 +42,7 @@ pub(crate) fn blocks(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Vec<Blo
 fn add(workshop: &mut Workshop, block: &Block) {
     let project = workshop.name(block.project);
     let prefix = project.strip_suffix("/project").unwrap_or(&project);
-    let at = workshop.unused(&format!("{prefix}/add"));
+    let at = workshop.names.free(&format!("{prefix}/add"));
     // The input may be the sum that was inserted for the block before.
     let input = workshop.graph().operands(block.first)[0];
     let sources = workshop.sources(&at, block.project);

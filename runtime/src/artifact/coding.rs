@@ -4,7 +4,8 @@ use std::collections::TryReserveError;
 
 use super::Record;
 use crate::error::{LoadError, Refusal};
-use crate::program::{Block, Border, Metadata, Preprocess, Source, Step, Target};
+use crate::port::{Element, Layout, Port};
+use crate::program::{Block, Metadata, Preprocess, Source, Step, Target};
 
 /// What is written and read back.
 pub(super) trait Coded: Sized {
@@ -189,14 +190,37 @@ macro_rules! structures {
     )+};
 }
 
+/// Writes one of few as a byte: its place in the list.
+macro_rules! choices {
+    ($($name:ident [ $($choice:ident),+ $(,)? ] $what:literal)+) => {$(
+        impl Coded for $name {
+            fn encode(&self, to: &mut Vec<u8>) {
+                let all = [$($name::$choice),+];
+                to.extend(all.iter().position(|choice| choice == self).map(|place| place as u8));
+            }
+
+            fn decode(from: &mut Reader<'_>) -> Result<Self, LoadError> {
+                let all = [$($name::$choice),+];
+                let [place] = from.array()?;
+                all.get(usize::from(place)).copied().ok_or_else(|| from.wrong(concat!("has ", $what, " that is none")))
+            }
+        }
+    )+};
+}
+
+choices! {
+    Element [F32] "an element"
+    Layout [ChannelsLast] "a layout"
+}
+
 structures! {
-    Border { name, shape }
+    Port { name, element, shape, layout, is_unbatched }
     Step { node, block, sources, kernels, macs, bytes, predicted_ms }
     Block { layers, way }
     Target { level, lowering, lanes, features }
     Preprocess { crop_center_square, bicubic, range, mean, std }
     Record { code, entry, metadata, steps, weights, arena, scratch, inputs, outputs, target }
-    Source { weights, macs, preprocess, labels, gives_probabilities, unbatched }
+    Source { weights, macs, preprocess, labels, gives_probabilities }
     Metadata {
         name, producer, source, target, fused, inputs, outputs, steps, blocks, arena_bytes, scratch_bytes, reach,
     }

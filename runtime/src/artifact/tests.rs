@@ -1,10 +1,11 @@
 use super::*;
 use crate::abi::TENSORS;
-use crate::program::{Block, Border, Preprocess, Source, Step, Target};
+use crate::port::Port;
+use crate::program::{Block, Preprocess, Source, Step, Target};
 
 /// Everything that metadata can hold, with values that all differ.
 fn metadata() -> Metadata {
-    let border = |name: &str, shape: &[usize]| Border { name: name.into(), shape: shape.to_vec() };
+    let port = |name: &str, shape: &[usize]| Port::new(name, shape);
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     Metadata {
         name: "net".into(),
@@ -21,7 +22,6 @@ fn metadata() -> Metadata {
             }),
             labels: Some(names(&["cat", "été", ""])),
             gives_probabilities: true,
-            unbatched: vec!["y".to_owned()],
         },
         target: Target {
             level: "x86-64-v3".into(),
@@ -30,8 +30,8 @@ fn metadata() -> Metadata {
             features: names(&["x86-64", "avx2"]),
         },
         fused: true,
-        inputs: vec![border("image", &[2, 2, 3])],
-        outputs: vec![border("y/1", &[5]), border("y/2", &[])],
+        inputs: vec![port("image", &[2, 2, 3])],
+        outputs: vec![Port { is_unbatched: true, ..port("y/1", &[5]) }, port("y/2", &[])],
         steps: vec![Step {
             node: "n".into(),
             block: "b".into(),
@@ -54,7 +54,7 @@ const WEIGHTS: [f32; 3] = [1.5, -2.0, 1e-30];
 
 /// The record of code that is made for a program of `metadata` and `weights` values.
 fn record(metadata: &Metadata, weights: usize) -> Record {
-    let shapes = |borders: &[Border]| borders.iter().map(|border| border.shape.clone()).collect();
+    let shapes = |ports: &[Port]| ports.iter().map(|port| port.shape.clone()).collect();
     Record {
         metadata: digest(metadata),
         steps: metadata.steps.len(),
@@ -83,7 +83,7 @@ fn laid(record: Record, code: &[u8], entry: usize) -> Vec<u8> {
 fn encoded(metadata: &Metadata) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let code = recorded(metadata, WEIGHTS.len(), &CODE, 3);
-    write(&Contents { metadata, code: &code, weights: &WEIGHTS }, &mut bytes)?;
+    write(&Contents { metadata, code: &code, weights: bytemuck::cast_slice(&WEIGHTS) }, &mut bytes)?;
     Ok(bytes)
 }
 
@@ -118,7 +118,10 @@ fn inconsistent(bytes: &[u8], word: &str) {
 #[track_caller]
 fn refused_with(changed: &Metadata, record: Record, word: &str) {
     let code = laid(record, &CODE, 3);
-    let error = write(&Contents { metadata: changed, code: &code, weights: &WEIGHTS }, &mut Vec::new());
+    let error = write(
+        &Contents { metadata: changed, code: &code, weights: bytemuck::cast_slice(&WEIGHTS) },
+        &mut Vec::new(),
+    );
     let error = error.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
     assert!(error.to_string().contains(word), "{error}");
@@ -317,7 +320,7 @@ fn blocks_and_steps_name_each_other() {
         |metadata| metadata.blocks[0].layers.push("c".into()),
         "no step belongs to the block that ends at c",
     );
-    refused(|metadata| metadata.blocks[0].way = "sideways".into(), "\"sideways\", which is no way");
+    refused(|metadata| metadata.blocks[0].way.clear(), "goes in no way");
     refused(|metadata| metadata.blocks.clear(), "n belongs to the block b, which is none");
 }
 

@@ -1,4 +1,4 @@
-//! Gate, meeting, pool and session in every order in which their threads can run and see each other's writes. Of waiting by
+//! Event count, barrier, pool and session in every order in which their threads can run and see each other's writes. Of waiting by
 //! spinning, one look stands for all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use loom::thread;
 
+use crate::barrier::{Barrier, EventCount};
 use crate::code::tests::{LENGTH, program};
-use crate::gate::{Gate, Meeting};
 use crate::model::Model;
 use crate::pool::Pool;
 use crate::session::Session;
@@ -49,41 +49,41 @@ impl Board {
     }
 }
 
-/// What a worker does around its meetings: it writes, and after the next meeting reads what all wrote; then it meets again,
+/// What a worker does around its rounds: it writes, and after the next barrier reads what all wrote; then all meet again,
 /// so that it writes only when all have read.
-fn rounds(board: &Board, meeting: &Meeting, worker: u32, meetings: u32) {
-    for number in 0..meetings {
+fn work(board: &Board, barrier: &Barrier, worker: u32, rounds: u32) {
+    for number in 0..rounds {
         let (round, writes) = (number / 2 + 1, number % 2 == 0);
         if writes {
             board.write(worker, round);
         }
-        meeting.wait();
+        barrier.wait();
         if writes {
             assert!(board.read().iter().all(|&value| value == round));
         }
     }
-    if meetings % 2 == 0 {
+    if rounds % 2 == 0 {
         board.write(worker, u32::MAX);
     }
 }
 
 /// `workers` threads that meet.
-fn meet(workers: u32, meetings: u32) {
-    let shared = Arc::new((Board::new(workers), Meeting::new(workers)));
+fn meet(workers: u32, rounds: u32) {
+    let shared = Arc::new((Board::new(workers), Barrier::new(workers)));
     let threads: Vec<_> = (1..workers)
         .map(|worker| {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || rounds(&shared.0, &shared.1, worker, meetings))
+            thread::spawn(move || work(&shared.0, &shared.1, worker, rounds))
         })
         .collect();
-    rounds(&shared.0, &shared.1, 0, meetings);
+    work(&shared.0, &shared.1, 0, rounds);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
-fn a_gate_wakes_whoever_waits_and_shows_what_was_written_before() {
-    explore("a gate, one who opens and one who waits", None, || {
-        let shared = Arc::new((Board::new(1), Gate::default()));
+fn an_event_wakes_whoever_waits_and_shows_what_was_written_before() {
+    explore("an event count, one who advances it and one who waits", None, || {
+        let shared = Arc::new((Board::new(1), EventCount::default()));
         let waiter = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -92,41 +92,41 @@ fn a_gate_wakes_whoever_waits_and_shows_what_was_written_before() {
             })
         };
         shared.0.write(0, 7);
-        shared.1.open();
+        shared.1.advance();
         waiter.join().unwrap();
     });
 }
 
 #[test]
-fn a_gate_that_two_open_wakes_two_who_wait() {
-    explore("a gate, two who open and two who wait, for one and for both", Some(2), || {
-        let gate = Arc::new(Gate::default());
-        let run = |job: fn(&Gate)| {
-            let gate = Arc::clone(&gate);
-            thread::spawn(move || job(&gate))
+fn an_event_that_two_advance_wakes_two_who_wait() {
+    explore("an event count, two who advance it and two who wait, for one and for both", Some(2), || {
+        let event = Arc::new(EventCount::default());
+        let run = |job: fn(&EventCount)| {
+            let event = Arc::clone(&event);
+            thread::spawn(move || job(&event))
         };
-        let until_two = |gate: &Gate| {
+        let until_two = |event: &EventCount| {
             let mut count = 0;
             while count < 2 {
-                count = gate.wait(count);
+                count = event.wait(count);
             }
         };
-        let threads = [run(Gate::open), run(|gate| assert!(gate.wait(0) > 0)), run(until_two)];
-        gate.open();
+        let threads = [run(EventCount::advance), run(|event| assert!(event.wait(0) > 0)), run(until_two)];
+        event.advance();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 
 #[test]
 fn two_meet() {
-    explore("2 workers, 1 meeting", None, || meet(2, 1));
-    explore("2 workers, 2 meetings", None, || meet(2, 2));
-    explore("2 workers, 3 meetings", Some(4), || meet(2, 3));
+    explore("2 workers, 1 round", None, || meet(2, 1));
+    explore("2 workers, 2 rounds", None, || meet(2, 2));
+    explore("2 workers, 3 rounds", Some(4), || meet(2, 3));
 }
 
 #[test]
 fn three_meet() {
-    explore("3 workers, 1 meeting", Some(3), || meet(3, 1));
+    explore("3 workers, 1 round", Some(3), || meet(3, 1));
 }
 
 #[test]
@@ -177,10 +177,10 @@ fn a_pool_ends_with_its_workers_wherever_they_are() {
 
 #[test]
 fn workers_of_a_pool_meet_within_a_job() {
-    explore("a pool of 2, 1 job with 3 meetings", Some(2), || {
+    explore("a pool of 2, 1 job with 3 rounds", Some(2), || {
         let mut pool = Pool::new(2).unwrap();
-        let (board, meeting) = (Board::new(2), Meeting::new(2));
-        pool.run(&|worker| rounds(&board, &meeting, worker, 3));
+        let (board, barrier) = (Board::new(2), Barrier::new(2));
+        pool.run(&|worker| work(&board, &barrier, worker, 3));
     });
 }
 
@@ -192,8 +192,21 @@ fn a_session_gives_the_same_result_in_every_order() {
         for image in 0..2 {
             let input: Vec<f32> = (0..LENGTH).map(|index| (image * LENGTH + index) as f32).collect();
             let mut output = vec![f32::NAN; LENGTH];
-            session.run(&[&input], &mut [&mut output], 1).unwrap();
+            session.run(&[(&input).into()], &mut [(&mut output).into()], 1).unwrap();
             assert!(output.iter().eq(input.iter().rev().map(|value| value + 0.5).collect::<Vec<_>>().iter()));
         }
+    });
+}
+
+#[test]
+fn the_images_of_a_batch_do_not_meet_in_any_order() {
+    explore("a session of 2 threads, 1 batch of 2 images with 3 barriers each", Some(2), || {
+        let model = Model::new(program(0.5, Vec::new())).unwrap();
+        let mut session = Session::new(&model, 2).unwrap();
+        let input: Vec<f32> = (0..2 * LENGTH).map(|index| index as f32).collect();
+        let mut output = vec![f32::NAN; 2 * LENGTH];
+        session.run(&[(&input).into()], &mut [(&mut output).into()], 2).unwrap();
+        let reversed = |image: &[f32]| image.iter().rev().map(|value| value + 0.5).collect::<Vec<f32>>();
+        assert_eq!(output, input.chunks(LENGTH).flat_map(reversed).collect::<Vec<f32>>());
     });
 }

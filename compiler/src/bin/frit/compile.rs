@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Say on stderr how long each part of the way took
     #[arg(long)]
     timings: bool,
-    /// Show the kernels at a level of code generation, instead of what was written
+    /// Show a level of code generation, from the plan to machine code, instead of what was written
     #[arg(long, value_enum, value_name = "LEVEL", conflicts_with = "format")]
     dump: Option<Level>,
     #[command(flatten)]

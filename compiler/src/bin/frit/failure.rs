@@ -1,13 +1,7 @@
 //! Why a command fails, and what its exit status says of that.
 
-use std::process::ExitCode;
-
-use clap::CommandFactory;
-use clap::error::ErrorKind;
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults};
-
-use crate::console::Console;
 
 /// Why a command fails.
 #[derive(Debug)]
@@ -37,29 +31,5 @@ impl From<Faults> for Failure {
 impl From<Diagnostic> for Failure {
     fn from(diagnostic: Diagnostic) -> Failure {
         Faults::from(diagnostic).into()
-    }
-}
-
-impl Failure {
-    /// Says on stderr what is wrong, and returns the exit status.
-    pub(crate) fn report(&self, console: &Console) -> ExitCode {
-        match self {
-            Failure::Closed => ExitCode::SUCCESS,
-            Failure::Told => ExitCode::from(1),
-            Failure::Model(faults) => {
-                console.diagnose(faults);
-                ExitCode::from(1)
-            }
-            Failure::Usage(message) => {
-                let error = crate::Cli::command().error(ErrorKind::ArgumentConflict, message);
-                // Where stderr is closed there is nobody to tell.
-                let _ = error.print();
-                ExitCode::from(2)
-            }
-            Failure::Internal(faults) => {
-                console.diagnose(faults);
-                ExitCode::from(3)
-            }
-        }
     }
 }

@@ -25,6 +25,7 @@ Examples:
   frit inspect model.json --format dot | dot -Tsvg > model.svg
   frit inspect model.json --stage scheduled --format json -o plan.json
   frit inspect model.json --passes
+  frit inspect model.json --dump plan --schedule bands
   frit inspect model.json --dump asm --target x86-64-v4")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -41,7 +42,7 @@ pub(crate) struct Args {
     /// Show what each pass did and how long it took, instead of the model
     #[arg(long, conflicts_with = "stage")]
     passes: bool,
-    /// Show the kernels at a level of code generation, instead of the model
+    /// Show a level of code generation, from the plan to machine code, instead of the model
     #[arg(long, value_enum, value_name = "LEVEL", conflicts_with_all = ["stage", "passes", "format"])]
     dump: Option<Level>,
 }
@@ -49,6 +50,8 @@ pub(crate) struct Args {
 /// A level of code generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
+    /// The plan: steps, calls, and where each argument lies.
+    Plan,
     /// Vector programs, as the kernels are written.
     Vector,
     /// Cranelift IR, which the portable lowering makes of them.
@@ -59,7 +62,7 @@ pub(crate) enum Level {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum StageName {
-    /// As the description says, before any repair.
+    /// As the file says, before any repair.
     Imported,
     /// Found legal.
     Legal,
@@ -99,13 +102,13 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
 
 fn shown(args: &Args, console: &Console) -> Result<String, Failure> {
     match args.dump {
-        Some(level) => kernels(args, level, console),
+        Some(level) => dumped(args, level, console),
         None if args.passes => passes(args, console),
         None => stage(args, console),
     }
 }
 
-fn kernels(args: &Args, level: Level, console: &Console) -> Result<String, Failure> {
+fn dumped(args: &Args, level: Level, console: &Console) -> Result<String, Failure> {
     let options = args.model.options()?;
     let optimised = frit_compiler::optimise(args.model.read(console)?, &options)?;
     console.diagnose(&optimised.warnings);
@@ -114,9 +117,10 @@ fn kernels(args: &Args, level: Level, console: &Console) -> Result<String, Failu
 }
 
 impl Level {
-    /// All kernels of `plan` at this level.
+    /// `plan` or all of its kernels at this level.
     pub(crate) fn dump(self, plan: &Plan, machine: &Machine) -> Result<String, Failure> {
         let level = match self {
+            Level::Plan => return Ok(plan.to_string()),
             Level::Vector => Dump::Vector,
             Level::Clif => Dump::Clif,
             Level::Asm => Dump::Asm,

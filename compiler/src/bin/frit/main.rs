@@ -1,6 +1,9 @@
 //! The frit command: arguments to checked options, one call of the library, its report printed.
 #![deny(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("the command writes files as Unix has them; the library compiles networks on any system");
+
 mod artifact;
 mod bench;
 mod check;
@@ -30,10 +33,12 @@ mod zoo;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use console::Console;
+use failure::Failure;
 use model::ModelArgs;
 
 #[global_allocator]
@@ -132,7 +137,29 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(&console),
+        Err(failure) => told(&failure, &console),
+    }
+}
+
+/// Says on stderr what is wrong, and returns the exit status.
+fn told(failure: &Failure, console: &Console) -> ExitCode {
+    match failure {
+        Failure::Closed => ExitCode::SUCCESS,
+        Failure::Told => ExitCode::from(1),
+        Failure::Model(faults) => {
+            console.diagnose(faults);
+            ExitCode::from(1)
+        }
+        Failure::Usage(message) => {
+            let error = Cli::command().error(ErrorKind::ArgumentConflict, message);
+            // Where stderr is closed there is nobody to tell.
+            let _ = error.print();
+            ExitCode::from(2)
+        }
+        Failure::Internal(faults) => {
+            console.diagnose(faults);
+            ExitCode::from(3)
+        }
     }
 }
 

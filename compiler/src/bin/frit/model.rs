@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use frit_compiler::import::{GivenShape, Identity, Request};
 use frit_compiler::machine::{self, Lowering, Machine};
 use frit_compiler::plan::Way;
-use frit_compiler::schedule::Ways;
+use frit_compiler::schedule::ways;
 use frit_compiler::{Options, import};
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, Op, Shape};
@@ -15,6 +15,7 @@ use frit_passes::Report;
 use frit_passes::egraph::rules;
 use frit_passes::legality::{self, Legal};
 use frit_passes::pipeline::{self, Repaired};
+use frit_runtime::cpu;
 
 use crate::artifact;
 use crate::console::Console;
@@ -36,23 +37,24 @@ pub(crate) enum Lower {
     Auto,
 }
 
-/// How blocks go through the caches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Schedule {
-    /// Each in the way that is predicted to be the fastest.
-    Auto,
-    /// Layer by layer.
-    Whole,
-    /// In bands of rows through all layers.
-    Bands,
-    /// In groups of channels through expansion and depthwise convolution.
-    Groups,
+/// The way of all blocks, or each its own.
+#[derive(Debug, Clone, Copy)]
+struct Schedule(Option<Way>);
+
+impl Schedule {
+    /// Takes `auto` and the name of each way.
+    fn parser() -> impl TypedValueParser<Value = Schedule> {
+        let auto = PossibleValue::new("auto").help("Each in the way that is predicted to be the fastest");
+        let ways = ways::ALL.map(|way| PossibleValue::new(way.name).help(way.about));
+        let names = PossibleValuesParser::new([auto].into_iter().chain(ways));
+        names.map(|name| Schedule(ways::ALL.into_iter().find(|way| way.name == name)))
+    }
 }
 
 /// MODEL and how it is compiled.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// A model (.json, .keras, .h5), or - for a description on standard input
+    /// A model (.json, .keras, .h5, .onnx; what is run also .frit), or - for a description on standard input
     pub(crate) model: PathBuf,
     /// Take the weights from this file instead of those that the model holds or names
     #[arg(long, value_name = "FILE", help_heading = COMPILATION)]
@@ -78,7 +80,7 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_enum, default_value_t = Lower::Auto, help_heading = COMPILATION)]
     lower: Lower,
     /// How blocks go through the caches; one that can't go so goes layer by layer
-    #[arg(long, value_enum, default_value_t = Schedule::Auto, conflicts_with = "no_fuse", help_heading = COMPILATION)]
+    #[arg(long, value_parser = Schedule::parser(), default_value = "auto", conflicts_with = "no_fuse", help_heading = COMPILATION)]
     schedule: Schedule,
     #[command(flatten)]
     pub(crate) repair: RepairArgs,
@@ -248,18 +250,20 @@ impl ModelArgs {
             Lower::Wide => machine.with_lowering(Lowering::Wide).map_err(usage)?,
             Lower::Auto => machine,
         };
-        let ways = match self.schedule {
-            Schedule::Auto => Ways::Auto,
-            Schedule::Whole => Ways::All(Way::Whole),
-            Schedule::Bands => Ways::All(Way::Bands),
-            Schedule::Groups => Ways::All(Way::Groups),
-        };
-        Ok(Options { machine, fuse: !self.no_fuse, disabled_rules: self.disable.clone(), ways })
+        let way = self.schedule.0;
+        Ok(Options { machine, fuse: !self.no_fuse, disabled_rules: self.disable.clone(), way })
     }
 
     /// How to compile what then runs on this CPU.
     pub(crate) fn options_to_run(&self) -> Result<Options, Failure> {
         let options = self.options()?;
+        if !cpu::runs_code() {
+            let message = format!(
+                "frit's code runs on {} under Linux: here it can be compiled to a file, and not be run",
+                cpu::ARCHITECTURES.join(" and ")
+            );
+            return Err(Failure::Usage(message));
+        }
         if !options.machine.runs_here() {
             return Err(Failure::Usage(format!(
                 "this CPU can't run code for {}: choose a --target that it has, or native",

@@ -29,11 +29,11 @@ const LINKS: usize = 40;
 pub(crate) struct Output {
     /// As the user named it.
     named: PathBuf,
-    place: Place,
+    place: Target,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Target {
     /// A device, a pipe, or a file that has no name any more: open to be written to.
     Stream { file: File, stdout: bool },
     /// A file, behind all links.
@@ -55,7 +55,7 @@ impl Output {
                 "- is no name of a file: /dev/stdout is the standard output, ./- a file that is called so";
             return Err(Failure::Usage(message.to_owned()));
         }
-        let place = Place::of(path).map_err(|error| Failure::from(unwritable(path, &error)))?;
+        let place = Target::of(path).map_err(|error| Failure::from(unwritable(path, &error)))?;
         Ok(Output { named: path.to_owned(), place })
     }
 
@@ -64,7 +64,7 @@ impl Output {
         let output = Output::new(path)?;
         let ends = path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
         match &output.place {
-            Place::File { .. } if !ends => {
+            Target::File { .. } if !ends => {
                 Err(Failure::Usage(format!("{what} written as .{ending}, {} is none", path.display())))
             }
             _ => Ok(output),
@@ -73,13 +73,13 @@ impl Output {
 
     /// Whether it goes where reports go.
     pub(crate) fn is_stdout(&self) -> bool {
-        matches!(self.place, Place::Stream { stdout: true, .. })
+        matches!(self.place, Target::Stream { stdout: true, .. })
     }
 
     /// Refuses it where `other` is the same file.
     pub(crate) fn differs_from(&self, other: &Output) -> Result<(), Failure> {
         match (&self.place, &other.place) {
-            (Place::File { path, .. }, Place::File { path: same, .. }) if path == same => {
+            (Target::File { path, .. }, Target::File { path: same, .. }) if path == same => {
                 let message = format!("{} can't be written", self.named.display());
                 let fault = Diagnostic::error(codes::OUTPUT_UNWRITABLE, message);
                 Err(fault.note(format!("it is the same file as {}", other.named.display())).into())
@@ -107,16 +107,16 @@ impl Output {
     /// The file that it writes to or replaces; none where there is none yet, and of a device or a pipe.
     pub(crate) fn identity(&self) -> Option<Identity> {
         match &self.place {
-            Place::Stream { file, .. } => Identity::of_open(file),
-            Place::File { path, .. } => Identity::of(path),
+            Target::Stream { file, .. } => Identity::of_open(file),
+            Target::File { path, .. } => Identity::of(path),
         }
     }
 
     /// Why it can't be written: `error`.
     fn unwritable(&self, error: &Error) -> Failure {
         match &self.place {
-            Place::Stream { .. } if error.kind() == ErrorKind::BrokenPipe => Failure::Closed,
-            Place::File { replaced: Some(_), .. } if error.kind() == ErrorKind::PermissionDenied => {
+            Target::Stream { .. } if error.kind() == ErrorKind::BrokenPipe => Failure::Closed,
+            Target::File { replaced: Some(_), .. } if error.kind() == ErrorKind::PermissionDenied => {
                 let note = "a file is replaced as a whole, for which its folder must be writable";
                 unwritable(&self.named, error).note(note).into()
             }
@@ -125,8 +125,8 @@ impl Output {
     }
 }
 
-impl Place {
-    fn of(path: &Path) -> IoResult<Place> {
+impl Target {
+    fn of(path: &Path) -> IoResult<Target> {
         if path.as_os_str().as_bytes().ends_with(b"/") {
             return Err(ErrorKind::IsADirectory.into());
         }
@@ -134,23 +134,23 @@ impl Place {
             Ok(found) => found,
             // Nothing is there yet, or a link to something that is not.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Ok(Place::File { path: behind_links(path)?, replaced: None });
+                return Ok(Target::File { path: behind_links(path)?, replaced: None });
             }
             Err(error) => return Err(error),
         };
         let stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
         if same(&found, &stdout.metadata()?) {
-            return Ok(Place::Stream { file: stdout, stdout: true });
+            return Ok(Target::Stream { file: stdout, stdout: true });
         }
         // What may not be written may not be replaced either, though its folder would allow it.
         let file = File::options().write(true).open(path)?;
         if found.is_file() {
             let leads_here = |real: &PathBuf| fs::metadata(real).is_ok_and(|real| same(&found, &real));
             if let Some(path) = behind_links(path).ok().filter(leads_here) {
-                return Ok(Place::File { path, replaced: Some(found) });
+                return Ok(Target::File { path, replaced: Some(found) });
             }
         }
-        Ok(Place::Stream { file, stdout: false })
+        Ok(Target::Stream { file, stdout: false })
     }
 }
 

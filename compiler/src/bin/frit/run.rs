@@ -12,8 +12,8 @@ use frit_compiler::{Compiled, Phase, classify, import};
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Shape};
 use frit_runtime::Model;
+use frit_runtime::Port;
 use frit_runtime::load::Pages;
-use frit_runtime::program::Border;
 
 use crate::artifact;
 use crate::console::{Console, FormatArgs};
@@ -148,9 +148,8 @@ fn threads(args: &Args) -> usize {
 
 /// Names and shapes of the outputs.
 fn arrays(model: &Model, batch: usize) -> Vec<(String, Shape)> {
-    let metadata = model.metadata();
-    let array = |border: &Border| (border.name.clone(), Shape::new(&metadata.axes(border, batch)));
-    metadata.outputs.iter().map(array).collect()
+    let array = |port: &Port| (port.name.clone(), Shape::new(&port.axes(batch)));
+    model.metadata().outputs.iter().map(array).collect()
 }
 
 /// What is told of the last output.

@@ -1,10 +1,11 @@
-use frit_runtime::{Model, Session};
+use frit_runtime::{Model, Port, Session, View};
 use proptest::prelude::*;
 
 use super::*;
 use crate::machine::Lowering;
 use crate::pack::{Packing, Source};
-use crate::plan::{Argument, Border, Call, Region, Step, Tensor, Work, interpret};
+use crate::plan::{Argument, Call, Region, Step, Tensor, Work, interpret};
+use crate::vector::check::MOST_PARAMETERS;
 use crate::vector::{Address, Builder, Count, Instruction, Operand, Pointer, Width};
 
 /// Every machine whose code this CPU runs, in every lowering.
@@ -23,13 +24,13 @@ fn advance(builder: &mut Builder, pointer: Pointer) {
 
 /// `sum += the vector at from`, and then on to the next vector.
 fn add_next(builder: &mut Builder, sum: vector::Register, from: Pointer) {
-    let b = Operand::Memory(Address { base: from, offset: 0 });
+    let b = Operand::Memory(Address::new(from, 0));
     builder.emit(Instruction::Add { to: sum, a: sum, b });
     advance(builder, from);
 }
 
 fn store_next(builder: &mut Builder, to: Pointer, from: vector::Register) {
-    builder.emit(Instruction::Store { to: Address { base: to, offset: 0 }, from });
+    builder.emit(Instruction::Store { to: Address::new(to, 0), from });
     advance(builder, to);
 }
 
@@ -84,11 +85,11 @@ fn plan(width: Width, vectors: usize, mut steps: Vec<Step>) -> Proved {
     let tensors = vec![Tensor { bytes: elements * 4, last: steps.len(), ..Tensor::default() }];
     let mut weights = Packing::default();
     weights.add(Source::Values(values(elements, 5).into()));
-    let border = |name: &str| Border { name: name.into(), shape: vec![elements] };
+    let port = |name: &str| Port::new(name, &[elements]);
     let plan = Plan {
         name: "hand-made".into(),
-        inputs: vec![border("a"), border("b")],
-        outputs: vec![border("y"), border("z")],
+        inputs: vec![port("a"), port("b")],
+        outputs: vec![port("y"), port("z")],
         kernels: vec![add(width), add_all(width, vectors)],
         steps,
         choices: Vec::new(),
@@ -125,16 +126,28 @@ fn agrees(plan: &Proved, machine: &Machine, threads: usize, rounds: usize) -> Re
         let expected = interpret::run(plan, &inputs, threads).unwrap();
         let mut outputs = vec![vec![0.0; elements]; 2];
         let [y, z] = outputs.as_mut_slice() else { unreachable!("two outputs") };
-        session.run(&[&inputs[0], &inputs[1]], &mut [y, z], 1).unwrap();
+        session.run(&inputs.each_ref().map(View::from), &mut [y.into(), z.into()], 1).unwrap();
         let told = format!("{:?} of {}, {threads} threads, round {round}", machine.lowering, machine.name);
         prop_assert_eq!(bits(&outputs), bits(&expected), "{}", told);
         let mut outputs = vec![vec![0.0; elements]; 2];
         let [y, z] = outputs.as_mut_slice() else { unreachable!("two outputs") };
-        let profile = session.profile(&[&inputs[0], &inputs[1]], &mut [y, z]).unwrap();
+        let profile = session.profile(&inputs.each_ref().map(View::from), &mut [y.into(), z.into()]).unwrap();
         prop_assert_eq!(bits(&outputs), bits(&expected), "{}, timed", told);
         prop_assert_eq!(profile.steps().len(), plan.steps.len());
         prop_assert!(profile.steps().iter().all(|time| !time.is_zero()), "{}: a step without a mark", told);
     }
+    let images: Vec<[Vec<f32>; 2]> =
+        (0..3).map(|image| [values(elements, image), values(elements, image + 1000)]).collect();
+    let joined = |tensors: &[Vec<Vec<f32>>]| {
+        [0, 1].map(|port| tensors.iter().flat_map(|image| image[port].clone()).collect::<Vec<f32>>())
+    };
+    let expected: Vec<Vec<Vec<f32>>> =
+        images.iter().map(|image| interpret::run(plan, image, threads).unwrap()).collect();
+    let inputs = joined(&images.iter().map(|image| image.to_vec()).collect::<Vec<_>>());
+    let mut outputs = [vec![0.0; 3 * elements], vec![0.0; 3 * elements]];
+    let [y, z] = &mut outputs;
+    session.run(&inputs.each_ref().map(View::from), &mut [y.into(), z.into()], 3).unwrap();
+    prop_assert_eq!(bits(&outputs), bits(&joined(&expected)), "a batch for {}", machine.name);
     Ok(())
 }
 
@@ -233,7 +246,7 @@ fn code_outlives_the_plan_and_is_shared_by_sessions_in_several_threads() {
                 drop(model);
                 let (a, b) = (values(elements, caller), values(elements, caller + 50));
                 let (mut y, mut z) = (vec![f32::NAN; elements], vec![0.0; elements]);
-                session.run(&[&a, &b], &mut [&mut y, &mut z], 1).unwrap();
+                session.run(&[(&a).into(), (&b).into()], &mut [(&mut y).into(), (&mut z).into()], 1).unwrap();
                 let sums: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
                 assert_eq!(y, sums);
             })
@@ -261,8 +274,43 @@ fn a_kernel_that_reaches_outside_its_memory_is_never_run() {
 #[test]
 fn a_kernel_of_other_lanes_than_the_machine_has_is_never_run() {
     let machine = Machine::native().with_lowering(Lowering::Portable).unwrap();
-    let wider = Width { lanes: 16, registers: 32, fused: true };
+    let wider = Width::new(16, 32, true);
     let arguments = [(0, 0), (0, 0), (0, 0)];
     let refused = Prepared::new(&add(wider), &machine, vec![vec![1.0; 16]], &arguments, 1);
-    assert!(matches!(refused, Err(PrepareError::Lanes(16))));
+    assert!(matches!(refused, Err(PrepareError::Vectors(Vectors { lanes: 16, .. }))));
+}
+
+/// Adds up vectors through as many pointers as a kernel can have, item by item.
+#[test]
+fn pointers_beyond_those_in_registers_arrive() {
+    for machine in machines() {
+        let width = machine.width();
+        for parameters in 5..=MOST_PARAMETERS {
+            let mut builder = Builder::new("many", width, parameters);
+            let b = &mut builder;
+            b.repeat(Count::Items, |b| {
+                let sum = b.load(b.parameter(1), 0);
+                for index in 2..parameters {
+                    let base = b.parameter(index);
+                    let value = Operand::Memory(Address::new(base, 0));
+                    b.emit(Instruction::Add { to: sum, a: sum, b: value });
+                }
+                let to = Address::new(b.parameter(0), 0);
+                b.emit(Instruction::Store { to, from: sum });
+                b.free(sum);
+                (0..parameters).for_each(|index| {
+                    let pointer = b.parameter(index);
+                    advance(b, pointer);
+                });
+            });
+            let kernel = builder.finish().unwrap();
+            let memory: Vec<Vec<f32>> = (0..parameters).map(|seed| values(3 * width.lanes, seed)).collect();
+            let arguments: Vec<(usize, usize)> = (0..parameters).map(|buffer| (buffer, 0)).collect();
+            let mut expected = memory.clone();
+            vector::interpret::run(&kernel, &mut expected, &arguments, 3).unwrap();
+            let mut prepared = Prepared::new(&kernel, &machine, memory, &arguments, 3).unwrap();
+            prepared.run();
+            assert_eq!(bits(prepared.memory()), bits(&expected), "{parameters} for {}", machine.name);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::not_expressible;
 
 /// A layer as it is written: its op's fields in the order in which people write them.
 #[derive(Serialize)]
-pub(super) struct Layer<'g> {
+pub(super) struct ExportedLayer<'g> {
     name: &'g str,
     op: &'static str,
     inputs: Vec<&'g str>,
@@ -33,9 +33,9 @@ impl Serialize for Fields {
 ///
 /// # Errors
 /// A description can't hold it.
-pub(super) fn layer<'g>(node: &'g Node, inputs: Vec<&'g str>) -> Result<Layer<'g>, Diagnostic> {
+pub(super) fn layer<'g>(node: &'g Node, inputs: Vec<&'g str>) -> Result<ExportedLayer<'g>, Diagnostic> {
     let (op, fields) = spelled(&node.op)?;
-    Ok(Layer { name: &node.name, op, inputs, fields: Fields(fields) })
+    Ok(ExportedLayer { name: &node.name, op, inputs, fields: Fields(fields) })
 }
 
 /// The name of an op in descriptions, and its fields.
@@ -97,12 +97,9 @@ fn convolution(conv: &Conv2d) -> Result<Vec<(&'static str, Value)>, Diagnostic> 
 }
 
 fn transposed(conv: &Conv2dTranspose) -> Result<Vec<(&'static str, Value)>, Diagnostic> {
-    let Conv2dTranspose { filters, kernel, stride, padding, output_padding, dilation, groups, epilogue } =
-        *conv;
-    let (prologue, gate) = (None, false);
-    let conv = Conv2d { filters, kernel, stride, padding, dilation, groups, prologue, gate, epilogue };
-    let mut fields = convolution(&conv)?;
-    fields.push(("output_padding", json!(output_padding)));
+    let Conv2dTranspose { filters, groups, epilogue, .. } = *conv;
+    let mut fields = convolution(&Conv2d { groups, epilogue, ..Conv2d::over(conv.window(), filters) })?;
+    fields.push(("output_padding", json!(conv.output_padding)));
     Ok(fields)
 }
 

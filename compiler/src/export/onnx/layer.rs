@@ -5,7 +5,7 @@ use frit_ir::ops::{
     Transpose,
 };
 use frit_ir::ops::{GlobalAveragePool, Interpolation, Resize, Rounding};
-use frit_ir::{Diagnostic, NodeId, Op, Shape};
+use frit_ir::{Diagnostic, NodeId, Op, Shape, Window};
 use ndarray::{ArrayView, IxDyn};
 
 use super::nodes::{int, ints, text};
@@ -269,7 +269,7 @@ impl Writer<'_> {
         };
         let value = if counts.is_some() { 0.0 } else { f32::NEG_INFINITY };
         let x = self.padded_map(id, &apart, value);
-        let mut attributes = window(pool.kernel, pool.stride, pool.dilation, &rest);
+        let mut attributes = window(&Window { padding: rest, ..pool.window() });
         attributes.extend(counts.map(|counts| int("count_include_pad", counts)));
         self.emit((id, Form::ChannelsFirst), operator, &[&x], attributes);
         Ok(())
@@ -294,7 +294,7 @@ impl Writer<'_> {
         let factors: Vec<f32> = down.iter().flat_map(|y| across.iter().map(move |x| factor(y * x))).collect();
         let x = self.padded_map(id, &pool.padding, 0.0);
         let layer = self.graph.node(id).name.clone();
-        let attributes = window(pool.kernel, pool.stride, pool.dilation, &Padding::default());
+        let attributes = window(&Window { padding: Padding::default(), ..pool.window() });
         let means = self.nodes.add("AveragePool", &format!("{layer}/of_all"), &[&x], attributes);
         let factors = self.nodes.weight(&format!("{layer}/factors"), &[down.len(), across.len()], &factors);
         self.emit((id, Form::ChannelsFirst), "Mul", &[&means, &factors], vec![]);
@@ -415,18 +415,13 @@ impl Writer<'_> {
 }
 
 /// The attributes of a window.
-pub(super) fn window(
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-    padding: &Padding,
-) -> Vec<crate::onnx::Attribute> {
+pub(super) fn window(window: &Window) -> Vec<crate::onnx::Attribute> {
     let pair = |name: &str, pair: [usize; 2]| ints(name, &pair.map(|number| number as i64));
-    let Padding { top, bottom, left, right } = *padding;
+    let Padding { top, bottom, left, right } = window.padding;
     vec![
-        pair("kernel_shape", kernel),
-        pair("strides", stride),
-        pair("dilations", dilation),
+        pair("kernel_shape", window.kernel),
+        pair("strides", window.stride),
+        pair("dilations", window.dilation),
         ints("pads", &[top, left, bottom, right].map(|side| side as i64)),
     ]
 }

@@ -1,9 +1,7 @@
 //! Nodes, attributes and initializers of a file that is being written.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
-use frit_ir::Graph;
+use frit_ir::{Graph, Names};
 
 use super::{FLOAT, bytes_of};
 use crate::onnx;
@@ -22,24 +20,20 @@ pub(super) struct Nodes {
     nodes: Vec<onnx::Node>,
     weights: Vec<onnx::Tensor>,
     /// Names of tensors that are given already; those of layers are from the begin.
-    taken: BTreeSet<String>,
+    names: Names,
     weight_bytes: usize,
 }
 
 impl Nodes {
     /// Nothing yet.
     pub(super) fn new(graph: &Graph) -> Nodes {
-        let taken = graph.ids().map(|id| graph.node(id).name.clone()).collect();
-        Nodes { nodes: Vec::new(), weights: Vec::new(), taken, weight_bytes: 0 }
+        let names = graph.ids().map(|id| graph.node(id).name.as_str()).collect();
+        Nodes { nodes: Vec::new(), weights: Vec::new(), names, weight_bytes: 0 }
     }
 
     /// `name`, or it with a number behind it where that is taken.
     pub(super) fn fresh(&mut self, name: &str) -> String {
-        let names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}_{number}")));
-        let mut free = names.filter(|name| !self.taken.contains(name));
-        let found = free.next().expect("numbers do not end");
-        self.taken.insert(found.clone());
-        found
+        self.names.free(name)
     }
 
     /// Adds a node whose result is `name`, which is also the node's.

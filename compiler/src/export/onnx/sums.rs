@@ -1,7 +1,7 @@
 //! Layers of sums: convolutions, dense layers, normalisations, squeeze and excite.
 
 use frit_ir::ops::squeeze_excite::Small;
-use frit_ir::ops::{BatchNorm, Conv2d, Conv2dTranspose, Dense, Epilogue, Padding, SqueezeExcite};
+use frit_ir::ops::{BatchNorm, Conv2d, Conv2dTranspose, Dense, Epilogue, SqueezeExcite};
 use frit_ir::{Diagnostic, NodeId};
 use ndarray::{ArrayD, Axis};
 
@@ -30,7 +30,7 @@ impl Writer<'_> {
         let kernel = self.weight_array(id, 0)?.permuted_axes(vec![3, 2, 0, 1]);
         let mut inputs = vec![x, self.array(id, 0, kernel)];
         inputs.extend(self.bias(id, &conv.epilogue)?);
-        let mut attributes = window(conv.kernel, conv.stride, conv.dilation, &conv.padding);
+        let mut attributes = window(&conv.window());
         attributes.push(int("group", conv.groups as i64));
         self.sum((id, Form::ChannelsFirst), &conv.epilogue, ("Conv", inputs, attributes));
         Ok(())
@@ -48,7 +48,7 @@ impl Writer<'_> {
         let shape = [conv.groups * inputs, outputs, height, width];
         let mut operands = vec![x, self.nodes.weight(&self.graph.node(id).weights[0], &shape, &turned)];
         operands.extend(self.bias(id, &conv.epilogue)?);
-        let mut attributes = window(conv.kernel, conv.stride, conv.dilation, &conv.padding);
+        let mut attributes = window(&conv.window());
         attributes.push(int("group", conv.groups as i64));
         attributes.push(ints("output_padding", &conv.output_padding.map(|length| length as i64)));
         self.sum((id, Form::ChannelsFirst), &conv.epilogue, ("ConvTranspose", operands, attributes));
@@ -195,7 +195,7 @@ impl Writer<'_> {
             inputs.push(self.array(id, weight + 1, bias));
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-        let attributes = window([1; 2], [1; 2], [1; 2], &Padding::default());
+        let attributes = window(&Conv2d::pointwise(1).window());
         match &small.activation {
             None => self.nodes.add_named("Conv", name, &inputs, attributes),
             Some(activation) => {

@@ -41,7 +41,7 @@ pub(super) fn check_names(file: &[u8], start: u64) -> Result<(), String> {
         let Some(bytes) = rest[ENTRY_BYTES..].get(..name) else { break };
         if !names.insert(bytes) {
             let shown: String =
-                String::from_utf8_lossy(bytes).chars().take(super::limits::NAME_BYTES).collect();
+                String::from_utf8_lossy(bytes).chars().take(crate::import::limits::NAME_BYTES).collect();
             return Err(format!("{shown} stands in it twice"));
         }
         rest = rest.get(ENTRY_BYTES + name + extra + comment..).unwrap_or_default();

@@ -3,27 +3,16 @@
 use std::collections::BTreeMap;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{Activation, Constant, Conv2d, Epilogue, Input};
+use frit_ir::ops::{Constant, Conv2d, Epilogue, Input};
 use frit_ir::weights::Data;
-use frit_ir::{Diagnostic, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
-use frit_passes::legality::residual::Branches;
+use frit_ir::{Diagnostic, NodeId, Op, Shape, Weight};
 
-use super::attributes::{Convolution, Filters, Kind};
-use super::fields::{Findings, wrong};
-use super::layers::Layer;
-use super::ops::split::Split;
+use super::layer::{Convolution, Filters, Nodes, Operation, Origin, WrittenLayer};
 use super::order::{Index, Target};
-use super::stages;
+use super::split::Split;
+use crate::import::builder::GraphBuilder;
 use crate::import::limits;
-
-/// Where a node comes from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Origin<'s> {
-    /// The node's name.
-    pub(super) name: &'s str,
-    /// The layer that it is, or is a part of.
-    pub(super) layer: usize,
-}
+use crate::import::reader::{Findings, wrong};
 
 /// A weight that the network needs.
 pub(super) struct Needed {
@@ -39,21 +28,16 @@ pub(super) struct Needed {
 
 /// A graph that is being built.
 pub(super) struct Builder<'b, 'a> {
-    graph: Graph,
-    shapes: BTreeMap<NodeId, Shape>,
+    network: GraphBuilder,
     ids: BTreeMap<String, NodeId>,
     needed: Vec<Needed>,
-    branches: Branches,
-    /// Values of constants that the description says.
-    constants: usize,
-    layers: &'b [Layer<'a>],
+    layers: &'b [WrittenLayer<'a>],
     findings: &'b mut Findings<'a>,
 }
 
 /// What was built.
 pub(super) struct Built {
-    pub(super) graph: Graph,
-    pub(super) shapes: BTreeMap<NodeId, Shape>,
+    pub(super) network: GraphBuilder,
     pub(super) needed: Vec<Needed>,
     ids: BTreeMap<String, NodeId>,
     results: Vec<Option<NodeId>>,
@@ -72,8 +56,8 @@ impl Built {
     }
 
     /// What the layer at `place` hands to those that read it: its result, or the parts of a split.
-    pub(super) fn results_of(&self, place: usize, layer: &Layer<'_>) -> Vec<NodeId> {
-        if let Some(Kind::Split(split)) = &layer.kind {
+    pub(super) fn results_of(&self, place: usize, layer: &WrittenLayer<'_>) -> Vec<NodeId> {
+        if let Some(Operation::Split(split)) = &layer.operation {
             let part = |index| self.ids.get(&format!("{}/{index}", layer.name)).copied();
             return (0..split.len()).filter_map(part).collect();
         }
@@ -108,19 +92,16 @@ pub(super) struct Entry<'s> {
 /// Builds `layers` in `order`. What can't be built is left out, with everything that reads it.
 pub(super) fn build<'a>(
     entry: &Entry<'_>,
-    layers: &[Layer<'a>],
+    layers: &[WrittenLayer<'a>],
     operands: &[Vec<Target>],
     order: &[usize],
     findings: &mut Findings<'a>,
 ) -> Built {
-    let graph = Graph::default();
-    let (shapes, ids, needed) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    let branches = Branches::default();
-    let mut builder = Builder { graph, shapes, ids, needed, branches, constants: 0, layers, findings };
+    let (network, ids, needed) = (GraphBuilder::default(), BTreeMap::new(), Vec::new());
+    let mut builder = Builder { network, ids, needed, layers, findings };
     let input = entry.shape.clone().and_then(|shape| builder.input(entry.name, shape));
     let mut built = Built {
-        graph: Graph::default(),
-        shapes: BTreeMap::new(),
+        network: GraphBuilder::default(),
         needed: Vec::new(),
         ids: BTreeMap::new(),
         results: vec![None; layers.len()],
@@ -133,8 +114,8 @@ pub(super) fn build<'a>(
             built.results[layer] = inputs.and_then(|inputs| builder.layer(layer, &inputs));
         }
     }
-    let Builder { graph, shapes, ids, needed, .. } = builder;
-    Built { graph, shapes, needed, ids, ..built }
+    let Builder { network, ids, needed, .. } = builder;
+    Built { network, needed, ids, ..built }
 }
 
 impl<'a> Builder<'_, 'a> {
@@ -142,15 +123,14 @@ impl<'a> Builder<'_, 'a> {
     fn too_many(&mut self) -> bool {
         let mut count = 0usize;
         for layer in self.layers {
-            let more = match &layer.kind {
-                Some(Kind::Stage(stage)) => stage.layers(),
-                Some(Kind::Split(split)) => split.len(),
+            let more = match &layer.operation {
+                Some(Operation::Stage(stage)) => stage.layers(),
+                Some(Operation::Split(split)) => split.len(),
                 _ => 1 + usize::from(layer.activation.is_some()),
             };
             count = count.saturating_add(more);
-            if count > limits::LAYERS {
-                let message = format!("the network has more than {} layers", limits::LAYERS);
-                self.findings.add(&layer.value, Diagnostic::error(codes::LIMIT, message));
+            if let Err(fault) = limits::layers(count) {
+                self.findings.add(&layer.value, fault);
                 return true;
             }
         }
@@ -160,8 +140,7 @@ impl<'a> Builder<'_, 'a> {
     fn input(&mut self, name: &str, shape: Shape) -> Option<NodeId> {
         let op = Op::Input(Input { shape: shape.clone() });
         op.shape(&[]).ok()?;
-        let node = Node { name: name.to_owned(), op, weights: Vec::new(), sources: Provenance::source(name) };
-        Some(self.insert(node, shape, &[]))
+        Some(self.insert(name, (op, Vec::new()), &[], shape))
     }
 
     /// The nodes that a layer reads; none where one could not be built.
@@ -203,31 +182,28 @@ impl<'a> Builder<'_, 'a> {
         let layers = self.layers;
         let written = &layers[layer];
         let origin = Origin { name: &written.name, layer };
-        let kind = written.kind.as_ref()?;
-        let arity = kind.arity(inputs.len());
+        let operation = written.operation.as_ref()?;
+        let arity = operation.arity(inputs.len());
         if inputs.len() != arity {
             let message = format!("it takes {arity} inputs, not {}", inputs.len());
             let fault = Diagnostic::error(codes::OPERANDS, message);
             self.fault(origin, if arity == 2 { fault.help("name them: \"inputs\": [A, B]") } else { fault });
             return None;
         }
-        let result = match kind {
-            Kind::Plain(op) => self.add(origin, op.clone(), inputs)?,
-            Kind::Shaped(shaped) => {
-                let op = shaped.op(&self.shapes_of(inputs)?);
+        let result = match operation {
+            Operation::Plain(op) => self.add(origin, op.clone(), inputs)?,
+            Operation::Shaped(shaped) => {
+                let operands: Vec<Shape> = inputs.iter().map(|&input| self.network.shape(input)).collect();
+                let op = shaped.op(&operands);
                 let op = op.map_err(|fault| self.fault(origin, fault)).ok()?;
                 self.add(origin, op, inputs)?
             }
-            Kind::Constant(shape, values) => self.constant(origin, shape, values.as_deref())?,
-            Kind::Convolution(convolution) => self.convolution(origin, convolution, inputs[0])?,
-            Kind::Split(split) => return self.split(origin, split, inputs[0]),
-            Kind::Stage(stage) => stages::build(stage, self, origin, inputs[0])?,
+            Operation::Constant(shape, values) => self.constant(origin, shape, values.as_deref())?,
+            Operation::Convolution(convolution) => self.convolution(origin, convolution, inputs[0])?,
+            Operation::Split(split) => return self.split(origin, split, inputs[0]),
+            Operation::Stage(stage) => stage.build(self, origin, inputs[0])?,
         };
         self.activate(origin, written.activation, result)
-    }
-
-    fn shapes_of(&self, nodes: &[NodeId]) -> Option<Vec<Shape>> {
-        nodes.iter().map(|id| self.shapes.get(id).cloned()).collect()
     }
 
     /// Adds a constant; its values, where the description says them, are no weight that a file must have. One value stands for
@@ -236,21 +212,17 @@ impl<'a> Builder<'_, 'a> {
         let id = self.add(origin, Op::Constant(Constant { shape: shape.clone() }), &[])?;
         let Some(values) = values else { return Some(id) };
         let (needed, elements) = (self.needed.pop()?, shape.elements()?);
-        self.constants = self.constants.saturating_add(elements);
-        if self.constants > limits::CONSTANT_VALUES {
-            let message = format!("constants of more than {} values", limits::CONSTANT_VALUES);
-            self.fault(origin, Diagnostic::error(codes::LIMIT, message));
-            return None;
-        }
-        let values = if let &[one] = values { vec![one; elements].into() } else { values.into() };
-        self.graph.weights.insert(needed.name, Weight::new(shape.clone(), Data::Values(values)));
+        self.network.count_constant(elements).map_err(|fault| self.fault(origin, fault)).ok()?;
+        let values =
+            if let &[one] = values { std::iter::repeat_n(one, elements).collect() } else { values.into() };
+        self.network.graph.weights.insert(needed.name, Weight::new(shape.clone(), Data::Values(values)));
         Some(id)
     }
 
     /// Adds the parts of a split, which are named after it; it has no result of its own, unless it is in one part.
     fn split(&mut self, origin: Origin<'_>, split: &Split, input: NodeId) -> Option<NodeId> {
-        let slices = self.shapes.get(&input).map(|shape| split.slices(shape))?;
-        let slices = slices.map_err(|fault| self.fault(origin, fault)).ok()?;
+        let slices =
+            split.slices(&self.network.shape(input)).map_err(|fault| self.fault(origin, fault)).ok()?;
         let mut parts = Vec::with_capacity(slices.len());
         for (index, slice) in slices.into_iter().enumerate() {
             let name = format!("{}/{index}", origin.name);
@@ -259,60 +231,44 @@ impl<'a> Builder<'_, 'a> {
         parts.first().copied()
     }
 
-    /// Channels of the tensor that `node` makes.
-    pub(super) fn channels(&self, node: NodeId) -> usize {
-        self.shapes.get(&node).map_or(0, Shape::channels)
+    fn insert(&mut self, name: &str, op: (Op, Vec<String>), inputs: &[NodeId], shape: Shape) -> NodeId {
+        let id = self.network.add(name.to_owned(), op, inputs, shape);
+        self.ids.insert(name.to_owned(), id);
+        id
     }
 
-    /// Adds a convolution, with its padding as numbers.
-    pub(super) fn convolution(
+    /// Tells a fault at the layer of `origin`.
+    fn fault(&mut self, origin: Origin<'_>, fault: Diagnostic) {
+        let fault = if fault.layer.is_empty() { fault.at(origin.name) } else { fault };
+        let layers: &[WrittenLayer<'a>] = self.layers;
+        self.findings.add(&layers[origin.layer].value, fault);
+    }
+}
+
+impl Nodes for Builder<'_, '_> {
+    fn channels(&self, node: NodeId) -> usize {
+        self.network.shape(node).channels()
+    }
+
+    fn convolution(
         &mut self,
         origin: Origin<'_>,
         convolution: &Convolution,
         input: NodeId,
     ) -> Option<NodeId> {
         let channels = self.channels(input);
-        let window = &convolution.window;
         let (filters, groups) = match convolution.filters {
             Filters::Count { filters, groups } => (filters, groups),
             Filters::PerChannel(multiplier) => (channels.saturating_mul(multiplier), channels),
         };
         // The op itself refuses whatever is no map; until then any padding will do.
-        let map =
-            self.shapes.get(&input).and_then(Shape::map).map_or([1, 1], |[height, width, _]| [height, width]);
-        let Some(padding) = window.around(map) else {
-            let message = "a kernel that reaches further than any map";
-            self.fault(origin, Diagnostic::error(codes::KERNEL_TOO_LARGE, message));
-            return None;
-        };
-        let op = Op::Conv2d(Conv2d {
-            filters,
-            kernel: window.kernel,
-            stride: window.stride,
-            padding,
-            dilation: window.dilation,
-            groups,
-            gate: false,
-            prologue: None,
-            epilogue: Epilogue::with_bias(convolution.bias),
-        });
-        self.add(origin, op, &[input])
+        let map = self.network.shape(input).map().map_or([1, 1], |[height, width, _]| [height, width]);
+        let window = convolution.window.over(map).map_err(|fault| self.fault(origin, fault)).ok()?;
+        let epilogue = Epilogue::with_bias(convolution.bias);
+        self.add(origin, Op::Conv2d(Conv2d { groups, epilogue, ..Conv2d::over(window, filters) }), &[input])
     }
 
-    /// Adds `activation` under the name of what it follows.
-    pub(super) fn activate(
-        &mut self,
-        origin: Origin<'_>,
-        activation: Option<Activation>,
-        input: NodeId,
-    ) -> Option<NodeId> {
-        let Some(activation) = activation else { return Some(input) };
-        let name = format!("{}/{}", origin.name, activation.name());
-        self.add(Origin { name: &name, ..origin }, Op::Activation(activation), &[input])
-    }
-
-    /// Adds a node, with its weights still without values; a fault of the op is told at its layer.
-    pub(super) fn add(&mut self, origin: Origin<'_>, op: Op, inputs: &[NodeId]) -> Option<NodeId> {
+    fn add(&mut self, origin: Origin<'_>, op: Op, inputs: &[NodeId]) -> Option<NodeId> {
         let label = format!("{} ({})", origin.name, op.name());
         if self.ids.contains_key(origin.name) {
             // Names that the description itself gives twice were told when the layers were named.
@@ -322,15 +278,13 @@ impl<'a> Builder<'_, 'a> {
             }
             return None;
         }
-        let operands = self.shapes_of(inputs)?;
-        let shape = match op.shape(&operands) {
-            Ok(shape) => shape,
+        let (shape, roles) = match self.network.infer(&op, inputs) {
+            Ok(inferred) => inferred,
             Err(fault) => {
                 self.fault(origin, fault.at(label));
                 return None;
             }
         };
-        let roles = op.weight_roles(&operands);
         if let Some(role) = roles.iter().find(|role| role.shape.elements().is_none()) {
             let message = format!("its {} of {} has more than 2^40 elements", role.role, role.shape);
             self.fault(origin, Diagnostic::error(codes::TENSOR_SIZE, message).at(label));
@@ -342,34 +296,10 @@ impl<'a> Builder<'_, 'a> {
             weights.push(name.clone());
             self.needed.push(Needed { name, shape: role.shape, node: label.clone(), layer: origin.layer });
         }
-        let sources = Provenance::source(origin.name);
-        let node = Node { name: origin.name.to_owned(), op, weights, sources };
-        Some(self.insert(node, shape, inputs))
+        Some(self.insert(origin.name, (op, weights), inputs, shape))
     }
 
-    /// Adds `node`, whose result is of `shape`. Behind a residual that is at fault the network goes on with the shape of its
-    /// main path, as it will once that is repaired: legality tells the fault.
-    fn insert(&mut self, node: Node, shape: Shape, inputs: &[NodeId]) -> NodeId {
-        let name = node.name.clone();
-        let id = self.graph.add(node, inputs);
-        self.branches.push(id);
-        self.ids.insert(name, id);
-        self.shapes.insert(id, shape);
-        if let Some(broken) = self.branches.broken_at(&self.graph, &self.shapes, id) {
-            self.shapes.insert(id, Shape::new(&broken.to));
-        }
-        id
-    }
-
-    /// Tells at the layer of `origin` that one of its values is wrong.
-    pub(super) fn wrong(&mut self, origin: Origin<'_>, message: &str) {
+    fn wrong(&mut self, origin: Origin<'_>, message: &str) {
         self.fault(origin, wrong(message));
-    }
-
-    /// Tells a fault at the layer of `origin`.
-    fn fault(&mut self, origin: Origin<'_>, fault: Diagnostic) {
-        let fault = if fault.layer.is_empty() { fault.at(origin.name) } else { fault };
-        let layers: &[Layer<'a>] = self.layers;
-        self.findings.add(&layers[origin.layer].value, fault);
     }
 }

@@ -9,15 +9,15 @@ use frit_ir::{Diagnostic, Shape};
 use frit_passes::stitch::Part;
 use serde_json::{Value as Json, json};
 
-use super::attributes::Defaults;
-use super::document::{Content, Value};
-use super::fields::{Findings, Reader, wrong};
-use super::file;
+use super::defaults::Defaults;
 use super::kinds::{Name, Positive, References};
-use super::schema;
-use super::section::{Choice, Field, FieldKind, Rule, Section, section, section_kind};
+use super::section::{Choice, Field, FieldKind, Rule, Section, object, section, section_kind};
+use crate::import::document::{Content, Value};
+use crate::import::limits;
+use crate::import::load::load_inside;
 use crate::import::part::{Range, Sides, part};
-use crate::import::{Request, Source, limits, load_inside};
+use crate::import::reader::{Findings, Reader, wrong};
+use crate::import::request::{Request, Source};
 
 /// The version of the language that is read.
 const VERSION: usize = 1;
@@ -114,7 +114,7 @@ pub(super) fn read<'a>(root: &Value<'a>, source: &Source, findings: &mut Finding
 }
 
 fn outputs<'a>(reader: &mut Reader<'_, 'a>) -> Option<Vec<(String, Value<'a>)>> {
-    let member = reader.take(&OUTPUTS)?;
+    let member = reader.member_of(&OUTPUTS)?;
     let names = reader.as_names(&member.value, OUTPUTS.name)?;
     if names.is_empty() {
         reader.fault(Some(&member.value), wrong("a network has at least one output"));
@@ -211,7 +211,7 @@ impl FieldKind for Entrance {
     }
 
     fn schema() -> Json {
-        schema::object(INPUT.doc, &[INPUT_NAME, SHAPE, PREPROCESS, MODEL, UNTIL], ENTRANCE_RULES)
+        object(INPUT.doc, &[INPUT_NAME, SHAPE, PREPROCESS, MODEL, UNTIL], ENTRANCE_RULES)
     }
 }
 
@@ -240,7 +240,7 @@ fn model(reader: &mut Reader<'_, '_>, input: &mut Entrance, source: &Source) -> 
         reader.fault(Some(&at), Diagnostic::error(codes::LIMIT, message));
         return None;
     }
-    let path = file(source, &origin.file).map_err(|reason| {
+    let path = source.file(&origin.file).map_err(|reason| {
         let message = format!("the model {} can't be read", origin.file);
         reader.fault(Some(&at), Diagnostic::error(codes::FILE_UNREADABLE, message).note(reason));
     });
@@ -388,7 +388,7 @@ impl FieldKind for Seed {
 /// Where the weights come from; the file that the caller names comes first.
 fn weight_source<'a>(reader: &mut Reader<'_, 'a>, source: &Source) -> Option<WeightSource<'a>> {
     if let Some(given) = &source.weights {
-        let at = reader.take(&WEIGHTS).map_or_else(|| reader.owner().clone(), |member| member.value);
+        let at = reader.member_of(&WEIGHTS).map_or_else(|| reader.owner().clone(), |member| member.value);
         return Some(WeightSource::File(given.clone(), given.display().to_string(), at));
     }
     let weights = reader.field::<Weights>(&WEIGHTS, None)?;
@@ -397,7 +397,7 @@ fn weight_source<'a>(reader: &mut Reader<'_, 'a>, source: &Source) -> Option<Wei
         Weights::Seed(seed) => return Some(WeightSource::Seed(seed, value)),
         Weights::File(name) => name,
     };
-    match file(source, &name) {
+    match source.file(&name) {
         Ok(path) => Some(WeightSource::File(path, name, value)),
         Err(reason) => {
             let message = format!("the weights {name} can't be read");

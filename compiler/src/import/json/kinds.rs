@@ -6,10 +6,11 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Padding, Scalar};
 use serde_json::{Value as Json, json};
 
-use super::document::{Content, Value};
-use super::fields::{Reader, wrong};
 use super::section::{Choice, FieldKind, Spell};
+use crate::import::document::{Content, Value};
 use crate::import::limits;
+use crate::import::reader::{Reader, wrong};
+use crate::import::window::PaddingRule;
 
 /// A whole number from 1 on.
 impl FieldKind for usize {
@@ -346,19 +347,6 @@ impl FieldKind for Padding {
         let whole = json!({"type": "integer", "minimum": 0, "maximum": limits::ATTRIBUTE});
         json!({"type": "array", "items": whole, "minItems": 4, "maxItems": 4})
     }
-}
-
-/// How the zeros around a map follow from its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::import) enum PaddingRule {
-    /// TensorFlow's: as many positions as `size / stride`, rounded up; an odd zero comes last.
-    Same,
-    /// None.
-    Valid,
-    /// `(kernel - 1) / 2` on each side, of the dilated kernel.
-    Torch,
-    /// These.
-    Given(Padding),
 }
 
 /// The rules that have a name.

@@ -1,31 +1,17 @@
 //! The layers of a description as they are written: names, operands and attributes, before any shape is known.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Activation;
+use frit_ir::{Diagnostic, Names};
 
-use super::attributes::{self, Defaults, Kind};
-use super::document::{Content, Value};
-use super::fields::{Findings, Reader};
+use super::defaults::Defaults;
 use super::kinds::{Name, References};
+use super::layer::{Operation, WrittenLayer};
+use super::ops::OPS;
 use super::section::{Field, Rule};
-
-/// A layer as it is written.
-pub(super) struct Layer<'a> {
-    pub(super) name: String,
-    /// The whole of it.
-    pub(super) value: Value<'a>,
-    /// The names that it reads, each with its place; none where it takes the layer before.
-    pub(super) inputs: Option<Vec<(String, Value<'a>)>>,
-    /// None where a fault was found.
-    pub(super) kind: Option<Kind>,
-    /// What follows it under its name.
-    pub(super) activation: Option<Activation>,
-    /// The name of its op or stage.
-    pub(super) word: String,
-}
+use super::stages::STAGES;
+use crate::import::document::{Content, Value};
+use crate::import::reader::{Findings, Reader};
 
 /// What a layer is called.
 pub(super) const NAME: Field = Field::new::<Option<Name>>(
@@ -45,25 +31,14 @@ pub(super) const STAGE: Field = Field::new::<Option<String>>("stage", "The kind 
 pub(super) const OP_OR_STAGE: Rule =
     Rule::OneOf(&[OP.name, STAGE.name], "write \"op\": NAME, or \"stage\": NAME");
 
-impl Layer<'_> {
-    /// The fault of taking the layer for one tensor, where it has several results.
-    pub(super) fn several(&self) -> Option<Diagnostic> {
-        let Some(Kind::Split(split)) = &self.kind else { return None };
-        let last = split.len().checked_sub(1).filter(|&last| last > 0)?;
-        let message = format!("the layer {} has several results", self.name);
-        let fault = Diagnostic::error(codes::UNKNOWN_LAYER, message);
-        Some(fault.help(format!("name one: {0}/0 to {0}/{last}", self.name)))
-    }
-}
-
 /// The op or the stage that a layer names.
-pub(super) struct What<'a> {
+struct What<'a> {
     /// Its name.
-    pub(super) word: String,
+    word: String,
     /// Whether it is a stage.
-    pub(super) stage: bool,
+    stage: bool,
     /// Where it is named.
-    pub(super) value: Value<'a>,
+    value: Value<'a>,
 }
 
 /// Reads the layers; `input` is the name of the network's input.
@@ -72,71 +47,50 @@ pub(super) fn read<'a>(
     input: &str,
     defaults: &Defaults,
     findings: &mut Findings<'a>,
-) -> Vec<Layer<'a>> {
+) -> Vec<WrittenLayer<'a>> {
     let mut layers = Vec::with_capacity(list.len());
-    let mut names = Names::new(input);
+    let mut names = Names::from_iter([input]);
     let mut unnamed = Vec::new();
     for value in list {
         let layer = layer(value, defaults, findings);
         if layer.name.is_empty() {
             unnamed.push((layers.len(), layer.word.clone()));
         } else {
-            names.claim(&layer.name, value, findings);
+            claim(&mut names, &layer.name, value, findings);
         }
         layers.push(layer);
     }
-    names.fill(&mut layers, &unnamed);
+    fill(&mut names, input, &mut layers, &unnamed);
     layers
 }
 
-/// The names that are taken.
-struct Names {
-    input: String,
-    taken: BTreeSet<String>,
+/// Takes the name that a layer is given; given twice, it is a fault.
+fn claim<'a>(names: &mut Names, name: &str, value: &Value<'a>, findings: &mut Findings<'a>) {
+    if !names.take(name) {
+        let message = format!("the name {name} is given twice");
+        findings.add(value, Diagnostic::error(codes::DUPLICATE_NAME, message).at(name));
+    }
 }
 
-impl Names {
-    fn new(input: &str) -> Names {
-        Names { input: input.to_owned(), taken: BTreeSet::from([input.to_owned()]) }
-    }
-
-    fn claim<'a>(&mut self, name: &str, value: &Value<'a>, findings: &mut Findings<'a>) {
-        if !self.taken.insert(name.to_owned()) {
-            let message = format!("the name {name} is given twice");
-            findings.add(value, Diagnostic::error(codes::DUPLICATE_NAME, message).at(name));
-        }
-    }
-
-    /// Names the layers that have no name after their op and the nearest layer before that was given one.
-    fn fill(&mut self, layers: &mut [Layer<'_>], unnamed: &[(usize, String)]) {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        let mut before = self.input.clone();
-        let mut missing = unnamed.iter().peekable();
-        for (index, layer) in layers.iter_mut().enumerate() {
-            let Some((_, word)) = missing.next_if(|(at, _)| *at == index) else {
-                before.clone_from(&layer.name);
-                continue;
-            };
-            let stem = format!("{before}/{word}");
-            let count = counts.entry(stem.clone()).or_default();
-            layer.name = loop {
-                *count += 1;
-                let name = if *count == 1 { stem.clone() } else { format!("{stem}_{count}") };
-                if self.taken.insert(name.clone()) {
-                    break name;
-                }
-            };
+/// Names the layers that have no name after their op and the nearest layer before that was given one, the first after `input`.
+fn fill(names: &mut Names, input: &str, layers: &mut [WrittenLayer<'_>], unnamed: &[(usize, String)]) {
+    let mut before = input.to_owned();
+    let mut missing = unnamed.iter().peekable();
+    for (index, layer) in layers.iter_mut().enumerate() {
+        match missing.next_if(|(at, _)| *at == index) {
+            Some((_, word)) => layer.name = names.free(&format!("{before}/{word}")),
+            None => before.clone_from(&layer.name),
         }
     }
 }
 
 /// Reads one layer.
-fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>) -> Layer<'a> {
-    let mut layer = Layer {
+fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>) -> WrittenLayer<'a> {
+    let mut layer = WrittenLayer {
         name: String::new(),
         value: value.clone(),
         inputs: None,
-        kind: None,
+        operation: None,
         activation: None,
         word: "layer".to_owned(),
     };
@@ -150,19 +104,19 @@ fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>
     let Some((mut reader, bare)) = opened else { return layer };
     layer.name = reader.field::<Option<Name>>(&NAME, None).flatten().unwrap_or_default().0;
     reader.of_layer(layer.name.clone());
-    layer.inputs = reader.take(&INPUTS).and_then(|inputs| reader.as_names(&inputs.value, INPUTS.name));
+    layer.inputs = reader.member_of(&INPUTS).and_then(|inputs| reader.as_names(&inputs.value, INPUTS.name));
     let Some(what) = bare.or_else(|| what(&mut reader)) else { return layer };
     layer.word.clone_from(&what.word);
     if !layer.name.is_empty() {
         reader.of_layer(format!("{} ({})", layer.name, what.word));
     }
-    (layer.kind, layer.activation) = attributes::read(&what, reader, defaults);
+    (layer.operation, layer.activation) = computed(&what, reader, defaults);
     layer
 }
 
 /// Reads `op` or `stage`; one of them must be there.
 fn what<'a>(reader: &mut Reader<'_, 'a>) -> Option<What<'a>> {
-    let (op, stage) = (reader.take(&OP), reader.take(&STAGE));
+    let (op, stage) = (reader.member_of(&OP), reader.member_of(&STAGE));
     reader.rules(&[OP_OR_STAGE]);
     let (member, stage) = match (op, stage) {
         (Some(op), None) => (op, false),
@@ -171,4 +125,23 @@ fn what<'a>(reader: &mut Reader<'_, 'a>) -> Option<What<'a>> {
     };
     let word = reader.as_text(&member.value, &member.name)?;
     Some(What { word, stage, value: member.value })
+}
+
+/// Reads what the op or stage takes, and the activation that follows it; a field that it does not take is a fault.
+fn computed<'a>(
+    what: &What<'a>,
+    mut reader: Reader<'_, 'a>,
+    defaults: &Defaults,
+) -> (Option<Operation>, Option<Activation>) {
+    let (entries, kind) = if what.stage { (STAGES, "stage") } else { (OPS, "op") };
+    let Some(entry) = entries.iter().find(|entry| entry.name == what.word) else {
+        let message = format!("there is no {kind}");
+        let known = entries.iter().map(|entry| entry.name);
+        let fault = reader.findings.unknown(codes::UNKNOWN_OP, &message, &what.word, known);
+        reader.fault(Some(&what.value), fault);
+        return (None, None);
+    };
+    let read = (entry.read)(entry.name, &mut reader, defaults);
+    reader.finish();
+    read.map_or((None, None), |(operation, activation)| (Some(operation), activation))
 }

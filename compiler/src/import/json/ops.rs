@@ -3,7 +3,6 @@
 mod arrange;
 mod elementwise;
 mod resize;
-pub(super) mod split;
 mod windows;
 
 use frit_ir::ops::{
@@ -12,14 +11,15 @@ use frit_ir::ops::{
 };
 use frit_ir::{Diagnostic, Op, Shape};
 
-use super::attributes::{Defaults, EPSILON, Entry, Inherited, Kind, Layer, Shaped};
-use super::fields::{Reader, wrong};
+use super::defaults::{Defaults, EPSILON, Inherited};
+use super::entry::{Entry, LayerSection};
 use super::kinds::{Axes, Axis, Follower, Positive};
+use super::layer::{Operation, Shaped};
 use super::section::section;
-use arrange::{ConcatFields, SliceFields, TransposeFields};
+use crate::import::reader::{Reader, wrong};
+use arrange::{ConcatFields, SliceFields, SplitFields, TransposeFields};
 use elementwise::{ClipFields, EluFields, GeluFields, LeakyReluFields, PreluFields, RescaleFields};
 use resize::ResizeFields;
-use split::SplitFields;
 use windows::{AvgPoolFields, ConvolutionFields, DepthwiseFields, MaxPoolFields, TransposedFields};
 
 /// The ops by their names in descriptions.
@@ -81,9 +81,9 @@ section! {
     Plain {}
 }
 
-impl Layer for Plain {
-    fn kind(self, word: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(match word {
+impl LayerSection for Plain {
+    fn operation(self, word: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Plain(match word {
             "add" => Op::Binary(Binary::Add),
             "sub" => Op::Binary(Binary::Sub),
             "mul" => Op::Binary(Binary::Mul),
@@ -112,16 +112,21 @@ section! {
     }
 }
 
-impl Layer for BatchNormFields {
+impl LayerSection for BatchNormFields {
     const INHERITS: &'static [Inherited] = &[EPSILON];
 
-    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(
+        self,
+        _: &'static str,
+        reader: &mut Reader<'_, '_>,
+        defaults: &Defaults,
+    ) -> Option<Operation> {
         if self.training {
             let at = reader.given("training");
             reader.fault(at.as_ref(), frit_passes::legality::training::fault());
         }
         let epsilon = self.epsilon.map(|epsilon| epsilon.0).or(defaults.epsilon())?;
-        Some(Kind::Plain(Op::BatchNorm(BatchNorm { epsilon, scale: self.scale, center: self.center })))
+        Some(Operation::Plain(Op::BatchNorm(BatchNorm { epsilon, scale: self.scale, center: self.center })))
     }
 }
 
@@ -135,9 +140,9 @@ section! {
     }
 }
 
-impl Layer for PadFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::Pad(Pad { padding: self.padding, value: self.value })))
+impl LayerSection for PadFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Plain(Op::Pad(Pad { padding: self.padding, value: self.value })))
     }
 }
 
@@ -149,10 +154,10 @@ section! {
     }
 }
 
-impl Layer for GlobalPoolFields {
-    fn kind(self, word: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+impl LayerSection for GlobalPoolFields {
+    fn operation(self, word: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
         let keep_dims = self.keep_dims;
-        Some(Kind::Plain(match word {
+        Some(Operation::Plain(match word {
             "global_max_pool" => {
                 Op::Reduce(Reduce { kind: ReduceKind::Max, axes: [0, 1].into_iter().collect(), keep_dims })
             }
@@ -173,9 +178,12 @@ section! {
     }
 }
 
-impl Layer for DenseFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::Dense(Dense { units: self.units, epilogue: Epilogue::with_bias(self.bias) })))
+impl LayerSection for DenseFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Plain(Op::Dense(Dense {
+            units: self.units,
+            epilogue: Epilogue::with_bias(self.bias),
+        })))
     }
 
     fn follower(&self) -> Option<Activation> {
@@ -191,9 +199,9 @@ section! {
     }
 }
 
-impl Layer for ReshapeFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::Reshape(Reshape::To(self.shape))))
+impl LayerSection for ReshapeFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Plain(Op::Reshape(Reshape::To(self.shape))))
     }
 }
 
@@ -207,9 +215,9 @@ section! {
     }
 }
 
-impl Layer for MeanFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Shaped(Box::new(self)))
+impl LayerSection for MeanFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Shaped(Box::new(self)))
     }
 }
 
@@ -233,9 +241,9 @@ section! {
     }
 }
 
-impl Layer for SoftmaxFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Shaped(Box::new(self)))
+impl LayerSection for SoftmaxFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Shaped(Box::new(self)))
     }
 }
 
@@ -258,9 +266,9 @@ section! {
     }
 }
 
-impl Layer for ArgMaxFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::ArgMax(ArgMax { keep_dims: self.keep_dims, last: false })))
+impl LayerSection for ArgMaxFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Plain(Op::ArgMax(ArgMax { keep_dims: self.keep_dims, last: false })))
     }
 }
 
@@ -274,8 +282,8 @@ section! {
     }
 }
 
-impl Layer for ConstantFields {
-    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+impl LayerSection for ConstantFields {
+    fn operation(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
         let values = self.value.map(|value| value.0);
         if let Some(values) = values.as_ref().filter(|values| values.len() != 1)
             && Some(values.len()) != self.shape.elements()
@@ -284,7 +292,7 @@ impl Layer for ConstantFields {
             reader.fault(at.as_ref(), wrong(&format!("{} values do not fill {}", values.len(), self.shape)));
             return None;
         }
-        Some(Kind::Constant(self.shape, values))
+        Some(Operation::Constant(self.shape, values))
     }
 }
 
@@ -296,13 +304,13 @@ section! {
     }
 }
 
-impl Layer for DropoutFields {
-    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+impl LayerSection for DropoutFields {
+    fn operation(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
         if let Some(rate) = self.rate.filter(|rate| !(0.0..1.0).contains(&rate.get())) {
             let at = reader.given("rate");
             reader.fault(at.as_ref(), wrong(&format!("rate {} is not from 0 to below 1", rate.get())));
             return None;
         }
-        Some(Kind::Plain(Op::Identity))
+        Some(Operation::Plain(Op::Identity))
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
-use super::fields::Findings;
-use super::layers::Layer;
+use super::layer::WrittenLayer;
+use crate::import::reader::Findings;
 use crate::import::{limits, order as sorting};
 
 /// What an operand is.
@@ -41,7 +41,7 @@ pub(super) struct Index<'n> {
 }
 
 impl<'n> Index<'n> {
-    pub(super) fn new(input: &'n str, layers: &'n [Layer<'_>]) -> Index<'n> {
+    pub(super) fn new(input: &'n str, layers: &'n [WrittenLayer<'_>]) -> Index<'n> {
         let mut index = BTreeMap::new();
         for (place, layer) in layers.iter().enumerate() {
             index.entry(layer.name.as_str()).or_insert(place);
@@ -78,7 +78,7 @@ impl<'n> Index<'n> {
 
 /// The operands of every layer; a name of no layer is a fault.
 pub(super) fn operands<'a>(
-    layers: &[Layer<'a>],
+    layers: &[WrittenLayer<'a>],
     index: &Index<'_>,
     findings: &mut Findings<'a>,
 ) -> Vec<Vec<Target>> {
@@ -86,7 +86,7 @@ pub(super) fn operands<'a>(
     for (place, layer) in layers.iter().enumerate() {
         let before = if place == 0 { Target::Input } else { Target::Layer(place - 1) };
         let Some(names) = &layer.inputs else {
-            let reads = layer.kind.as_ref().is_none_or(|kind| kind.arity(1) > 0);
+            let reads = layer.operation.as_ref().is_none_or(|operation| operation.arity(1) > 0);
             all.push(if reads { vec![before] } else { Vec::new() });
             continue;
         };
@@ -105,7 +105,7 @@ pub(super) fn operands<'a>(
 /// The layers in an order in which each comes after those that it reads; among those that are ready, as they are written.
 /// Each cycle is a fault, and its layers come last, as layers that can't be built.
 pub(super) fn order<'a>(
-    layers: &[Layer<'a>],
+    layers: &[WrittenLayer<'a>],
     operands: &[Vec<Target>],
     findings: &mut Findings<'a>,
 ) -> Vec<usize> {

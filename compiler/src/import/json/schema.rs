@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::attributes::{ACTIVATION, EPSILON, Entry, Inherited, PADDING};
+use super::defaults::{ACTIVATION, EPSILON, Inherited, PADDING};
+use super::entry::Entry;
 use super::header;
 use super::layers::{INPUTS, NAME, OP, OP_OR_STAGE, STAGE};
 use super::ops::OPS;
-use super::section::{Field, Rule};
+use super::section::{Field, Rule, object};
 use super::stages::STAGES;
 
 /// The schema that every description keeps. What only the whole network shows (names, shapes, files) is not in it.
@@ -24,77 +25,6 @@ pub fn schema() -> Json {
     root["$defs"] = Json::Object(definitions);
     root["allOf"] = [PADDING, ACTIVATION, EPSILON].iter().map(inherited).collect();
     root
-}
-
-/// An object of these fields and no others.
-pub(super) fn object(doc: &str, fields: &[Field], rules: &[Rule]) -> Json {
-    let mut properties = Map::new();
-    let mut constraints = Vec::new();
-    for field in fields {
-        for name in field.names() {
-            properties.insert(name.to_owned(), property(field, name));
-        }
-        if field.required {
-            constraints.push(any_of(field.names()));
-        }
-        constraints.extend(pairs(&field.names().collect::<Vec<_>>()));
-    }
-    // A rule names fields by their first names, and holds for all that they go by.
-    let names = |first: &&str| -> Vec<&str> {
-        let field = fields.iter().find(|field| field.name == *first);
-        field.map_or_else(Vec::new, |field| field.names().collect())
-    };
-    for rule in rules {
-        match rule {
-            Rule::OneOf(firsts, _) => {
-                let all: Vec<&str> = firsts.iter().flat_map(names).collect();
-                constraints.push(any_of(all.iter().copied()));
-                constraints.extend(pairs(&all));
-            }
-            Rule::NotBoth(one, other) => {
-                constraints.extend(pairs(&[names(one), names(other)].concat()));
-            }
-            Rule::Beside(first, others) => {
-                let beside = any_of(others.iter().flat_map(names));
-                constraints
-                    .extend(names(first).iter().map(|name| json!({"dependentSchemas": {*name: beside}})));
-            }
-        }
-    }
-    constraints.dedup();
-    let mut object = json!({
-        "description": doc.trim(), "type": "object", "properties": properties, "additionalProperties": false,
-    });
-    if !constraints.is_empty() {
-        object["allOf"] = json!(constraints);
-    }
-    object
-}
-
-fn property(field: &Field, name: &str) -> Json {
-    let mut property = (field.schema)();
-    let doc = field.doc.trim();
-    let other = |doc: &str| format!("{doc} (another name for {})", field.name);
-    property["description"] = json!(if name == field.name { doc.to_owned() } else { other(doc) });
-    if let Some(default) = field.default {
-        property["default"] = default();
-    }
-    property
-}
-
-/// That one of these fields is there.
-fn any_of<'n>(names: impl Iterator<Item = &'n str>) -> Json {
-    let mut required: Vec<Json> = names.map(|name| json!({"required": [name]})).collect();
-    if required.len() == 1 { required.remove(0) } else { json!({"anyOf": required}) }
-}
-
-/// That no two of these fields are there.
-fn pairs(names: &[&str]) -> Vec<Json> {
-    let pair = |(index, one)| {
-        let after: &[&str] = &names[index + 1..];
-        after.iter().map(move |other| json!({"not": {"required": [one, other]}}))
-    };
-    names.iter().enumerate().flat_map(pair).collect()
 }
 
 /// A layer: the name of an op that needs no fields, or an object whose op or stage says which fields it has.

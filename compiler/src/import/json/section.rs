@@ -2,10 +2,10 @@
 //! says the same.
 
 use frit_ir::diagnostic::codes;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
-use super::document::Value;
-use super::fields::{Reader, wrong};
+use crate::import::document::{Member, Value};
+use crate::import::reader::{Reader, wrong};
 
 /// A field as it is declared.
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +152,7 @@ macro_rules! section {
             const RULES: &'static [$crate::import::json::section::Rule] = &[$($($rule),+)?];
 
             #[allow(unused_mut, unused_variables, reason = "a section may have no field")]
-            fn read(reader: &mut $crate::import::json::fields::Reader<'_, '_>) -> Option<$name> {
+            fn read(reader: &mut $crate::import::reader::Reader<'_, '_>) -> Option<$name> {
                 let mut fields = Self::FIELDS.iter();
                 $(let $field = match fields.next() {
                     Some(field) => reader.field::<$kind>(field, [$($default)?].into_iter().next()),
@@ -171,11 +171,11 @@ macro_rules! section_kind {
     ($name:ident) => {
         impl $crate::import::json::section::FieldKind for $name {
             fn parse<'a>(
-                reader: &mut $crate::import::json::fields::Reader<'_, 'a>,
-                value: &$crate::import::json::document::Value<'a>,
+                reader: &mut $crate::import::reader::Reader<'_, 'a>,
+                value: &$crate::import::document::Value<'a>,
                 _: &str,
             ) -> Option<$name> {
-                let mut object = $crate::import::json::fields::Reader::open(value, reader.findings)?;
+                let mut object = $crate::import::reader::Reader::open(value, reader.findings)?;
                 let read = <$name as $crate::import::json::section::Section>::read(&mut object);
                 object.finish();
                 read
@@ -183,7 +183,7 @@ macro_rules! section_kind {
 
             fn schema() -> serde_json::Value {
                 use $crate::import::json::section::Section;
-                $crate::import::json::schema::object($name::DOC, $name::FIELDS, $name::RULES)
+                $crate::import::json::section::object($name::DOC, $name::FIELDS, $name::RULES)
             }
         }
     };
@@ -191,9 +191,14 @@ macro_rules! section_kind {
 pub(super) use section_kind;
 
 impl<'a> Reader<'_, 'a> {
+    /// The field under any of its names, where it is there.
+    pub(super) fn member_of(&mut self, field: &Field) -> Option<Member<'a>> {
+        self.take(field.name, field.also)
+    }
+
     /// The field as its kind; `default` where it is not there.
     pub(super) fn field<T: FieldKind>(&mut self, field: &Field, default: Option<T>) -> Option<T> {
-        if let Some(member) = self.take(field) {
+        if let Some(member) = self.member_of(field) {
             return T::parse(self, &member.value, &member.name);
         }
         let absent = default.or_else(T::absent);
@@ -239,4 +244,75 @@ impl<'a> Reader<'_, 'a> {
         let fault = frit_ir::Diagnostic::error(codes::MISSING_FIELD, format!("the field {name} is missing"));
         self.fault(None, if help.is_empty() { fault } else { fault.help(help) });
     }
+}
+
+/// An object of these fields and no others.
+pub(super) fn object(doc: &str, fields: &[Field], rules: &[Rule]) -> Json {
+    let mut properties = Map::new();
+    let mut constraints = Vec::new();
+    for field in fields {
+        for name in field.names() {
+            properties.insert(name.to_owned(), property(field, name));
+        }
+        if field.required {
+            constraints.push(any_of(field.names()));
+        }
+        constraints.extend(pairs(&field.names().collect::<Vec<_>>()));
+    }
+    // A rule names fields by their first names, and holds for all that they go by.
+    let names = |first: &&str| -> Vec<&str> {
+        let field = fields.iter().find(|field| field.name == *first);
+        field.map_or_else(Vec::new, |field| field.names().collect())
+    };
+    for rule in rules {
+        match rule {
+            Rule::OneOf(firsts, _) => {
+                let all: Vec<&str> = firsts.iter().flat_map(names).collect();
+                constraints.push(any_of(all.iter().copied()));
+                constraints.extend(pairs(&all));
+            }
+            Rule::NotBoth(one, other) => {
+                constraints.extend(pairs(&[names(one), names(other)].concat()));
+            }
+            Rule::Beside(first, others) => {
+                let beside = any_of(others.iter().flat_map(names));
+                constraints
+                    .extend(names(first).iter().map(|name| json!({"dependentSchemas": {*name: beside}})));
+            }
+        }
+    }
+    constraints.dedup();
+    let mut object = json!({
+        "description": doc.trim(), "type": "object", "properties": properties, "additionalProperties": false,
+    });
+    if !constraints.is_empty() {
+        object["allOf"] = json!(constraints);
+    }
+    object
+}
+
+fn property(field: &Field, name: &str) -> Json {
+    let mut property = (field.schema)();
+    let doc = field.doc.trim();
+    let other = |doc: &str| format!("{doc} (another name for {})", field.name);
+    property["description"] = json!(if name == field.name { doc.to_owned() } else { other(doc) });
+    if let Some(default) = field.default {
+        property["default"] = default();
+    }
+    property
+}
+
+/// That one of these fields is there.
+fn any_of<'n>(names: impl Iterator<Item = &'n str>) -> Json {
+    let mut required: Vec<Json> = names.map(|name| json!({"required": [name]})).collect();
+    if required.len() == 1 { required.remove(0) } else { json!({"anyOf": required}) }
+}
+
+/// That no two of these fields are there.
+fn pairs(names: &[&str]) -> Vec<Json> {
+    let pair = |(index, one)| {
+        let after: &[&str] = &names[index + 1..];
+        after.iter().map(move |other| json!({"not": {"required": [one, other]}}))
+    };
+    names.iter().enumerate().flat_map(pair).collect()
 }

@@ -7,40 +7,11 @@ use frit_ir::NodeId;
 use frit_ir::Op;
 use frit_ir::ops::{Binary, GlobalAveragePool};
 
-use super::attributes::{Convolution, Filters};
-use super::build::{Builder, Origin};
-use super::fields::Reader;
-use super::kinds::{Follower, Positive};
-use super::section::{Choice, section, section_kind};
-use super::window::Window;
-
-/// What a ratio is one of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Base {
-    /// The channels of the block's input (EfficientNet, MnasNet).
-    Input,
-    /// The channels between the 1×1 convolutions (MobileNetV3).
-    Expanded,
-}
-
-impl Choice for Base {
-    const CHOICES: &'static [(&'static str, Base)] = &[("input", Base::Input), ("expanded", Base::Expanded)];
-}
-
-section! {
-    /// How squeeze and excite goes.
-    SqueezeRule {
-        /// What se_ratio is a ratio of: the channels of the block's input, or those that it expands them to.
-        of: Option<Base>,
-        /// What the channels in the middle are rounded to a multiple of; 1 cuts them to a whole number.
-        divisor: usize = 1,
-        /// What follows the first layer.
-        activation: Follower,
-        /// What makes the gate, behind the second.
-        gate: Follower,
-    }
-}
-section_kind!(SqueezeRule);
+use super::defaults::{Base, SqueezeRule};
+use super::kinds::Positive;
+use super::layer::{Convolution, Filters, Nodes, Origin};
+use crate::import::reader::Reader;
+use crate::import::window::WindowRule;
 
 /// How many channels the small layer in the middle has.
 #[derive(Debug, Clone, Copy)]
@@ -99,23 +70,23 @@ impl SqueezeExcite {
     /// Adds its layers behind `at`, in a block whose input has `input` channels; `origin` is the block's.
     pub(super) fn build(
         &self,
-        builder: &mut Builder<'_, '_>,
+        nodes: &mut dyn Nodes,
         origin: Origin<'_>,
         input: usize,
         at: NodeId,
     ) -> Option<NodeId> {
-        let expanded = builder.channels(at);
+        let expanded = nodes.channels(at);
         let named = |part: &str| format!("{}/se/{part}", origin.name);
         let pool = Op::GlobalAveragePool(GlobalAveragePool { keep_dims: true });
-        let pooled = builder.add(Origin { name: &named("pool"), ..origin }, pool, &[at])?;
+        let pooled = nodes.add(Origin { name: &named("pool"), ..origin }, pool, &[at])?;
         let small = self.channels(input, expanded);
         let (reduce, gate) = (named("reduce"), named("gate"));
         let (reduce, gate) = (Origin { name: &reduce, ..origin }, Origin { name: &gate, ..origin });
-        let reduced = builder.convolution(reduce, &pointwise(small), pooled)?;
-        let reduced = builder.activate(reduce, self.rule.activation.0, reduced)?;
-        let gated = builder.convolution(gate, &pointwise(expanded), reduced)?;
-        let gated = builder.activate(gate, self.rule.gate.0, gated)?;
-        builder.add(Origin { name: &named("mul"), ..origin }, Op::Binary(Binary::Mul), &[at, gated])
+        let reduced = nodes.convolution(reduce, &pointwise(small), pooled)?;
+        let reduced = nodes.activate(reduce, self.rule.activation.0, reduced)?;
+        let gated = nodes.convolution(gate, &pointwise(expanded), reduced)?;
+        let gated = nodes.activate(gate, self.rule.gate.0, gated)?;
+        nodes.add(Origin { name: &named("mul"), ..origin }, Op::Binary(Binary::Mul), &[at, gated])
     }
 
     /// The channels in the middle, at least one.
@@ -144,5 +115,5 @@ pub(crate) fn make_divisible(wanted: f64, divisor: usize) -> usize {
 
 /// A 1×1 convolution with a bias.
 fn pointwise(filters: usize) -> Convolution {
-    Convolution { filters: Filters::Count { filters, groups: 1 }, window: Window::POINT, bias: true }
+    Convolution { filters: Filters::Count { filters, groups: 1 }, window: WindowRule::POINT, bias: true }
 }

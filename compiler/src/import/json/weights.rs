@@ -12,12 +12,12 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::build::Needed;
-use super::document::Value;
-use super::fields::Findings;
-use super::layers::Layer;
+use super::layer::WrittenLayer;
 use super::tensors;
+use crate::import::document::Value;
 use crate::import::limits;
 use crate::import::nearest::nearest;
+use crate::import::reader::Findings;
 
 /// Unused tensors that are told of by name.
 const UNUSED_NAMED: usize = 8;
@@ -61,7 +61,7 @@ pub(super) fn from_file<'a>(
     graph: &mut Graph,
     needed: &[Needed],
     shelf: &Shelf<'_, 'a>,
-    layers: &[Layer<'a>],
+    layers: &[WrittenLayer<'a>],
     findings: &mut Findings<'a>,
 ) -> BTreeMap<String, Shape> {
     let mut misfits = BTreeMap::new();

@@ -4,9 +4,9 @@ use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Scalar;
 
-use super::Version;
-use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::{Findings, Reader, wrong};
+use super::version::Version;
+use crate::import::document::{Content, Value};
+use crate::import::reader::{Findings, Reader, wrong};
 
 /// The configuration of a layer that is being read. A field that is null is one that is not there.
 pub(super) struct Attributes<'r, 'a> {
@@ -230,5 +230,20 @@ impl<'r, 'a> Attributes<'r, 'a> {
             }
         }
         Some(Some(found))
+    }
+
+    /// The axes of an input after that of the batch; none of those that are open.
+    pub(super) fn input_axes(&mut self, shape: &Value<'a>, name: &str) -> Option<Vec<Option<usize>>> {
+        let axes = self.list_of(shape, name)?;
+        let Some((_, axes)) = axes.split_first() else {
+            self.fault(shape, wrong(&format!("{name} has no axes, not even that of the batch")));
+            return None;
+        };
+        axes.iter()
+            .map(|axis| match axis.spelling() {
+                "null" => Some(None),
+                _ => self.count_of(axis, name).map(Some),
+            })
+            .collect()
     }
 }

@@ -4,9 +4,9 @@
 use frit_ir::diagnostic::codes;
 
 use super::attributes::{Attributes, float};
-use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::wrong;
+use crate::import::document::{Content, Value};
 use crate::import::limits;
+use crate::import::reader::wrong;
 
 /// A tensor, by the layer that made it.
 #[derive(Clone)]
@@ -264,8 +264,7 @@ fn object<'a>(
         if let (Some(start), Some(stop), Some(step)) = (field("start"), field("stop"), field("step")) {
             return slice([start, stop, step], attributes);
         }
-        let item = |member: &crate::import::json::document::Member<'a>,
-                    attributes: &mut Attributes<'_, 'a>| {
+        let item = |member: &crate::import::document::Member<'a>, attributes: &mut Attributes<'_, 'a>| {
             Some((member.name.clone(), argument(&member.value, attributes, depth - 1)?))
         };
         return members.iter().map(|m| item(m, attributes)).collect::<Option<_>>().map(Argument::Named);

@@ -4,13 +4,15 @@ use frit_ir::Op;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Binary, Scalar, Softmax};
 
-use super::Version;
 use super::attributes::Attributes;
-use super::build::{Site, Tensor};
-use super::layers::{self, Layer};
-use super::weights::Variable;
-use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::wrong;
+use super::layer::KerasLayer;
+use super::layers;
+use super::site::Site;
+use super::tensors::Tensor;
+use super::variable::Variable;
+use super::version::Version;
+use crate::import::document::{Content, Value};
+use crate::import::reader::wrong;
 
 /// What is done with each element, or along an axis.
 pub(super) enum Function {
@@ -23,7 +25,7 @@ pub(super) enum Function {
     /// `x - f(x)`
     Minus(Activation),
     /// A layer.
-    Layer(Box<dyn Layer>),
+    Layer(Box<dyn KerasLayer>),
 }
 
 /// What Keras calls the part of a layer that is its activation.

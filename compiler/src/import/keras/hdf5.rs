@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::weights::{Data, Lent, Owner};
-use frit_ir::{Diagnostic, Shape};
+use frit_ir::{Diagnostic, Shape, memory};
 use hdf5_reader::error::Error;
 use hdf5_reader::group::Group;
 use hdf5_reader::io::Cursor;
@@ -89,8 +89,10 @@ impl Container {
         };
         let place = self.place(&dataset).map_err(Misfit::Fault)?;
         match place {
-            Place::Dense(bytes) if little => self.lent(bytes, shape).map_err(Misfit::Fault),
-            Place::Dense(_) | Place::Scattered => self.copied(&dataset, shape).map_err(Misfit::Fault),
+            ValueLayout::Contiguous(bytes) if little => self.lent(bytes, shape).map_err(Misfit::Fault),
+            ValueLayout::Contiguous(_) | ValueLayout::Scattered => {
+                self.copied(&dataset, shape).map_err(Misfit::Fault)
+            }
         }
     }
 
@@ -127,17 +129,21 @@ impl Container {
     fn copied(&self, dataset: &Dataset, shape: &Shape) -> Result<Data, Diagnostic> {
         let elements = shape.elements().unwrap_or(usize::MAX);
         self.budget.take_work(elements)?;
-        let mut values = self.budget.list(elements)?;
-        values.resize(elements, 0.0f32);
-        dataset.read_into(&mut values).map_err(|error| unreadable(&error.to_string()))?;
-        Ok(Data::Values(values.into()))
+        self.budget.take_bytes(elements.saturating_mul(BYTES))?;
+        memory::room::<f32>(elements, "a weight")?;
+        // Read where they stay.
+        let mut values: Arc<[f32]> = std::iter::repeat_n(0.0, elements).collect();
+        if let Some(values) = Arc::get_mut(&mut values) {
+            dataset.read_into(values).map_err(|error| unreadable(&error.to_string()))?;
+        }
+        Ok(Data::Values(values))
     }
 
     /// Where the values of a dataset lie.
-    fn place(&self, dataset: &Dataset) -> Result<Place, Diagnostic> {
+    fn place(&self, dataset: &Dataset) -> Result<ValueLayout, Diagnostic> {
         let header = self.file.get_or_parse_header(dataset.address());
         let header = header.map_err(|error| unreadable(&error.to_string()))?;
-        let mut place = Place::Scattered;
+        let mut place = ValueLayout::Scattered;
         for message in &header.messages {
             match message {
                 HdfMessage::ExternalFiles(_) => {
@@ -145,7 +151,7 @@ impl Container {
                 }
                 HdfMessage::DataLayout(layout) => {
                     if let DataLayout::Contiguous { address, size } = layout.layout {
-                        place = self.dense(address, size)?;
+                        place = self.contiguous(address, size)?;
                     }
                 }
                 _ => {}
@@ -154,7 +160,7 @@ impl Container {
         Ok(place)
     }
 
-    fn dense(&self, address: u64, size: u64) -> Result<Place, Diagnostic> {
+    fn contiguous(&self, address: u64, size: u64) -> Result<ValueLayout, Diagnostic> {
         if address == u64::MAX {
             return Err(unreadable("the file holds none of its values"));
         }
@@ -162,7 +168,7 @@ impl Container {
         let end = begin.and_then(|begin| begin.checked_add(size));
         let range =
             begin.zip(end).and_then(|(begin, end)| Some(begin.try_into().ok()?..end.try_into().ok()?));
-        range.map(Place::Dense).ok_or_else(|| unreadable("its values reach behind the file's end"))
+        range.map(ValueLayout::Contiguous).ok_or_else(|| unreadable("its values reach behind the file's end"))
     }
 }
 
@@ -214,9 +220,9 @@ fn soft_links(group: &Group, table: &SymbolTableMessage) -> Result<Vec<String>, 
 }
 
 /// Where the values of a dataset lie.
-enum Place {
+enum ValueLayout {
     /// One behind the other, at these bytes.
-    Dense(Range<usize>),
+    Contiguous(Range<usize>),
     /// In pieces, or packed.
     Scattered,
 }

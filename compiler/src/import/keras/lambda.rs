@@ -6,10 +6,11 @@ use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
 use super::attributes::Attributes;
-use super::model::{Definition, Reading, Written};
 use super::refused::{grouped, listed};
-use crate::import::json::document::{Content, Value};
-use crate::import::json::fields::Findings;
+use super::tensors::Described;
+use super::version::Version;
+use crate::import::document::{Content, Value};
+use crate::import::reader::Findings;
 
 /// Groups of siblings that are told.
 const TOLD: usize = 8;
@@ -30,16 +31,15 @@ pub(super) struct Lambda<'a> {
 
 /// Reads what is told of a Lambda.
 pub(super) fn read<'a>(
-    definition: &Definition<'a>,
-    written: &Written<'a>,
-    reading: &mut Reading<'_, 'a>,
+    layer: &Described<'a>,
+    config: &Value<'a>,
+    nodes: Option<&Value<'a>>,
+    (version, findings): (Version, &mut Findings<'a>),
 ) -> Lambda<'a> {
-    let label = definition.label();
-    let mut field = |of: &Value<'a>, name: &str| {
-        Attributes::open(of, &label, reading.version, reading.findings)?.value(name)
-    };
-    let function = field(&written.config, "function");
-    let reads = written.nodes.as_ref().map_or("", |nodes| nodes.spelling());
+    let label = layer.label();
+    let mut field = |of: &Value<'a>, name: &str| Attributes::open(of, &label, version, findings)?.value(name);
+    let function = field(config, "function");
+    let reads = nodes.map_or("", |nodes| nodes.spelling());
     let closure = function.as_ref().and_then(|function| match function.content().ok()? {
         // Keras 2: code, defaults, closure.
         Content::Array(parts) => parts.get(2).cloned(),
@@ -49,11 +49,11 @@ pub(super) fn read<'a>(
         _ => None,
     });
     let closure = closure.map_or("", |closure| closure.spelling());
-    let built = field(&definition.value, "build_config").and_then(|built| field(&built, "input_shape"));
+    let built = field(&layer.value, "build_config").and_then(|built| field(&built, "input_shape"));
     let channels = built.and_then(|shape| numbers(shape.spelling()).pop());
     Lambda {
-        path: definition.path.clone(),
-        value: definition.value.clone(),
+        path: layer.path.clone(),
+        value: layer.value.clone(),
         function: function.map_or("", |function| function.spelling()),
         closure: if closure == "null" { "" } else { closure },
         reads,

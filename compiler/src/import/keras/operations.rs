@@ -2,15 +2,15 @@
 
 mod arithmetic;
 mod arrange;
+mod parameters;
 mod reduce;
 
-use frit_ir::diagnostic::codes;
-use frit_ir::{Diagnostic, Shape};
-
 use super::attributes::Attributes;
-use super::build::{Site, Tensor};
-use super::calls::{self, Argument, Call};
-use super::layers::Layer;
+use super::calls::{self, Argument};
+use super::layer::KerasLayer;
+use super::site::Site;
+use super::tensors::Tensor;
+use parameters::Parameters;
 
 /// What a call of an operation becomes.
 type Run = fn(&mut Site<'_, '_, '_>, &Parameters) -> Option<Vec<Tensor>>;
@@ -92,7 +92,7 @@ struct Operation {
 /// What reads the operation `class` of Keras 3.
 pub(super) fn find(
     class: &str,
-) -> Option<impl Fn(&mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> + use<>> {
+) -> Option<impl Fn(&mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> + use<>> {
     let run = named(class)?;
     Some(move |attributes: &mut Attributes<'_, '_>| operation(run, attributes))
 }
@@ -104,11 +104,11 @@ fn named(name: &str) -> Option<Run> {
 /// What reads the function `name` of TensorFlow.
 pub(super) fn find_function(
     name: &str,
-) -> Option<impl Fn(&mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> + use<>> {
+) -> Option<impl Fn(&mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> + use<>> {
     find(name)
 }
 
-fn operation(run: Run, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+fn operation(run: Run, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let mut config = Vec::new();
     for (name, value) in attributes.all() {
         if let Some(argument) = calls::argument(&value, attributes, 6)?.map(&|_| None::<()>) {
@@ -118,7 +118,7 @@ fn operation(run: Run, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn La
     Some(Box::new(Operation { run, config }))
 }
 
-impl Layer for Operation {
+impl KerasLayer for Operation {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let call = site.call.clone();
         let config =
@@ -126,99 +126,4 @@ impl Layer for Operation {
         let parameters = Parameters { call, config: config.collect() };
         (self.run)(site, &parameters)
     }
-}
-
-/// What an operation is told, by its call and its configuration.
-pub(super) struct Parameters {
-    call: Call<Tensor>,
-    config: Vec<(String, Argument<Tensor>)>,
-}
-
-impl Parameters {
-    /// What is handed over first.
-    fn first(&self) -> Option<&Argument<Tensor>> {
-        self.call
-            .positional
-            .first()
-            .or_else(|| self.get(&["x", "x1", "input", "inputs", "values", "a", "tensor", "features"]))
-    }
-
-    /// What is handed over second.
-    fn second(&self) -> Option<&Argument<Tensor>> {
-        self.call.positional.get(1).or_else(|| self.get(&["y", "x2", "b"]))
-    }
-
-    /// The argument or field of one of these names.
-    fn get(&self, names: &[&str]) -> Option<&Argument<Tensor>> {
-        let all = self.call.keyword.iter().chain(&self.config);
-        let mut known =
-            all.filter(|(name, item)| names.contains(&name.as_str()) && !matches!(item, Argument::Nothing));
-        known.next().map(|(_, item)| item)
-    }
-
-    /// The same, or the one at a place among those without a name.
-    fn at(&self, place: usize, names: &[&str]) -> Option<&Argument<Tensor>> {
-        let placed = self.call.positional.get(place).filter(|item| !matches!(item, Argument::Nothing));
-        self.get(names).or(placed)
-    }
-
-    fn number(&self, names: &[&str]) -> Option<f32> {
-        self.get(names).and_then(number)
-    }
-
-    fn flag(&self, names: &[&str]) -> bool {
-        matches!(self.get(names), Some(Argument::Flag(true)))
-    }
-}
-
-fn number(argument: &Argument<Tensor>) -> Option<f32> {
-    match argument {
-        Argument::Number(number) => Some(*number as f32).filter(|number| number.is_finite()),
-        _ => None,
-    }
-}
-
-fn integer(argument: &Argument<Tensor>) -> Option<i64> {
-    match argument {
-        Argument::Number(number) if number.fract() == 0.0 && number.abs() < 2e9 => Some(*number as i64),
-        _ => None,
-    }
-}
-
-/// Whole numbers; one means a list of one.
-fn integers(argument: &Argument<Tensor>) -> Option<Vec<i64>> {
-    match argument {
-        Argument::List(items) => items.iter().map(integer).collect(),
-        one => integer(one).map(|one| vec![one]),
-    }
-}
-
-/// A constant: a number, or lists of numbers, all of one length.
-fn constant(argument: &Argument<Tensor>) -> Option<(Shape, Vec<f32>)> {
-    match argument {
-        Argument::List(items) => {
-            let parts: Vec<(Shape, Vec<f32>)> = items.iter().map(constant).collect::<Option<_>>()?;
-            let (first, _) = parts.first()?;
-            if parts.iter().any(|(shape, _)| shape != first) {
-                return None;
-            }
-            let axes: Vec<usize> = std::iter::once(parts.len()).chain(first.axes().iter().copied()).collect();
-            Some((Shape::new(&axes), parts.into_iter().flat_map(|(_, values)| values).collect()))
-        }
-        one => number(one).map(|number| (Shape::new(&[]), vec![number])),
-    }
-}
-
-/// The tensor that is handed over first.
-fn tensor(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Option<Tensor> {
-    match parameters.first() {
-        Some(Argument::Tensor(tensor)) => Some(*tensor),
-        _ => refuse(site, "it is handed no tensor"),
-    }
-}
-
-/// Tells that a call is not of a kind that is read.
-fn refuse<T>(site: &mut Site<'_, '_, '_>, reason: &str) -> Option<T> {
-    site.fault(Diagnostic::error(codes::KERAS_ARGUMENT, reason));
-    None
 }

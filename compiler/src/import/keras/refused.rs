@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
-use super::lambda::Lambda;
-use super::layers;
-use super::model::Definition;
-use crate::import::json::document::Value;
-use crate::import::json::fields::Findings;
+use super::tensors::Described;
+use super::{layers, operations};
+use crate::import::document::Value;
+use crate::import::reader::Findings;
 
 /// Layers of one fault that are named.
 const NAMED: usize = 100;
@@ -20,7 +19,6 @@ pub(super) struct Refused<'a> {
     classes: Vec<Class<'a>>,
     /// Where a class, or a type, stands among them.
     places: BTreeMap<(String, Reason), usize>,
-    lambdas: Vec<Lambda<'a>>,
 }
 
 struct Class<'a> {
@@ -46,42 +44,37 @@ enum Reason {
 
 impl<'a> Refused<'a> {
     /// A layer whose class is the user's own.
-    pub(super) fn class(&mut self, definition: &Definition<'a>) {
-        self.add(definition, &definition.class, Reason::Custom);
+    pub(super) fn class(&mut self, layer: &Described<'a>) {
+        self.add(layer, &layer.class, Reason::Custom);
     }
 
     /// A layer whose class is none that is read.
-    pub(super) fn unknown(&mut self, definition: &Definition<'a>) {
-        self.add(definition, &definition.class, Reason::Unknown);
+    pub(super) fn unknown(&mut self, layer: &Described<'a>) {
+        self.add(layer, &layer.class, Reason::Unknown);
     }
 
     /// An operation of TensorFlow that is none that is read.
-    pub(super) fn function(&mut self, definition: &Definition<'a>, function: &str) {
-        self.add(definition, function, Reason::Unknown);
+    pub(super) fn function(&mut self, layer: &Described<'a>, function: &str) {
+        self.add(layer, function, Reason::Unknown);
     }
 
     /// A layer that computes in another type than float32.
-    pub(super) fn dtype(&mut self, definition: &Definition<'a>, dtype: &str) {
-        self.add(definition, dtype, Reason::Type);
+    pub(super) fn dtype(&mut self, layer: &Described<'a>, dtype: &str) {
+        self.add(layer, dtype, Reason::Type);
     }
 
-    fn add(&mut self, definition: &Definition<'a>, word: &str, reason: Reason) {
+    fn add(&mut self, layer: &Described<'a>, word: &str, reason: Reason) {
         let place = *self.places.entry((word.to_owned(), reason)).or_insert(self.classes.len());
         match self.classes.get_mut(place) {
-            Some(known) => known.layers.push(definition.path.clone()),
+            Some(known) => known.layers.push(layer.path.clone()),
             None => self.classes.push(Class {
                 word: word.to_owned(),
                 reason,
-                layers: vec![definition.path.clone()],
-                class: definition.class.clone(),
-                value: definition.value.clone(),
+                layers: vec![layer.path.clone()],
+                class: layer.class.clone(),
+                value: layer.value.clone(),
             }),
         }
-    }
-
-    /// A layer that is a function.
-    pub(super) fn lambda(&mut self, lambda: Lambda<'a>) {
-        self.lambdas.push(lambda);
     }
 
     /// Tells them all.
@@ -91,7 +84,6 @@ impl<'a> Refused<'a> {
             let fault = if findings.is_full() { class.plain() } else { class.fault(findings) };
             findings.add(&class.value, fault);
         }
-        super::lambda::tell(&self.lambdas, findings);
     }
 }
 
@@ -113,7 +105,7 @@ impl Class<'_> {
             Reason::Unknown => {
                 let what = "frit has no layer or operation";
                 findings
-                    .unknown(codes::KERAS_CLASS, what, word, layers::names())
+                    .unknown(codes::KERAS_CLASS, what, word, layers::names().chain(operations::names()))
                     .help("export the network to ONNX, which spells it in smaller operations")
             }
             Reason::Type => {

@@ -3,87 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::weights::Data;
+use frit_ir::weights::{Data, permuted};
 use frit_ir::{Diagnostic, Shape, Weight};
 use frit_passes::legality::multiplier;
 use hdf5_reader::group::Group;
 
-use super::build::Builder;
 use super::hdf5::{self, Container, Misfit};
-use super::model::{Definition, Kind, Model};
-use crate::import::json::document::Value;
-use crate::import::json::fields::Findings;
-
-/// A weight that a layer has in Keras.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Variable {
-    /// The part of the layer that has it; empty for the layer itself.
-    pub(super) owner: &'static str,
-    /// What Keras calls it.
-    pub(super) name: &'static str,
-    /// Whether training changes it.
-    pub(super) trained: bool,
-}
-
-impl Variable {
-    pub(super) const fn trained(name: &'static str) -> Variable {
-        Variable { owner: "", name, trained: true }
-    }
-
-    pub(super) const fn followed(name: &'static str) -> Variable {
-        Variable { owner: "", name, trained: false }
-    }
-}
-
-/// How a weight of an op lies in a file.
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    /// Which of the variables of the layer, or of the part of it that has it, it is.
-    pub(super) variable: usize,
-    /// What is put behind the layer's name.
-    pub(super) name: &'static str,
-    /// Its shape in the file.
-    pub(super) shape: Shape,
-    /// For each axis of the op's weight, the one that it is in the file; none where they lie alike.
-    pub(super) order: Option<&'static [usize]>,
-    /// What is done with its values.
-    pub(super) change: Change,
-}
-
-/// What is done with the values of a weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    None,
-    /// `max(x, 1e-14)`: what Keras' normalisation divides by is at least 1e-7.
-    VarianceFloor,
-    /// `max(sqrt(x), 1e-7)`
-    Deviation,
-}
-
-impl Stored {
-    /// A weight that lies as the op wants it.
-    pub(super) fn new(variable: usize, name: &'static str, shape: Shape) -> Stored {
-        Stored { variable, name, shape, order: None, change: Change::None }
-    }
-}
-
-/// A weight that the network needs.
-pub(super) struct Needed<'a> {
-    /// Its name.
-    pub(super) name: String,
-    /// Its shape in the graph.
-    pub(super) shape: Shape,
-    /// The path of the layer that it belongs to, the layer as faults name it, and where that is described.
-    pub(super) layer: String,
-    pub(super) label: String,
-    pub(super) value: Value<'a>,
-    /// The part of the layer that has it; empty for the layer itself.
-    pub(super) owner: &'static str,
-    pub(super) stored: Stored,
-}
+use super::model::{Definition, DefinitionKind, Model};
+use super::tensors::Tensors;
+use super::variable::{Change, Needed, Variable};
+use crate::import::document::Value;
+use crate::import::reader::Findings;
 
 /// A file of weights, and how things are found in it.
 pub(super) struct Shelf {
@@ -101,7 +33,7 @@ enum Scheme {
 }
 
 /// Where one variable lies.
-struct Place {
+struct DatasetPath {
     group: Group,
     path: String,
 }
@@ -119,33 +51,33 @@ impl Shelf {
     }
 }
 
-/// Gives the weights that `builder` needs their values. Weights that are missing, of another type or shape are faults; what no
+/// Gives the weights that `tensors` need their values. Weights that are missing, of another type or shape are faults; what no
 /// layer needs is a warning. Without a file they have shapes and no values, which is a warning too.
 pub(super) fn fill<'a>(
-    builder: &mut Builder<'_, 'a>,
+    tensors: &mut Tensors<'_, 'a>,
     model: &Model<'a>,
     shelf: Option<Shelf>,
     root: &Value<'a>,
 ) {
-    let needed = std::mem::take(&mut builder.needed);
+    let needed = std::mem::take(&mut tensors.needed);
     let Some(mut shelf) = shelf else {
         if !needed.is_empty() {
             let message = "the description is without weights: its layers are checked, and can't be computed";
             let warning = Diagnostic::warning(codes::WEIGHT_MISSING, message);
-            builder.findings.add(
+            tensors.findings.add(
                 root,
                 warning.help_flag("name their file", "--weights FILE", "a .h5 that save_weights wrote"),
             );
         }
         for (place, weight) in needed.into_iter().enumerate() {
             let data = Data::Digest(place as u64);
-            builder.graph.weights.insert(weight.name, Weight::new(weight.shape, data));
+            tensors.network.graph.weights.insert(weight.name, Weight::new(weight.shape, data));
         }
         return;
     };
-    let places = match shelf.places(model, builder.findings, root) {
+    let places = match shelf.places(model, tensors.findings, root) {
         Ok(places) => places,
-        Err(fault) => return builder.findings.add(root, fault),
+        Err(fault) => return tensors.findings.add(root, fault),
     };
     let mut misfits = BTreeMap::new();
     for weight in &needed {
@@ -153,21 +85,21 @@ pub(super) fn fill<'a>(
         match shelf.data(weight, place) {
             Ok(data) => {
                 let shape = weight.shape.clone();
-                builder.graph.weights.insert(weight.name.clone(), Weight::new(shape, data));
+                tensors.network.graph.weights.insert(weight.name.clone(), Weight::new(shape, data));
             }
             Err(misfit) => {
                 if let Misfit::Shape(given) = &misfit {
                     misfits.insert(weight.name.clone(), in_order(given, weight.stored.order));
                 }
                 let fault = shelf.fault(weight, misfit);
-                builder.findings.add(&weight.value, fault);
+                tensors.findings.add(&weight.value, fault);
             }
         }
     }
     if !misfits.is_empty() {
         let given = |name: &str| misfits.get(name).cloned();
-        let faults = multiplier::faults(&builder.graph, &builder.shapes, &given);
-        builder.findings.extend(faults);
+        let faults = multiplier::faults(&tensors.network.graph, &tensors.network.shapes, &given);
+        tensors.findings.extend(faults);
     }
 }
 
@@ -179,7 +111,7 @@ fn in_order(stored: &Shape, order: Option<&[usize]>) -> Shape {
 }
 
 /// By layer, the part of it, and the number among that part's variables.
-type Places<'p> = BTreeMap<(&'p str, &'static str, usize), Place>;
+type Places<'p> = BTreeMap<(&'p str, &'static str, usize), DatasetPath>;
 
 impl Shelf {
     /// Where the variables of all layers lie, by layer and number.
@@ -205,7 +137,7 @@ impl Shelf {
     }
 
     /// The values of one weight.
-    fn data(&mut self, weight: &Needed<'_>, place: Option<&Place>) -> Result<Data, Misfit> {
+    fn data(&mut self, weight: &Needed<'_>, place: Option<&DatasetPath>) -> Result<Data, Misfit> {
         let place = place.ok_or(Misfit::Missing)?;
         let stored = &weight.stored;
         let data = self.container.values(&place.group, &place.path, &stored.shape)?;
@@ -249,11 +181,6 @@ impl Shelf {
     }
 }
 
-fn permuted(values: &[f32], shape: &Shape, order: &[usize]) -> Option<Arc<[f32]>> {
-    let view = ndarray::ArrayView::from_shape(ndarray::IxDyn(shape.axes()), values).ok()?;
-    Some(view.permuted_axes(ndarray::IxDyn(order)).iter().copied().collect())
-}
-
 fn changed(data: &Data, change: impl Fn(f32) -> f32) -> Data {
     match data {
         Data::Lent(lent) => Data::Values(lent.values().iter().map(|&x| change(x)).collect()),
@@ -276,21 +203,21 @@ fn numbered<'p>(root: &Group, model: &'p Model<'_>, places: &mut Places<'p>) -> 
     let Some(home) = home else { return Ok(()) };
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for definition in model.definitions.iter().filter(|definition| !definition.operation) {
-        let class = snake_case(&definition.class);
+        let class = snake_case(&definition.at.class);
         let count = counts.entry(class.clone()).or_default();
         let name = if *count == 0 { class } else { format!("{class}_{count}") };
         *count += 1;
         match &definition.kind {
-            Some(Kind::Model(model)) => {
+            Some(DefinitionKind::Model(model)) => {
                 if let Some(group) = hdf5::group(&home, &name)? {
                     numbered(&group, model, places)?;
                 }
             }
-            Some(Kind::Layer(layer)) => {
+            Some(DefinitionKind::Layer(layer)) => {
                 for (variable, number) in counted(layer.variables()) {
                     let folder = [name.as_str(), variable.owner, "vars"].join("/");
-                    let place = Place { group: home.clone(), path: format!("{folder}/{number}") };
-                    places.insert((definition.path.as_str(), variable.owner, number), place);
+                    let place = DatasetPath { group: home.clone(), path: format!("{folder}/{number}") };
+                    places.insert((definition.at.path.as_str(), variable.owner, number), place);
                 }
             }
             _ => {}
@@ -402,7 +329,7 @@ fn assign<'p>(definition: &'p Definition<'_>, group: &Group, names: &[String], p
         if let Some(path) = name.or(only).or(names.get(place).filter(|_| names.len() == all.len())) {
             places.insert(
                 (inner.layer, inner.variable.owner, inner.index),
-                Place { group: group.clone(), path: path.clone() },
+                DatasetPath { group: group.clone(), path: path.clone() },
             );
         }
     }
@@ -419,16 +346,16 @@ fn named_as(name: &str, inner: &Inner<'_>) -> bool {
 /// The variables of a definition, those of the models inside it too, as Keras lists them.
 fn variables<'p>(definition: &'p Definition<'_>) -> Vec<Inner<'p>> {
     match &definition.kind {
-        Some(Kind::Model(model)) => {
+        Some(DefinitionKind::Model(model)) => {
             let mut all: Vec<Inner<'p>> = model.definitions.iter().flat_map(variables).collect();
             if !definition.trainable {
                 all.iter_mut().for_each(|inner| inner.trained = false);
             }
             all
         }
-        Some(Kind::Layer(layer)) => {
+        Some(DefinitionKind::Layer(layer)) => {
             let inner = |(variable, index): (Variable, usize)| Inner {
-                layer: definition.path.as_str(),
+                layer: definition.at.path.as_str(),
                 name: definition.name.as_str(),
                 index,
                 variable,

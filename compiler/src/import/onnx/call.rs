@@ -2,16 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt;
 
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
 use super::constant::Constant;
-use super::kind::Kind;
+use super::data_type::DataType;
+use super::fault::{Outcome, unsupported, wrong};
 use super::layout::View;
 use crate::import::budget::Budget;
-use crate::import::limits;
 use crate::onnx::{Attribute, Node, Tensor};
 
 /// What a name in the file stands for.
@@ -24,9 +23,6 @@ pub(super) enum Value {
     /// The result of a node that is at fault.
     Unknown,
 }
-
-/// A fault of a node.
-pub(super) type Outcome<T> = Result<T, Box<Diagnostic>>;
 
 /// A node and its operands.
 #[derive(Debug)]
@@ -65,16 +61,6 @@ const MEANINGLESS: [(&str, &str); 13] = [
     ("Resize", "keep_aspect_ratio_policy"),
     ("Upsample", "cubic_coeff_a"),
 ];
-
-/// The fault that an operator comes in a form that frit does not have.
-pub(super) fn unsupported(what: impl fmt::Display) -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(codes::ONNX_FORM, what.to_string()))
-}
-
-/// The fault that a node makes no sense.
-pub(super) fn wrong(what: impl fmt::Display) -> Box<Diagnostic> {
-    Box::new(Diagnostic::error(codes::ONNX_NODE, what.to_string()))
-}
 
 /// The names of the types of attributes by their numbers.
 const TYPES: [&str; 11] = [
@@ -255,22 +241,13 @@ impl<'a> Call<'a> {
 }
 
 /// That values are f32.
-pub(super) fn f32_only(kind: Kind, what: &str) -> Outcome<()> {
-    if kind == Kind::F32 {
+pub(super) fn f32_only(kind: DataType, what: &str) -> Outcome<()> {
+    if kind == DataType::F32 {
         return Ok(());
     }
     let message = format!("{what}: values of {kind}, where frit computes in float32");
     let help = "convert the model to float32 before it is exported";
     Err(Box::new(Diagnostic::error(codes::ONNX_TYPE, message).help(help)))
-}
-
-/// That a tensor may have so many axes.
-pub(super) fn ranked(axes: usize) -> Outcome<()> {
-    if axes <= limits::RANK {
-        return Ok(());
-    }
-    let message = format!("a tensor of {axes} axes; frit takes at most {}", limits::RANK);
-    Err(Box::new(Diagnostic::error(codes::LIMIT, message)))
 }
 
 /// The axis that `index` names of `rank`, counted from the end where it is below 0.

@@ -7,8 +7,8 @@ use frit_ir::weights::{Data, Lent};
 use frit_ir::{Shape, Weight};
 use smallvec::SmallVec;
 
-use super::call::Outcome;
-use super::kind::Kind;
+use super::data_type::DataType;
+use super::fault::Outcome;
 use super::symbol::Symbol;
 use crate::import::budget::Budget;
 
@@ -16,7 +16,7 @@ use crate::import::budget::Budget;
 #[derive(Debug, Clone)]
 pub(super) struct Constant {
     /// The type of its values.
-    pub(super) kind: Kind,
+    pub(super) kind: DataType,
     /// Its axes, as the file counts them.
     pub(super) dims: Vec<usize>,
     values: Values,
@@ -46,7 +46,7 @@ pub(super) fn strides(dims: &[usize]) -> Vec<usize> {
 
 impl Constant {
     /// A tensor whose values lie in `bytes`, row-major.
-    pub(super) fn lent(kind: Kind, dims: Vec<usize>, bytes: Bytes) -> Constant {
+    pub(super) fn lent(kind: DataType, dims: Vec<usize>, bytes: Bytes) -> Constant {
         let order = (0..dims.len()).collect();
         Constant { kind, values: Values::Raw { bytes, stored: dims.clone(), order }, dims }
     }
@@ -55,7 +55,7 @@ impl Constant {
     /// them, are taken from `budget`.
     pub(super) fn new(
         budget: &Budget,
-        kind: Kind,
+        kind: DataType,
         dims: Vec<usize>,
         mut values: impl Iterator<Item = Symbol>,
     ) -> Outcome<Constant> {
@@ -79,11 +79,11 @@ impl Constant {
 
     /// Whole numbers along one axis.
     pub(super) fn ints(budget: &Budget, values: impl ExactSizeIterator<Item = Symbol>) -> Outcome<Constant> {
-        Constant::new(budget, Kind::I64, vec![values.len()], values)
+        Constant::new(budget, DataType::I64, vec![values.len()], values)
     }
 
     /// One number.
-    pub(super) fn number(budget: &Budget, kind: Kind, value: Symbol) -> Outcome<Constant> {
+    pub(super) fn number(budget: &Budget, kind: DataType, value: Symbol) -> Outcome<Constant> {
         Constant::new(budget, kind, Vec::new(), std::iter::once(value))
     }
 
@@ -140,7 +140,7 @@ impl Constant {
         match &self.values {
             Values::Symbols(symbols) => symbols.get(place).copied().unwrap_or(Symbol::Unknown),
             // Weights are many and of this type.
-            Values::Raw { bytes, .. } if self.kind == Kind::F32 => {
+            Values::Raw { bytes, .. } if self.kind == DataType::F32 => {
                 let value = bytes.get(place * 4..).and_then(|bytes| bytes.first_chunk().copied());
                 value.map_or(Symbol::Unknown, |value| Symbol::Float(f64::from(f32::from_le_bytes(value))))
             }
@@ -217,7 +217,7 @@ impl Constant {
         (stored, axes): (&[usize], &[usize]),
         shape: Shape,
     ) -> Outcome<Option<Weight>> {
-        if self.kind != Kind::F32 {
+        if self.kind != DataType::F32 {
             return Ok(None);
         }
         let flat = self.reshaped(budget, stored.to_vec())?.permuted(budget, axes)?;
@@ -316,7 +316,7 @@ impl ExactSizeIterator for Places {}
 mod tests {
     use super::*;
 
-    fn counted(kind: Kind, dims: &[usize]) -> Constant {
+    fn counted(kind: DataType, dims: &[usize]) -> Constant {
         let values = (0..count(dims).unwrap()).map(|value| Symbol::Int(value as i64));
         Constant::new(&Budget::default(), kind, dims.to_vec(), values).unwrap()
     }
@@ -331,13 +331,13 @@ mod tests {
 
     #[test]
     fn axes_change_their_order_without_a_copy_and_with_one() {
-        let counted = |dims: &[usize]| counted(Kind::F32, dims);
+        let counted = |dims: &[usize]| counted(DataType::F32, dims);
         let turned = permuted(&counted(&[2, 3]), &[1, 0]);
         assert_eq!((floats(&turned), turned.dims.clone()), (vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0], vec![3, 2]));
         assert_eq!(floats(&permuted(&turned, &[1, 0])), floats(&counted(&[6])));
         assert_eq!(floats(&turned.reshaped(&Budget::default(), vec![6]).unwrap()), floats(&turned));
         let symbols = (0..5).map(Symbol::Int).chain([Symbol::Batch]);
-        let symbols = Constant::new(&Budget::default(), Kind::I64, vec![2, 3], symbols).unwrap();
+        let symbols = Constant::new(&Budget::default(), DataType::I64, vec![2, 3], symbols).unwrap();
         let turned = permuted(&symbols, &[1, 0]);
         let values: Vec<String> = turned.iter().map(|value| value.to_string()).collect();
         assert_eq!(values, ["0", "3", "1", "4", "2", "batch"]);
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn what_is_turned_is_not_copied_where_each_of_its_axes_only_splits() {
-        let turned = permuted(&counted(Kind::F32, &[4, 1, 6]), &[2, 1, 0]);
+        let turned = permuted(&counted(DataType::F32, &[4, 1, 6]), &[2, 1, 0]);
         for (dims, is_lent) in [
             (&[6, 1, 4][..], true),
             (&[1, 2, 3, 4], true),
@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(walk(&[2, 2, 2], &[1, 0, 4]), [0, 4, 0, 4, 1, 5, 1, 5]);
         assert_eq!(walk(&[], &[]), [0]);
         assert_eq!(walk(&[0, 1 << 40], &[1 << 40, 1]), [0; 0]);
-        let back = counted(Kind::I64, &[4]);
+        let back = counted(DataType::I64, &[4]);
         let back: Vec<Symbol> = back.lying(3, &[2], &[2usize.wrapping_neg()]).collect();
         assert_eq!(back, [Symbol::Int(3), Symbol::Int(1)]);
     }
@@ -382,19 +382,19 @@ mod tests {
     #[test]
     fn what_is_made_is_taken_from_the_budget() {
         let budget = Budget::default();
-        let endless = Constant::new(&budget, Kind::F32, vec![1 << 40], std::iter::repeat(Symbol::Int(0)));
+        let endless = Constant::new(&budget, DataType::F32, vec![1 << 40], std::iter::repeat(Symbol::Int(0)));
         assert!(endless.is_err() && budget.is_spent());
         // Booleans are a byte each, what is not known of them sixteen.
         let budget = Budget::default();
         let unknown = std::iter::repeat_n(Symbol::Unknown, 10_000_000);
-        assert!(Constant::new(&budget, Kind::BOOL, vec![10_000_000], unknown).is_err());
+        assert!(Constant::new(&budget, DataType::BOOL, vec![10_000_000], unknown).is_err());
         assert!(budget.is_spent());
     }
 
     #[test]
     fn a_weight_has_its_values_in_the_order_that_its_op_wants() {
         let budget = Budget::default();
-        let counted = counted(Kind::F32, &[2, 3]);
+        let counted = counted(DataType::F32, &[2, 3]);
         let weight = counted.weight(&budget, (&[2, 3], &[1, 0]), Shape::new(&[3, 2])).unwrap().unwrap();
         let Data::Lent(lent) = weight.data else { panic!("it is copied") };
         assert_eq!(*lent.values(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);

@@ -57,7 +57,7 @@ pub(super) fn decode(bytes: Bytes, budget: &Budget) -> Result<Decoded, Faults> {
 
 /// A kind of message.
 #[derive(Clone, Copy)]
-enum Kind {
+enum MessageType {
     Model,
     Graph,
     Node,
@@ -77,7 +77,7 @@ enum Kind {
 /// What a field takes in memory.
 enum Field {
     /// A message.
-    Message(Kind),
+    Message(MessageType),
     /// Text.
     Text,
     /// Bytes, which stay in the file.
@@ -97,37 +97,41 @@ const TENSOR: usize = 160;
 /// Bytes that are kept for a node, about: its place in the order.
 const PLACE: usize = 128;
 
-impl Kind {
+impl MessageType {
     /// What the field `tag` holds.
     fn field(self, tag: u32) -> Field {
         match (self, tag) {
-            (Kind::Model, 7) | (Kind::Attribute, 6) => Field::Message(Kind::Graph),
-            (Kind::Model, 8) | (Kind::Function, 9) => Field::Message(Kind::Set),
-            (Kind::Model, 25) => Field::Message(Kind::Function),
-            (Kind::Graph, 1) | (Kind::Function, 7) => Field::Message(Kind::Node),
-            (Kind::Graph, 5) | (Kind::Attribute, 5) | (Kind::Sparse, 1) => Field::Message(Kind::Tensor),
-            (Kind::Graph, 11 | 12) => Field::Message(Kind::Value),
-            (Kind::Graph, 15) => Field::Message(Kind::Sparse),
-            (Kind::Node, 5) | (Kind::Function, 11) => Field::Message(Kind::Attribute),
-            (Kind::Tensor, 13) => Field::Message(Kind::Entry),
-            (Kind::Value, 2) => Field::Message(Kind::Type),
-            (Kind::Type, 1) => Field::Message(Kind::TensorType),
-            (Kind::TensorType, 2) => Field::Message(Kind::Shape),
-            (Kind::Shape, 1) => Field::Message(Kind::Dimension),
-            (Kind::Node, 1 | 2) => Field::Tensor,
-            (Kind::Attribute, 7) => Field::Numbers { stored: 4 },
-            (Kind::Tensor, 10) => Field::Numbers { stored: 8 },
-            (Kind::Attribute, 8) | (Kind::Tensor, 1 | 5 | 7 | 11) => Field::Numbers { stored: 1 },
-            (Kind::Attribute, 4 | 9) | (Kind::Tensor, 4 | 9) => Field::Shared,
-            (Kind::Model, 2 | 3)
-            | (Kind::Graph, 2)
-            | (Kind::Node, 3 | 4 | 7 | 8)
-            | (Kind::Attribute, 1 | 21)
-            | (Kind::Function, 1 | 4 | 5 | 6 | 10 | 13)
-            | (Kind::Tensor, 8)
-            | (Kind::Value | Kind::Set, 1)
-            | (Kind::Dimension, 2)
-            | (Kind::Entry, 1 | 2) => Field::Text,
+            (MessageType::Model, 7) | (MessageType::Attribute, 6) => Field::Message(MessageType::Graph),
+            (MessageType::Model, 8) | (MessageType::Function, 9) => Field::Message(MessageType::Set),
+            (MessageType::Model, 25) => Field::Message(MessageType::Function),
+            (MessageType::Graph, 1) | (MessageType::Function, 7) => Field::Message(MessageType::Node),
+            (MessageType::Graph, 5) | (MessageType::Attribute, 5) | (MessageType::Sparse, 1) => {
+                Field::Message(MessageType::Tensor)
+            }
+            (MessageType::Graph, 11 | 12) => Field::Message(MessageType::Value),
+            (MessageType::Graph, 15) => Field::Message(MessageType::Sparse),
+            (MessageType::Node, 5) | (MessageType::Function, 11) => Field::Message(MessageType::Attribute),
+            (MessageType::Tensor, 13) => Field::Message(MessageType::Entry),
+            (MessageType::Value, 2) => Field::Message(MessageType::Type),
+            (MessageType::Type, 1) => Field::Message(MessageType::TensorType),
+            (MessageType::TensorType, 2) => Field::Message(MessageType::Shape),
+            (MessageType::Shape, 1) => Field::Message(MessageType::Dimension),
+            (MessageType::Node, 1 | 2) => Field::Tensor,
+            (MessageType::Attribute, 7) => Field::Numbers { stored: 4 },
+            (MessageType::Tensor, 10) => Field::Numbers { stored: 8 },
+            (MessageType::Attribute, 8) | (MessageType::Tensor, 1 | 5 | 7 | 11) => {
+                Field::Numbers { stored: 1 }
+            }
+            (MessageType::Attribute, 4 | 9) | (MessageType::Tensor, 4 | 9) => Field::Shared,
+            (MessageType::Model, 2 | 3)
+            | (MessageType::Graph, 2)
+            | (MessageType::Node, 3 | 4 | 7 | 8)
+            | (MessageType::Attribute, 1 | 21)
+            | (MessageType::Function, 1 | 4 | 5 | 6 | 10 | 13)
+            | (MessageType::Tensor, 8)
+            | (MessageType::Value | MessageType::Set, 1)
+            | (MessageType::Dimension, 2)
+            | (MessageType::Entry, 1 | 2) => Field::Text,
             _ => Field::Inside,
         }
     }
@@ -135,20 +139,20 @@ impl Kind {
     /// Bytes of a message of this kind, about, beyond those of what is in it: lists grow to twice what is in them.
     fn bytes(self) -> usize {
         match self {
-            Kind::Model => size_of::<onnx::Model>(),
-            Kind::Graph => 2 * size_of::<onnx::Graph>(),
-            Kind::Node => 2 * size_of::<onnx::Node>() + PLACE,
-            Kind::Attribute => 2 * size_of::<onnx::Attribute>(),
-            Kind::Function => 2 * size_of::<onnx::Function>(),
-            Kind::Tensor => 2 * size_of::<onnx::Tensor>() + TENSOR,
-            Kind::Sparse => 2 * size_of::<onnx::SparseTensor>(),
-            Kind::Value => 2 * size_of::<onnx::ValueInfo>() + TENSOR,
-            Kind::Type => size_of::<onnx::Type>(),
-            Kind::TensorType => size_of::<onnx::TensorType>(),
-            Kind::Shape => size_of::<onnx::Shape>(),
-            Kind::Dimension => 2 * size_of::<onnx::Dimension>(),
-            Kind::Entry => 2 * size_of::<onnx::Entry>(),
-            Kind::Set => 2 * size_of::<onnx::OperatorSet>(),
+            MessageType::Model => size_of::<onnx::Model>(),
+            MessageType::Graph => 2 * size_of::<onnx::Graph>(),
+            MessageType::Node => 2 * size_of::<onnx::Node>() + PLACE,
+            MessageType::Attribute => 2 * size_of::<onnx::Attribute>(),
+            MessageType::Function => 2 * size_of::<onnx::Function>(),
+            MessageType::Tensor => 2 * size_of::<onnx::Tensor>() + TENSOR,
+            MessageType::Sparse => 2 * size_of::<onnx::SparseTensor>(),
+            MessageType::Value => 2 * size_of::<onnx::ValueInfo>() + TENSOR,
+            MessageType::Type => size_of::<onnx::Type>(),
+            MessageType::TensorType => size_of::<onnx::TensorType>(),
+            MessageType::Shape => size_of::<onnx::Shape>(),
+            MessageType::Dimension => 2 * size_of::<onnx::Dimension>(),
+            MessageType::Entry => 2 * size_of::<onnx::Entry>(),
+            MessageType::Set => 2 * size_of::<onnx::OperatorSet>(),
         }
     }
 }
@@ -181,7 +185,7 @@ impl Field {
 fn weigh(bytes: &Bytes, budget: &Budget) -> Result<Option<Vec<usize>>, Diagnostic> {
     let mut functions = Vec::new();
     // The messages around, each with what is left of it.
-    let mut around: Vec<(Kind, &[u8])> = vec![(Kind::Model, bytes)];
+    let mut around: Vec<(MessageType, &[u8])> = vec![(MessageType::Model, bytes)];
     while let Some((kind, rest)) = around.last_mut() {
         let kind = *kind;
         let Some((tag, content)) = next(rest) else {
@@ -191,8 +195,8 @@ fn weigh(bytes: &Bytes, budget: &Budget) -> Result<Option<Vec<usize>>, Diagnosti
         let field = kind.field(tag);
         let memory = field.bytes(content);
         match (&field, around.get(1)) {
-            (Field::Message(Kind::Function), None) => functions.push(memory),
-            (_, Some((Kind::Function, _))) => {
+            (Field::Message(MessageType::Function), None) => functions.push(memory),
+            (_, Some((MessageType::Function, _))) => {
                 functions.iter_mut().rev().take(1).for_each(|last| *last += memory)
             }
             _ => {}

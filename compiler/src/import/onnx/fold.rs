@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 
-use super::call::{Call, Outcome, Value, axes, axis, ranked, unsupported, wrong};
+use super::call::{Call, Value, axes, axis};
 use super::constant::{Constant, count, places, strides};
-use super::kind::Kind;
+use super::data_type::DataType;
+use super::fault::{Outcome, mixes, ranked, unsupported, wrong};
 use super::layout::Axis;
 use super::network::Network;
-use super::shapes::{self, Kept, mixes};
+use super::shapes::{self, Kept};
 use super::symbol::{Pair, Symbol, Unary};
 
 /// The result of `call`, where it is one of these operators and all that it computes with is known.
@@ -58,7 +59,7 @@ fn of_shape(network: &Network, call: &Call<'_>) -> Option<Outcome<Constant>> {
             let dims = network.dims(value);
             let product = dims.iter().map(length).try_fold(Symbol::Int(1), |a, b| Pair::Mul.apply(a, b));
             let product = product.ok_or_else(|| wrong("a size past all numbers"));
-            Some(product.and_then(|product| Constant::number(call.budget, Kind::I64, product)))
+            Some(product.and_then(|product| Constant::number(call.budget, DataType::I64, product)))
         }
         "CastLike" => match (value, call.operand(1, "type")) {
             (Value::Constant(constant), Ok(like)) => {
@@ -94,16 +95,16 @@ fn constant(network: &mut Network, call: &Call<'_>) -> Outcome<Constant> {
     if let Some(tensor) = call.tensor("value")? {
         return network.file.read(call.budget, tensor, &call.name).map_err(Box::new);
     }
-    let scalar = |kind: Kind, value: Symbol| Constant::number(call.budget, kind, value);
+    let scalar = |kind: DataType, value: Symbol| Constant::number(call.budget, kind, value);
     if call.has("value_float") {
-        return scalar(Kind::F32, Symbol::Float(f64::from(call.float("value_float", 0.0)?)));
+        return scalar(DataType::F32, Symbol::Float(f64::from(call.float("value_float", 0.0)?)));
     }
     if call.has("value_int") {
-        return scalar(Kind::I64, Symbol::Int(call.int("value_int", 0)?));
+        return scalar(DataType::I64, Symbol::Int(call.int("value_int", 0)?));
     }
     if let Some(floats) = call.floats("value_floats")? {
         let values = floats.iter().map(|&value| Symbol::Float(f64::from(value)));
-        return Constant::new(call.budget, Kind::F32, vec![floats.len()], values);
+        return Constant::new(call.budget, DataType::F32, vec![floats.len()], values);
     }
     if let Some(ints) = call.ints("value_ints")? {
         return Constant::ints(call.budget, ints.iter().copied().map(Symbol::Int));
@@ -116,7 +117,7 @@ fn moved(network: &mut Network, call: &Call<'_>, first: &Constant) -> Option<Out
     Some(match call.op() {
         "Identity" | "Dropout" => Ok(first.clone()),
         "Cast" => {
-            call.int("to", 0).and_then(|kind| cast(call, first, Kind(i32::try_from(kind).unwrap_or(0))))
+            call.int("to", 0).and_then(|kind| cast(call, first, DataType(i32::try_from(kind).unwrap_or(0))))
         }
         "Transpose" => {
             shapes::permutation(call, first.dims.len()).and_then(|axes| first.permuted(call.budget, &axes))
@@ -152,7 +153,7 @@ fn some(dims: &[usize]) -> shapes::Dims {
     dims.iter().copied().map(Some).collect()
 }
 
-fn cast(call: &Call<'_>, constant: &Constant, kind: Kind) -> Outcome<Constant> {
+fn cast(call: &Call<'_>, constant: &Constant, kind: DataType) -> Outcome<Constant> {
     if constant.kind == kind {
         return Ok(constant.clone());
     }
@@ -211,7 +212,7 @@ fn constant_of_shape(network: &mut Network, call: &Call<'_>, shape: &Constant) -
     };
     let value = match call.tensor("value")? {
         Some(tensor) => network.file.read(call.budget, tensor, &call.name).map_err(Box::new)?,
-        None => Constant::new(call.budget, Kind::F32, vec![1], std::iter::once(Symbol::Float(0.0)))?,
+        None => Constant::new(call.budget, DataType::F32, vec![1], std::iter::once(Symbol::Float(0.0)))?,
     };
     if value.len() != 1 {
         return Err(wrong(format!("ConstantOfShape of {} values; it takes one", value.len())));
@@ -222,7 +223,7 @@ fn constant_of_shape(network: &mut Network, call: &Call<'_>, shape: &Constant) -
 
 fn range(call: &Call<'_>) -> Outcome<Constant> {
     let mut bounds = [Symbol::Unknown; 3];
-    let mut kind = Kind::I64;
+    let mut kind = DataType::I64;
     for (index, (bound, role)) in bounds.iter_mut().zip(["start", "limit", "delta"]).enumerate() {
         let Some(constant) = call.constant(index, role)? else {
             return Err(wrong(format!("Range needs its {role}")));
@@ -333,7 +334,7 @@ fn computed(call: &Call<'_>, operands: &[Option<&Constant>], first: &Constant) -
 
 fn pairs(call: &Call<'_>, function: Pair, a: &Constant, b: &Constant) -> Outcome<Constant> {
     let dims = broadcast(&a.dims, &b.dims)?;
-    let kind = if function.compares() { Kind::BOOL } else { a.kind };
+    let kind = if function.compares() { DataType::BOOL } else { a.kind };
     call.budget.take_work(count(&dims).unwrap_or(usize::MAX))?;
     let fails = Cell::new(false);
     let values = a.repeated(&dims).zip(b.repeated(&dims)).map(|(a, b)| {

@@ -7,7 +7,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults};
 use prost::Message;
 
-use super::order::{label, shown};
+use super::names::{label, shown};
 use crate::import::budget::Budget;
 use crate::import::limits;
 use crate::onnx::{Attribute, Function, Model, Node, OperatorSet};

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use frit_ir::{NodeId, Shape};
 
-use super::kind::Kind;
+use super::data_type::DataType;
 
 /// A run of elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) struct View {
     /// What makes it.
     pub(super) node: NodeId,
     /// The type that the file gives its values; they are f32 all the same.
-    pub(super) kind: Kind,
+    pub(super) kind: DataType,
     /// Its axes.
     pub(super) axes: Vec<Axis>,
 }
@@ -63,17 +63,17 @@ pub(super) struct View {
 impl View {
     /// The result of `node`, of `shape`. `axes` says for each axis of the file which axis of the graph it is: none is one of
     /// length 1.
-    pub(super) fn new(node: NodeId, shape: &Shape, axes: &[Place]) -> View {
+    pub(super) fn new(node: NodeId, shape: &Shape, axes: &[GraphAxis]) -> View {
         let strides = super::constant::strides(shape.axes());
-        let axis = |place: &Place| match *place {
-            Place::Batch => Axis::Batch,
-            Place::One => Axis::one(),
-            Place::At(axis) => {
+        let axis = |place: &GraphAxis| match *place {
+            GraphAxis::Batch => Axis::Batch,
+            GraphAxis::One => Axis::one(),
+            GraphAxis::At(axis) => {
                 let (length, stride) = (shape.axes()[axis], strides[axis]);
                 Axis::Of((length != 1).then_some(Factor { length, stride }).into_iter().collect())
             }
         };
-        View { node, kind: Kind::F32, axes: axes.iter().map(axis).collect() }
+        View { node, kind: DataType::F32, axes: axes.iter().map(axis).collect() }
     }
 
     /// The axis that counts the images of a batch.
@@ -170,7 +170,7 @@ impl View {
 
 /// Where an axis of the file stands among those of the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum GraphAxis {
     /// It is the batch.
     Batch,
     /// Nowhere: its length is 1.
@@ -180,11 +180,11 @@ pub(super) enum Place {
 }
 
 /// Where `axis`, the `index`th of a tensor, stands if the graph's are those of `order`.
-pub(super) fn place(axis: &Axis, index: usize, order: &[usize]) -> Place {
+pub(super) fn place(axis: &Axis, index: usize, order: &[usize]) -> GraphAxis {
     match order.iter().position(|&other| other == index) {
-        _ if *axis == Axis::Batch => Place::Batch,
-        Some(place) => Place::At(place),
-        None => Place::One,
+        _ if *axis == Axis::Batch => GraphAxis::Batch,
+        Some(place) => GraphAxis::At(place),
+        None => GraphAxis::One,
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
 
     /// A map that lies rows first, as the file counts it: batch, channels, height, width.
     fn map(shape: [usize; 3]) -> View {
-        let places = [Place::Batch, Place::At(2), Place::At(0), Place::At(1)];
+        let places = [GraphAxis::Batch, GraphAxis::At(2), GraphAxis::At(0), GraphAxis::At(1)];
         View::new(NodeId::new(0), &Shape::new(&shape), &places)
     }
 

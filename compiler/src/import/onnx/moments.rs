@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::functions::Item;
-use super::order::{self, Order};
+use super::names;
+use super::order::Order;
 use crate::onnx::Node;
 
 /// The layers that are normalisations by their form, by the tensors that are their means and their variances.
@@ -92,7 +93,7 @@ impl<'a> Reading<'a> {
     fn layer(&self, mean: &'a Node, means: &[&str]) -> String {
         let reads = |node: &&Node| node.op_type() == "BatchNormalization";
         let norm = means.iter().flat_map(|mean| self.readers(mean)).find(reads);
-        let name = norm.map_or_else(|| order::name(mean), order::name);
+        let name = norm.map_or_else(|| names::name(mean), names::name);
         name.split("/moments/").next().unwrap_or(name).to_owned()
     }
 }

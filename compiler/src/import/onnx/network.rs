@@ -1,23 +1,23 @@
 //! The graph that a file becomes, layer by layer, with the shapes of what is there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{self, Binary, Reshape, Transpose};
 use frit_ir::weights::{Data, Spot};
-use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op, Provenance, Shape, Weight};
-use frit_passes::legality::residual::Branches;
+use frit_ir::{Diagnostic, Faults, NodeId, Op, Shape, Weight};
 use smallvec::SmallVec;
 
-use super::call::{Call, Outcome, Value, wrong};
+use super::call::{Call, Value};
 use super::constant::Constant;
-use super::kind::Kind;
-use super::layout::{Axis, Factor, Place, View, place};
-use super::order::shown;
-use super::shapes::mixes;
+use super::data_type::DataType;
+use super::fault::{Outcome, mixes, wrong};
+use super::layout::{Axis, Factor, GraphAxis, View, place};
+use super::names::shown;
 use super::tensors::Store;
 use crate::import::budget::Budget;
+use crate::import::builder::GraphBuilder;
 use crate::import::limits;
 use crate::import::listing::Product;
 
@@ -32,19 +32,14 @@ const OPERAND: usize = 64;
 /// A graph under construction.
 #[derive(Debug, Default)]
 pub(super) struct Network {
-    pub(super) graph: Graph,
-    pub(super) shapes: BTreeMap<NodeId, Shape>,
+    pub(super) built: GraphBuilder,
     pub(super) faults: Faults,
     /// Where the values of tensors are read from.
     pub(super) file: Store,
     /// Images of a batch, where the file fixes another number than one.
     pub(super) batch: Option<usize>,
-    names: BTreeSet<String>,
-    /// How often a name that was taken got a number.
-    numbered: BTreeMap<String, usize>,
     /// Tensors in another order of axes or another shape, and back.
     arranged: BTreeMap<(NodeId, Op), NodeId>,
-    branches: Branches,
     /// Batch normalisations in training mode, in the order in which they were found.
     training: BTreeMap<String, usize>,
     /// The names of weights by where they lie in the file: what several nodes read is one weight.
@@ -61,13 +56,7 @@ impl Network {
 
     /// `name`, or that with a number where it is taken.
     pub(super) fn name(&mut self, name: &str) -> String {
-        let mut free = name.to_owned();
-        while !self.names.insert(free.clone()) {
-            let number = self.numbered.entry(name.to_owned()).or_insert(1);
-            *number += 1;
-            free = format!("{name}_{number}");
-        }
-        free
+        self.built.names.free(name)
     }
 
     /// Notes that the batch normalisation `layer` is in training mode. The network goes on as if it was not, so that all of
@@ -108,15 +97,9 @@ impl Network {
         inputs: &[NodeId],
         weights: Vec<Weight>,
     ) -> Outcome<NodeId> {
-        if self.graph.len() >= limits::LAYERS {
-            let message = format!("the network has more than {} layers", limits::LAYERS);
-            return Err(Box::new(Diagnostic::error(codes::LIMIT, message)));
-        }
+        limits::layers(self.built.graph.len() + 1)?;
         self.budget.take_bytes(LAYER + inputs.len().saturating_mul(OPERAND))?;
-        let operands: Vec<Shape> =
-            inputs.iter().map(|input| self.shapes.get(input).cloned().unwrap_or_default()).collect();
-        let shape = op.shape(&operands)?;
-        let roles = op.weight_roles(&operands);
+        let (shape, roles) = self.built.infer(&op, inputs)?;
         let mut names = Vec::with_capacity(roles.len());
         for (role, weight) in roles.iter().zip(weights) {
             let weight_name = format!("{name}.{}", role.role);
@@ -129,8 +112,7 @@ impl Network {
             }
             names.push(self.keep(weight_name, weight));
         }
-        let node = Node { name: name.to_owned(), op, weights: names, sources: Provenance::source(name) };
-        Ok(self.insert(node, shape, inputs))
+        Ok(self.built.add(name.to_owned(), (op, names), inputs, shape))
     }
 
     /// Gives the graph `weight` as `name`, unless it has it under another name; returns that which it has it under.
@@ -142,25 +124,13 @@ impl Network {
             }
             self.lent.insert(key, name.clone());
         }
-        self.graph.weights.insert(name.clone(), weight);
+        self.built.graph.weights.insert(name.clone(), weight);
         name
-    }
-
-    /// Adds `node`, whose result is of `shape`. Behind a residual that is at fault the network goes on with the shape of its
-    /// main path, as it will once that is repaired: legality tells the fault.
-    fn insert(&mut self, node: Node, shape: Shape, inputs: &[NodeId]) -> NodeId {
-        let id = self.graph.add(node, inputs);
-        self.branches.push(id);
-        self.shapes.insert(id, shape);
-        if let Some(broken) = self.branches.broken_at(&self.graph, &self.shapes, id) {
-            self.shapes.insert(id, Shape::new(&broken.to));
-        }
-        id
     }
 
     /// The shape of what `node` makes.
     pub(super) fn shape(&self, node: NodeId) -> Shape {
-        self.shapes.get(&node).cloned().unwrap_or_default()
+        self.built.shape(node)
     }
 
     /// A function of each element of `view`, as the layer `name`.
@@ -231,7 +201,7 @@ impl Network {
         if let Some(&made) = self.arranged.get(&(node, op.clone())) {
             return Ok(made);
         }
-        let name = self.name(&format!("{}/{suffix}", self.graph.node(node).name));
+        let name = self.name(&format!("{}/{suffix}", self.built.graph.node(node).name));
         let made = self.add(&name, op.clone(), &[node], Vec::new())?;
         self.arranged.insert((node, op), made);
         self.arranged.insert((made, back), node);
@@ -260,7 +230,8 @@ impl Network {
 
     /// The view of `node`, whose axes are those of `order` of a tensor with as many axes as `like`.
     pub(super) fn view(&self, node: NodeId, like: &View, order: &[usize]) -> View {
-        let places: Vec<Place> = (0..like.rank()).map(|axis| place(&like.axes[axis], axis, order)).collect();
+        let places: Vec<GraphAxis> =
+            (0..like.rank()).map(|axis| place(&like.axes[axis], axis, order)).collect();
         View::new(node, &self.shape(node), &places)
     }
 
@@ -274,7 +245,7 @@ impl Network {
             .weight(&self.budget, (&constant.dims, &[left.as_slice(), order].concat()), shape.clone())?
             .ok_or_else(|| wrong("a constant depends on the number of images of a batch"))?;
         let node = self.add(name, Op::Constant(ops::Constant { shape: shape.clone() }), &[], vec![weight])?;
-        let axes: Vec<Place> =
+        let axes: Vec<GraphAxis> =
             (0..constant.dims.len()).map(|axis| place(&Axis::one(), axis, order)).collect();
         Ok(View::new(node, &shape, &axes))
     }
@@ -299,7 +270,7 @@ impl Network {
         }
         let dense = self.row_major(view)?;
         // Elements along one axis can be cut anywhere.
-        let flat = View::new(dense, &Shape::new(&[view.elements()]), &[Place::At(0)]);
+        let flat = View::new(dense, &Shape::new(&[view.elements()]), &[GraphAxis::At(0)]);
         let flat = View { kind: view.kind, ..flat };
         flat.reshaped(lengths)
             .ok_or_else(|| wrong(format!("{:?} can't be reshaped to {lengths:?}", view.lengths())))
@@ -380,7 +351,8 @@ impl Network {
         let shape = self.shape(node);
         if shape.rank() != order.len() {
             let padded = [vec![1; order.len().saturating_sub(shape.rank())], shape.axes().to_vec()].concat();
-            let places: Vec<Place> = (0..rank).map(|axis| place(&like.axes[axis], axis, &order)).collect();
+            let places: Vec<GraphAxis> =
+                (0..rank).map(|axis| place(&like.axes[axis], axis, &order)).collect();
             return Ok(View::new(node, &Shape::new(&padded), &places));
         }
         Ok(self.view(node, &like, &order))
@@ -425,7 +397,7 @@ fn joined(views: &[Option<View>; 2], sides: [&Value; 2], rank: usize) -> Outcome
         return Err(mixes("the images of a batch meet those of another tensor"));
     }
     let node = views.iter().flatten().map(|view| view.node).next().unwrap_or_default();
-    Ok(View { node, kind: Kind::F32, axes })
+    Ok(View { node, kind: DataType::F32, axes })
 }
 
 /// `order` with the axes of `within` that it has not, in front, and without those that `within` has not.

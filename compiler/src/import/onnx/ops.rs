@@ -14,7 +14,8 @@ mod window;
 
 use std::collections::BTreeMap;
 
-use super::call::{Call, Outcome, Value};
+use super::call::{Call, Value};
+use super::fault::Outcome;
 use super::functions::Item;
 use super::network::Network;
 use super::order::Order;

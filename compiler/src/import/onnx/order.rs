@@ -6,6 +6,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults};
 
 use super::functions::Item;
+use super::names::{label, name, shown};
 use crate::import::limits;
 use crate::onnx::{Graph, Node, Tensor};
 
@@ -24,24 +25,6 @@ pub(super) struct Order<'a> {
     pub(super) sources: BTreeMap<&'a str, Source>,
     /// The nodes that outputs need, those before whose results they read.
     pub(super) nodes: Vec<usize>,
-}
-
-/// A node in words: `c2 (Conv)`, or by what it makes where it has no name.
-pub(super) fn label(node: &Node) -> String {
-    format!("{} ({})", shown(name(node)), shown(node.op_type()))
-}
-
-/// As much of a name as a fault says: there may be many faults of one name, and a file's names are as long as it likes.
-pub(super) fn shown(name: &str) -> &str {
-    &name[..name.floor_char_boundary(limits::NAME_BYTES)]
-}
-
-/// A node's name; that of its first result where it has none.
-pub(super) fn name(node: &Node) -> &str {
-    match node.name() {
-        "" => node.output.iter().map(String::as_str).find(|output| !output.is_empty()).unwrap_or_default(),
-        name => name,
-    }
 }
 
 /// Finds where all tensors come from and which nodes run when.

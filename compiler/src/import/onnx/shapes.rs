@@ -4,19 +4,14 @@ use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Span;
 
-use super::call::{Call, Outcome, axes, axis, ranked, wrong};
+use super::call::{Call, axes, axis};
 use super::constant::count;
+use super::fault::{Outcome, mixes, ranked, wrong};
 use super::network::Network;
 use super::symbol::Symbol;
 
 /// The lengths of the axes of a tensor; none is the batch.
 pub(super) type Dims = Vec<Option<usize>>;
-
-/// The fault that a layer mixes images.
-pub(super) fn mixes(what: impl std::fmt::Display) -> Box<Diagnostic> {
-    let fault = Diagnostic::error(codes::ONNX_BATCH, what.to_string());
-    Box::new(fault.note("frit runs the images of a batch one by one, so that no layer may join or part them"))
-}
 
 /// Lengths in words.
 pub(super) fn spelled(dims: &[Option<usize>]) -> String {

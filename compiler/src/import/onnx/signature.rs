@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Input;
-use frit_ir::{Diagnostic, Graph, NodeId, Op, Provenance, Shape};
+use frit_ir::{Diagnostic, Graph, Names, NodeId, Op, Provenance, Shape};
 
-use super::call::{Outcome, Value, f32_only, ranked};
+use super::call::{Value, f32_only};
 use super::constant::Constant;
-use super::kind::Kind;
-use super::layout::{Place, View};
+use super::data_type::DataType;
+use super::fault::{Outcome, mixes, ranked};
+use super::importer::Importer;
+use super::layout::{GraphAxis, View};
 use super::network::Network;
+use super::ops;
 use super::order::Source;
-use super::shapes::mixes;
-use super::{Importer, ops};
-use crate::import::{GivenShape, Request};
+use crate::import::request::{GivenShape, Request};
 use crate::onnx::{Dimension, ValueInfo};
 
 /// Adds the inputs: what the graph lists and no weight has the name of.
@@ -41,7 +42,7 @@ pub(super) fn inputs(importer: &mut Importer<'_>, request: &Request) {
             }
         };
         let product = importer.network.product(input.name(), &value);
-        importer.listing.add(None, input.name(), "input", product.into_iter().collect());
+        importer.network.built.list(None, input.name(), "input", product.into_iter().collect());
         importer.values.insert(input.name(), value);
     }
     for &input in &inputs {
@@ -105,7 +106,7 @@ fn add(network: &mut Network, input: &ValueInfo, given: Option<&GivenShape>) -> 
         let message = format!("the input {name} is no tensor, or its type is not said");
         return Err(Diagnostic::error(codes::ONNX_TYPE, message));
     };
-    f32_only(Kind(tensor.elem_type()), &format!("the input {name}")).map_err(|fault| *fault)?;
+    f32_only(DataType(tensor.elem_type()), &format!("the input {name}")).map_err(|fault| *fault)?;
     ranked(tensor.shape.as_ref().map_or(0, |shape| shape.dim.len())).map_err(|fault| *fault)?;
     let axes = match (&tensor.shape, given) {
         (None, None) => return Err(no_shape(name)),
@@ -137,9 +138,9 @@ fn add(network: &mut Network, input: &ValueInfo, given: Option<&GivenShape>) -> 
         .add(&unique, Op::Input(Input { shape: shape.clone() }), &[], Vec::new())
         .map_err(|fault| *fault)?;
     let place = |index: usize| match index.checked_sub(front) {
-        Some(axis) => Place::At(axis),
-        None if batch.is_some() => Place::Batch,
-        None => Place::One,
+        Some(axis) => GraphAxis::At(axis),
+        None if batch.is_some() => GraphAxis::Batch,
+        None => GraphAxis::One,
     };
     Ok(View::new(node, &shape, &(0..lengths.len()).map(place).collect::<Vec<_>>()))
 }
@@ -251,9 +252,9 @@ pub(super) fn outputs(importer: &mut Importer<'_>) {
             Err(fault) => importer.network.tell(fault.at(format!("{name} (output)"))),
         }
     }
-    name_outputs(&mut importer.network.graph, &made);
+    name_outputs(&mut importer.network.built.graph, &made);
     for node in order {
-        importer.network.graph.add_output(node);
+        importer.network.built.graph.add_output(node);
     }
 }
 
@@ -265,15 +266,15 @@ fn output(
     made: &BTreeMap<NodeId, &str>,
 ) -> Outcome<NodeId> {
     let (value, kind) = match value {
-        Value::Constant(constant) if constant.kind != Kind::F32 => {
+        Value::Constant(constant) if constant.kind != DataType::F32 => {
             let values = constant.iter();
-            let plain = Constant::new(&network.budget, Kind::F32, constant.dims.clone(), values)?;
+            let plain = Constant::new(&network.budget, DataType::F32, constant.dims.clone(), values)?;
             (&Value::Constant(plain), constant.kind)
         }
         Value::Tensor(view) => (value, view.kind),
-        Value::Constant(_) | Value::Unknown => (value, Kind::F32),
+        Value::Constant(_) | Value::Unknown => (value, DataType::F32),
     };
-    if kind != Kind::F32 {
+    if kind != DataType::F32 {
         let message = format!("the output {name} is of {kind}; frit gives it as float32");
         network.tell(Diagnostic::warning(codes::ONNX_TYPE, message));
     }
@@ -284,12 +285,12 @@ fn output(
         )));
     }
     if view.within().len() == view.rank() {
-        network.graph.unbatched.insert(name.to_owned());
+        network.built.graph.unbatched.insert(name.to_owned());
     }
-    let before = network.graph.len();
+    let before = network.built.graph.len();
     let node = network.row_major(&view)?;
-    let fresh = network.graph.len() > before;
-    let named = network.graph.node(node).name == name;
+    let fresh = network.built.graph.len() > before;
+    let named = network.built.graph.node(node).name == name;
     if !made.contains_key(&node) && (fresh || named) {
         return Ok(node);
     }
@@ -300,21 +301,14 @@ fn output(
 /// Gives each output its own name; a layer that has it gets another.
 fn name_outputs(graph: &mut Graph, made: &BTreeMap<NodeId, &str>) {
     let names: BTreeSet<&str> = made.values().copied().collect();
-    let mut taken: BTreeSet<String> = graph.ids().map(|id| graph.node(id).name.clone()).collect();
+    let mut taken: Names = graph.ids().map(|id| graph.node(id).name.as_str()).collect();
     let ids: Vec<NodeId> = graph.ids().collect();
     for id in ids {
         let name = match made.get(&id) {
             Some(name) => (*name).to_owned(),
             None if names.contains(graph.node(id).name.as_str()) => {
                 let node = graph.node(id);
-                let plain = format!("{}/{}", node.name, node.op.name());
-                let mut free = plain.clone();
-                let mut number = 1;
-                while !taken.insert(free.clone()) {
-                    number += 1;
-                    free = format!("{plain}_{number}");
-                }
-                free
+                taken.free(&format!("{}/{}", node.name, node.op.name()))
             }
             None => continue,
         };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::import::onnx::kind::Kind;
+use crate::import::onnx::data_type::DataType;
 
 /// One number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,28 +19,28 @@ pub(super) enum Symbol {
 
 impl Symbol {
     /// A value of `kind` from its bytes, of which there are as many as it has.
-    pub(super) fn read(kind: Kind, bytes: &[u8]) -> Symbol {
+    pub(super) fn read(kind: DataType, bytes: &[u8]) -> Symbol {
         let mut wide = [0; 8];
         wide[..bytes.len()].copy_from_slice(bytes);
         let bits = u64::from_le_bytes(wide);
         match kind {
-            Kind::F32 => Symbol::Float(f64::from(f32::from_bits(bits as u32))),
-            Kind::F64 => Symbol::Float(f64::from_bits(bits)),
-            Kind::F16 => Symbol::Float(half(bits as u16)),
-            Kind::BF16 => Symbol::Float(f64::from(f32::from_bits((bits as u32) << 16))),
-            Kind::I8 => Symbol::Int(i64::from(bits as i8)),
-            Kind::I16 => Symbol::Int(i64::from(bits as i16)),
-            Kind::I32 => Symbol::Int(i64::from(bits as i32)),
+            DataType::F32 => Symbol::Float(f64::from(f32::from_bits(bits as u32))),
+            DataType::F64 => Symbol::Float(f64::from_bits(bits)),
+            DataType::F16 => Symbol::Float(half(bits as u16)),
+            DataType::BF16 => Symbol::Float(f64::from(f32::from_bits((bits as u32) << 16))),
+            DataType::I8 => Symbol::Int(i64::from(bits as i8)),
+            DataType::I16 => Symbol::Int(i64::from(bits as i16)),
+            DataType::I32 => Symbol::Int(i64::from(bits as i32)),
             _ => Symbol::Int(bits as i64),
         }
     }
 
     /// Its bytes as a value of `kind`, as many as that has in front; none where it is not known, or is no such value.
-    pub(super) fn written(self, kind: Kind) -> Option<[u8; 8]> {
+    pub(super) fn written(self, kind: DataType) -> Option<[u8; 8]> {
         let bits = match (kind, self) {
-            (Kind::F16 | Kind::BF16, _) => return None,
-            (Kind::F32, _) => u64::from((self.float()? as f32).to_bits()),
-            (Kind::F64, _) => self.float()?.to_bits(),
+            (DataType::F16 | DataType::BF16, _) => return None,
+            (DataType::F32, _) => u64::from((self.float()? as f32).to_bits()),
+            (DataType::F64, _) => self.float()?.to_bits(),
             (_, Symbol::Int(value)) if kind.bytes().is_some() => value as u64,
             _ => return None,
         };
@@ -65,13 +65,13 @@ impl Symbol {
     }
 
     /// The same as a number of `kind`: towards zero where that holds whole numbers only.
-    pub(super) fn cast(self, kind: Kind) -> Symbol {
+    pub(super) fn cast(self, kind: DataType) -> Symbol {
         match self {
-            Symbol::Int(_) | Symbol::Float(_) if kind == Kind::BOOL => {
+            Symbol::Int(_) | Symbol::Float(_) if kind == DataType::BOOL => {
                 Symbol::Int(i64::from(self.float() != Some(0.0)))
             }
             Symbol::Int(value) if kind.is_float() => Symbol::Float(value as f64),
-            Symbol::Float(value) if kind == Kind::F32 => Symbol::Float(f64::from(value as f32)),
+            Symbol::Float(value) if kind == DataType::F32 => Symbol::Float(f64::from(value as f32)),
             Symbol::Float(value) if !kind.is_float() => Symbol::Int(value as i64),
             other => other,
         }
@@ -323,8 +323,8 @@ mod tests {
     #[test]
     fn a_half_is_rounded_to_the_even_neighbour_and_casts_go_towards_zero() {
         assert_eq!(Unary::Round.apply(Symbol::Float(2.5)), Symbol::Float(2.0));
-        assert_eq!(Symbol::Float(-1.7).cast(Kind::I64), Symbol::Int(-1));
-        assert_eq!(Symbol::Float(0.1).cast(Kind::F32), Symbol::Float(f64::from(0.1f32)));
-        assert_eq!(Symbol::Float(0.5).cast(Kind::BOOL), Symbol::Int(1));
+        assert_eq!(Symbol::Float(-1.7).cast(DataType::I64), Symbol::Int(-1));
+        assert_eq!(Symbol::Float(0.1).cast(DataType::F32), Symbol::Float(f64::from(0.1f32)));
+        assert_eq!(Symbol::Float(0.5).cast(DataType::BOOL), Symbol::Int(1));
     }
 }

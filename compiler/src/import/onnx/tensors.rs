@@ -9,11 +9,12 @@ use frit_ir::diagnostic::codes;
 use frit_ir::tensor::MAX_ELEMENTS;
 use frit_runtime::map::MappedFile;
 
-use super::call::ranked;
 use super::constant::Constant;
-use super::kind::Kind;
+use super::data_type::DataType;
+use super::fault::ranked;
 use crate::import::budget::Budget;
-use crate::import::{Identity, inside};
+use crate::import::files::inside;
+use crate::import::identity::Identity;
 use crate::onnx::Tensor;
 
 /// Says that a tensor's values lie in another file.
@@ -55,7 +56,7 @@ impl Store {
                 Diagnostic::error(codes::TENSOR_SIZE, message)
             }
         })?;
-        let kind = Kind(tensor.data_type());
+        let kind = DataType(tensor.data_type());
         let Some(bytes) = kind.bytes() else {
             let message = format!("the tensor {name} is of {kind}, which frit does not read");
             return Err(Diagnostic::error(codes::ONNX_TYPE, message)
@@ -148,10 +149,10 @@ fn spelled(tensor: &Tensor) -> String {
 }
 
 /// The values in the field that is meant for `kind`, as if they lay in the file.
-fn typed(budget: &Budget, tensor: &Tensor, kind: Kind) -> Result<Bytes, Diagnostic> {
+fn typed(budget: &Budget, tensor: &Tensor, kind: DataType) -> Result<Bytes, Diagnostic> {
     let size = kind.bytes().unwrap_or(0);
     Ok(match kind {
-        Kind::F32 => match tensor.float_data.as_slice() {
+        DataType::F32 => match tensor.float_data.as_slice() {
             [one] => one.clone(),
             parts => {
                 let mut data = budget.list(parts.iter().map(Bytes::len).sum())?;
@@ -159,9 +160,11 @@ fn typed(budget: &Budget, tensor: &Tensor, kind: Kind) -> Result<Bytes, Diagnost
                 data.into()
             }
         },
-        Kind::I64 => little(budget, &tensor.int64_data, size, |value| value.to_le_bytes())?,
-        Kind::F64 => little(budget, &tensor.double_data, size, |value| value.to_le_bytes())?,
-        Kind::U32 | Kind::U64 => little(budget, &tensor.uint64_data, size, |value| value.to_le_bytes())?,
+        DataType::I64 => little(budget, &tensor.int64_data, size, |value| value.to_le_bytes())?,
+        DataType::F64 => little(budget, &tensor.double_data, size, |value| value.to_le_bytes())?,
+        DataType::U32 | DataType::U64 => {
+            little(budget, &tensor.uint64_data, size, |value| value.to_le_bytes())?
+        }
         _ => little(budget, &tensor.int32_data, size, |value| i64::from(value).to_le_bytes())?,
     })
 }
@@ -186,7 +189,7 @@ mod tests {
     use super::*;
     use crate::onnx::Entry;
 
-    fn tensor(kind: Kind, dims: &[i64]) -> Tensor {
+    fn tensor(kind: DataType, dims: &[i64]) -> Tensor {
         Tensor {
             name: Some("w".to_owned()),
             data_type: Some(kind.0),
@@ -203,33 +206,33 @@ mod tests {
     fn values_come_from_any_of_the_fields() {
         let floats = [1.0f32, -2.0];
         let bytes: Vec<u8> = floats.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let raw = Tensor { raw_data: Some(bytes.clone().into()), ..tensor(Kind::F32, &[2]) };
+        let raw = Tensor { raw_data: Some(bytes.clone().into()), ..tensor(DataType::F32, &[2]) };
         let parts = vec![Bytes::from(bytes[..4].to_vec()), Bytes::from(bytes[4..].to_vec())];
-        let typed = Tensor { float_data: parts, ..tensor(Kind::F32, &[2]) };
+        let typed = Tensor { float_data: parts, ..tensor(DataType::F32, &[2]) };
         for tensor in [raw, typed] {
             assert_eq!(
                 read(&tensor).unwrap().known_floats(&Budget::default()).unwrap().unwrap(),
                 [1.0, -2.0]
             );
         }
-        let ints = Tensor { int64_data: vec![-1, i64::MAX], ..tensor(Kind::I64, &[2]) };
+        let ints = Tensor { int64_data: vec![-1, i64::MAX], ..tensor(DataType::I64, &[2]) };
         assert_eq!(read(&ints).unwrap().known_ints(&Budget::default()).unwrap().unwrap(), [-1, i64::MAX]);
-        let halves = Tensor { int32_data: vec![0x3c00, 0xc000, 0x0001], ..tensor(Kind::F16, &[3]) };
+        let halves = Tensor { int32_data: vec![0x3c00, 0xc000, 0x0001], ..tensor(DataType::F16, &[3]) };
         assert_eq!(
             read(&halves).unwrap().known_floats(&Budget::default()).unwrap().unwrap(),
             [1.0, -2.0, 2f64.powi(-24)]
         );
-        let bytes = Tensor { raw_data: Some(vec![255, 1].into()), ..tensor(Kind::I8, &[2]) };
+        let bytes = Tensor { raw_data: Some(vec![255, 1].into()), ..tensor(DataType::I8, &[2]) };
         assert_eq!(read(&bytes).unwrap().known_ints(&Budget::default()).unwrap().unwrap(), [-1, 1]);
     }
 
     #[test]
     fn as_many_values_as_the_shape_says_and_no_impossible_shape() {
-        let short = Tensor { raw_data: Some(vec![0; 4].into()), ..tensor(Kind::F32, &[2]) };
+        let short = Tensor { raw_data: Some(vec![0; 4].into()), ..tensor(DataType::F32, &[2]) };
         assert_eq!(read(&short).unwrap_err().code, codes::ONNX_TENSOR);
-        assert_eq!(read(&tensor(Kind::F32, &[-1])).unwrap_err().code, codes::ONNX_TENSOR);
-        assert_eq!(read(&tensor(Kind::F32, &[1 << 40, 1 << 40])).unwrap_err().code, codes::TENSOR_SIZE);
-        assert_eq!(read(&tensor(Kind(8), &[1])).unwrap_err().code, codes::ONNX_TYPE);
+        assert_eq!(read(&tensor(DataType::F32, &[-1])).unwrap_err().code, codes::ONNX_TENSOR);
+        assert_eq!(read(&tensor(DataType::F32, &[1 << 40, 1 << 40])).unwrap_err().code, codes::TENSOR_SIZE);
+        assert_eq!(read(&tensor(DataType(8), &[1])).unwrap_err().code, codes::ONNX_TYPE);
     }
 
     #[test]
@@ -243,7 +246,7 @@ mod tests {
             let entry =
                 |&(key, value): &(&str, &str)| Entry { key: Some(key.into()), value: Some(value.into()) };
             let external_data = entries.iter().map(entry).collect();
-            let tensor = Tensor { external_data, ..tensor(Kind::F32, &[1]) };
+            let tensor = Tensor { external_data, ..tensor(DataType::F32, &[1]) };
             store.read(&Budget::default(), &tensor, "")
         };
         let at = ("location", "./sub/w");

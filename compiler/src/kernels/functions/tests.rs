@@ -11,11 +11,11 @@ fn run(
     mut values: Vec<f32>,
     body: impl FnOnce(&mut Builder, Address),
 ) -> Vec<f32> {
-    let width = Width { lanes: 4, registers: 16, fused };
+    let width = Width::new(4, 16, fused);
     let mut builder = Builder::new("function", width, 1);
     let base = builder.parameter(0);
     builder.repeat(Count::Items, |b| {
-        body(b, Address { base, offset: 0 });
+        body(b, Address::new(base, 0));
         b.emit(Instruction::Advance { pointer: base, bytes: 16 * vectors as i64 });
     });
     let count = values.len();
@@ -79,8 +79,8 @@ fn the_error_is_as_stated_over_the_whole_range() {
 #[test]
 fn no_function_takes_more_than_all_registers_however_few_there_are() {
     for lanes in [4, 8] {
-        let mut builder = Builder::new("function", Width { lanes, registers: 16, fused: true }, 1);
-        let place = Address { base: builder.parameter(0), offset: 0 };
+        let mut builder = Builder::new("function", Width::new(lanes, 16, true), 1);
+        let place = Address::new(builder.parameter(0), 0);
         let kept = builder.registers(2);
         for activation in ALL {
             in_memory(&mut builder, activation, &[place, place]);

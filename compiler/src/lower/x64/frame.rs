@@ -2,11 +2,11 @@
 
 use iced_x86::{Code, Instruction as Encoded, MemoryOperand, Register};
 
-use super::registers::Place;
+use super::registers::{Place, SCRATCH};
 use super::{Lowering, Unsupported};
 use crate::vector::Pointer;
 
-/// Where the System V calling convention passes the five pointers of a kernel.
+/// Where the System V calling convention passes the first five pointers of a kernel; the others lie on the stack.
 const ARGUMENTS: [Register; 5] = [Register::RDI, Register::RSI, Register::RDX, Register::RCX, Register::R8];
 
 /// Where it passes the number of items behind them.
@@ -29,6 +29,14 @@ pub(super) fn enter(lowering: &mut Lowering<'_>) -> Result<(), Unsupported> {
     for (index, &argument) in ARGUMENTS.iter().enumerate().take(parameters) {
         let home = lowering.assignment.argument(index);
         lowering.emit(Encoded::with2(Code::Mov_rm64_r64, slot(home), argument)?);
+    }
+    // Behind what was pushed lies the address to return to, and behind that the arguments.
+    let first = lowering.assignment.slots() + lowering.assignment.saved().count() + 1;
+    for index in ARGUMENTS.len()..parameters {
+        let home = lowering.assignment.argument(index);
+        let passed = slot(first + index - ARGUMENTS.len());
+        lowering.emit(Encoded::with2(Code::Mov_r64_rm64, SCRATCH, passed)?);
+        lowering.emit(Encoded::with2(Code::Mov_rm64_r64, slot(home), SCRATCH)?);
     }
     let items = lowering.assignment.items();
     lowering.emit(Encoded::with2(Code::Mov_rm64_r64, slot(items), ITEMS)?);

@@ -2,7 +2,7 @@
 
 use iced_x86::Register;
 
-use crate::vector::program::{Count, Instruction, Operand, Pointer, Program};
+use crate::vector::program::{Count, Instruction, Pointer, Program};
 
 /// Holds what lives in the frame while an instruction uses it; never assigned.
 pub(super) const SCRATCH: Register = Register::R11;
@@ -131,25 +131,13 @@ impl Uses {
 
 /// The pointers that one instruction names.
 fn pointers(instruction: &Instruction) -> [Option<Pointer>; 2] {
-    use Instruction as I;
+    if let Some(touch) = instruction.touch(1) {
+        return [Some(touch.address.base), None];
+    }
     match *instruction {
-        I::Load { from, .. }
-        | I::LoadPart { from, .. }
-        | I::Broadcast { from, .. }
-        | I::Prefetch { from } => [Some(from.base), None],
-        I::Store { to, .. } | I::StorePart { to, .. } => [Some(to.base), None],
-        I::MultiplyAdd { b, .. }
-        | I::Add { b, .. }
-        | I::Subtract { b, .. }
-        | I::Multiply { b, .. }
-        | I::Divide { b, .. }
-        | I::Minimum { b, .. }
-        | I::Maximum { b, .. } => match b {
-            Operand::Register(_) => [None, None],
-            Operand::Memory(address) | Operand::Broadcast(address) => [Some(address.base), None],
-        },
-        I::SetPointer { to, base, .. } => [Some(to), Some(base)],
-        I::Advance { pointer, .. } => [Some(pointer), None],
+        Instruction::Prefetch { from } => [Some(from.base), None],
+        Instruction::SetPointer { to, base, .. } => [Some(to), Some(base)],
+        Instruction::Advance { pointer, .. } => [Some(pointer), None],
         _ => [None, None],
     }
 }

@@ -12,16 +12,16 @@ use super::lower;
 use crate::emit::jit::{PrepareError, Prepared};
 use crate::machine::{Level, Machine};
 use crate::vector::random::{self, Case};
-use crate::vector::{Address, Count, Instruction, Pointer, Width, interpret};
+use crate::vector::{Address, Count, Instruction, Pointer, Vectors, interpret};
 
-const EIGHT: Width = Width { lanes: 8, registers: 16, fused: true };
-const SIXTEEN: Width = Width { lanes: 16, registers: 32, fused: true };
+const EIGHT: Vectors = Vectors { lanes: 8, registers: 16, fused: true };
+const SIXTEEN: Vectors = Vectors { lanes: 16, registers: 32, fused: true };
 
 /// Random programs that leave one vector register to the lowering of 8 lanes.
-fn cases(width: Width) -> impl Strategy<Value = Case> {
-    let program = Width { registers: width.registers - 1, ..width };
+fn cases(vectors: Vectors) -> impl Strategy<Value = Case> {
+    let program = Vectors { registers: vectors.registers - 1, ..vectors };
     (random::cases(program), 0..20usize).prop_map(move |(mut case, crowd)| {
-        case.program.width = width;
+        case.program.vectors = vectors;
         crowded(&mut case, crowd);
         case
     })
@@ -50,8 +50,8 @@ fn crowded(case: &mut Case, crowd: usize) {
     program.body = body;
     for base in new.into_iter().chain([far]) {
         let to = crate::vector::Register(0);
-        program.body.push(Instruction::Broadcast { to, from: Address { base, offset: 4 } });
-        program.body.push(Instruction::Store { to: Address { base, offset: 0 }, from: to });
+        program.body.push(Instruction::Broadcast { to, from: Address::new(base, 4) });
+        program.body.push(Instruction::Store { to: Address::new(base, 0), from: to });
     }
 }
 

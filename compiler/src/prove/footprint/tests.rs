@@ -3,14 +3,15 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::kernels::F32;
 use crate::prove::tests::plans;
 use crate::vector::interpret::{Access, run_watched};
-use crate::vector::{Width, random};
+use crate::vector::{Vectors, random};
 
-const WIDTHS: [Width; 3] = [
-    Width { lanes: 4, registers: 16, fused: true },
-    Width { lanes: 8, registers: 16, fused: true },
-    Width { lanes: 16, registers: 32, fused: true },
+const VECTORS: [Vectors; 3] = [
+    Vectors { lanes: 4, registers: 16, fused: true },
+    Vectors { lanes: 8, registers: 16, fused: true },
+    Vectors { lanes: 16, registers: 32, fused: true },
 ];
 
 /// The values of one buffer that were touched.
@@ -84,7 +85,7 @@ fn agrees(case: random::Case) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn random_programs_touch_what_is_said_of_them(
-        case in prop::sample::select(&WIDTHS[..]).prop_flat_map(random::cases)
+        case in prop::sample::select(&VECTORS[..]).prop_flat_map(random::cases)
     ) {
         agrees(case)?;
     }

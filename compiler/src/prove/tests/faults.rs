@@ -50,7 +50,7 @@ type Fault = (fn(&mut Plan), &'static str);
 
 fn scheduled(text: &str) -> Plan {
     let machine = "x86-64-v3".parse::<Machine>().unwrap();
-    schedule(&parse(text).unwrap(), &machine, Ways::All(Way::Bands)).unwrap()
+    schedule(&parse(text).unwrap(), &machine, Some(ways::BANDS)).unwrap()
 }
 
 fn assert_found(text: &str, faults: &[Fault]) {
@@ -203,10 +203,7 @@ fn kernel(plan: &mut Plan, step: usize) -> &mut crate::vector::Program {
 /// A vector of zeros, stored at `base`.
 fn stores(base: Pointer) -> [Instruction; 2] {
     let from = Register(0);
-    [
-        Instruction::Constant { to: from, value: 0.0 },
-        Instruction::Store { to: Address { base, offset: 0 }, from },
-    ]
+    [Instruction::Constant { to: from, value: 0.0 }, Instruction::Store { to: Address::new(base, 0), from }]
 }
 
 /// Each share stores a vector where the first item's output begins.

@@ -8,7 +8,7 @@ use crate::alternatives::{Alternative, Crossing, Study};
 use crate::report::results::Alternatives;
 
 #[derive(Serialize)]
-struct Block<'a> {
+struct StudyRecord<'a> {
     blocks: &'a [String],
     design: String,
     input: [usize; 3],
@@ -68,8 +68,8 @@ pub fn alternatives(found: &Alternatives) -> String {
         .text()
 }
 
-fn described(study: &Study) -> Block<'_> {
-    Block {
+fn described(study: &Study) -> StudyRecord<'_> {
+    StudyRecord {
         blocks: &study.blocks,
         design: study.design.to_string(),
         input: study.design.input,

@@ -13,7 +13,7 @@ pub(super) struct Finding<'a> {
     code: String,
     severity: &'static str,
     message: &'a str,
-    layers: Vec<Layer<'a>>,
+    layers: Vec<InvolvedLayer<'a>>,
     why: &'a str,
     what: &'a str,
     sure: &'static str,
@@ -21,7 +21,7 @@ pub(super) struct Finding<'a> {
 
 /// `{"role", "name", "index", "op", "shape"}`; `index` is null where the source counts no layers, `shape` where it is unknown.
 #[derive(Serialize)]
-struct Layer<'a> {
+struct InvolvedLayer<'a> {
     role: &'a str,
     name: &'a str,
     index: Option<usize>,
@@ -37,7 +37,7 @@ impl<'a> From<&'a lint::Finding> for Finding<'a> {
             code: finding.code.to_string(),
             severity: finding.severity.name(),
             message,
-            layers: layers.iter().map(Layer::from).collect(),
+            layers: layers.iter().map(InvolvedLayer::from).collect(),
             why,
             what,
             sure: finding.sure.name(),
@@ -45,10 +45,10 @@ impl<'a> From<&'a lint::Finding> for Finding<'a> {
     }
 }
 
-impl<'a> From<&'a lint::Layer> for Layer<'a> {
-    fn from(layer: &'a lint::Layer) -> Layer<'a> {
+impl<'a> From<&'a lint::Layer> for InvolvedLayer<'a> {
+    fn from(layer: &'a lint::Layer) -> InvolvedLayer<'a> {
         let &lint::Layer { role, ref name, index, op, ref shape } = layer;
-        Layer { role, name, index, op, shape: shape.as_ref().map(Shape::axes) }
+        InvolvedLayer { role, name, index, op, shape: shape.as_ref().map(Shape::axes) }
     }
 }
 

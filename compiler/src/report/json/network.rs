@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::findings::Finding;
 use super::{Object, line};
 use crate::cost::{Cost, Sizes};
-use crate::plan::{Argument, Choice, Region, Way};
+use crate::plan::{Argument, Choice, Region};
 use crate::report::results::{Summary, Transposes};
 use crate::report::{Call, Item, Listing, text};
 
@@ -37,11 +37,11 @@ struct KernelCall<'a> {
     bands: Option<usize>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     halo: bool,
-    arguments: Vec<Place>,
+    arguments: Vec<ArgumentRecord>,
 }
 
 #[derive(Serialize)]
-struct Place {
+struct ArgumentRecord {
     region: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<usize>,
@@ -84,9 +84,9 @@ struct Scheduled<'a> {
 fn scheduled(choice: &Choice) -> Scheduled<'_> {
     Scheduled {
         layers: &choice.layers,
-        way: choice.way.name(),
-        refused: choice.refused.map(Way::name),
-        predicted_ms: choice.costs.iter().map(|&(way, cost)| (way.name(), cost)).collect(),
+        way: choice.way.name,
+        refused: choice.refused.map(|way| way.name),
+        predicted_ms: choice.costs.iter().map(|&(way, cost)| (way.name, cost)).collect(),
     }
 }
 
@@ -114,7 +114,7 @@ fn call(call: &Call) -> KernelCall<'_> {
     }
 }
 
-fn place(argument: &Argument) -> Place {
+fn place(argument: &Argument) -> ArgumentRecord {
     let (region, index) = match argument.region {
         Region::Input(index) => ("input", Some(index)),
         Region::Output(index) => ("output", Some(index)),
@@ -122,7 +122,7 @@ fn place(argument: &Argument) -> Place {
         Region::Scratch => ("scratch", None),
         Region::Weights => ("weights", None),
     };
-    Place { region, index, offset: argument.offset, stride: argument.stride }
+    ArgumentRecord { region, index, offset: argument.offset, stride: argument.stride }
 }
 
 #[derive(Serialize)]
@@ -196,7 +196,7 @@ impl From<&Sizes> for Totals {
 }
 
 #[derive(Serialize)]
-struct Block<'a> {
+struct BlockRecord<'a> {
     name: &'a str,
     layers: usize,
     shape: &'a [usize],
@@ -205,7 +205,7 @@ struct Block<'a> {
 }
 
 #[derive(Serialize)]
-struct Layer<'a> {
+struct LayerRecord<'a> {
     name: &'a str,
     op: &'a str,
     block: &'a str,
@@ -219,13 +219,13 @@ struct Layer<'a> {
 /// Blocks have `name`, `layers` (how many), `shape` and the fields of `totals`; layers `name`, `op`, `block`, `shape` and
 /// the fields of `totals`.
 pub fn cost(cost: &Cost) -> String {
-    let blocks = cost.blocks.iter().map(|block| Block {
+    let blocks = cost.blocks.iter().map(|block| BlockRecord {
         name: &block.name,
         layers: block.layers,
         shape: block.shape.axes(),
         sizes: Totals::from(&block.sizes),
     });
-    let layers = cost.layers.iter().map(|layer| Layer {
+    let layers = cost.layers.iter().map(|layer| LayerRecord {
         name: &layer.name,
         op: layer.op,
         block: &layer.block,

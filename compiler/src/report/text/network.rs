@@ -161,7 +161,7 @@ fn choices(choices: &[Choice]) -> String {
         let runner_up = choice.runner_up();
         let [next_one, next_two] =
             runner_up.map_or([const { String::new() }; 2], |(_, cost)| milliseconds(cost));
-        let next = runner_up.map_or("none", |(way, _)| way.name());
+        let next = runner_up.map_or("none", |(way, _)| way.name);
         let block = choice.layers.last().cloned().unwrap_or_default();
         table.row([block, choice.told(), one, two, next.to_owned(), next_one, next_two]);
     }

@@ -3,9 +3,8 @@
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Epilogue, Scalar};
 
-use super::Rule;
 use crate::egraph::language::{ENode, Kind};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `clip(x, 0, 6) = relu6(x)`, `clip(x, 0, inf) = relu(x)`, `clip(x, -inf, inf) = x`.
 pub(super) const NAME_CLAMP: Rule = Rule {

@@ -3,10 +3,9 @@
 use frit_ir::Op;
 use frit_ir::ops::{Activation, BatchNorm, Epilogue};
 
-use super::Rule;
 use super::scalar::{line, rounds};
 use crate::egraph::language::{ENode, Kind, Operator};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `batch_norm(conv(x, w) + b) = conv(x, w * s) + (beta + (b - mean) * s)`, where
 /// `s = gamma / sqrt(variance + epsilon)`.

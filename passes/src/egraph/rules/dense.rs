@@ -3,9 +3,8 @@
 use frit_ir::Op;
 use frit_ir::ops::{Conv2d, Dense};
 
-use super::Rule;
 use crate::egraph::language::{ENode, Kind, Operator};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `reshape(dense(reshape(x))) = conv(x)` from pixel to pixel, by a kernel of 1×1.
 pub(super) const DENSE_TO_CONV: Rule = Rule {

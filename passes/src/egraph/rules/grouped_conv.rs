@@ -5,9 +5,8 @@ use egg::Id;
 use frit_ir::Op;
 use frit_ir::ops::{Conv2d, Epilogue, Scalar, Slice};
 
-use super::Rule;
 use crate::egraph::language::{ENode, Kind, Operator};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `concat(conv(slice(x; part 0)), conv(slice(x; part 1)), ..) = conv(x; groups)`.
 pub(super) const GROUP_CONVS: Rule = Rule {

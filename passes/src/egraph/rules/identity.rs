@@ -3,9 +3,8 @@
 use frit_ir::Op;
 use frit_ir::ops::{Padding, Reshape, Slice, Span, Transpose};
 
-use super::Rule;
 use crate::egraph::language::{ENode, Kind};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `reshape(reshape(x)) = reshape(x)`.
 pub(super) const MERGE_RESHAPES: Rule = Rule {

@@ -3,9 +3,8 @@
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Conv2d, Epilogue, Pad, Padding, Pool, PoolKind, Scalar};
 
-use super::Rule;
 use crate::egraph::language::{ENode, Kind};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `conv(pad(x)) = conv(x)` with both paddings added up.
 pub(super) const FUSE_PAD_CONV2D: Rule = Rule {

@@ -3,9 +3,8 @@
 use frit_ir::Op;
 use frit_ir::ops::{GlobalAveragePool, Padding, Pool, PoolKind, ReduceKind};
 
-use super::Rule;
 use crate::egraph::language::{ENode, Kind};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `reshape(global_avg_pool(x) : 1x1xC) : C = global_avg_pool(x) : C`.
 pub(super) const POOL_TO_VECTOR: Rule = Rule {

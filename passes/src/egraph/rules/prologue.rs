@@ -3,9 +3,8 @@
 use frit_ir::Op;
 use frit_ir::ops::Conv2d;
 
-use super::Rule;
 use crate::egraph::language::{ENode, Kind};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `conv(clamp(x)) = conv(x; before clamp)`, where the convolution is depthwise: its kernel reads each element a few times,
 /// and clamps it while it does.

@@ -3,9 +3,8 @@
 use frit_ir::Op;
 use frit_ir::ops::{Binary, Epilogue};
 
-use super::Rule;
 use crate::egraph::language::Kind;
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `conv(..) + y = conv(..; + y)`, whichever side the layer is on.
 pub(super) const FUSE_RESIDUAL: Rule = Rule {

@@ -4,11 +4,10 @@ use egg::Id;
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Binary, Epilogue, Scalar};
 
-use super::Rule;
 use super::activation::named;
 use crate::egraph::fold::ROUNDING;
 use crate::egraph::language::{ENode, Kind};
-use crate::egraph::saturate::{Found, Known, Site, Term};
+use crate::egraph::rule::{Found, Known, Rule, Site, Term};
 
 /// `x + 2 = rescale(x; 1, 2)`, `max(x, 0) = relu(x)`, and so on.
 pub(super) const NAME_ARITHMETIC: Rule = Rule {

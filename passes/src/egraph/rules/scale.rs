@@ -4,10 +4,9 @@ use egg::Id;
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Binary, Epilogue, Padding, Scalar};
 
-use super::Rule;
 use super::scalar::{Order, beside};
 use crate::egraph::language::{ENode, Kind, Operator};
-use crate::egraph::saturate::{Found, Known, Site, Term};
+use crate::egraph::rule::{Found, Known, Rule, Site, Term};
 
 /// `(conv(x, w) + b) * scale + offset = conv(x, w * scale) + (b * scale + offset)`.
 pub(super) const FOLD_RESCALE: Rule = Rule {

@@ -9,10 +9,9 @@ mod lines;
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Binary, Scalar};
 
-use super::Rule;
 use super::scalar::line;
 use crate::egraph::language::{ENode, Kind};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 use gates::{applied, gates};
 use lines::{Line, lines, ramps};
 

@@ -6,9 +6,8 @@ use frit_ir::ops::binary::is_gate;
 use frit_ir::ops::squeeze_excite::Small;
 use frit_ir::ops::{Activation, Binary, Conv2d, Dense, Padding, SqueezeExcite};
 
-use super::Rule;
 use crate::egraph::language::{ENode, Kind, Operator};
-use crate::egraph::saturate::{Found, Site, Term};
+use crate::egraph::rule::{Found, Rule, Site, Term};
 
 /// `layer(layer(global_avg_pool(x))) = squeeze_excite(x)`, each a 1×1 convolution or a dense layer.
 pub(super) const SQUEEZE_EXCITE: Rule = Rule {

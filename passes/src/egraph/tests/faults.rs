@@ -5,8 +5,8 @@ use frit_ir::ops::{Activation, Reshape};
 use frit_ir::{Diagnostic, Graph, Shape};
 
 use crate::egraph::language::{ENode, Kind};
+use crate::egraph::rule::Term;
 use crate::egraph::rules::{ALL, Rule};
-use crate::egraph::saturate::Term;
 use crate::egraph::{CostModel, Fault, Limits, rewrite};
 use crate::legality::Legal;
 use crate::testing::{Net, conv};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
 use tempfile::NamedTempFile;
 
-use super::{Output, Place};
+use super::{Output, Target};
 use crate::failure::Failure;
 use crate::signals;
 
@@ -36,8 +36,8 @@ impl Draft {
     /// Nothing yet.
     pub(crate) fn new(output: Output) -> Result<Draft, Failure> {
         let content = match &output.place {
-            Place::Stream { .. } => Content::new(&std::env::temp_dir(), MODE),
-            Place::File { path, replaced } => {
+            Target::Stream { .. } => Content::new(&std::env::temp_dir(), MODE),
+            Target::File { path, replaced } => {
                 let mode = replaced.as_ref().map_or(MODE, |replaced| replaced.mode() & MODE);
                 Content::new(folder(path), mode)
             }
@@ -77,13 +77,13 @@ impl Draft {
 
     /// Takes after the file that it replaces.
     fn resemble(&self) -> Result<(), Failure> {
-        let Place::File { replaced: Some(replaced), .. } = &self.output.place else { return Ok(()) };
+        let Target::File { replaced: Some(replaced), .. } = &self.output.place else { return Ok(()) };
         self.content.resemble(replaced).map_err(|error| self.output.unwritable(&error))
     }
 
     /// Copies it to what can't be replaced.
     fn pour(mut self) -> Result<(), Failure> {
-        let Place::Stream { file: to, stdout } = &mut self.output.place else { return Ok(()) };
+        let Target::Stream { file: to, stdout } = &mut self.output.place else { return Ok(()) };
         let from = match &mut self.content {
             Content::Unnamed(file) => file,
             Content::Named(file) => file.as_file_mut(),
@@ -100,14 +100,14 @@ impl Draft {
 /// the others comes last.
 pub(crate) fn keep(drafts: Vec<Draft>) -> Result<(), Failure> {
     let (streams, files): (Vec<Draft>, Vec<Draft>) =
-        drafts.into_iter().partition(|draft| matches!(draft.output.place, Place::Stream { .. }));
+        drafts.into_iter().partition(|draft| matches!(draft.output.place, Target::Stream { .. }));
     files.iter().try_for_each(Draft::resemble)?;
     streams.into_iter().try_for_each(Draft::pour)?;
     // A signal waits until all of them are there.
     let mut unfinished = signals::hold();
     let mut kept: Vec<Kept> = Vec::new();
     for (left, Draft { output, content }) in (0..files.len()).rev().zip(files) {
-        let Place::File { path, .. } = &output.place else { continue };
+        let Target::File { path, .. } = &output.place else { continue };
         match Kept::new(content, path, left > 0) {
             Ok(one) => kept.push(one),
             Err(error) => {

@@ -3,10 +3,13 @@
 use frit_ir::ops::{Concat, Slice, Span, Transpose};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use crate::import::json::attributes::{Defaults, Kind, Layer, Shaped};
-use crate::import::json::fields::{Reader, wrong};
-use crate::import::json::kinds::{Axes, Axis, Integers};
+use crate::import::json::defaults::Defaults;
+use crate::import::json::entry::LayerSection;
+use crate::import::json::kinds::{Axes, Axis, Counts, Integers};
+use crate::import::json::layer::{Operation, Shaped};
 use crate::import::json::section::{Rule, section};
+use crate::import::json::split::{Parts, Split};
+use crate::import::reader::{Reader, wrong};
 
 section! {
     /// Tensors one behind the other.
@@ -16,9 +19,9 @@ section! {
     }
 }
 
-impl Layer for ConcatFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Shaped(Box::new(self)))
+impl LayerSection for ConcatFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Shaped(Box::new(self)))
     }
 }
 
@@ -49,9 +52,9 @@ section! {
     [Rule::OneOf(&["axis", "axes"], "\"axis\": NUMBER, or \"axes\": [NUMBERS]")]
 }
 
-impl Layer for SliceFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Shaped(Box::new(self)))
+impl LayerSection for SliceFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Shaped(Box::new(self)))
     }
 }
 
@@ -104,14 +107,37 @@ section! {
     }
 }
 
-impl Layer for TransposeFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Shaped(Box::new(self)))
+impl LayerSection for TransposeFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Shaped(Box::new(self)))
     }
 }
 
 impl Shaped for TransposeFields {
     fn op(&self, operands: &[Shape]) -> Result<Op, Diagnostic> {
         Ok(Op::Transpose(Transpose { axes: self.axes.of(&operands[0])?.into_iter().collect() }))
+    }
+}
+
+section! {
+    /// A tensor in parts.
+    SplitFields {
+        /// How many parts of one size.
+        parts: Option<usize>,
+        /// The sizes of the parts.
+        sizes: Option<Counts>,
+        /// The axis that is cut.
+        axis: Axis = Axis(-1),
+    }
+    [Rule::OneOf(&["parts", "sizes"], "\"parts\": NUMBER, or \"sizes\": [NUMBERS]")]
+}
+
+impl LayerSection for SplitFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        let parts = match (self.parts, self.sizes) {
+            (Some(parts), _) => Parts::Alike(parts),
+            (None, sizes) => Parts::Sizes(sizes?.0),
+        };
+        Some(Operation::Split(Split { parts, axis: self.axis }))
     }
 }

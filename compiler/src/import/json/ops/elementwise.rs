@@ -3,9 +3,11 @@
 use frit_ir::ops::{Activation, Prelu, Scalar};
 use frit_ir::{Op, Shape};
 
-use crate::import::json::attributes::{Defaults, Kind, Layer};
-use crate::import::json::fields::{Reader, wrong};
+use crate::import::json::defaults::Defaults;
+use crate::import::json::entry::LayerSection;
+use crate::import::json::layer::Operation;
 use crate::import::json::section::section;
+use crate::import::reader::{Reader, wrong};
 
 section! {
     /// A clamp.
@@ -17,14 +19,14 @@ section! {
     }
 }
 
-impl Layer for ClipFields {
-    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+impl LayerSection for ClipFields {
+    fn operation(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
         let ClipFields { low, high } = self;
         if low.get() > high.get() {
             reader.fault(None, wrong(&format!("low {} is above high {}", low.get(), high.get())));
             return None;
         }
-        Some(Kind::Plain(Op::Activation(Activation::Clip { low, high })))
+        Some(Operation::Plain(Op::Activation(Activation::Clip { low, high })))
     }
 }
 
@@ -36,10 +38,10 @@ section! {
     }
 }
 
-impl Layer for LeakyReluFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+impl LayerSection for LeakyReluFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
         let threshold = Scalar::new(0.0);
-        Some(Kind::Plain(Op::Activation(Activation::LeakyRelu { slope: self.slope, threshold })))
+        Some(Operation::Plain(Op::Activation(Activation::LeakyRelu { slope: self.slope, threshold })))
     }
 }
 
@@ -51,9 +53,9 @@ section! {
     }
 }
 
-impl Layer for PreluFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::Prelu(Prelu { slope: self.slope })))
+impl LayerSection for PreluFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Plain(Op::Prelu(Prelu { slope: self.slope })))
     }
 }
 
@@ -65,9 +67,9 @@ section! {
     }
 }
 
-impl Layer for EluFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
-        Some(Kind::Plain(Op::Activation(Activation::Elu { alpha: self.alpha })))
+impl LayerSection for EluFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
+        Some(Operation::Plain(Op::Activation(Activation::Elu { alpha: self.alpha })))
     }
 }
 
@@ -79,10 +81,10 @@ section! {
     }
 }
 
-impl Layer for GeluFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+impl LayerSection for GeluFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
         let gelu = if self.approximate { Activation::GeluTanh } else { Activation::Gelu };
-        Some(Kind::Plain(Op::Activation(gelu)))
+        Some(Operation::Plain(Op::Activation(gelu)))
     }
 }
 
@@ -96,9 +98,9 @@ section! {
     }
 }
 
-impl Layer for RescaleFields {
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+impl LayerSection for RescaleFields {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
         let RescaleFields { scale, offset } = self;
-        Some(Kind::Plain(Op::Activation(Activation::Rescale { scale, offset })))
+        Some(Operation::Plain(Op::Activation(Activation::Rescale { scale, offset })))
     }
 }

@@ -3,11 +3,13 @@
 use frit_ir::ops::{Coordinates, Interpolation, Resize, Rounding, Scalar};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use crate::import::json::attributes::{Defaults, Kind, Layer, Shaped};
-use crate::import::json::fields::{Reader, wrong};
+use crate::import::json::defaults::Defaults;
+use crate::import::json::entry::LayerSection;
 use crate::import::json::kinds::{Factors, Pair};
+use crate::import::json::layer::{Operation, Shaped};
 use crate::import::json::section::{Choice, Rule, section};
 use crate::import::limits;
+use crate::import::reader::{Reader, wrong};
 
 /// How elements come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +58,8 @@ section! {
     [Rule::OneOf(&["size", "scale"], "\"size\": [HEIGHT, WIDTH], or \"scale\": FACTOR")]
 }
 
-impl Layer for ResizeFields {
-    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Kind> {
+impl LayerSection for ResizeFields {
+    fn operation(self, _: &'static str, reader: &mut Reader<'_, '_>, _: &Defaults) -> Option<Operation> {
         let at = reader.given("rounding");
         match (self.method, self.rounding) {
             (Method::Nearest, None) => {
@@ -71,7 +73,7 @@ impl Layer for ResizeFields {
                 reader.fault(at.as_ref(), wrong("only nearest rounds; bilinear does not"));
                 None
             }
-            _ => Some(Kind::Shaped(Box::new(self))),
+            _ => Some(Operation::Shaped(Box::new(self))),
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Conv2dTranspose, Epilogue, Padding, Pool, PoolKind};
-use frit_ir::{Diagnostic, Op, Shape};
+use frit_ir::{Diagnostic, Op, Shape, Window};
 
-use crate::import::json::attributes::{
-    Convolution, Defaults, Filters, Inherited, Kind, Layer, PADDING, Shaped,
-};
-use crate::import::json::fields::Reader;
-use crate::import::json::kinds::{Follower, PaddingRule, Pair};
+use crate::import::json::defaults::{Defaults, Inherited, PADDING};
+use crate::import::json::entry::LayerSection;
+use crate::import::json::kinds::{Follower, Pair};
+use crate::import::json::layer::{Convolution, Filters, Operation, Shaped};
 use crate::import::json::section::section;
-use crate::import::json::window::Window;
+use crate::import::reader::Reader;
+use crate::import::window::{PaddingRule, WindowRule};
 
 section! {
     /// A convolution, perhaps in groups.
@@ -34,13 +34,13 @@ section! {
     }
 }
 
-impl Layer for ConvolutionFields {
+impl LayerSection for ConvolutionFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let filters = Filters::Count { filters: self.filters, groups: self.groups };
-        Some(Kind::Convolution(Convolution { filters, window, bias: self.bias }))
+        Some(Operation::Convolution(Convolution { filters, window, bias: self.bias }))
     }
 
     fn follower(&self) -> Option<Activation> {
@@ -68,13 +68,13 @@ section! {
     }
 }
 
-impl Layer for DepthwiseFields {
+impl LayerSection for DepthwiseFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let filters = Filters::PerChannel(self.multiplier);
-        Some(Kind::Convolution(Convolution { filters, window, bias: self.bias }))
+        Some(Operation::Convolution(Convolution { filters, window, bias: self.bias }))
     }
 
     fn follower(&self) -> Option<Activation> {
@@ -110,19 +110,19 @@ section! {
 struct Transposed {
     filters: usize,
     groups: usize,
-    window: Window,
+    window: WindowRule,
     output_padding: [usize; 2],
     bias: bool,
 }
 
-impl Layer for TransposedFields {
+impl LayerSection for TransposedFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
         let output_padding = self.output_padding.map_or([0, 0], |pair| pair.0);
         let TransposedFields { filters, groups, bias, .. } = self;
-        Some(Kind::Shaped(Box::new(Transposed { filters, groups, window, output_padding, bias })))
+        Some(Operation::Shaped(Box::new(Transposed { filters, groups, window, output_padding, bias })))
     }
 
     fn follower(&self) -> Option<Activation> {
@@ -149,28 +149,23 @@ impl Shaped for Transposed {
 impl Transposed {
     /// What is cut before and behind along an axis, and what is added behind.
     fn sides(&self, axis: usize) -> Result<[usize; 3], Diagnostic> {
-        let reach = self.window.reach(axis).ok_or_else(too_far)?;
+        let extent = self.window.extent(axis)?;
         let (stride, added) = (self.window.stride[axis], self.output_padding[axis]);
-        // TensorFlow's results are stride times the map, and what a kernel reaches beyond.
-        let missing = stride.saturating_sub(reach).saturating_add(added);
+        // TensorFlow's results are stride times the map, and what a kernel covers beyond.
+        let missing = stride.saturating_sub(extent).saturating_add(added);
         Ok(match self.window.padding {
             PaddingRule::Given(padding) => {
                 let [before, behind] = padding.along(axis);
                 [before, behind, added]
             }
-            PaddingRule::Torch => [(reach - 1) / 2, (reach - 1) / 2, added],
+            PaddingRule::Torch => [(extent - 1) / 2, (extent - 1) / 2, added],
             PaddingRule::Valid => [0, 0, missing],
-            PaddingRule::Same => {
-                let cut = reach.saturating_sub(stride);
-                [cut / 2, cut - cut / 2, missing]
+            rule @ (PaddingRule::Same | PaddingRule::SameLower) => {
+                let [before, behind] = rule.halves(extent.saturating_sub(stride));
+                [before, behind, missing]
             }
         })
     }
-}
-
-/// The fault of a window that no map can hold.
-fn too_far() -> Diagnostic {
-    Diagnostic::error(codes::KERNEL_TOO_LARGE, "a kernel that reaches further than any map")
 }
 
 section! {
@@ -206,28 +201,28 @@ section! {
 /// A pool whose map is not known yet.
 #[derive(Debug)]
 struct Pooling {
-    window: Window,
+    window: WindowRule,
     /// Whether the mean is taken, and then whether padding counts.
     mean: Option<Option<bool>>,
 }
 
-impl Layer for MaxPoolFields {
+impl LayerSection for MaxPoolFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
         let stride = self.stride.unwrap_or(self.kernel);
-        let window = Window::new([self.kernel, stride, self.dilation], self.padding, defaults)?;
-        Some(Kind::Shaped(Box::new(Pooling { window, mean: None })))
+        let window = defaults.window([self.kernel, stride, self.dilation], self.padding)?;
+        Some(Operation::Shaped(Box::new(Pooling { window, mean: None })))
     }
 }
 
-impl Layer for AvgPoolFields {
+impl LayerSection for AvgPoolFields {
     const INHERITS: &'static [Inherited] = &[PADDING];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
         let stride = self.stride.unwrap_or(self.kernel);
-        let window = Window::new([self.kernel, stride, self.dilation], self.padding, defaults)?;
-        Some(Kind::Shaped(Box::new(Pooling { window, mean: Some(self.count_padding) })))
+        let window = defaults.window([self.kernel, stride, self.dilation], self.padding)?;
+        Some(Operation::Shaped(Box::new(Pooling { window, mean: Some(self.count_padding) })))
     }
 }
 
@@ -235,7 +230,7 @@ impl Shaped for Pooling {
     fn op(&self, operands: &[Shape]) -> Result<Op, Diagnostic> {
         // The op itself refuses whatever is no map; until then any padding will do.
         let map = operands[0].map().map_or([1, 1], |[height, width, _]| [height, width]);
-        let padding = self.window.around(map).ok_or_else(too_far)?;
+        let Window { kernel, stride, padding, dilation } = self.window.over(map)?;
         let kind = match self.mean {
             None => PoolKind::Max,
             Some(count) => {
@@ -251,7 +246,6 @@ impl Shaped for Pooling {
                 PoolKind::Average { counted: if count == Some(true) { padding } else { none } }
             }
         };
-        let Window { kernel, stride, dilation, .. } = self.window;
         Ok(Op::Pool(Pool { kind, kernel, stride, padding, dilation }))
     }
 }

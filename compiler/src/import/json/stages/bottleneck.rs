@@ -5,15 +5,14 @@
 use frit_ir::NodeId;
 use frit_passes::legality::residual;
 
-use super::{Block, Norm, Stage, pointwise};
-use crate::import::json::attributes::{
-    ACTIVATION, Convolution, Defaults, EPSILON, Filters, Inherited, Kind, Layer, PADDING,
-};
-use crate::import::json::build::Builder;
-use crate::import::json::fields::Reader;
-use crate::import::json::kinds::{Follower, PaddingRule, Pair, Repeat};
+use super::block::{BlockRule, Blocks, Norm, StageBlock, pointwise};
+use crate::import::json::defaults::{ACTIVATION, Defaults, EPSILON, Inherited, PADDING};
+use crate::import::json::entry::LayerSection;
+use crate::import::json::kinds::{Follower, Pair, Repeat};
+use crate::import::json::layer::{Convolution, Filters, Nodes, Operation};
 use crate::import::json::section::{Choice, section};
-use crate::import::json::window::Window;
+use crate::import::reader::Reader;
+use crate::import::window::{PaddingRule, WindowRule};
 
 /// What stands beside a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,65 +70,59 @@ section! {
     }
 }
 
-/// What the blocks are.
+/// What each block is.
 #[derive(Debug)]
-pub(super) struct Blocks {
+struct Bottleneck {
     width: usize,
     groups: usize,
     filters: usize,
     stride_on: StrideOn,
     shortcut: Shortcut,
-    window: Window,
+    window: WindowRule,
 }
 
 /// The most layers that a block can be.
 const LAYERS: usize = 12;
 
-impl Layer for Fields {
+impl LayerSection for Fields {
     const INHERITS: &'static [Inherited] = &[PADDING, ACTIVATION, EPSILON];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
         let Fields { width, groups, filters, stride_on, shortcut, .. } = self;
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
-        let blocks = Blocks { width, groups, filters, stride_on, shortcut, window };
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
+        let block = Bottleneck { width, groups, filters, stride_on, shortcut, window };
         let norm = Norm::new(self.activation, defaults)?;
-        let blocks = super::Blocks::Bottleneck(blocks);
-        Some(Kind::Stage(Stage::new(blocks, LAYERS, self.repeat, self.stride, norm)))
+        Some(Operation::Stage(Box::new(Blocks::new(block, LAYERS, self.repeat, self.stride, norm))))
     }
 }
 
-impl Blocks {
-    pub(super) fn build(
-        &self,
-        block: &Block<'_>,
-        builder: &mut Builder<'_, '_>,
-        input: NodeId,
-    ) -> Option<NodeId> {
+impl BlockRule for Bottleneck {
+    fn build(&self, block: &StageBlock<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
         let (reduce_stride, spatial_stride) = match self.stride_on {
             StrideOn::Reduce => (block.stride, [1, 1]),
             StrideOn::Spatial => ([1, 1], block.stride),
         };
-        let at = block.activated(builder, "reduce", strided(self.width, reduce_stride), input)?;
+        let at = block.activated(nodes, "reduce", strided(self.width, reduce_stride), input)?;
         let filters = Filters::Count { filters: self.width, groups: self.groups };
-        let window = Window { stride: spatial_stride, ..self.window };
-        let at = block.activated(builder, "spatial", Convolution { filters, window, bias: false }, at)?;
-        let at = block.convolution(builder, "expand", pointwise(self.filters), at)?;
-        let same = residual::is_identity(block.stride, builder.channels(input), self.filters).is_ok();
+        let window = WindowRule { stride: spatial_stride, ..self.window };
+        let at = block.activated(nodes, "spatial", Convolution { filters, window, bias: false }, at)?;
+        let at = block.convolution(nodes, "expand", pointwise(self.filters), at)?;
+        let same = residual::is_identity(block.stride, nodes.channels(input), self.filters).is_ok();
         let at = match (self.shortcut, same) {
-            (_, true) => block.sum(builder, input, at)?,
-            (Shortcut::Identity, false) => return block.activate(builder, "expand", at),
+            (_, true) => block.sum(nodes, input, at)?,
+            (Shortcut::Identity, false) => return block.activate(nodes, "expand", at),
             (Shortcut::Projection, false) => {
                 let projection = strided(self.filters, block.stride);
-                let projected = block.convolution(builder, "shortcut", projection, input)?;
-                block.sum(builder, projected, at)?
+                let projected = block.convolution(nodes, "shortcut", projection, input)?;
+                block.sum(nodes, projected, at)?
             }
         };
-        block.activate(builder, "add", at)
+        block.activate(nodes, "add", at)
     }
 }
 
 /// A 1×1 convolution of this stride, without a bias.
 fn strided(filters: usize, stride: [usize; 2]) -> Convolution {
     let point = pointwise(filters);
-    Convolution { window: Window { stride, ..point.window }, ..point }
+    Convolution { window: WindowRule { stride, ..point.window }, ..point }
 }

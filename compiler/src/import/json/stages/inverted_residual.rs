@@ -8,14 +8,15 @@
 use frit_ir::NodeId;
 use frit_passes::legality::residual;
 
-use super::{Block, Norm, Stage, pointwise};
-use crate::import::json::attributes::{ACTIVATION, Defaults, EPSILON, Inherited, Kind, Layer, PADDING};
-use crate::import::json::build::Builder;
-use crate::import::json::fields::Reader;
-use crate::import::json::kinds::{Follower, PaddingRule, Pair, Positive, Repeat};
+use super::block::{BlockRule, Blocks, Norm, StageBlock, pointwise};
+use crate::import::json::defaults::{ACTIVATION, Defaults, EPSILON, Inherited, PADDING, SqueezeRule};
+use crate::import::json::entry::LayerSection;
+use crate::import::json::kinds::{Follower, Pair, Positive, Repeat};
+use crate::import::json::layer::{Nodes, Operation};
 use crate::import::json::section::{Rule, section};
-use crate::import::json::squeeze::{self, Said, SqueezeExcite, SqueezeRule};
-use crate::import::json::window::Window;
+use crate::import::json::squeeze::{self, Said, SqueezeExcite};
+use crate::import::reader::Reader;
+use crate::import::window::{PaddingRule, WindowRule};
 
 section! {
     /// Inverted residual blocks.
@@ -71,23 +72,28 @@ enum Expansion {
     Channels(usize),
 }
 
-/// What the blocks are.
+/// What each block is.
 #[derive(Debug)]
-pub(super) struct Blocks {
+struct InvertedResidual {
     expansion: Expansion,
     squeeze: Option<SqueezeExcite>,
     id_skip: bool,
     filters: usize,
-    window: Window,
+    window: WindowRule,
 }
 
 /// The most layers that a block without squeeze and excite can be.
 const LAYERS: usize = 9;
 
-impl Layer for Fields {
+impl LayerSection for Fields {
     const INHERITS: &'static [Inherited] = &[PADDING, ACTIVATION, EPSILON];
 
-    fn kind(self, _: &'static str, reader: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
+    fn operation(
+        self,
+        _: &'static str,
+        reader: &mut Reader<'_, '_>,
+        defaults: &Defaults,
+    ) -> Option<Operation> {
         let expansion = match (self.expand, self.expanded) {
             (Some(times), _) => Expansion::Times(times),
             (None, channels) => Expansion::Channels(channels?),
@@ -95,22 +101,18 @@ impl Layer for Fields {
         let said = Said { ratio: self.se_ratio, channels: self.se_channels, rule: self.squeeze_excite };
         let squeeze = said.resolve(reader, defaults.squeeze_excite.as_ref())?;
         let layers = LAYERS + if squeeze.is_some() { squeeze::LAYERS } else { 0 };
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
-        let blocks = Blocks { expansion, squeeze, id_skip: self.id_skip, filters: self.filters, window };
-        let (blocks, norm) = (super::Blocks::InvertedResidual(blocks), Norm::new(self.activation, defaults)?);
-        let stage = Stage::new(blocks, layers, self.repeat, self.stride, norm);
-        Some(Kind::Stage(Stage { input: self.filters_in, ..stage }))
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
+        let block =
+            InvertedResidual { expansion, squeeze, id_skip: self.id_skip, filters: self.filters, window };
+        let norm = Norm::new(self.activation, defaults)?;
+        let blocks = Blocks::new(block, layers, self.repeat, self.stride, norm);
+        Some(Operation::Stage(Box::new(blocks.behind(self.filters_in))))
     }
 }
 
-impl Blocks {
-    pub(super) fn build(
-        &self,
-        block: &Block<'_>,
-        builder: &mut Builder<'_, '_>,
-        input: NodeId,
-    ) -> Option<NodeId> {
-        let channels = builder.channels(input);
+impl BlockRule for InvertedResidual {
+    fn build(&self, block: &StageBlock<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
+        let channels = nodes.channels(input);
         let mut at = input;
         // Too many channels to count are refused as a shape.
         let expanded = match self.expansion {
@@ -119,15 +121,15 @@ impl Blocks {
             Expansion::Channels(expanded) => Some(expanded),
         };
         if let Some(expanded) = expanded {
-            at = block.activated(builder, "expand", pointwise(expanded), at)?;
+            at = block.activated(nodes, "expand", pointwise(expanded), at)?;
         }
-        at = block.activated(builder, "depthwise", block.depthwise(self.window), at)?;
+        at = block.activated(nodes, "depthwise", block.depthwise(self.window), at)?;
         if let Some(squeeze) = &self.squeeze {
-            at = squeeze.build(builder, block.origin, channels, at)?;
+            at = squeeze.build(nodes, block.origin, channels, at)?;
         }
-        at = block.convolution(builder, "project", pointwise(self.filters), at)?;
+        at = block.convolution(nodes, "project", pointwise(self.filters), at)?;
         if self.id_skip && residual::is_identity(block.stride, channels, self.filters).is_ok() {
-            at = block.sum(builder, input, at)?;
+            at = block.sum(nodes, input, at)?;
         }
         Some(at)
     }

@@ -3,13 +3,14 @@
 
 use frit_ir::NodeId;
 
-use super::{Block, Norm, Stage, pointwise};
-use crate::import::json::attributes::{ACTIVATION, Defaults, EPSILON, Inherited, Kind, Layer, PADDING};
-use crate::import::json::build::Builder;
-use crate::import::json::fields::Reader;
-use crate::import::json::kinds::{Follower, PaddingRule, Pair, Repeat};
+use super::block::{BlockRule, Blocks, Norm, StageBlock, pointwise};
+use crate::import::json::defaults::{ACTIVATION, Defaults, EPSILON, Inherited, PADDING};
+use crate::import::json::entry::LayerSection;
+use crate::import::json::kinds::{Follower, Pair, Repeat};
+use crate::import::json::layer::{Nodes, Operation};
 use crate::import::json::section::section;
-use crate::import::json::window::Window;
+use crate::import::reader::Reader;
+use crate::import::window::{PaddingRule, WindowRule};
 
 section! {
     /// Separable blocks.
@@ -31,35 +32,30 @@ section! {
     }
 }
 
-/// What the blocks are.
+/// What each block is.
 #[derive(Debug)]
-pub(super) struct Blocks {
+struct Separable {
     filters: usize,
-    window: Window,
+    window: WindowRule,
 }
 
 /// The most layers that a block can be.
 const LAYERS: usize = 6;
 
-impl Layer for Fields {
+impl LayerSection for Fields {
     const INHERITS: &'static [Inherited] = &[PADDING, ACTIVATION, EPSILON];
 
-    fn kind(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Kind> {
-        let window = Window::new([self.kernel, self.stride, self.dilation], self.padding, defaults)?;
-        let blocks = super::Blocks::Separable(Blocks { filters: self.filters, window });
+    fn operation(self, _: &'static str, _: &mut Reader<'_, '_>, defaults: &Defaults) -> Option<Operation> {
+        let window = defaults.window([self.kernel, self.stride, self.dilation], self.padding)?;
+        let block = Separable { filters: self.filters, window };
         let norm = Norm::new(self.activation, defaults)?;
-        Some(Kind::Stage(Stage::new(blocks, LAYERS, self.repeat, self.stride, norm)))
+        Some(Operation::Stage(Box::new(Blocks::new(block, LAYERS, self.repeat, self.stride, norm))))
     }
 }
 
-impl Blocks {
-    pub(super) fn build(
-        &self,
-        block: &Block<'_>,
-        builder: &mut Builder<'_, '_>,
-        input: NodeId,
-    ) -> Option<NodeId> {
-        let at = block.activated(builder, "depthwise", block.depthwise(self.window), input)?;
-        block.activated(builder, "pointwise", pointwise(self.filters), at)
+impl BlockRule for Separable {
+    fn build(&self, block: &StageBlock<'_>, nodes: &mut dyn Nodes, input: NodeId) -> Option<NodeId> {
+        let at = block.activated(nodes, "depthwise", block.depthwise(self.window), input)?;
+        block.activated(nodes, "pointwise", pointwise(self.filters), at)
     }
 }

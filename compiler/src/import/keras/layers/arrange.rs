@@ -4,11 +4,12 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Pad, Padding, Reshape, Slice, Span, Transpose};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use super::Layer;
-use crate::import::json::document::Content;
-use crate::import::json::fields::wrong;
+use crate::import::document::Content;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
+use crate::import::keras::layer::KerasLayer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::reader::wrong;
 
 /// Rows and columns at the four sides of a map.
 struct Sides {
@@ -39,11 +40,11 @@ impl Sides {
 
 struct ZeroPadding(Sides);
 
-pub(super) fn zero_padding(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn zero_padding(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(ZeroPadding(Sides::read("padding", attributes)?)))
 }
 
-impl Layer for ZeroPadding {
+impl KerasLayer for ZeroPadding {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         site.map_of(input, self.0.axes)?;
@@ -55,11 +56,11 @@ impl Layer for ZeroPadding {
 
 struct Cropping(Sides);
 
-pub(super) fn cropping(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn cropping(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(Cropping(Sides::read("cropping", attributes)?)))
 }
 
-impl Layer for Cropping {
+impl KerasLayer for Cropping {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [height, width, channels] = site.map_of(input, self.0.axes)?;
@@ -88,11 +89,11 @@ struct Flatten {
     axes: Axes,
 }
 
-pub(super) fn flatten(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn flatten(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(Flatten { axes: attributes.data_format()? }))
 }
 
-impl Layer for Flatten {
+impl KerasLayer for Flatten {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let axes = if site.shape(input).rank() == 3 { self.axes } else { Axes::ChannelsLast };
@@ -105,12 +106,12 @@ impl Layer for Flatten {
 /// To another shape; one axis may be open.
 pub(in crate::import::keras) struct ReshapeTo(pub(in crate::import::keras) Vec<i64>);
 
-pub(super) fn reshape(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn reshape(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     attributes.needed("target_shape")?;
     Some(Box::new(ReshapeTo(attributes.integers("target_shape")?)))
 }
 
-impl Layer for ReshapeTo {
+impl KerasLayer for ReshapeTo {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let from = site.shape(input);
@@ -147,12 +148,12 @@ impl ReshapeTo {
 /// The axes in another order, counted from 1.
 struct Permute(Vec<i64>);
 
-pub(super) fn permute(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn permute(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     attributes.needed("dims")?;
     Some(Box::new(Permute(attributes.integers("dims")?)))
 }
 
-impl Layer for Permute {
+impl KerasLayer for Permute {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let axes = self.0.iter().map(|&axis| site.axis(input, axis)).collect::<Option<_>>()?;

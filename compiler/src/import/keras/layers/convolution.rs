@@ -1,20 +1,19 @@
 //! Convolutions and dense layers.
 
-use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Conv2d, Conv2dTranspose, Dense, Epilogue, Padding, Reshape};
-use frit_ir::{Diagnostic, NodeId, Op, Shape};
+use frit_ir::{NodeId, Op, Shape};
 
-use super::Layer;
-use crate::import::json::kinds::PaddingRule;
-use crate::import::json::window::Window;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::functions::Function;
-use crate::import::keras::weights::{Stored, Variable};
+use crate::import::keras::layer::KerasLayer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::keras::variable::{Stored, Variable};
+use crate::import::window::{PaddingRule, WindowRule, too_far};
 
 /// What convolutions have in common.
 struct Sliding {
-    window: Window,
+    window: WindowRule,
     bias: bool,
     axes: Axes,
     function: Function,
@@ -29,7 +28,7 @@ impl Sliding {
         let bias = attributes.flag_or("use_bias", true);
         let axes = attributes.data_format();
         let function = Function::read("activation", attributes);
-        let window = Window { kernel: kernel?, stride: stride?, dilation: dilation?, padding: padding? };
+        let window = WindowRule { kernel: kernel?, stride: stride?, dilation: dilation?, padding: padding? };
         Some(Sliding { window, bias: bias?, axes: axes?, function: function? })
     }
 
@@ -42,21 +41,9 @@ impl Sliding {
         (name, bias, stored): (&str, bool, &[Stored]),
     ) -> Option<NodeId> {
         let map = site.shape_of(operand).map().map_or([1, 1], |[height, width, _]| [height, width]);
-        let Some(padding) = self.window.around(map) else {
-            site.fault(too_far());
-            return None;
-        };
-        let op = Op::Conv2d(Conv2d {
-            filters,
-            kernel: self.window.kernel,
-            stride: self.window.stride,
-            padding,
-            dilation: self.window.dilation,
-            groups,
-            gate: false,
-            prologue: None,
-            epilogue: Epilogue::with_bias(bias),
-        });
+        let window = self.window.over(map).map_err(|fault| site.fault(fault)).ok()?;
+        let epilogue = Epilogue::with_bias(bias);
+        let op = Op::Conv2d(Conv2d { groups, epilogue, ..Conv2d::over(window, filters) });
         if name.is_empty() {
             site.add_with(op, &[operand], stored)
         } else {
@@ -87,25 +74,20 @@ pub(super) fn padding(attributes: &mut Attributes<'_, '_>) -> Option<PaddingRule
     attributes.choice("padding", &[("valid", PaddingRule::Valid), ("same", PaddingRule::Same)])
 }
 
-/// The fault of a window that no map can hold.
-pub(super) fn too_far() -> Diagnostic {
-    Diagnostic::error(codes::KERNEL_TOO_LARGE, "a kernel that reaches further than any map")
-}
-
 struct Convolution {
     sliding: Sliding,
     filters: usize,
     groups: usize,
 }
 
-pub(super) fn convolution(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn convolution(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let filters = attributes.count("filters");
     let groups = attributes.count_or("groups", 1);
     let sliding = Sliding::read(attributes);
     Some(Box::new(Convolution { sliding: sliding?, filters: filters?, groups: groups? }))
 }
 
-impl Layer for Convolution {
+impl KerasLayer for Convolution {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [.., channels] = site.map_of(input, self.sliding.axes)?;
@@ -129,13 +111,13 @@ struct Depthwise {
     multiplier: usize,
 }
 
-pub(super) fn depthwise(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn depthwise(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let multiplier = attributes.count_or("depth_multiplier", 1);
     let sliding = Sliding::read(attributes);
     Some(Box::new(Depthwise { sliding: sliding?, multiplier: multiplier? }))
 }
 
-impl Layer for Depthwise {
+impl KerasLayer for Depthwise {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [.., channels] = site.map_of(input, self.sliding.axes)?;
@@ -161,14 +143,14 @@ struct Separable {
     filters: usize,
 }
 
-pub(super) fn separable(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn separable(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let filters = attributes.count("filters");
     let multiplier = attributes.count_or("depth_multiplier", 1);
     let sliding = Sliding::read(attributes);
     Some(Box::new(Separable { sliding: sliding?, multiplier: multiplier?, filters: filters? }))
 }
 
-impl Layer for Separable {
+impl KerasLayer for Separable {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [.., channels] = site.map_of(input, self.sliding.axes)?;
@@ -177,8 +159,11 @@ impl Layer for Separable {
         let depthwise = [Stored::new(0, "/depthwise.kernel", self.sliding.kernel(channels, self.multiplier))];
         let sizes = [between, channels];
         let deep = self.sliding.convolve(site, operand, sizes, ("depthwise", false, &depthwise))?;
-        let point =
-            Sliding { window: Window::POINT, function: Function::Each(Vec::new()), ..self.sliding_only() };
+        let point = Sliding {
+            window: WindowRule::POINT,
+            function: Function::Each(Vec::new()),
+            ..self.sliding_only()
+        };
         let pointwise = [
             Stored::new(1, ".kernel", Shape::new(&[1, 1, between, self.filters])),
             Stored::new(2, ".bias", Shape::new(&[self.filters])),
@@ -206,7 +191,7 @@ struct Transposed {
     output_padding: Option<[usize; 2]>,
 }
 
-pub(super) fn transposed(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn transposed(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let filters = attributes.count("filters");
     let output_padding = match attributes.value("output_padding") {
         Some(value) => attributes.pair_of(&value, "output_padding", Attributes::whole_of).map(Some),
@@ -216,7 +201,7 @@ pub(super) fn transposed(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn 
     Some(Box::new(Transposed { sliding: sliding?, filters: filters?, output_padding: output_padding? }))
 }
 
-impl Layer for Transposed {
+impl KerasLayer for Transposed {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [height, width, channels] = site.map_of(input, self.sliding.axes)?;
@@ -257,14 +242,14 @@ impl Transposed {
     /// the same padding the operand could be the result.
     fn sides(&self, length: usize, axis: usize) -> Option<[usize; 3]> {
         let window = &self.sliding.window;
-        let (reach, stride, kernel) = (window.reach(axis)?, window.stride[axis], window.kernel[axis]);
+        let (extent, stride, kernel) = (window.extent(axis).ok()?, window.stride[axis], window.kernel[axis]);
         let steps = length.checked_sub(1)?.checked_mul(stride)?;
-        let reached = steps.checked_add(reach)?;
+        let reached = steps.checked_add(extent)?;
         let added = self.output_padding.map(|padding| padding[axis]);
         let result = match (window.padding, added) {
             (PaddingRule::Same, None) => length.checked_mul(stride)?,
             (PaddingRule::Same, Some(added)) => steps.checked_add(kernel % 2)?.checked_add(added)?,
-            (_, None) => steps.checked_add(reach.max(stride))?,
+            (_, None) => steps.checked_add(extent.max(stride))?,
             (_, Some(added)) => reached.checked_add(added)?,
         };
         let cut = reached.saturating_sub(result);
@@ -278,14 +263,14 @@ struct DenseLayer {
     function: Function,
 }
 
-pub(super) fn dense(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn dense(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let units = attributes.count("units");
     let bias = attributes.flag_or("use_bias", true);
     let function = Function::read("activation", attributes);
     Some(Box::new(DenseLayer { units: units?, bias: bias?, function: function? }))
 }
 
-impl Layer for DenseLayer {
+impl KerasLayer for DenseLayer {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let shape = site.shape(input);

@@ -4,14 +4,15 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Binary, Prelu, Scalar, Softmax};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::functions::{self, Function, clip, rescale};
-use crate::import::keras::weights::{Stored, Variable};
+use crate::import::keras::layer::KerasLayer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::keras::variable::{Stored, Variable};
 
 /// What is a function of each element.
-impl Layer for Function {
+impl KerasLayer for Function {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         Some(vec![self.apply(site, input)?])
@@ -22,18 +23,18 @@ impl Layer for Function {
     }
 }
 
-fn each(activations: Vec<Activation>) -> Option<Box<dyn Layer>> {
+fn each(activations: Vec<Activation>) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(Function::Each(activations)))
 }
 
 /// Its operand.
 struct Identity;
 
-pub(super) fn identity(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn identity(_: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(Identity))
 }
 
-impl Layer for Identity {
+impl KerasLayer for Identity {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let form = site.form(input);
@@ -43,22 +44,22 @@ impl Layer for Identity {
     }
 }
 
-pub(super) fn activation(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn activation(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     attributes.needed("activation")?;
     Some(Box::new(Function::read("activation", attributes)?))
 }
 
-pub(super) fn leaky_relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn leaky_relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let name = if attributes.value("alpha").is_some() { "alpha" } else { "negative_slope" };
     each(vec![functions::leaky(attributes.number_or(name, 0.3)?)])
 }
 
-pub(super) fn thresholded_relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn thresholded_relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let threshold = attributes.scalar_or("theta", 1.0)?;
     each(vec![Activation::LeakyRelu { slope: Scalar::new(0.0), threshold }])
 }
 
-pub(super) fn elu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn elu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     each(vec![functions::elu(attributes.number_or("alpha", 1.0)?)])
 }
 
@@ -69,7 +70,7 @@ struct Relu {
     most: f32,
 }
 
-pub(super) fn relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let most = match attributes.value("max_value") {
         Some(value) => attributes.number_of(&value, "max_value")?,
         None => f32::INFINITY,
@@ -86,7 +87,7 @@ pub(super) fn relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>
     Some(Box::new(Relu { slope, threshold, most }))
 }
 
-impl Layer for Relu {
+impl KerasLayer for Relu {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let bent =
             Activation::LeakyRelu { slope: Scalar::new(self.slope), threshold: Scalar::new(self.threshold) };
@@ -107,11 +108,11 @@ struct ParametricRelu {
     shared: Vec<i64>,
 }
 
-pub(super) fn prelu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn prelu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(ParametricRelu { shared: attributes.integers("shared_axes")? }))
 }
 
-impl Layer for ParametricRelu {
+impl KerasLayer for ParametricRelu {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let mut axes = site.shape(input).axes().to_vec();
@@ -141,7 +142,7 @@ struct SoftmaxLayer {
     axis: i64,
 }
 
-pub(super) fn softmax(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn softmax(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     match attributes.integers("axis")?.as_slice() {
         [] => Some(Box::new(SoftmaxLayer { axis: -1 })),
         [axis] => Some(Box::new(SoftmaxLayer { axis: *axis })),
@@ -153,7 +154,7 @@ pub(super) fn softmax(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Lay
     }
 }
 
-impl Layer for SoftmaxLayer {
+impl KerasLayer for SoftmaxLayer {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let axis = site.axis(input, self.axis)?;
@@ -169,13 +170,13 @@ struct Rescaling {
     offset: Vec<f32>,
 }
 
-pub(super) fn rescaling(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn rescaling(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let scale = attributes.numbers("scale")?.unwrap_or(vec![1.0]);
     let offset = attributes.numbers("offset")?.unwrap_or(vec![0.0]);
     Some(Box::new(Rescaling { scale, offset }))
 }
 
-impl Layer for Rescaling {
+impl KerasLayer for Rescaling {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         if let ([scale], [offset]) = (self.scale.as_slice(), self.offset.as_slice()) {

@@ -4,10 +4,11 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Binary, Concat};
 use frit_ir::{Diagnostic, Op};
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::functions::rescale;
+use crate::import::keras::layer::KerasLayer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
 
 /// A function of two elements, one tensor after the other; perhaps divided by their number.
 struct Merge {
@@ -15,35 +16,35 @@ struct Merge {
     mean: bool,
 }
 
-fn merge(binary: Binary) -> Option<Box<dyn Layer>> {
+fn merge(binary: Binary) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(Merge { binary, mean: false }))
 }
 
-pub(super) fn add(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn add(_: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     merge(Binary::Add)
 }
 
-pub(super) fn subtract(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn subtract(_: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     merge(Binary::Sub)
 }
 
-pub(super) fn multiply(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn multiply(_: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     merge(Binary::Mul)
 }
 
-pub(super) fn maximum(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn maximum(_: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     merge(Binary::Max)
 }
 
-pub(super) fn minimum(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn minimum(_: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     merge(Binary::Min)
 }
 
-pub(super) fn average(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn average(_: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(Merge { binary: Binary::Add, mean: true }))
 }
 
-impl Layer for Merge {
+impl KerasLayer for Merge {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let inputs = site.inputs.clone();
         let (first, others) = inputs.split_first()?;
@@ -69,12 +70,12 @@ struct CustomScale {
     scale: f32,
 }
 
-pub(super) fn custom_scale(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn custom_scale(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     attributes.needed("scale")?;
     Some(Box::new(CustomScale { scale: attributes.number_or("scale", 1.0)? }))
 }
 
-impl Layer for CustomScale {
+impl KerasLayer for CustomScale {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let [main, branch] = site.inputs[..] else {
             site.fault(Diagnostic::error(
@@ -92,7 +93,7 @@ pub(in crate::import::keras) struct Concatenate {
     pub(in crate::import::keras) axis: i64,
 }
 
-pub(super) fn concatenate(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn concatenate(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let axis = match attributes.integers("axis")?.as_slice() {
         [] => -1,
         [axis, ..] => *axis,
@@ -100,7 +101,7 @@ pub(super) fn concatenate(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn
     Some(Box::new(Concatenate { axis }))
 }
 
-impl Layer for Concatenate {
+impl KerasLayer for Concatenate {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let inputs = site.inputs.clone();
         let Some(&first) = inputs.first() else {

@@ -5,12 +5,13 @@ use frit_ir::ops::{Activation, BatchNorm, Binary, Constant, Reduce, ReduceKind, 
 use frit_ir::{Diagnostic, NodeId, Op, Shape};
 use frit_passes::legality::training;
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::calls::Argument;
 use crate::import::keras::functions::rescale;
-use crate::import::keras::weights::{Change, Stored, Variable};
+use crate::import::keras::layer::KerasLayer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::keras::variable::{Change, Stored, Variable};
 
 struct Batch {
     axis: i64,
@@ -19,7 +20,7 @@ struct Batch {
     center: bool,
 }
 
-pub(super) fn batch(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn batch(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let axes = attributes.integers("axis");
     let epsilon = attributes.scalar_or("epsilon", 1e-3);
     let scale = attributes.flag_or("scale", true);
@@ -37,7 +38,7 @@ pub(super) fn batch(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer
     Some(Box::new(Batch { axis, epsilon: epsilon?, scale: scale?, center: center? }))
 }
 
-impl Layer for Batch {
+impl KerasLayer for Batch {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         if matches!(site.call.argument(usize::MAX, "training"), Some(Argument::Flag(true))) {
             site.fault(training::fault());
@@ -82,7 +83,7 @@ struct LayerNorm {
     center: bool,
 }
 
-pub(super) fn layer(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn layer(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let axes = attributes.integers("axis")?;
     let epsilon = attributes.scalar_or("epsilon", 1e-3);
     let scale = attributes.flag_or("scale", true);
@@ -100,7 +101,7 @@ pub(super) fn layer(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer
     Some(Box::new(LayerNorm { axis, epsilon: epsilon?, scale: scale?, center: center? }))
 }
 
-impl Layer for LayerNorm {
+impl KerasLayer for LayerNorm {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let shape = site.shape(input);
@@ -151,11 +152,11 @@ fn weight(site: &mut Site<'_, '_, '_>, shape: &Shape, stored: Stored) -> Option<
 /// ConvNeXt's scale of each channel.
 struct LayerScale;
 
-pub(super) fn layer_scale(_: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn layer_scale(_: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     Some(Box::new(LayerScale))
 }
 
-impl Layer for LayerScale {
+impl KerasLayer for LayerScale {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let shape = Shape::new(&[site.shape(input).channels()]);
@@ -179,7 +180,7 @@ struct Statistics {
     given: Option<[Vec<f32>; 2]>,
 }
 
-pub(super) fn stored(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn stored(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let listed = attributes.integers("axis");
     let axes = if attributes.value("axis").is_some() { Some(listed?) } else { None };
     let invert = attributes.flag_or("invert", false);
@@ -188,7 +189,7 @@ pub(super) fn stored(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Laye
     Some(Box::new(Statistics { axes, invert: invert?, given: mean.zip(variance).map(|(m, v)| [m, v]) }))
 }
 
-impl Layer for Statistics {
+impl KerasLayer for Statistics {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let shape = site.shape(input);

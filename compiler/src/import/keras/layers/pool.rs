@@ -1,47 +1,45 @@
 //! Pools.
 
-use frit_ir::Op;
 use frit_ir::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Reduce, ReduceKind};
+use frit_ir::{Op, Window};
 
-use super::Layer;
-use super::convolution::{padding, too_far};
-use crate::import::json::window::Window;
+use super::convolution::padding;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
+use crate::import::keras::layer::KerasLayer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
+use crate::import::window::WindowRule;
 
 struct Pooling {
     kind: PoolKind,
-    window: Window,
+    window: WindowRule,
     axes: Axes,
 }
 
-pub(super) fn max(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn max(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     pooling(PoolKind::Max, attributes)
 }
 
 /// TensorFlow's means never count the padding.
-pub(super) fn average(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn average(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     pooling(PoolKind::Average { counted: Padding::default() }, attributes)
 }
 
-fn pooling(kind: PoolKind, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+fn pooling(kind: PoolKind, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let kernel = attributes.pair_or("pool_size", [2, 2])?;
     let stride = attributes.pair_or("strides", kernel);
     let padding = padding(attributes);
     let axes = attributes.data_format();
-    let window = Window { kernel, stride: stride?, dilation: [1, 1], padding: padding? };
+    let window = WindowRule { kernel, stride: stride?, dilation: [1, 1], padding: padding? };
     Some(Box::new(Pooling { kind, window, axes: axes? }))
 }
 
-impl Layer for Pooling {
+impl KerasLayer for Pooling {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [height, width, _] = site.map_of(input, self.axes)?;
-        let Some(padding) = self.window.around([height, width]) else {
-            site.fault(too_far());
-            return None;
-        };
-        let Window { kernel, stride, dilation, .. } = self.window;
+        let window = self.window.over([height, width]).map_err(|fault| site.fault(fault)).ok()?;
+        let Window { kernel, stride, padding, dilation } = window;
         let operand = site.map(input, self.axes)?;
         let node =
             site.add(Op::Pool(Pool { kind: self.kind, kernel, stride, padding, dilation }), &[operand])?;
@@ -56,20 +54,20 @@ struct Global {
     axes: Axes,
 }
 
-pub(super) fn global_average(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn global_average(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     global(false, attributes)
 }
 
-pub(super) fn global_max(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn global_max(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     global(true, attributes)
 }
 
-fn global(max: bool, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+fn global(max: bool, attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let keep_dims = attributes.flag_or("keepdims", false);
     Some(Box::new(Global { max, keep_dims: keep_dims?, axes: attributes.data_format()? }))
 }
 
-impl Layer for Global {
+impl KerasLayer for Global {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         site.map_of(input, self.axes)?;

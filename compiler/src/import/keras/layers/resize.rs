@@ -4,9 +4,10 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Coordinates, Interpolation, Resize, Rounding, Slice, Span};
 use frit_ir::{Diagnostic, Op};
 
-use super::Layer;
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::build::{Site, Tensor};
+use crate::import::keras::layer::KerasLayer;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
 
 /// Both of Keras: nearest is the one under the middle of a pixel, and bilinear counts from the middles.
 const INTERPOLATIONS: &[(&str, Interpolation)] =
@@ -31,14 +32,14 @@ struct UpSampling {
     axes: Axes,
 }
 
-pub(super) fn up_sampling(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn up_sampling(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let factors = attributes.pair_or("size", [2, 2]);
     let interpolation = attributes.choice("interpolation", INTERPOLATIONS);
     let axes = attributes.data_format();
     Some(Box::new(UpSampling { factors: factors?, interpolation: interpolation?, axes: axes? }))
 }
 
-impl Layer for UpSampling {
+impl KerasLayer for UpSampling {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [height, width, _] = site.map_of(input, self.axes)?;
@@ -53,7 +54,7 @@ struct Resizing {
     axes: Axes,
 }
 
-pub(super) fn resizing(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn resizing(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let size = [attributes.count("height"), attributes.count("width")];
     let interpolation = match attributes.value("interpolation") {
         Some(_) => attributes.choice("interpolation", INTERPOLATIONS),
@@ -71,7 +72,7 @@ pub(super) fn resizing(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn La
     Some(Box::new(Resizing { size: [height?, width?], interpolation: interpolation?, axes: axes? }))
 }
 
-impl Layer for Resizing {
+impl KerasLayer for Resizing {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         site.map_of(input, self.axes)?;
@@ -84,14 +85,14 @@ struct CenterCrop {
     axes: Axes,
 }
 
-pub(super) fn center_crop(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn Layer>> {
+pub(super) fn center_crop(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let size = [attributes.count("height"), attributes.count("width")];
     let axes = attributes.data_format()?;
     let [height, width] = size;
     Some(Box::new(CenterCrop { size: [height?, width?], axes }))
 }
 
-impl Layer for CenterCrop {
+impl KerasLayer for CenterCrop {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
         let [height, width, channels] = site.map_of(input, self.axes)?;

@@ -4,11 +4,12 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Binary};
 use frit_ir::{Diagnostic, Op, Shape};
 
-use super::{Parameters, constant, refuse, tensor};
+use super::parameters::{Parameters, constant, number, refuse, tensor};
 use crate::import::keras::attributes::Axes;
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::calls::Argument;
 use crate::import::keras::functions::{self, Function, rescale};
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
 
 type Results = Option<Vec<Tensor>>;
 
@@ -122,8 +123,8 @@ fn with_number(
 
 pub(super) fn clip(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Results {
     let input = tensor(site, parameters)?;
-    let low = parameters.at(1, &["x_min", "clip_value_min"]).and_then(super::number);
-    let high = parameters.at(2, &["x_max", "clip_value_max"]).and_then(super::number);
+    let low = parameters.at(1, &["x_min", "clip_value_min"]).and_then(number);
+    let high = parameters.at(2, &["x_max", "clip_value_max"]).and_then(number);
     let (low, high) = (low.unwrap_or(f32::NEG_INFINITY), high.unwrap_or(f32::INFINITY));
     if low > high {
         site.fault(Diagnostic::error(

@@ -5,11 +5,13 @@ use frit_ir::ops::{
 };
 use frit_ir::{Op, Shape};
 
-use super::{Parameters, integer, integers, refuse, tensor};
+use super::parameters::{Parameters, integer, integers, refuse, tensor};
 use crate::import::keras::attributes::Axes;
-use crate::import::keras::build::{Site, Tensor};
 use crate::import::keras::calls::Argument;
-use crate::import::keras::layers::{self, Layer};
+use crate::import::keras::layer::KerasLayer;
+use crate::import::keras::layers;
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
 
 type Results = Option<Vec<Tensor>>;
 

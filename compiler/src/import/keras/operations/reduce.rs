@@ -3,9 +3,10 @@
 use frit_ir::Op;
 use frit_ir::ops::{GlobalAveragePool, Reduce, ReduceKind, Softmax};
 
-use super::{Parameters, integers, refuse, tensor};
+use super::parameters::{Parameters, integer, integers, refuse, tensor};
 use crate::import::keras::attributes::Axes;
-use crate::import::keras::build::{Site, Tensor};
+use crate::import::keras::site::Site;
+use crate::import::keras::tensors::Tensor;
 
 type Results = Option<Vec<Tensor>>;
 
@@ -58,7 +59,7 @@ pub(super) fn log_softmax(site: &mut Site<'_, '_, '_>, parameters: &Parameters) 
 
 fn along(log: bool, site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Results {
     let input = tensor(site, parameters)?;
-    let axis = parameters.get(&["axis"]).map_or(Some(-1), super::integer);
+    let axis = parameters.get(&["axis"]).map_or(Some(-1), integer);
     let Some(axis) = axis else { return refuse(site, "a softmax over several axes") };
     let axis = site.axis(input, axis)?;
     let (operand, turned) = site.axis_last(input, axis)?;

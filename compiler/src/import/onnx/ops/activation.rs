@@ -3,7 +3,8 @@
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Scalar};
 
-use crate::import::onnx::call::{Call, Outcome, Value, f32_only, unsupported, wrong};
+use crate::import::onnx::call::{Call, Value, f32_only};
+use crate::import::onnx::fault::{Outcome, unsupported, wrong};
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
 

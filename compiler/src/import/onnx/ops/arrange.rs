@@ -5,12 +5,13 @@ use frit_ir::ops::{Binary, Concat};
 use frit_passes::legality::training;
 
 use super::activation::operand;
-use crate::import::onnx::call::{Call, Outcome, Value, ranked, unsupported, wrong};
+use crate::import::onnx::call::{Call, Value};
 use crate::import::onnx::constant::{Constant, count};
-use crate::import::onnx::kind::Kind;
+use crate::import::onnx::data_type::DataType;
+use crate::import::onnx::fault::{Outcome, mixes, ranked, unsupported, wrong};
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
-use crate::import::onnx::shapes::{self, mixes};
+use crate::import::onnx::shapes::{self};
 use crate::import::onnx::symbol::Symbol;
 
 /// Most copies that a `Tile` makes of a tensor.
@@ -60,7 +61,7 @@ pub(super) fn dropout(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Val
 pub(super) fn cast(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let view = input(network, call)?;
     let to = match call.op() {
-        "Cast" => Kind(i32::try_from(call.int("to", 0)?).unwrap_or(0)),
+        "Cast" => DataType(i32::try_from(call.int("to", 0)?).unwrap_or(0)),
         _ => match call.operand(1, "type")? {
             Value::Constant(like) => like.kind,
             Value::Tensor(like) => like.kind,
@@ -68,8 +69,8 @@ pub(super) fn cast(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>
         },
     };
     // Whole numbers are held in f32 as they are.
-    let whole = !view.kind.is_float() && (!to.is_float() || to == Kind::F32);
-    if to != view.kind && !(whole && to != Kind::BOOL) {
+    let whole = !view.kind.is_float() && (!to.is_float() || to == DataType::F32);
+    if to != view.kind && !(whole && to != DataType::BOOL) {
         return Err(unsupported(format!("Cast of computed values from {} to {to}", view.kind)));
     }
     renamed(network, call, &View { kind: to, ..view })
@@ -166,7 +167,7 @@ pub(super) fn expand(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     }
     let length = count(&ones).unwrap_or(usize::MAX);
     let values = std::iter::repeat_n(Symbol::Float(1.0), length);
-    let ones = Constant::new(call.budget, Kind::F32, ones, values)?;
+    let ones = Constant::new(call.budget, DataType::F32, ones, values)?;
     let sides = [&Value::Tensor(view), &Value::Constant(ones)];
     Ok(vec![Value::Tensor(network.join(&call.name, Binary::Mul, sides)?)])
 }

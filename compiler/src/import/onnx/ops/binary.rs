@@ -3,9 +3,10 @@
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Binary, Scalar};
 
-use crate::import::onnx::call::{Call, Outcome, Value, f32_only, wrong};
+use crate::import::onnx::call::{Call, Value, f32_only};
 use crate::import::onnx::constant::Constant;
-use crate::import::onnx::kind::Kind;
+use crate::import::onnx::data_type::DataType;
+use crate::import::onnx::fault::{Outcome, wrong};
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
 use crate::import::onnx::symbol::Symbol;
@@ -58,7 +59,7 @@ pub(super) fn variadic(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Va
 
 /// `Reciprocal`: one, divided.
 pub(super) fn reciprocal(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let one = Constant::number(call.budget, Kind::F32, Symbol::Float(1.0))?;
+    let one = Constant::number(call.budget, DataType::F32, Symbol::Float(1.0))?;
     let operand = call.operand(0, "input")?;
     Ok(vec![Value::Tensor(pair(network, &call.name, Binary::Div, [&Value::Constant(one), operand])?)])
 }

@@ -2,18 +2,20 @@
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Conv2d, Conv2dTranspose, Epilogue, Padding};
-use frit_ir::{Diagnostic, Op, Shape, Weight};
+use frit_ir::{Diagnostic, Op, Shape, Weight, Window};
 
-use super::window::{Map, Window, explicit};
+use super::window::{Map, explicit, extent, window};
 use crate::import::budget::Budget;
-use crate::import::onnx::call::{Call, Outcome, Value, wrong};
+use crate::import::onnx::call::{Call, Value};
 use crate::import::onnx::constant::Constant;
+use crate::import::onnx::fault::{Outcome, wrong};
 use crate::import::onnx::network::Network;
+use crate::import::window::PaddingRule;
 
 /// `Conv`: weights are `[filters, channels / groups, height, width]`.
 pub(super) fn conv(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let (map, weights, groups) = operands(network, call)?;
-    let window = Window::new(call, &map, Some(&weights.dims[2..]))?;
+    let window = window(call, &map, Some(&weights.dims[2..]))?;
     let (filters, inputs) = (weights.dims[0], weights.dims[1]);
     if inputs.checked_mul(groups) != Some(map.channels) {
         return Err(channels(inputs.saturating_mul(groups), &map));
@@ -26,17 +28,8 @@ pub(super) fn conv(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>
         Shape::new(&[height, width, inputs, filters]),
     )?;
     let (weights, bias) = with_bias(call, kernel)?;
-    let op = Op::Conv2d(Conv2d {
-        filters,
-        kernel: window.kernel,
-        stride: window.stride,
-        padding: window.padding,
-        dilation: window.dilation,
-        groups,
-        gate: false,
-        prologue: None,
-        epilogue: Epilogue::with_bias(bias),
-    });
+    let epilogue = Epilogue::with_bias(bias);
+    let op = Op::Conv2d(Conv2d { groups, epilogue, ..Conv2d::over(window, filters) });
     let node = network.add(&call.name, op, &[map.node], weights)?;
     Ok(vec![Value::Tensor(map.result(network, node))])
 }
@@ -49,7 +42,7 @@ pub(super) fn conv_transpose(network: &mut Network, call: &Call<'_>) -> Outcome<
         return Err(channels(inputs, &map));
     }
     let same = call.has("auto_pad") && call.string("auto_pad", "NOTSET")?.starts_with("SAME");
-    let window = Window::new(call, &map, Some(&weights.dims[2..]))?;
+    let window = window(call, &map, Some(&weights.dims[2..]))?;
     let output_padding = lengths(call, "output_padding", map.spatial)?.unwrap_or([0, 0]);
     let sizes = match lengths(call, "output_shape", map.spatial)? {
         Some(sizes) => Some(if map.spatial == 1 { [1, sizes[1]] } else { sizes }),
@@ -130,13 +123,14 @@ fn cut(
     (output_padding, sizes): ([usize; 2], [usize; 2]),
 ) -> Outcome<Padding> {
     let upper = call.string("auto_pad", "NOTSET")? == "SAME_UPPER";
+    let rule = if upper { PaddingRule::Same } else { PaddingRule::SameLower };
     let along = |axis: usize| -> Outcome<[usize; 2]> {
         let steps = map.size[axis].saturating_sub(1).saturating_mul(window.stride[axis]);
-        let reached = steps.saturating_add(window.reach(axis)).saturating_add(output_padding[axis]);
+        let reached = steps.saturating_add(extent(window, axis)).saturating_add(output_padding[axis]);
         let total = reached.checked_sub(sizes[axis]).ok_or_else(|| {
             wrong(format!("a result of {} along an axis that windows reach {reached} of", sizes[axis]))
         })?;
-        Ok(if upper { [total / 2, total - total / 2] } else { [total - total / 2, total / 2] })
+        Ok(rule.halves(total))
     };
     let ([top, bottom], [left, right]) = (along(0)?, along(1)?);
     Ok(Padding { top, bottom, left, right })

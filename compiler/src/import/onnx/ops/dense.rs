@@ -7,9 +7,10 @@ use frit_ir::{Diagnostic, Op, Shape, Weight};
 use super::activation::operand;
 use super::convolution::weight;
 use crate::import::budget::Budget;
-use crate::import::onnx::call::{Call, Outcome, Value, unsupported, wrong};
+use crate::import::onnx::call::{Call, Value};
 use crate::import::onnx::constant::Constant;
-use crate::import::onnx::layout::{Factor, Place, View};
+use crate::import::onnx::fault::{Outcome, unsupported, wrong};
+use crate::import::onnx::layout::{Factor, GraphAxis, View};
 use crate::import::onnx::network::Network;
 use crate::import::onnx::symbol::Symbol;
 
@@ -146,9 +147,13 @@ fn product(
         return Err(Box::new(fault));
     }
     let (epilogue, units) = (Epilogue::with_bias(bias.is_some()), matrix.units);
-    let places = |at: &dyn Fn(usize) -> Option<usize>| -> Vec<Place> {
+    let places = |at: &dyn Fn(usize) -> Option<usize>| -> Vec<GraphAxis> {
         let place = |axis| {
-            if view.batch() == Some(axis) { Place::Batch } else { at(axis).map_or(Place::One, Place::At) }
+            if view.batch() == Some(axis) {
+                GraphAxis::Batch
+            } else {
+                at(axis).map_or(GraphAxis::One, GraphAxis::At)
+            }
         };
         (0..view.rank()).map(place).collect()
     };

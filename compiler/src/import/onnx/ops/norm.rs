@@ -5,7 +5,8 @@ use frit_ir::{Op, Shape, Weight};
 
 use super::convolution::weight;
 use super::window::first_is_batch;
-use crate::import::onnx::call::{Call, Outcome, Value, unsupported, wrong};
+use crate::import::onnx::call::{Call, Value};
+use crate::import::onnx::fault::{Outcome, unsupported, wrong};
 use crate::import::onnx::network::Network;
 
 /// `BatchNormalization` over axis 1. One that takes its statistics from the images at hand is noted.

@@ -5,12 +5,13 @@ use frit_ir::{NodeId, Op};
 
 use super::activation::operand;
 use crate::import::limits;
-use crate::import::onnx::call::{Call, Outcome, Value, axis, f32_only, unsupported, wrong};
+use crate::import::onnx::call::{Call, Value, axis, f32_only};
 use crate::import::onnx::constant::{Constant, count};
-use crate::import::onnx::kind::Kind;
+use crate::import::onnx::data_type::DataType;
+use crate::import::onnx::fault::{Outcome, mixes, unsupported, wrong};
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
-use crate::import::onnx::shapes::{self, Kept, mixes};
+use crate::import::onnx::shapes::{self, Kept};
 use crate::import::onnx::symbol::Symbol;
 
 /// `Concat`.
@@ -227,7 +228,7 @@ fn extended(
         dims[axis] = count_of;
         let length = count(&dims).unwrap_or(usize::MAX);
         let values = std::iter::repeat_n(Symbol::Float(f64::from(value)), length);
-        let constant = Constant::new(&network.budget, Kind::F32, dims, values)?;
+        let constant = Constant::new(&network.budget, DataType::F32, dims, values)?;
         let name = network.name(&format!("{name}/constant"));
         let node = network.constant(&name, &constant, order)?.node;
         nodes.insert(if behind { nodes.len() } else { 0 }, node);

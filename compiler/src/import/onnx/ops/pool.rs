@@ -1,12 +1,13 @@
 //! Pools.
 
-use frit_ir::Op;
 use frit_ir::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Reduce, ReduceKind};
+use frit_ir::{Op, Window};
 use smallvec::smallvec;
 
 use super::activation::operand;
-use super::window::{Map, Window};
-use crate::import::onnx::call::{Call, Outcome, Value};
+use super::window::{Map, extent, window};
+use crate::import::onnx::call::{Call, Value};
+use crate::import::onnx::fault::Outcome;
 use crate::import::onnx::network::Network;
 
 /// `MaxPool`.
@@ -25,7 +26,7 @@ pub(super) fn average_pool(network: &mut Network, call: &Call<'_>) -> Outcome<Ve
 fn pool(network: &mut Network, call: &Call<'_>, kind: impl Fn(Padding) -> PoolKind) -> Outcome<Vec<Value>> {
     let view = operand(network, call)?;
     let map = Map::new(network, call, &view)?;
-    let window = Window::new(call, &map, None)?;
+    let window = window(call, &map, None)?;
     let padding = if call.flag("ceil_mode", false)? { rounded_up(&window, &map) } else { window.padding };
     let op = Op::Pool(Pool {
         kind: kind(window.padding),
@@ -42,7 +43,7 @@ fn pool(network: &mut Network, call: &Call<'_>, kind: impl Fn(Padding) -> PoolKi
 fn rounded_up(window: &Window, map: &Map) -> Padding {
     let more = |axis: usize| {
         let [before, after] = window.padding.along(axis);
-        let (reach, stride) = (window.reach(axis), window.stride[axis]);
+        let (reach, stride) = (extent(window, axis), window.stride[axis]);
         let padded = map.size[axis].saturating_add(before).saturating_add(after);
         let Some(room) = padded.checked_sub(reach) else {
             // One window that begins inside, where a step would reach further than it lacks.

@@ -5,11 +5,11 @@ use frit_ir::ops::{ArgMax, GlobalAveragePool, Reduce, ReduceKind, Softmax};
 use frit_ir::{NodeId, Shape};
 
 use super::activation::operand;
-use crate::import::onnx::call::{Call, Outcome, Value, axes, axis};
-use crate::import::onnx::kind::Kind;
-use crate::import::onnx::layout::{Axis, Place, View, place};
+use crate::import::onnx::call::{Call, Value, axes, axis};
+use crate::import::onnx::data_type::DataType;
+use crate::import::onnx::fault::{Outcome, mixes};
+use crate::import::onnx::layout::{Axis, GraphAxis, View, place};
 use crate::import::onnx::network::Network;
-use crate::import::onnx::shapes::mixes;
 
 /// `ReduceMean`, `ReduceSum`, `ReduceMax` and `ReduceMin`.
 pub(super) fn reduce(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
@@ -61,7 +61,7 @@ fn kept(
     left: impl Fn(&usize) -> bool,
 ) -> View {
     let lying: Vec<usize> = order.iter().copied().filter(&left).collect();
-    let places: Vec<Place> =
+    let places: Vec<GraphAxis> =
         (0..view.rank()).filter(left).map(|axis| place(&view.axes[axis], axis, &lying)).collect();
     View::new(node, &network.shape(node), &places)
 }
@@ -89,7 +89,7 @@ pub(super) fn softmax(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Val
 /// The view of `node`, in which the axes of `order` follow one another, whichever axes of the graph they are.
 fn laid(view: &View, node: NodeId, order: &[usize]) -> View {
     let lengths: Vec<usize> = order.iter().map(|&axis| view.axes[axis].length()).collect();
-    let places: Vec<Place> = (0..view.rank()).map(|axis| place(&view.axes[axis], axis, order)).collect();
+    let places: Vec<GraphAxis> = (0..view.rank()).map(|axis| place(&view.axes[axis], axis, order)).collect();
     View::new(node, &Shape::new(&lengths), &places)
 }
 
@@ -107,5 +107,5 @@ pub(super) fn arg_max(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Val
     let op = Op::ArgMax(ArgMax { keep_dims: keeps, last: call.flag("select_last_index", false)? });
     let node = network.add(&call.name, op, &[node], Vec::new())?;
     let result = kept(network, node, (&view, &order), |&axis| keeps || axis != along);
-    Ok(vec![Value::Tensor(View { kind: Kind::I64, ..result })])
+    Ok(vec![Value::Tensor(View { kind: DataType::I64, ..result })])
 }

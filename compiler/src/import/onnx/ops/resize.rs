@@ -6,7 +6,8 @@ use frit_ir::ops::{Coordinates, Interpolation, Resize, Rounding, Scalar};
 use super::activation::operand;
 use super::window::Map;
 use crate::import::limits;
-use crate::import::onnx::call::{Call, Outcome, Value, axis, unsupported, wrong};
+use crate::import::onnx::call::{Call, Value, axis};
+use crate::import::onnx::fault::{Outcome, unsupported, wrong};
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
 

@@ -1,13 +1,14 @@
 //! Windows that slide over maps: kernels, strides, dilations and paddings of convolutions and pools.
 
-use frit_ir::NodeId;
 use frit_ir::ops::Padding;
+use frit_ir::{NodeId, Window};
 
 use crate::import::limits;
-use crate::import::onnx::call::{Call, Outcome, unsupported, wrong};
-use crate::import::onnx::layout::{Axis, Place, View};
+use crate::import::onnx::call::Call;
+use crate::import::onnx::fault::{Outcome, mixes, unsupported, wrong};
+use crate::import::onnx::layout::{Axis, GraphAxis, View};
 use crate::import::onnx::network::Network;
-use crate::import::onnx::shapes::mixes;
+use crate::import::window::{PaddingRule, WindowRule};
 
 /// A tensor as a map: rows, columns, channels. A signal along one axis is a map of one row.
 #[derive(Debug)]
@@ -42,10 +43,10 @@ impl Map {
 
     /// The map that `node` makes of this one, as the file counts its axes.
     pub(super) fn result(&self, network: &Network, node: NodeId) -> View {
-        let first = if self.first == Axis::Batch { Place::Batch } else { Place::One };
+        let first = if self.first == Axis::Batch { GraphAxis::Batch } else { GraphAxis::One };
         let places = match self.spatial {
-            1 => vec![first, Place::At(2), Place::At(1)],
-            _ => vec![first, Place::At(2), Place::At(0), Place::At(1)],
+            1 => vec![first, GraphAxis::At(2), GraphAxis::At(1)],
+            _ => vec![first, GraphAxis::At(2), GraphAxis::At(0), GraphAxis::At(1)],
         };
         View::new(node, &network.shape(node), &places)
     }
@@ -61,16 +62,6 @@ pub(super) fn first_is_batch(call: &Call<'_>, view: &View) -> Outcome<()> {
     Err(Box::new(
         mixes(message).help("give the input one image: --shape NAME=1x3x224x224, with its own sizes"),
     ))
-}
-
-/// How a window slides.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) kernel: [usize; 2],
-    pub(super) stride: [usize; 2],
-    pub(super) dilation: [usize; 2],
-    /// Zeros around the map, as the file says or asks for.
-    pub(super) padding: Padding,
 }
 
 /// The numbers of an attribute for each axis along which a window slides, above those of a signal's one row.
@@ -99,54 +90,40 @@ pub(super) fn numbers(name: &str, given: &[i64], spatial: usize, least: i64) -> 
     }
 }
 
-impl Window {
-    /// That of `call` over `map`; `weights` are the last axes of its kernel, where it has one.
-    pub(super) fn new(call: &Call<'_>, map: &Map, weights: Option<&[usize]>) -> Outcome<Window> {
-        let spatial = map.spatial;
-        let said = pair(call, "kernel_shape", spatial, 1)?;
-        let kernel = match weights {
-            Some(lengths) => {
-                let lengths: Vec<i64> =
-                    lengths.iter().map(|&length| i64::try_from(length).unwrap_or(-1)).collect();
-                let own = numbers("the kernel of the weights", &lengths, spatial, 1)?;
-                if let Some(said) = said.filter(|&said| said != own) {
-                    return Err(wrong(format!(
-                        "kernel_shape {}x{} contradicts the weights, which are {}x{}",
-                        said[0], said[1], own[0], own[1]
-                    )));
-                }
-                own
+/// The window of `call` over `map`; `weights` are the last axes of its kernel, where it has one.
+pub(super) fn window(call: &Call<'_>, map: &Map, weights: Option<&[usize]>) -> Outcome<Window> {
+    let spatial = map.spatial;
+    let said = pair(call, "kernel_shape", spatial, 1)?;
+    let kernel = match weights {
+        Some(lengths) => {
+            let lengths: Vec<i64> =
+                lengths.iter().map(|&length| i64::try_from(length).unwrap_or(-1)).collect();
+            let own = numbers("the kernel of the weights", &lengths, spatial, 1)?;
+            if let Some(said) = said.filter(|&said| said != own) {
+                return Err(wrong(format!(
+                    "kernel_shape {}x{} contradicts the weights, which are {}x{}",
+                    said[0], said[1], own[0], own[1]
+                )));
             }
-            None => said.ok_or_else(|| wrong(format!("{} needs its kernel_shape", call.op())))?,
-        };
-        let stride = pair(call, "strides", spatial, 1)?.unwrap_or([1, 1]);
-        let dilation = pair(call, "dilations", spatial, 1)?.unwrap_or([1, 1]);
-        let window = Window { kernel, stride, dilation, padding: Padding::default() };
-        Ok(Window { padding: window.around(call, map)?, ..window })
-    }
+            own
+        }
+        None => said.ok_or_else(|| wrong(format!("{} needs its kernel_shape", call.op())))?,
+    };
+    let stride = pair(call, "strides", spatial, 1)?.unwrap_or([1, 1]);
+    let dilation = pair(call, "dilations", spatial, 1)?.unwrap_or([1, 1]);
+    let padding = match call.string("auto_pad", "NOTSET")? {
+        "NOTSET" => PaddingRule::Given(explicit(call, spatial)?),
+        "VALID" => PaddingRule::Valid,
+        "SAME_UPPER" => PaddingRule::Same,
+        "SAME_LOWER" => PaddingRule::SameLower,
+        other => return Err(wrong(format!("auto_pad {other:?} is none that ONNX has"))),
+    };
+    Ok(WindowRule { kernel, stride, dilation, padding }.over(map.size)?)
+}
 
-    /// How far the window reaches along `axis`.
-    pub(super) fn reach(&self, axis: usize) -> usize {
-        (self.kernel[axis] - 1).saturating_mul(self.dilation[axis]).saturating_add(1)
-    }
-
-    fn around(&self, call: &Call<'_>, map: &Map) -> Outcome<Padding> {
-        let upper = match call.string("auto_pad", "NOTSET")? {
-            "NOTSET" => return explicit(call, map.spatial),
-            "VALID" => return Ok(Padding::default()),
-            "SAME_UPPER" => true,
-            "SAME_LOWER" => false,
-            other => return Err(wrong(format!("auto_pad {other:?} is none that ONNX has"))),
-        };
-        let along = |axis: usize| {
-            let (length, stride) = (map.size[axis], self.stride[axis]);
-            let covered = (length.div_ceil(stride).saturating_sub(1)).saturating_mul(stride);
-            let total = covered.saturating_add(self.reach(axis)).saturating_sub(length);
-            if upper { [total / 2, total - total / 2] } else { [total - total / 2, total / 2] }
-        };
-        let ([top, bottom], [left, right]) = (along(0), along(1));
-        Ok(Padding { top, bottom, left, right })
-    }
+/// How far `window` reaches along `axis`.
+pub(super) fn extent(window: &Window, axis: usize) -> usize {
+    window.extent(axis).unwrap_or(usize::MAX)
 }
 
 /// The padding that `pads` says: all beginnings, then all ends.

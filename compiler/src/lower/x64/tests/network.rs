@@ -15,9 +15,8 @@ use super::super::lower;
 use super::{difference, processor};
 use crate::import::{Source, json};
 use crate::machine::{Level, Machine};
-use crate::plan::Way;
 use crate::plan::{self, Plan};
-use crate::schedule::{Ways, schedule};
+use crate::schedule::{schedule, ways};
 use crate::vector::interpret;
 use crate::{Options, zoo};
 
@@ -182,7 +181,7 @@ fn run(plan: &Plan, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
 }
 
 fn every_kernel_equals_the_interpreter(level: Level) {
-    let plan = schedule(&network(), &Machine::of(level), Ways::Auto).unwrap();
+    let plan = schedule(&network(), &Machine::of(level), None).unwrap();
     let elements: usize = plan.inputs[0].shape.iter().product();
     let inputs = [ramp(elements)];
     let outputs = run(&plan, &inputs);
@@ -254,10 +253,10 @@ proptest! {
     fn random_blocks_compute_what_their_vector_programs_mean(
         graph in random::blocks(BlockSizes { size: 16, channels: 40 }),
         level in prop::sample::select(&[Level::V3, Level::V4][..]),
-        ways in prop::sample::select(&[Ways::Auto, Ways::All(Way::Bands), Ways::All(Way::Groups)][..]),
+        way in prop::sample::select(&[None, Some(ways::BANDS), Some(ways::GROUPS)][..]),
         workers in 1usize..=4,
     ) {
-        let options = Options { machine: Machine::of(level), ways, ..Options::native() };
+        let options = Options { machine: Machine::of(level), way, ..Options::native() };
         let plan = crate::schedule(&crate::optimise(graph, &options).unwrap().graph, &options).unwrap();
         let inputs = [ramp(plan.inputs[0].shape.iter().product())];
         let expected = plan::interpret::run(&plan, &inputs, 1).unwrap();
@@ -270,7 +269,7 @@ proptest! {
         level in prop::sample::select(&[Level::V3, Level::V4][..]),
         workers in 1usize..=3,
     ) {
-        let plan = schedule(&graph, &Machine::of(level), Ways::Auto).unwrap();
+        let plan = schedule(&graph, &Machine::of(level), None).unwrap();
         let inputs = [ramp(plan.inputs[0].shape.iter().product())];
         let expected = plan::interpret::run(&plan, &inputs, 1).unwrap();
         let (expected, found) = (expected, processed(&plan, &inputs, workers));

@@ -111,7 +111,7 @@ impl Processor {
             zero: false,
             regions,
         };
-        processor.set_general(Register::RSP, STACK + STACK_BYTES as u64 - 16);
+        processor.set_general(Register::RSP, STACK + STACK_BYTES as u64 - 64);
         processor
     }
 
@@ -120,6 +120,13 @@ impl Processor {
             self.set_general(register, address(buffer) + byte as u64);
         }
         self.set_general(ITEMS, call.items);
+        let top = self.general(Register::RSP);
+        for (index, &(buffer, byte)) in call.arguments.iter().skip(ARGUMENTS.len()).enumerate() {
+            let place = (top - STACK) as usize + 8 * index;
+            let argument = (address(buffer) + byte as u64).to_le_bytes();
+            let stack = self.regions.last_mut().expect("the stack is the last region");
+            stack.bytes[place..place + 8].copy_from_slice(&argument);
+        }
         let before = KEPT.map(|register| self.general(register));
         self.push(CALLER);
         self.call(code);

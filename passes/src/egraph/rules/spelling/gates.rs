@@ -7,7 +7,7 @@ use smallvec::smallvec;
 
 use super::lines::{Line, Nodes, Ramp, lines, ramps};
 use crate::egraph::language::ENode;
-use crate::egraph::saturate::Site;
+use crate::egraph::rule::Site;
 
 /// A factor that makes `activation` of what it is multiplied by, if that is what it was made of.
 pub(super) struct Gate<'a> {

@@ -5,8 +5,8 @@ use frit_ir::Op;
 use smallvec::{SmallVec, smallvec};
 
 use crate::egraph::language::ENode;
+use crate::egraph::rule::Site;
 use crate::egraph::rules::scalar::{line, rounds};
-use crate::egraph::saturate::Site;
 
 pub(super) type Nodes<'a> = SmallVec<[&'a ENode; 4]>;
 
