@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use super::cursor::{Cursor, Spot, shape};
-use crate::diagnostic::{Diagnostic, codes};
 use smallvec::SmallVec;
 
+use super::cursor::{Cursor, Spot, shape};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::ops::{Activation, Epilogue, Padding, Scalar};
 use crate::{Op, Shape};
 
