@@ -17,7 +17,7 @@ use crate::cost::{self, Sizes};
 use crate::execute::{self, Entrant, Variant};
 use crate::{Options, optimise, schedule};
 pub use crossing::{Crossing, MOST, Measure};
-pub use design::{Design, Mixing, Shortcut};
+pub use design::{Design, Mixing, Shortcut, Spatial};
 
 /// A block and what could stand in its place.
 #[derive(Debug, Clone)]
@@ -239,8 +239,9 @@ fn variations(design: &Design) -> Vec<(String, Design)> {
 }
 
 fn windows(design: &Design) -> Vec<(String, Design)> {
-    let other = |kernel: usize| Design { kernel, padding: None, ..*design };
-    let sizes = [3, 5, 7].into_iter().filter(|&kernel| kernel != design.kernel);
+    let other =
+        |kernel: usize| Design { spatial: Spatial { kernel, padding: None, ..design.spatial }, ..*design };
+    let sizes = [3, 5, 7].into_iter().filter(|&kernel| kernel != design.spatial.kernel);
     let sizes = sizes.map(|kernel| (format!("kernel {kernel}x{kernel}"), other(kernel)));
     sizes.chain([("two 3x3".to_owned(), Design { stacked: 2, ..other(3) })]).collect()
 }
@@ -263,10 +264,13 @@ fn squeezes(design: &Design) -> Vec<(String, Design)> {
 
 /// One dense convolution, one in groups, a separable one; in a bottleneck, the same of the one in its middle.
 fn mixings(design: &Design) -> Vec<(String, Design)> {
-    let is_bottleneck = design.inner.is_some() && design.mixing != Mixing::Depthwise;
-    let alone = |mixing, projects| match is_bottleneck {
-        true => Design { mixing, ..*design },
-        false => Design { mixing, projects, inner: None, ..*design },
+    let is_bottleneck = design.inner.is_some() && design.spatial.mixing != Mixing::Depthwise;
+    let alone = |mixing, projects| {
+        let spatial = Spatial { mixing, ..design.spatial };
+        match is_bottleneck {
+            true => Design { spatial, ..*design },
+            false => Design { spatial, projects, inner: None, ..*design },
+        }
     };
     let [from, to] = match design.inner.filter(|_| is_bottleneck) {
         Some(inner) => [inner, inner],
@@ -288,7 +292,7 @@ fn mixings(design: &Design) -> Vec<(String, Design)> {
 /// Other channels between the 1×1 convolutions.
 fn widths(design: &Design) -> Vec<(String, Design)> {
     let Some(inner) = design.inner else { return Vec::new() };
-    let is_inverted = design.mixing == Mixing::Depthwise;
+    let is_inverted = design.spatial.mixing == Mixing::Depthwise;
     let factors = [3, 4, 6].into_iter().filter(|_| is_inverted);
     let mut found: Vec<(String, usize)> =
         factors.map(|factor| (format!("expansion {factor}"), factor * design.input[2])).collect();

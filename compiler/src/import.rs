@@ -19,6 +19,7 @@ mod builder;
 pub mod chain;
 pub(crate) mod document;
 mod files;
+mod findings;
 mod foreign;
 mod identity;
 pub mod json;
@@ -34,6 +35,7 @@ pub mod part;
 pub mod picture;
 mod reader;
 mod request;
+mod values;
 mod window;
 
 pub use identity::Identity;

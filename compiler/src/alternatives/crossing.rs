@@ -3,7 +3,7 @@
 
 use frit_ir::Diagnostic;
 
-use super::design::Design;
+use super::design::{Design, Spatial};
 
 /// Where one 5×5 begins to be cheaper than two 3×3, all channels of a block in proportion.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +44,9 @@ pub const MOST: usize = 1 << 12;
 /// The two of `design` with `channels` of output.
 pub(super) fn pair(design: &Design, channels: usize) -> [Design; 2] {
     let scaled = design.scaled(channels);
-    let one = Design { kernel: 5, stacked: 1, padding: None, ..scaled };
-    [one, Design { kernel: 3, stacked: 2, ..one }]
+    let window = |kernel| Spatial { kernel, padding: None, ..scaled.spatial };
+    let one = Design { spatial: window(5), stacked: 1, ..scaled };
+    [one, Design { spatial: window(3), stacked: 2, ..one }]
 }
 
 /// By a cost that both have at every number of channels, found by halving: the difference of the two is of the second degree in

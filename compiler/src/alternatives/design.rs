@@ -19,16 +19,10 @@ pub struct Design {
     pub output: [usize; 3],
     /// Channels that a 1×1 convolution makes first; none where there is none.
     pub inner: Option<usize>,
-    /// How the convolution with a window mixes channels.
-    pub mixing: Mixing,
+    /// The convolution with a window.
+    pub spatial: Spatial,
     /// Whether a 1×1 convolution makes the output of what that one makes.
     pub projects: bool,
-    /// Height and width of the window.
-    pub kernel: usize,
-    /// Its steps.
-    pub stride: usize,
-    /// Zeros around the map; none for as many as give the output its size.
-    pub padding: Option<Padding>,
     /// How many such blocks stand one behind the other; only the first strides and changes the channels.
     pub stacked: usize,
     /// Squeeze and excite behind the window.
@@ -41,6 +35,19 @@ pub struct Design {
     pub activation: Option<Activation>,
     /// What follows the last, or the sum.
     pub last: Option<Activation>,
+}
+
+/// The convolution of a block that sees more than one pixel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spatial {
+    /// How it mixes channels.
+    pub mixing: Mixing,
+    /// Height and width of its window.
+    pub kernel: usize,
+    /// Its steps down and across.
+    pub stride: usize,
+    /// Zeros around the map; none for as many as give the output its size.
+    pub padding: Option<Padding>,
 }
 
 /// How a convolution with a window mixes channels.
@@ -85,7 +92,8 @@ impl Design {
             return *self;
         }
         let shortcut = if self.shortcut == Shortcut::None { Shortcut::None } else { Shortcut::Identity };
-        Design { input: self.output, stride: 1, padding: None, shortcut, ..*self }
+        let spatial = Spatial { stride: 1, padding: None, ..self.spatial };
+        Design { input: self.output, spatial, shortcut, ..*self }
     }
 
     fn build(&self, draft: &mut Draft, name: &str, input: NodeId) -> Result<NodeId, Diagnostic> {
@@ -97,12 +105,12 @@ impl Design {
         }
         let channels = draft.channels(at);
         let filters = if self.projects { channels } else { self.output[2] };
-        let groups = match self.mixing {
+        let groups = match self.spatial.mixing {
             Mixing::Depthwise => channels,
             Mixing::Groups(groups) => groups,
         };
-        let padding = self.padding.unwrap_or_else(|| self.same());
-        let (kernel, stride) = ([self.kernel; 2], [self.stride; 2]);
+        let padding = self.spatial.padding.unwrap_or_else(|| self.same());
+        let (kernel, stride) = ([self.spatial.kernel; 2], [self.spatial.stride; 2]);
         let spatial = Conv2d { kernel, stride, padding, groups, ..Conv2d::pointwise(filters) };
         let is_end = !self.projects && self.shortcut == Shortcut::None;
         let activation = if is_end { self.last.or(self.activation) } else { self.activation };
@@ -124,7 +132,7 @@ impl Design {
 
     /// What is added at the end.
     fn side(&self, draft: &mut Draft, name: &str, input: NodeId) -> Result<Option<NodeId>, Diagnostic> {
-        let stride = [self.stride; 2];
+        let stride = [self.spatial.stride; 2];
         match self.shortcut {
             Shortcut::Identity if residual::is_identity(stride, self.input[2], self.output[2]).is_ok() => {
                 Ok(Some(input))
@@ -160,7 +168,7 @@ impl Design {
     /// As many zeros as give the output its size, the odd one behind, as in TensorFlow.
     fn same(&self) -> Padding {
         let along = |axis: usize| {
-            let reach = (self.output[axis].saturating_sub(1)) * self.stride + self.kernel;
+            let reach = (self.output[axis].saturating_sub(1)) * self.spatial.stride + self.spatial.kernel;
             let total = reach.saturating_sub(self.input[axis]);
             [total / 2, total - total / 2]
         };
@@ -206,7 +214,7 @@ impl Design {
 
     /// What all numbers of channels are multiples of.
     pub fn unit(&self) -> usize {
-        match self.mixing {
+        match self.spatial.mixing {
             Mixing::Depthwise => 1,
             Mixing::Groups(groups) => groups,
         }
@@ -217,18 +225,18 @@ impl fmt::Display for Design {
     /// `inverted bottleneck 5x5, 28x28x40 to 28x28x40, expanded to 240, squeeze-and-excite 64, residual`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let expands =
-            self.mixing == Mixing::Depthwise && self.inner.is_some_and(|inner| inner > self.input[2]);
-        let kind = match (self.inner, self.mixing) {
+            self.spatial.mixing == Mixing::Depthwise && self.inner.is_some_and(|inner| inner > self.input[2]);
+        let kind = match (self.inner, self.spatial.mixing) {
             (Some(_), _) if expands => "inverted bottleneck",
             (Some(_), _) => "bottleneck",
             (None, Mixing::Depthwise) => "separable",
             (None, Mixing::Groups(1)) => "convolution",
             (None, Mixing::Groups(_)) => "grouped convolution",
         };
-        let kernel = self.kernel;
+        let kernel = self.spatial.kernel;
         write!(f, "{kind} {kernel}x{kernel}")?;
-        if self.stride != 1 {
-            write!(f, " stride {}", self.stride)?;
+        if self.spatial.stride != 1 {
+            write!(f, " stride {}", self.spatial.stride)?;
         }
         write!(f, ", {} to {}", Shape::new(&self.input), Shape::new(&self.output))?;
         match self.inner {
@@ -236,7 +244,7 @@ impl fmt::Display for Design {
             Some(inner) => write!(f, ", width {inner}")?,
             None => {}
         }
-        if let Mixing::Groups(groups @ 2..) = self.mixing {
+        if let Mixing::Groups(groups @ 2..) = self.spatial.mixing {
             write!(f, ", {groups} groups")?;
         }
         if let Some(squeeze) = &self.squeeze {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use frit_ir::ops::{Conv2d, SqueezeExcite};
 use frit_ir::{Faults, Graph, NodeId, Op, Shape};
 
-use super::design::{Design, Mixing, Shortcut};
+use super::design::{Design, Mixing, Shortcut, Spatial};
 use crate::cost;
 
 /// The blocks of `fused` by name, in its order, once each. `source` is the network as it came.
@@ -76,11 +76,8 @@ impl<'g> Search<'g> {
             input: self.shapes[&start].map()?,
             output: self.shapes[&end].map()?,
             inner: inner.map(|inner| self.shapes[&inner].channels()),
-            mixing,
+            spatial: Spatial { mixing, kernel, stride, padding: Some(conv.padding) },
             projects,
-            kernel,
-            stride,
-            padding: Some(conv.padding),
             stacked: 1,
             squeeze,
             shortcut,

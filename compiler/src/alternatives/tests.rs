@@ -87,7 +87,11 @@ fn one_large_window_is_cheaper_from_where_the_formulas_of_its_block_say_so() {
     // Expanded to 6 C, gated by 1.5 C: 25 · 6 C + 12 C² + 18 C² against twice 9 · 6 C + 12 C² + 18 C², per image of many pixels.
     assert!(crossing("b/1").is_some_and(|from| from < 8));
     let dense = studies.iter().find(|study| study.blocks[0] == "stem").unwrap();
-    let square = Design { input: [8, 8, 16], stride: 1, padding: None, ..dense.design };
+    let square = Design {
+        input: [8, 8, 16],
+        spatial: Spatial { stride: 1, padding: None, ..dense.design.spatial },
+        ..dense.design
+    };
     let macs = |design: &Design| Ok(counted(&design.graph("")?)?.macs);
     assert_eq!(crossing::exact(&square, macs).unwrap().from, None);
 }

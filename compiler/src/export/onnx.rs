@@ -7,29 +7,33 @@
 //!
 //! Layers keep their names: a node has that of its layer, and the plain form of a layer's result has it as a tensor.
 
+mod arrange;
+mod elementwise;
 mod functions;
 mod layer;
 mod nodes;
+mod pad;
+mod pool;
+mod reduce;
+mod resize;
 mod sums;
 mod tensors;
+mod writer;
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Shape};
+use frit_ir::{Diagnostic, Faults, Graph, NodeId, Shape};
 use prost::Message;
 
 use super::not_expressible;
 use crate::onnx;
-use nodes::Nodes;
+use nodes::{FLOAT, Nodes};
 use tensors::{Form, Tensors};
+use writer::Writer;
 
 /// The version of the file format, and that of the operators.
 const IR_VERSION: i64 = 9;
 const OPERATORS: i64 = 20;
-
-/// The number of f32 in ONNX.
-const FLOAT: i32 = 1;
 
 /// What an open length of the batch is called.
 const BATCH: &str = "batch";
@@ -53,7 +57,7 @@ pub fn write(graph: &Graph) -> Result<Vec<u8>, Faults> {
     for id in graph.topological() {
         if graph.operands(id).iter().any(|operand| missing.contains(operand)) {
             missing.insert(id);
-        } else if let Err(fault) = writer.layer(id) {
+        } else if let Err(fault) = layer::write(&mut writer, id) {
             faults.push(fault.at(graph.node(id).name.clone()));
             missing.insert(id);
         }
@@ -61,9 +65,9 @@ pub fn write(graph: &Graph) -> Result<Vec<u8>, Faults> {
     if faults.has_errors() {
         return Err(faults);
     }
-    let outputs = graph.outputs().iter().map(|&id| writer.output(id)).collect::<Vec<_>>();
+    let outputs = graph.outputs().iter().map(|&id| output(&mut writer, id)).collect::<Vec<_>>();
     check_bytes(writer.nodes.weight_bytes())?;
-    Ok(writer.model(outputs).encode_to_vec())
+    Ok(model(writer, outputs).encode_to_vec())
 }
 
 /// That a file can hold as many bytes of weights.
@@ -75,114 +79,31 @@ fn check_bytes(weights: usize) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-/// A file that is being written.
-struct Writer<'g> {
-    graph: &'g Graph,
-    tensors: Tensors,
-    nodes: Nodes,
+/// The name of an output: its layer's, which another node may have to give it.
+fn output(writer: &mut Writer<'_>, id: NodeId) -> onnx::ValueInfo {
+    let name = writer.graph.node(id).name.clone();
+    let plain = writer.tensor(id, Form::Plain);
+    if plain != name {
+        writer.nodes.add_named("Identity", &name, &[&plain], Vec::new());
+        writer.tensors.set(id, Form::Plain, name.clone());
+    }
+    value_info(&name, writer.tensors.shape(id))
 }
 
-impl Writer<'_> {
-    /// The name of an output: its layer's, which another node may have to give it.
-    fn output(&mut self, id: NodeId) -> onnx::ValueInfo {
-        let name = self.graph.node(id).name.clone();
-        let plain = self.tensor(id, Form::Plain);
-        if plain != name {
-            self.nodes.add_named("Identity", &name, &[&plain], Vec::new());
-            self.tensors.set(id, Form::Plain, name.clone());
-        }
-        value_info(&name, self.tensors.shape(id))
-    }
-
-    fn model(self, output: Vec<onnx::ValueInfo>) -> onnx::Model {
-        let inputs = self.graph.inputs().iter().copied();
-        let input = inputs.map(|id| value_info(&self.graph.node(id).name, self.tensors.shape(id))).collect();
-        let (node, initializer) = self.nodes.finish();
-        let name = if self.graph.name.is_empty() { "network" } else { &self.graph.name };
-        let name = Some(name.to_owned());
-        let graph = onnx::Graph { node, name, initializer, input, output, ..onnx::Graph::default() };
-        onnx::Model {
-            ir_version: Some(IR_VERSION),
-            producer_name: Some("frit".to_owned()),
-            producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            graph: Some(graph),
-            opset_import: vec![onnx::OperatorSet { domain: None, version: Some(OPERATORS) }],
-            ..onnx::Model::default()
-        }
-    }
-
-    /// The name of the tensor of `id` in `form`, which a transpose makes of the other where nobody has yet.
-    fn tensor(&mut self, id: NodeId, form: Form) -> String {
-        if let Some(name) = self.tensors.get(id, form) {
-            return name.to_owned();
-        }
-        let from = match self.tensors.get(id, form.other()) {
-            Some(name) => name.to_owned(),
-            None => self.repeated(id),
-        };
-        if form == Form::Plain && matches!(self.graph.node(id).op, Op::Constant(_)) {
-            return from;
-        }
-        let (order, what) = match form {
-            Form::Plain => ([0, 2, 3, 1], "channels_last"),
-            Form::ChannelsFirst => ([0, 3, 1, 2], "channels_first"),
-        };
-        let layer = &self.graph.node(id).name;
-        let is_output = form == Form::Plain && self.graph.outputs().contains(&id);
-        let to = if is_output { layer.clone() } else { self.nodes.fresh(&format!("{layer}/{what}")) };
-        self.nodes.add_named("Transpose", &to, &[&from], vec![nodes::ints("perm", &order)]);
-        self.tensors.set(id, form, to.clone());
-        to
-    }
-
-    /// The plain tensor of a constant, repeated for every image of the batch, whose length the first input tells.
-    fn repeated(&mut self, id: NodeId) -> String {
-        let node = self.graph.node(id);
-        let axes: Vec<usize> =
-            std::iter::once(1).chain(self.tensors.shape(id).axes().iter().copied()).collect();
-        let values = self.graph.weights.values(&node.weights[0]).unwrap_or_default();
-        let once = self.nodes.weight(&format!("{}/once", node.name), &axes, &values);
-        let Some(&input) = self.graph.inputs().first() else { return once };
-        let input = &self.graph.node(input).name;
-        let first = vec![nodes::int("start", 0), nodes::int("end", 1)];
-        let batch = self.nodes.add("Shape", &format!("{}/batch", node.name), &[input], first);
-        let rest: Vec<i64> = axes[1..].iter().map(|&length| length as i64).collect();
-        let rest = self.nodes.integers(&format!("{}/axes", node.name), &rest);
-        let along = vec![nodes::int("axis", 0)];
-        let shape = self.nodes.add("Concat", &format!("{}/shape", node.name), &[&batch, &rest], along);
-        self.nodes.add_named("Expand", &node.name, &[&once, &shape], Vec::new());
-        self.tensors.set(id, Form::Plain, node.name.clone());
-        node.name.clone()
-    }
-
-    /// The name of what `id` is in `form`: the layer's, but where an output needs that for the other form.
-    fn own(&mut self, id: NodeId, form: Form) -> String {
-        let layer = &self.graph.node(id).name;
-        let is_free = form == Form::Plain || !self.graph.outputs().contains(&id);
-        let name = if is_free { layer.clone() } else { self.nodes.fresh(&format!("{layer}/channels_first")) };
-        self.tensors.set(id, form, name.clone());
-        name
-    }
-
-    /// A node that makes what `id` is in `form`.
-    fn emit(
-        &mut self,
-        (id, form): (NodeId, Form),
-        operator: &str,
-        inputs: &[&str],
-        attributes: Vec<onnx::Attribute>,
-    ) {
-        let name = self.own(id, form);
-        self.nodes.add_named(operator, &name, inputs, attributes);
-    }
-
-    /// Names for the parts of `id` one behind the other, the last of which is what it is in `form`.
-    fn names(&mut self, (id, form): (NodeId, Form), parts: &[&str]) -> Vec<String> {
-        let layer = &self.graph.node(id).name;
-        let inner = parts[..parts.len().saturating_sub(1)].iter();
-        let mut names: Vec<String> = inner.map(|part| self.nodes.fresh(&format!("{layer}/{part}"))).collect();
-        names.push(self.own(id, form));
-        names
+fn model(writer: Writer<'_>, output: Vec<onnx::ValueInfo>) -> onnx::Model {
+    let inputs = writer.graph.inputs().iter().copied();
+    let input = inputs.map(|id| value_info(&writer.graph.node(id).name, writer.tensors.shape(id))).collect();
+    let (node, initializer) = writer.nodes.finish();
+    let name = if writer.graph.name.is_empty() { "network" } else { &writer.graph.name };
+    let name = Some(name.to_owned());
+    let graph = onnx::Graph { node, name, initializer, input, output, ..onnx::Graph::default() };
+    onnx::Model {
+        ir_version: Some(IR_VERSION),
+        producer_name: Some("frit".to_owned()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        graph: Some(graph),
+        opset_import: vec![onnx::OperatorSet { domain: None, version: Some(OPERATORS) }],
+        ..onnx::Model::default()
     }
 }
 
@@ -197,9 +118,4 @@ fn value_info(name: &str, shape: &Shape) -> onnx::ValueInfo {
     let tensor = onnx::TensorType { elem_type: Some(FLOAT), shape: Some(shape) };
     let r#type = Some(onnx::Type { tensor_type: Some(tensor) });
     onnx::ValueInfo { name: Some(name.to_owned()), r#type }
-}
-
-/// `values` as little-endian bytes.
-fn bytes_of(values: &[f32]) -> Bytes {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into()
 }

@@ -26,9 +26,9 @@ use frit_passes::stitch::{self, Part};
 
 use super::builder::GraphBuilder;
 use super::document::{Document, Value};
+use super::findings::Findings;
 use super::labels;
 use super::listing::Product;
-use super::reader::Findings;
 use super::request::Source;
 use build::{Built, Entry};
 use header::{Header, WeightSource};

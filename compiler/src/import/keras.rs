@@ -40,8 +40,8 @@ use frit_runtime::map::MappedFile;
 use super::budget::Budget;
 use super::document::{Document, Value};
 use super::files::place;
+use super::findings::{Findings, wrong};
 use super::limits;
-use super::reader::{Findings, wrong};
 use super::request::Request;
 use attributes::Attributes;
 use build::Builder;
@@ -194,7 +194,7 @@ fn read<'a>(
     }
     let mut attributes = Attributes::open(root, "", version, findings)?;
     let class = attributes.needed("class_name")?;
-    let word = attributes.text_of(&class, "class_name")?;
+    let word = attributes.values().as_text(&class, "class_name")?;
     if !["Functional", "Model", "Sequential"].contains(&word.as_str()) {
         let message = format!(
             "{word} is no Functional or Sequential model: what it computes is code, which is not in the file"

@@ -16,6 +16,7 @@ mod fault;
 mod fold;
 mod functions;
 mod importer;
+mod join;
 mod layout;
 mod moments;
 mod names;
@@ -26,6 +27,7 @@ mod shapes;
 mod signature;
 mod symbol;
 mod tensors;
+mod training;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use frit_passes::cut::{self, Border, Cutter, Found, Unknown, Width};
 use frit_passes::legality;
 use frit_passes::stitch::{self, Part};
 
-use super::reader::unknown;
+use super::findings::unknown;
 
 /// Where a part begins and ends, by the names or numbers of layers; none means where the whole does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

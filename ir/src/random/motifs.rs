@@ -105,7 +105,7 @@ const MOTIFS: [(Motif, Weave, &[Off]); 16] = {
     [
         (
             Motif::Block,
-            |weaving, value| weaving.block(value),
+            convolutions::block,
             &[
                 SecondReader,
                 MiddleOutput,
@@ -124,27 +124,19 @@ const MOTIFS: [(Motif, Weave, &[Off]); 16] = {
         ),
         (
             Motif::Separable,
-            |weaving, value| weaving.separable(value),
+            convolutions::separable,
             &[SecondReader, MiddleOutput, Stride, Dilation, Kernel, Channels, OneFilter, Multiplier],
         ),
         (
             Motif::Squeeze,
-            |weaving, value| weaving.squeeze(value),
+            convolutions::squeeze,
             &[SecondReader, MiddleOutput, Stride, Padding, Kernel, Channels, Activation, Order, Twice, Axis],
         ),
-        (
-            Motif::Gate,
-            |weaving, value| weaving.gate(value),
-            &[SecondReader, MiddleOutput, Order, Twice, Axis, Pointwise],
-        ),
-        (
-            Motif::Concat,
-            |weaving, value| weaving.concat(value),
-            &[SecondReader, MiddleOutput, Channels, Twice, Axis, Source, Stride],
-        ),
+        (Motif::Gate, convolutions::gate, &[SecondReader, MiddleOutput, Order, Twice, Axis, Pointwise]),
+        (Motif::Concat, joins::concat, &[SecondReader, MiddleOutput, Channels, Twice, Axis, Source, Stride]),
         (
             Motif::Grouped,
-            |weaving, value| weaving.grouped(value),
+            convolutions::grouped,
             &[
                 SecondReader,
                 MiddleOutput,
@@ -161,50 +153,26 @@ const MOTIFS: [(Motif, Weave, &[Off]); 16] = {
         ),
         (
             Motif::Residual,
-            |weaving, value| weaving.residual(value),
+            joins::residual,
             &[SecondReader, MiddleOutput, Activation, Order, Twice, Axis, Unlike],
         ),
         (
             Motif::Split,
-            |weaving, value| weaving.split(value),
+            joins::split,
             &[SecondReader, MiddleOutput, Channels, Order, Twice, Unlike, Overlap, OneFilter],
         ),
-        (
-            Motif::Siblings,
-            |weaving, value| weaving.siblings(value),
-            &[SecondReader, MiddleOutput, Channels, Twice, Unlike],
-        ),
+        (Motif::Siblings, joins::siblings, &[SecondReader, MiddleOutput, Channels, Twice, Unlike]),
         (
             Motif::Prologue,
-            |weaving, value| weaving.prologue(value),
+            convolutions::prologue,
             &[SecondReader, MiddleOutput, Stride, Dilation, Padding, Kernel, Groups, OneFilter, Activation],
         ),
-        (
-            Motif::Pool,
-            |weaving, value| weaving.pool(value),
-            &[SecondReader, MiddleOutput, Stride, Dilation, Padding, Kernel],
-        ),
-        (
-            Motif::Pad,
-            |weaving, value| weaving.pad(value),
-            &[SecondReader, MiddleOutput, Stride, Padding, Value, Multiplier],
-        ),
-        (
-            Motif::Norm,
-            |weaving, value| weaving.norm(value),
-            &[SecondReader, MiddleOutput, Padding, Order, Activation],
-        ),
-        (
-            Motif::Upsample,
-            |weaving, value| weaving.upsample(value),
-            &[SecondReader, MiddleOutput, Kernel, Padding, Channels],
-        ),
-        (
-            Motif::Shuffle,
-            |weaving, value| weaving.shuffle(value),
-            &[SecondReader, MiddleOutput, Order, Channels],
-        ),
-        (Motif::Head, |weaving, value| weaving.head(value), &[SecondReader, MiddleOutput, Axis, Activation]),
+        (Motif::Pool, convolutions::pool, &[SecondReader, MiddleOutput, Stride, Dilation, Padding, Kernel]),
+        (Motif::Pad, convolutions::pad, &[SecondReader, MiddleOutput, Stride, Padding, Value, Multiplier]),
+        (Motif::Norm, convolutions::norm, &[SecondReader, MiddleOutput, Padding, Order, Activation]),
+        (Motif::Upsample, maps::upsample, &[SecondReader, MiddleOutput, Kernel, Padding, Channels]),
+        (Motif::Shuffle, maps::shuffle, &[SecondReader, MiddleOutput, Order, Channels]),
+        (Motif::Head, maps::head, &[SecondReader, MiddleOutput, Axis, Activation]),
     ]
 };
 

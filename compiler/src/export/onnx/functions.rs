@@ -2,76 +2,68 @@
 
 use frit_ir::ops::Activation;
 
-use super::Writer;
-use super::nodes::{float, text};
+use super::nodes::{Nodes, float, text};
 
-impl Writer<'_> {
-    /// `activation` of the tensor `x`, as the tensor `name`.
-    pub(super) fn function(&mut self, activation: &Activation, name: &str, x: &str) {
-        let (operator, attributes) = match *activation {
-            Activation::Relu6 => return self.clip(name, x, [0.0, 6.0]),
-            Activation::Clip { low, high } => return self.clip(name, x, [low.get(), high.get()]),
-            Activation::Swish => return self.swish(name, x),
-            Activation::Rescale { scale, offset } => {
-                return self.rescale(name, x, [scale.get(), offset.get()]);
-            }
-            Activation::LeakyRelu { slope, threshold } if threshold.get() != 0.0 => {
-                return self.leaky_from(name, x, [slope.get(), threshold.get()]);
-            }
-            Activation::LeakyRelu { slope, .. } => ("LeakyRelu", vec![float("alpha", slope.get())]),
-            Activation::Elu { alpha } => ("Elu", vec![float("alpha", alpha.get())]),
-            Activation::HardSigmoid => {
-                ("HardSigmoid", vec![float("alpha", Activation::SIXTH), float("beta", 0.5)])
-            }
-            Activation::Gelu => ("Gelu", vec![text("approximate", "none")]),
-            Activation::GeluTanh => ("Gelu", vec![text("approximate", "tanh")]),
-            Activation::Relu => ("Relu", vec![]),
-            Activation::Sigmoid => ("Sigmoid", vec![]),
-            Activation::HardSwish => ("HardSwish", vec![]),
-            Activation::Tanh => ("Tanh", vec![]),
-            Activation::Mish => ("Mish", vec![]),
-            Activation::Softplus => ("Softplus", vec![]),
-            Activation::Erf => ("Erf", vec![]),
-            Activation::Exp => ("Exp", vec![]),
-            Activation::Log => ("Log", vec![]),
-            Activation::Sqrt => ("Sqrt", vec![]),
-            Activation::Abs => ("Abs", vec![]),
-        };
-        self.nodes.add_named(operator, name, &[x], attributes);
-    }
+/// `activation` of the tensor `x`, as the tensor `name`.
+pub(super) fn function(nodes: &mut Nodes, activation: &Activation, name: &str, x: &str) {
+    let (operator, attributes) = match *activation {
+        Activation::Relu6 => return clip(nodes, name, x, [0.0, 6.0]),
+        Activation::Clip { low, high } => return clip(nodes, name, x, [low.get(), high.get()]),
+        Activation::Swish => return swish(nodes, name, x),
+        Activation::Rescale { scale, offset } => {
+            return rescale(nodes, name, x, [scale.get(), offset.get()]);
+        }
+        Activation::LeakyRelu { slope, threshold } if threshold.get() != 0.0 => {
+            return leaky_from(nodes, name, x, [slope.get(), threshold.get()]);
+        }
+        Activation::LeakyRelu { slope, .. } => ("LeakyRelu", vec![float("alpha", slope.get())]),
+        Activation::Elu { alpha } => ("Elu", vec![float("alpha", alpha.get())]),
+        Activation::HardSigmoid => {
+            ("HardSigmoid", vec![float("alpha", Activation::SIXTH), float("beta", 0.5)])
+        }
+        Activation::Gelu => ("Gelu", vec![text("approximate", "none")]),
+        Activation::GeluTanh => ("Gelu", vec![text("approximate", "tanh")]),
+        Activation::Relu => ("Relu", vec![]),
+        Activation::Sigmoid => ("Sigmoid", vec![]),
+        Activation::HardSwish => ("HardSwish", vec![]),
+        Activation::Tanh => ("Tanh", vec![]),
+        Activation::Mish => ("Mish", vec![]),
+        Activation::Softplus => ("Softplus", vec![]),
+        Activation::Erf => ("Erf", vec![]),
+        Activation::Exp => ("Exp", vec![]),
+        Activation::Log => ("Log", vec![]),
+        Activation::Sqrt => ("Sqrt", vec![]),
+        Activation::Abs => ("Abs", vec![]),
+    };
+    nodes.add_named(operator, name, &[x], attributes);
+}
 
-    fn swish(&mut self, name: &str, x: &str) {
-        let gate = self.nodes.add("Sigmoid", &format!("{name}/sigmoid"), &[x], vec![]);
-        self.nodes.add_named("Mul", name, &[x, &gate], vec![]);
-    }
+fn swish(nodes: &mut Nodes, name: &str, x: &str) {
+    let gate = nodes.add("Sigmoid", &format!("{name}/sigmoid"), &[x], vec![]);
+    nodes.add_named("Mul", name, &[x, &gate], vec![]);
+}
 
-    fn rescale(&mut self, name: &str, x: &str, [scale, offset]: [f32; 2]) {
-        let scale = self.nodes.scalar(&format!("{name}/scale"), scale);
-        let scaled = self.nodes.add("Mul", &format!("{name}/mul"), &[x, &scale], vec![]);
-        let offset = self.nodes.scalar(&format!("{name}/offset"), offset);
-        self.nodes.add_named("Add", name, &[&scaled, &offset], vec![]);
-    }
+fn rescale(nodes: &mut Nodes, name: &str, x: &str, [scale, offset]: [f32; 2]) {
+    let scale = nodes.scalar(&format!("{name}/scale"), scale);
+    let scaled = nodes.add("Mul", &format!("{name}/mul"), &[x, &scale], vec![]);
+    let offset = nodes.scalar(&format!("{name}/offset"), offset);
+    nodes.add_named("Add", name, &[&scaled, &offset], vec![]);
+}
 
-    /// A bound that is infinite is left out.
-    fn clip(&mut self, name: &str, x: &str, bounds: [f32; 2]) {
-        let [low, high] = [("low", bounds[0]), ("high", bounds[1])].map(|(side, bound)| {
-            if bound.is_finite() {
-                self.nodes.scalar(&format!("{name}/{side}"), bound)
-            } else {
-                String::new()
-            }
-        });
-        self.nodes.add_named("Clip", name, &[x, &low, &high], vec![]);
-    }
+/// A bound that is infinite is left out.
+fn clip(nodes: &mut Nodes, name: &str, x: &str, bounds: [f32; 2]) {
+    let [low, high] = [("low", bounds[0]), ("high", bounds[1])].map(|(side, bound)| {
+        if bound.is_finite() { nodes.scalar(&format!("{name}/{side}"), bound) } else { String::new() }
+    });
+    nodes.add_named("Clip", name, &[x, &low, &high], vec![]);
+}
 
-    /// `x` from the threshold on, else the slope times the distance from it.
-    fn leaky_from(&mut self, name: &str, x: &str, [slope, threshold]: [f32; 2]) {
-        let nodes = &mut self.nodes;
-        let slope = nodes.scalar(&format!("{name}/slope"), slope);
-        let threshold = nodes.scalar(&format!("{name}/threshold"), threshold);
-        let distance = nodes.add("Sub", &format!("{name}/distance"), &[x, &threshold], vec![]);
-        let below = nodes.add("Mul", &format!("{name}/below"), &[&slope, &distance], vec![]);
-        let is_above = nodes.add("GreaterOrEqual", &format!("{name}/is_above"), &[x, &threshold], vec![]);
-        nodes.add_named("Where", name, &[&is_above, x, &below], vec![]);
-    }
+/// `x` from the threshold on, else the slope times the distance from it.
+fn leaky_from(nodes: &mut Nodes, name: &str, x: &str, [slope, threshold]: [f32; 2]) {
+    let slope = nodes.scalar(&format!("{name}/slope"), slope);
+    let threshold = nodes.scalar(&format!("{name}/threshold"), threshold);
+    let distance = nodes.add("Sub", &format!("{name}/distance"), &[x, &threshold], vec![]);
+    let below = nodes.add("Mul", &format!("{name}/below"), &[&slope, &distance], vec![]);
+    let is_above = nodes.add("GreaterOrEqual", &format!("{name}/is_above"), &[x, &threshold], vec![]);
+    nodes.add_named("Where", name, &[&is_above, x, &below], vec![]);
 }

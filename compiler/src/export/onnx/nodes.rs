@@ -1,10 +1,13 @@
 //! Nodes, attributes and initializers of a file that is being written.
 
 use bytes::Bytes;
-use frit_ir::{Graph, Names};
+use frit_ir::ops::Padding;
+use frit_ir::{Graph, Names, Window};
 
-use super::{FLOAT, bytes_of};
 use crate::onnx;
+
+/// The number of f32 in ONNX.
+pub(super) const FLOAT: i32 = 1;
 
 /// The number of 64-bit integers in ONNX.
 const INT64: i32 = 7;
@@ -85,6 +88,14 @@ impl Nodes {
         self.initializer(name, vec![values.len() as i64], INT64, bytes.into())
     }
 
+    /// Adds a node whose result is `name`: `x` with these axes behind the batch.
+    pub(super) fn reshape(&mut self, name: &str, x: &str, axes: &[usize]) {
+        // A 0 takes the length of the batch over.
+        let shape: Vec<i64> = std::iter::once(0).chain(axes.iter().map(|&length| length as i64)).collect();
+        let shape = self.integers(&format!("{name}/shape"), &shape);
+        self.add_named("Reshape", name, &[x, &shape], vec![]);
+    }
+
     fn initializer(&mut self, name: &str, dims: Vec<i64>, data_type: i32, raw_data: Bytes) -> String {
         let name = self.fresh(name);
         self.weights.push(onnx::Tensor {
@@ -130,4 +141,21 @@ pub(super) fn float(name: &str, value: f32) -> onnx::Attribute {
 /// A word.
 pub(super) fn text(name: &str, value: &'static str) -> onnx::Attribute {
     onnx::Attribute { s: Some(Bytes::from_static(value.as_bytes())), ..attribute(name, TYPE_STRING) }
+}
+
+/// The attributes of a window.
+pub(super) fn window(window: &Window) -> Vec<onnx::Attribute> {
+    let pair = |name: &str, pair: [usize; 2]| ints(name, &pair.map(|number| number as i64));
+    let Padding { top, bottom, left, right } = window.padding;
+    vec![
+        pair("kernel_shape", window.kernel),
+        pair("strides", window.stride),
+        pair("dilations", window.dilation),
+        ints("pads", &[top, left, bottom, right].map(|side| side as i64)),
+    ]
+}
+
+/// `values` as little-endian bytes.
+fn bytes_of(values: &[f32]) -> Bytes {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into()
 }

@@ -11,8 +11,8 @@ use super::layer::{Convolution, Filters, Nodes, Operation, Origin, WrittenLayer}
 use super::order::{Index, Target};
 use super::split::Split;
 use crate::import::builder::GraphBuilder;
+use crate::import::findings::{Findings, wrong};
 use crate::import::limits;
-use crate::import::reader::{Findings, wrong};
 
 /// A weight that the network needs.
 pub(super) struct Needed {

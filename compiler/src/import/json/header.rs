@@ -13,11 +13,13 @@ use super::defaults::Defaults;
 use super::kinds::{Name, Positive, References};
 use super::section::{Choice, Field, FieldKind, Rule, Section, object, section, section_kind};
 use crate::import::document::{Content, Value};
+use crate::import::findings::{Findings, wrong};
 use crate::import::limits;
 use crate::import::load::load_inside;
 use crate::import::part::{Range, Sides, part};
-use crate::import::reader::{Findings, Reader, wrong};
+use crate::import::reader::Reader;
 use crate::import::request::{Request, Source};
+use crate::import::values::Values;
 
 /// The version of the language that is read.
 const VERSION: usize = 1;
@@ -105,7 +107,7 @@ pub(super) fn read<'a>(root: &Value<'a>, source: &Source, findings: &mut Finding
     let defaults = reader.field::<Option<Defaults>>(&DEFAULTS, None).flatten();
     let layers = reader.field::<Layers>(&LAYERS, None).and_then(|_| {
         let value = reader.given(LAYERS.name)?;
-        reader.as_list(&value, LAYERS.name)
+        reader.values.as_list(&value, LAYERS.name)
     });
     let outputs = outputs(&mut reader);
     reader.finish();
@@ -115,7 +117,7 @@ pub(super) fn read<'a>(root: &Value<'a>, source: &Source, findings: &mut Finding
 
 fn outputs<'a>(reader: &mut Reader<'_, 'a>) -> Option<Vec<(String, Value<'a>)>> {
     let member = reader.member_of(&OUTPUTS)?;
-    let names = reader.as_names(&member.value, OUTPUTS.name)?;
+    let names = reader.values.as_names(&member.value, OUTPUTS.name)?;
     if names.is_empty() {
         reader.fault(Some(&member.value), wrong("a network has at least one output"));
     }
@@ -126,12 +128,12 @@ fn outputs<'a>(reader: &mut Reader<'_, 'a>) -> Option<Vec<(String, Value<'a>)>> 
 struct Version;
 
 impl FieldKind for Version {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Version> {
-        let version = reader.as_whole(value, name)?;
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Version> {
+        let version = values.as_whole(value, name)?;
         if version != VERSION {
             let message =
                 format!("the description is of version {version}; this frit reads version {VERSION}");
-            reader.fault(Some(value), wrong(&message));
+            values.fault(value, wrong(&message));
             return None;
         }
         Some(Version)
@@ -146,15 +148,15 @@ impl FieldKind for Version {
 struct Layers;
 
 impl FieldKind for Layers {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Layers> {
-        let layers = reader.as_list(value, name)?.len();
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Layers> {
+        let layers = values.as_list(value, name)?.len();
         if layers == 0 {
-            reader.fault(Some(value), wrong("a network has at least one layer"));
+            values.fault(value, wrong("a network has at least one layer"));
             return None;
         }
         if layers > limits::LAYERS {
             let message = format!("{layers} layers are above the limit of {}", limits::LAYERS);
-            reader.fault(Some(value), Diagnostic::error(codes::LIMIT, message));
+            values.fault(value, Diagnostic::error(codes::LIMIT, message));
             return None;
         }
         Some(Layers)
@@ -187,8 +189,8 @@ const PREPROCESS: Field = Field::new::<Option<Preparation>>("preprocess", "How a
 const INPUT_DEFAULT: &str = "image";
 
 impl FieldKind for Entrance {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, _: &str) -> Option<Entrance> {
-        let mut reader = Reader::open(value, reader.findings)?;
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, _: &str) -> Option<Entrance> {
+        let mut reader = Reader::open(value, values.findings)?;
         let name = reader.field(&INPUT_NAME, Some(Name(INPUT_DEFAULT.to_owned()))).unwrap_or_default().0;
         reader.of_layer(format!("{name} (input)"));
         let shape = reader.field::<Option<Shape>>(&SHAPE, None).flatten();
@@ -219,10 +221,10 @@ impl FieldKind for Entrance {
 struct Until(String);
 
 impl FieldKind for Until {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Until> {
-        match reader.content(value)? {
-            Content::Number(_) => reader.as_whole(value, name).map(|number| Until(number.to_string())),
-            _ => reader.as_name(value, name).map(Until),
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Until> {
+        match values.content(value)? {
+            Content::Number(_) => values.as_whole(value, name).map(|number| Until(number.to_string())),
+            _ => values.as_name(value, name).map(Until),
         }
     }
 
@@ -252,8 +254,8 @@ fn model(reader: &mut Reader<'_, '_>, input: &mut Entrance, source: &Source) -> 
         });
     match read {
         Ok((piece, warnings)) => {
-            reader.findings.extend(warnings);
-            reader.findings.extend(piece.warnings.from_file(&origin.file));
+            reader.values.findings.extend(warnings);
+            reader.values.findings.extend(piece.warnings.from_file(&origin.file));
             input.shape = piece.part.gives();
             if !origin.named {
                 let exit = piece.part.exit.map(|exit| piece.part.graph.node(exit).name.clone());
@@ -263,7 +265,7 @@ fn model(reader: &mut Reader<'_, '_>, input: &mut Entrance, source: &Source) -> 
             Some(piece.part)
         }
         Err(faults) => {
-            reader.findings.extend(faults.from_file(&origin.file));
+            reader.values.findings.extend(faults.from_file(&origin.file));
             None
         }
     }
@@ -348,12 +350,12 @@ enum Weights {
 }
 
 impl FieldKind for Weights {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Weights> {
-        match reader.content(value)? {
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Weights> {
+        match values.content(value)? {
             Content::Object(_) => {
-                Seeded::parse(reader, value, name).map(|seeded| Weights::Seed(seeded.seed.0))
+                Seeded::parse(values, value, name).map(|seeded| Weights::Seed(seeded.seed.0))
             }
-            _ => reader.as_text(value, name).map(Weights::File),
+            _ => values.as_text(value, name).map(Weights::File),
         }
     }
 
@@ -376,8 +378,8 @@ section_kind!(Seeded);
 pub(super) struct Seed(u64);
 
 impl FieldKind for Seed {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, _: &str) -> Option<Seed> {
-        reader.as_seed(value).map(Seed)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, _: &str) -> Option<Seed> {
+        values.as_seed(value).map(Seed)
     }
 
     fn schema() -> Json {

@@ -8,14 +8,15 @@ use serde_json::{Value as Json, json};
 
 use super::section::{Choice, FieldKind, Spell};
 use crate::import::document::{Content, Value};
+use crate::import::findings::wrong;
 use crate::import::limits;
-use crate::import::reader::{Reader, wrong};
+use crate::import::values::Values;
 use crate::import::window::PaddingRule;
 
 /// A whole number from 1 on.
 impl FieldKind for usize {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<usize> {
-        reader.as_count(value, name)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<usize> {
+        values.as_count(value, name)
     }
 
     fn schema() -> Json {
@@ -47,10 +48,10 @@ impl Pair {
 }
 
 impl FieldKind for Pair {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Pair> {
-        match reader.content(value)? {
-            Content::Array(_) => reader.as_array(value, name, Reader::as_count).map(Pair),
-            _ => reader.as_count(value, name).map(Pair::both),
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Pair> {
+        match values.content(value)? {
+            Content::Array(_) => values.as_array(value, name, Values::as_count).map(Pair),
+            _ => values.as_count(value, name).map(Pair::both),
         }
     }
 
@@ -67,8 +68,8 @@ impl Spell for Pair {
 }
 
 impl FieldKind for bool {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<bool> {
-        reader.as_flag(value, name)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<bool> {
+        values.as_flag(value, name)
     }
 
     fn schema() -> Json {
@@ -84,8 +85,8 @@ impl Spell for bool {
 
 /// A number that f32 can hold.
 impl FieldKind for Scalar {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Scalar> {
-        reader.as_number(value, name).map(Scalar::new)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Scalar> {
+        values.as_number(value, name).map(Scalar::new)
     }
 
     fn schema() -> Json {
@@ -98,13 +99,10 @@ impl FieldKind for Scalar {
 pub(super) struct Positive(pub(super) Scalar);
 
 impl FieldKind for Positive {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Positive> {
-        let number = reader.as_number(value, name)?;
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Positive> {
+        let number = values.as_number(value, name)?;
         if number <= 0.0 {
-            reader.fault(
-                Some(value),
-                wrong(&format!("{name} {} is not greater than 0 in f32", value.spelling())),
-            );
+            values.fault(value, wrong(&format!("{name} {} is not greater than 0 in f32", value.spelling())));
             return None;
         }
         Some(Positive(Scalar::new(number)))
@@ -137,13 +135,10 @@ impl Axis {
 }
 
 impl FieldKind for Axis {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Axis> {
-        let axis = reader.as_integer(value, name)?;
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Axis> {
+        let axis = values.as_integer(value, name)?;
         if !(-4..4).contains(&axis) {
-            reader.fault(
-                Some(value),
-                wrong(&format!("{name} {axis} is no axis: tensors have 1 to 4, -4 to 3")),
-            );
+            values.fault(value, wrong(&format!("{name} {axis} is no axis: tensors have 1 to 4, -4 to 3")));
             return None;
         }
         Some(Axis(axis))
@@ -186,8 +181,8 @@ impl Axes {
 }
 
 impl FieldKind for Axes {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Axes> {
-        reader.as_list_or_one(value, name, Axis::parse).map(Axes)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Axes> {
+        values.as_list_or_one(value, name, Axis::parse).map(Axes)
     }
 
     fn schema() -> Json {
@@ -200,8 +195,8 @@ impl FieldKind for Axes {
 pub(super) struct Integers(pub(super) Vec<i64>);
 
 impl FieldKind for Integers {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Integers> {
-        reader.as_list_or_one(value, name, Reader::as_integer).map(Integers)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Integers> {
+        values.as_list_or_one(value, name, Values::as_integer).map(Integers)
     }
 
     fn schema() -> Json {
@@ -215,8 +210,8 @@ impl FieldKind for Integers {
 pub(super) struct Counts(pub(super) Vec<usize>);
 
 impl FieldKind for Counts {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Counts> {
-        reader.as_elements(value, name, Reader::as_count).map(Counts)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Counts> {
+        values.as_elements(value, name, Values::as_count).map(Counts)
     }
 
     fn schema() -> Json {
@@ -229,8 +224,8 @@ impl FieldKind for Counts {
 pub(super) struct Numbers(pub(super) Vec<f32>);
 
 impl FieldKind for Numbers {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Numbers> {
-        reader.as_list_or_one(value, name, Reader::as_number).map(Numbers)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Numbers> {
+        values.as_list_or_one(value, name, Values::as_number).map(Numbers)
     }
 
     fn schema() -> Json {
@@ -243,12 +238,12 @@ impl FieldKind for Numbers {
 pub(super) struct Factors(pub(super) [Scalar; 2]);
 
 impl FieldKind for Factors {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Factors> {
-        match reader.content(value)? {
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Factors> {
+        match values.content(value)? {
             Content::Array(_) => {
-                <[Positive; 2]>::parse(reader, value, name).map(|pair| Factors(pair.map(|p| p.0)))
+                <[Positive; 2]>::parse(values, value, name).map(|pair| Factors(pair.map(|p| p.0)))
             }
-            _ => Positive::parse(reader, value, name).map(|both| Factors([both.0; 2])),
+            _ => Positive::parse(values, value, name).map(|both| Factors([both.0; 2])),
         }
     }
 
@@ -259,8 +254,8 @@ impl FieldKind for Factors {
 
 /// `N` values of one kind.
 impl<T: FieldKind, const N: usize> FieldKind for [T; N] {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<[T; N]> {
-        reader.as_array(value, name, T::parse)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<[T; N]> {
+        values.as_array(value, name, T::parse)
     }
 
     fn schema() -> Json {
@@ -285,8 +280,8 @@ impl<const N: usize> Spell for [Positive; N] {
 pub(super) struct Name(pub(super) String);
 
 impl FieldKind for Name {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Name> {
-        reader.as_name(value, name).map(Name)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Name> {
+        values.as_name(value, name).map(Name)
     }
 
     fn schema() -> Json {
@@ -300,8 +295,8 @@ impl FieldKind for Name {
 pub(super) struct References;
 
 impl FieldKind for References {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<References> {
-        reader.as_names(value, name).map(|_| References)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<References> {
+        values.as_names(value, name).map(|_| References)
     }
 
     fn schema() -> Json {
@@ -311,8 +306,8 @@ impl FieldKind for References {
 
 /// Any string.
 impl FieldKind for String {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<String> {
-        reader.as_text(value, name)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<String> {
+        values.as_text(value, name)
     }
 
     fn schema() -> Json {
@@ -322,13 +317,13 @@ impl FieldKind for String {
 
 /// One to four axes.
 impl FieldKind for Shape {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Shape> {
-        let axes = reader.as_list(value, name)?.len();
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Shape> {
+        let axes = values.as_list(value, name)?.len();
         if axes == 0 || axes > 4 {
-            reader.fault(Some(value), wrong(&format!("{name} takes 1 to 4 axes, not {axes}")));
+            values.fault(value, wrong(&format!("{name} takes 1 to 4 axes, not {axes}")));
             return None;
         }
-        reader.as_elements(value, name, Reader::as_count).map(|axes| Shape::new(&axes))
+        values.as_elements(value, name, Values::as_count).map(|axes| Shape::new(&axes))
     }
 
     fn schema() -> Json {
@@ -338,8 +333,8 @@ impl FieldKind for Shape {
 
 /// Four numbers of zeros: top, bottom, left, right.
 impl FieldKind for Padding {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Padding> {
-        let [top, bottom, left, right] = reader.as_array(value, name, Reader::as_whole)?;
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Padding> {
+        let [top, bottom, left, right] = values.as_array(value, name, Values::as_whole)?;
         Some(Padding { top, bottom, left, right })
     }
 
@@ -354,10 +349,10 @@ const PADDINGS: [(&str, PaddingRule); 3] =
     [("same", PaddingRule::Same), ("valid", PaddingRule::Valid), ("torch", PaddingRule::Torch)];
 
 impl FieldKind for PaddingRule {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<PaddingRule> {
-        match reader.content(value)? {
-            Content::Array(_) => Padding::parse(reader, value, name).map(PaddingRule::Given),
-            _ => reader.as_choice(value, name, &PADDINGS),
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<PaddingRule> {
+        match values.content(value)? {
+            Content::Array(_) => Padding::parse(values, value, name).map(PaddingRule::Given),
+            _ => values.as_choice(value, name, &PADDINGS),
         }
     }
 
@@ -392,11 +387,11 @@ impl Choice for Follower {
 pub(super) struct Repeat(pub(super) usize);
 
 impl FieldKind for Repeat {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Repeat> {
-        let repeat = reader.as_count(value, name)?;
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Repeat> {
+        let repeat = values.as_count(value, name)?;
         if repeat as u64 > limits::REPEAT {
             let message = format!("{name} {repeat} is above the limit of {}", limits::REPEAT);
-            reader.fault(Some(value), Diagnostic::error(codes::LIMIT, message));
+            values.fault(value, Diagnostic::error(codes::LIMIT, message));
             return None;
         }
         Some(Repeat(repeat))

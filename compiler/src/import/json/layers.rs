@@ -11,7 +11,8 @@ use super::ops::OPS;
 use super::section::{Field, Rule};
 use super::stages::STAGES;
 use crate::import::document::{Content, Value};
-use crate::import::reader::{Findings, Reader};
+use crate::import::findings::Findings;
+use crate::import::reader::Reader;
 
 /// What a layer is called.
 pub(super) const NAME: Field = Field::new::<Option<Name>>(
@@ -104,7 +105,8 @@ fn layer<'a>(value: &Value<'a>, defaults: &Defaults, findings: &mut Findings<'a>
     let Some((mut reader, bare)) = opened else { return layer };
     layer.name = reader.field::<Option<Name>>(&NAME, None).flatten().unwrap_or_default().0;
     reader.of_layer(layer.name.clone());
-    layer.inputs = reader.member_of(&INPUTS).and_then(|inputs| reader.as_names(&inputs.value, INPUTS.name));
+    layer.inputs =
+        reader.member_of(&INPUTS).and_then(|inputs| reader.values.as_names(&inputs.value, INPUTS.name));
     let Some(what) = bare.or_else(|| what(&mut reader)) else { return layer };
     layer.word.clone_from(&what.word);
     if !layer.name.is_empty() {
@@ -123,7 +125,7 @@ fn what<'a>(reader: &mut Reader<'_, 'a>) -> Option<What<'a>> {
         (None, Some(stage)) => (stage, true),
         _ => return None,
     };
-    let word = reader.as_text(&member.value, &member.name)?;
+    let word = reader.values.as_text(&member.value, &member.name)?;
     Some(What { word, stage, value: member.value })
 }
 
@@ -137,7 +139,7 @@ fn computed<'a>(
     let Some(entry) = entries.iter().find(|entry| entry.name == what.word) else {
         let message = format!("there is no {kind}");
         let known = entries.iter().map(|entry| entry.name);
-        let fault = reader.findings.unknown(codes::UNKNOWN_OP, &message, &what.word, known);
+        let fault = reader.values.findings.unknown(codes::UNKNOWN_OP, &message, &what.word, known);
         reader.fault(Some(&what.value), fault);
         return (None, None);
     };

@@ -6,7 +6,7 @@ use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 
 use super::layer::WrittenLayer;
-use crate::import::reader::Findings;
+use crate::import::findings::Findings;
 use crate::import::{limits, order as sorting};
 
 /// What an operand is.

@@ -5,7 +5,9 @@ use frit_ir::diagnostic::codes;
 use serde_json::{Map, Value as Json, json};
 
 use crate::import::document::{Member, Value};
-use crate::import::reader::{Reader, wrong};
+use crate::import::findings::wrong;
+use crate::import::reader::Reader;
+use crate::import::values::Values;
 
 /// A field as it is declared.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +71,7 @@ pub(super) trait FieldKind: Sized {
     const OPTIONAL: bool = false;
 
     /// Reads `value`, which stands in the field `name`.
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Self>;
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Self>;
 
     /// As JSON Schema has it.
     fn schema() -> Json;
@@ -83,8 +85,8 @@ pub(super) trait FieldKind: Sized {
 impl<T: FieldKind> FieldKind for Option<T> {
     const OPTIONAL: bool = true;
 
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Option<T>> {
-        T::parse(reader, value, name).map(Some)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Option<T>> {
+        T::parse(values, value, name).map(Some)
     }
 
     fn schema() -> Json {
@@ -103,8 +105,8 @@ pub(super) trait Choice: Copy + 'static {
 }
 
 impl<T: Choice> FieldKind for T {
-    fn parse<'a>(reader: &mut Reader<'_, 'a>, value: &Value<'a>, name: &str) -> Option<T> {
-        reader.as_choice(value, name, T::CHOICES)
+    fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<T> {
+        values.as_choice(value, name, T::CHOICES)
     }
 
     fn schema() -> Json {
@@ -171,11 +173,11 @@ macro_rules! section_kind {
     ($name:ident) => {
         impl $crate::import::json::section::FieldKind for $name {
             fn parse<'a>(
-                reader: &mut $crate::import::reader::Reader<'_, 'a>,
+                values: &mut $crate::import::values::Values<'_, 'a>,
                 value: &$crate::import::document::Value<'a>,
                 _: &str,
             ) -> Option<$name> {
-                let mut object = $crate::import::reader::Reader::open(value, reader.findings)?;
+                let mut object = $crate::import::reader::Reader::open(value, values.findings)?;
                 let read = <$name as $crate::import::json::section::Section>::read(&mut object);
                 object.finish();
                 read
@@ -199,7 +201,7 @@ impl<'a> Reader<'_, 'a> {
     /// The field as its kind; `default` where it is not there.
     pub(super) fn field<T: FieldKind>(&mut self, field: &Field, default: Option<T>) -> Option<T> {
         if let Some(member) = self.member_of(field) {
-            return T::parse(self, &member.value, &member.name);
+            return T::parse(&mut self.values, &member.value, &member.name);
         }
         let absent = default.or_else(T::absent);
         if absent.is_none() {

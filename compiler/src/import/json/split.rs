@@ -4,7 +4,7 @@ use frit_ir::ops::{Slice, Span};
 use frit_ir::{Diagnostic, Op, Shape};
 
 use super::kinds::Axis;
-use crate::import::reader::wrong;
+use crate::import::findings::wrong;
 
 /// A split whose operand is not known yet.
 #[derive(Debug)]

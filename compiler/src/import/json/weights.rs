@@ -15,9 +15,9 @@ use super::build::Needed;
 use super::layer::WrittenLayer;
 use super::tensors;
 use crate::import::document::Value;
+use crate::import::findings::Findings;
 use crate::import::limits;
 use crate::import::nearest::nearest;
-use crate::import::reader::Findings;
 
 /// Unused tensors that are told of by name.
 const UNUSED_NAMED: usize = 8;

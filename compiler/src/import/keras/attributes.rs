@@ -6,7 +6,9 @@ use frit_ir::ops::Scalar;
 
 use super::version::Version;
 use crate::import::document::{Content, Value};
-use crate::import::reader::{Findings, Reader, wrong};
+use crate::import::findings::{Findings, wrong};
+use crate::import::reader::Reader;
+use crate::import::values::Values;
 
 /// The configuration of a layer that is being read. A field that is null is one that is not there.
 pub(super) struct Attributes<'r, 'a> {
@@ -52,14 +54,19 @@ impl<'r, 'a> Attributes<'r, 'a> {
         Attributes { reader, version }
     }
 
+    /// How the values of fields are read.
+    pub(super) fn values(&mut self) -> &mut Values<'r, 'a> {
+        &mut self.reader.values
+    }
+
     /// All faults so far.
     pub(super) fn findings(&mut self) -> &mut Findings<'a> {
-        self.reader.findings
+        self.reader.values.findings
     }
 
     /// Tells a fault at `value`.
     pub(super) fn fault(&mut self, value: &Value<'a>, fault: Diagnostic) {
-        self.reader.fault(Some(value), fault);
+        self.values().fault(value, fault);
     }
 
     /// Tells a fault at the field `name`, or at the whole where it isn't there.
@@ -70,7 +77,7 @@ impl<'r, 'a> Attributes<'r, 'a> {
 
     /// A level of `value`.
     pub(super) fn content(&mut self, value: &Value<'a>) -> Option<Content<'a>> {
-        self.reader.content(value)
+        self.values().content(value)
     }
 
     /// The field `name`, if it is there and says something.
@@ -93,36 +100,6 @@ impl<'r, 'a> Attributes<'r, 'a> {
         found
     }
 
-    /// `value` as a text.
-    pub(super) fn text_of(&mut self, value: &Value<'a>, name: &str) -> Option<String> {
-        self.reader.as_text(value, name)
-    }
-
-    /// `value` as a name.
-    pub(super) fn name_of(&mut self, value: &Value<'a>) -> Option<String> {
-        self.reader.as_name(value, "name")
-    }
-
-    /// `value` as a whole number from 0 on.
-    pub(super) fn whole_of(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
-        self.reader.as_whole(value, name)
-    }
-
-    /// `value` as a whole number of either sign.
-    pub(super) fn integer_of(&mut self, value: &Value<'a>, name: &str) -> Option<i64> {
-        self.reader.as_integer(value, name)
-    }
-
-    /// `value` as a number from 1 on.
-    pub(super) fn count_of(&mut self, value: &Value<'a>, name: &str) -> Option<usize> {
-        self.reader.as_count(value, name)
-    }
-
-    /// `value` as a list.
-    pub(super) fn list_of(&mut self, value: &Value<'a>, name: &str) -> Option<Vec<Value<'a>>> {
-        self.reader.as_list(value, name)
-    }
-
     /// `value` as a number that f32 can hold. What NumPy made of it may stand around it.
     pub(super) fn number_of(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
         let mut value = value.clone();
@@ -131,54 +108,34 @@ impl<'r, 'a> Attributes<'r, 'a> {
                 value = members.into_iter().find(|member| member.name == wrapping).map_or(value, |m| m.value);
             }
         }
-        self.reader.as_number(&value, name)
+        self.values().as_number(&value, name)
     }
 
     /// The field `name` as a number from 1 on.
     pub(super) fn count(&mut self, name: &str) -> Option<usize> {
         let value = self.needed(name)?;
-        self.count_of(&value, name)
+        self.values().as_count(&value, name)
     }
 
     /// The same, `default` where it is not there.
     pub(super) fn count_or(&mut self, name: &str, default: usize) -> Option<usize> {
-        self.value(name).map_or(Some(default), |value| self.count_of(&value, name))
+        self.value(name).map_or(Some(default), |value| self.values().as_count(&value, name))
     }
 
     /// The field `name` as height and width, each from 1 on; one number means both.
     pub(super) fn pair(&mut self, name: &str) -> Option<[usize; 2]> {
         let value = self.needed(name)?;
-        self.pair_of(&value, name, Attributes::count_of)
+        self.values().as_pair(&value, name, Values::as_count)
     }
 
     /// The same, `default` where it is not there.
     pub(super) fn pair_or(&mut self, name: &str, default: [usize; 2]) -> Option<[usize; 2]> {
-        self.value(name).map_or(Some(default), |value| self.pair_of(&value, name, Attributes::count_of))
-    }
-
-    /// `value` as two values; one means both.
-    pub(super) fn pair_of<T: Copy>(
-        &mut self,
-        value: &Value<'a>,
-        name: &str,
-        read: impl Fn(&mut Self, &Value<'a>, &str) -> Option<T>,
-    ) -> Option<[T; 2]> {
-        let Content::Array(parts) = self.content(value)? else {
-            return read(self, value, name).map(|one| [one; 2]);
-        };
-        match parts.as_slice() {
-            [one] => read(self, one, name).map(|one| [one; 2]),
-            [first, second] => Some([read(self, first, name)?, read(self, second, name)?]),
-            _ => {
-                self.fault(value, wrong(&format!("{name} takes 2 values, not {}", parts.len())));
-                None
-            }
-        }
+        self.value(name).map_or(Some(default), |value| self.values().as_pair(&value, name, Values::as_count))
     }
 
     /// The field `name` as true or false.
     pub(super) fn flag_or(&mut self, name: &str, default: bool) -> Option<bool> {
-        self.value(name).map_or(Some(default), |value| self.reader.as_flag(&value, name))
+        self.value(name).map_or(Some(default), |value| self.values().as_flag(&value, name))
     }
 
     /// The field `name` as a number.
@@ -194,7 +151,7 @@ impl<'r, 'a> Attributes<'r, 'a> {
     /// The field `name` as one of `choices`, the first where it is not there.
     pub(super) fn choice<T: Copy>(&mut self, name: &str, choices: &[(&'static str, T)]) -> Option<T> {
         match self.value(name) {
-            Some(value) => self.reader.as_choice(&value, name, choices),
+            Some(value) => self.values().as_choice(&value, name, choices),
             None => choices.first().map(|&(_, choice)| choice),
         }
     }
@@ -210,7 +167,7 @@ impl<'r, 'a> Attributes<'r, 'a> {
     /// The field `name` as whole numbers of either sign; one means a list of one, none where it is not there.
     pub(super) fn integers(&mut self, name: &str) -> Option<Vec<i64>> {
         let Some(value) = self.value(name) else { return Some(Vec::new()) };
-        self.reader.as_list_or_one(&value, name, Reader::as_integer)
+        self.values().as_list_or_one(&value, name, Values::as_integer)
     }
 
     /// The field `name` as numbers, lists of lists one behind the other; one means a list of one.
@@ -226,7 +183,7 @@ impl<'r, 'a> Attributes<'r, 'a> {
                     let inner = inner.find_map(|name| members.iter().find(|member| member.name == name));
                     waiting.push(inner?.value.clone());
                 }
-                _ => found.push(self.reader.as_number(&value, name)?),
+                _ => found.push(self.values().as_number(&value, name)?),
             }
         }
         Some(Some(found))
@@ -234,7 +191,7 @@ impl<'r, 'a> Attributes<'r, 'a> {
 
     /// The axes of an input after that of the batch; none of those that are open.
     pub(super) fn input_axes(&mut self, shape: &Value<'a>, name: &str) -> Option<Vec<Option<usize>>> {
-        let axes = self.list_of(shape, name)?;
+        let axes = self.values().as_list(shape, name)?;
         let Some((_, axes)) = axes.split_first() else {
             self.fault(shape, wrong(&format!("{name} has no axes, not even that of the batch")));
             return None;
@@ -242,7 +199,7 @@ impl<'r, 'a> Attributes<'r, 'a> {
         axes.iter()
             .map(|axis| match axis.spelling() {
                 "null" => Some(None),
-                _ => self.count_of(axis, name).map(Some),
+                _ => self.values().as_count(axis, name).map(Some),
             })
             .collect()
     }

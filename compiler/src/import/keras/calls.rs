@@ -5,8 +5,8 @@ use frit_ir::diagnostic::codes;
 
 use super::attributes::{Attributes, float};
 use crate::import::document::{Content, Value};
+use crate::import::findings::wrong;
 use crate::import::limits;
-use crate::import::reader::wrong;
 
 /// A tensor, by the layer that made it.
 #[derive(Clone)]
@@ -205,8 +205,9 @@ pub(super) fn reference<'a>(
         attributes.fault(at, wrong("a tensor must be a list: layer, call, result"));
         return None;
     };
-    let layer = attributes.text_of(layer, "layer")?;
-    let (call, result) = (attributes.whole_of(call, "call")?, attributes.whole_of(result, "result")?);
+    let layer = attributes.values().as_text(layer, "layer")?;
+    let (call, result) =
+        (attributes.values().as_whole(call, "call")?, attributes.values().as_whole(result, "result")?);
     Some(Reference { layer, call, result, at: at.clone() })
 }
 
@@ -269,7 +270,7 @@ fn object<'a>(
         };
         return members.iter().map(|m| item(m, attributes)).collect::<Option<_>>().map(Argument::Named);
     };
-    let class = attributes.text_of(class, "class_name")?;
+    let class = attributes.values().as_text(class, "class_name")?;
     let config = field("config").cloned();
     let inside = |name: &str, attributes: &mut Attributes<'_, 'a>| {
         let Content::Object(members) = attributes.content(config.as_ref()?)? else { return None };
@@ -298,7 +299,7 @@ fn slice<'a>(parts: [&Value<'a>; 3], attributes: &mut Attributes<'_, 'a>) -> Opt
     for (found, part) in found.iter_mut().zip(parts) {
         *found = match attributes.content(part)? {
             Content::Null => None,
-            _ => Some(attributes.integer_of(part, "a slice's bound")?),
+            _ => Some(attributes.values().as_integer(part, "a slice's bound")?),
         };
     }
     Some(Argument::Slice(found))

@@ -21,7 +21,7 @@ pub(super) fn read<'a>(
         }
     } else if operations::is_lambda(&definition.at.class) {
         let function = attributes.needed("function")?;
-        let function = attributes.text_of(&function, "function")?;
+        let function = attributes.values().as_text(&function, "function")?;
         if let Some(operation) = operations::find_function(&function) {
             return operation(&mut attributes);
         }

@@ -12,8 +12,8 @@ use super::tensors::Described;
 use super::written::Written;
 use super::{calls, classes, lambda};
 use crate::import::document::Value;
+use crate::import::findings::wrong;
 use crate::import::limits;
-use crate::import::reader::wrong;
 
 /// Models inside models inside models.
 const DEPTH: usize = 32;
@@ -40,10 +40,14 @@ impl<'a> Reading<'_, 'a> {
         } else {
             let mut fields = self.attributes(&config, "")?;
             let list = fields.needed("layers")?;
-            let name = fields.value("name").and_then(|name| fields.name_of(&name)).unwrap_or_default();
+            let name = fields
+                .value("name")
+                .and_then(|name| fields.values().as_name(&name, "name"))
+                .unwrap_or_default();
             (Some(config), list, name)
         };
-        let layers = Attributes::nothing(&list, "", self.version, self.findings).list_of(&list, "layers")?;
+        let layers =
+            Attributes::nothing(&list, "", self.version, self.findings).values().as_list(&list, "layers")?;
         let sequential = class == "Sequential";
         let mut found = Vec::with_capacity(layers.len());
         for layer in &layers {

@@ -11,8 +11,8 @@ use super::model::{Definition, DefinitionKind, Model, Source, Unresolved};
 use super::reading::Reading;
 use super::version::Version;
 use crate::import::document::{Content, Value};
+use crate::import::findings::wrong;
 use crate::import::order;
-use crate::import::reader::wrong;
 
 impl<'a> Reading<'_, 'a> {
     /// The layers as they name each other.

@@ -12,7 +12,7 @@ use super::tensors::Tensor;
 use super::variable::Variable;
 use super::version::Version;
 use crate::import::document::{Content, Value};
-use crate::import::reader::wrong;
+use crate::import::findings::wrong;
 
 /// What is done with each element, or along an axis.
 pub(super) enum Function {
@@ -193,11 +193,11 @@ fn object<'a>(value: &Value<'a>, attributes: &mut Attributes<'_, 'a>) -> Option<
     let version = attributes.version;
     let mut fields = Attributes::open(value, "", version, attributes.findings())?;
     let class = fields.needed("class_name")?;
-    let class = fields.text_of(&class, "class_name")?;
+    let class = fields.values().as_text(&class, "class_name")?;
     let config = fields.value("config");
     match config {
         Some(config) if config.spelling().starts_with('"') => {
-            let word = attributes.text_of(&config, "config")?;
+            let word = attributes.values().as_text(&config, "config")?;
             Function::named(&word, &config, attributes)
         }
         Some(config) => match layers::find(&class) {

@@ -10,7 +10,7 @@ use super::refused::{grouped, listed};
 use super::tensors::Described;
 use super::version::Version;
 use crate::import::document::{Content, Value};
-use crate::import::reader::Findings;
+use crate::import::findings::Findings;
 
 /// Groups of siblings that are told.
 const TOLD: usize = 8;

@@ -6,7 +6,7 @@ use super::refused::Refused;
 use super::version::Version;
 use crate::import::budget::Budget;
 use crate::import::document::Value;
-use crate::import::reader::Findings;
+use crate::import::findings::Findings;
 
 /// What reading models needs and finds.
 pub(super) struct Reading<'r, 'a> {

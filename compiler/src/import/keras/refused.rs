@@ -8,7 +8,7 @@ use frit_ir::diagnostic::codes;
 use super::tensors::Described;
 use super::{layers, operations};
 use crate::import::document::Value;
-use crate::import::reader::Findings;
+use crate::import::findings::Findings;
 
 /// Layers of one fault that are named.
 const NAMED: usize = 100;

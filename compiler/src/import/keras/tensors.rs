@@ -9,7 +9,7 @@ use super::variable::Needed;
 use super::version::Version;
 use crate::import::builder::GraphBuilder;
 use crate::import::document::Value;
-use crate::import::reader::Findings;
+use crate::import::findings::Findings;
 
 /// A layer where the file describes it.
 pub(super) struct Described<'a> {

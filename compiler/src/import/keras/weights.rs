@@ -15,7 +15,7 @@ use super::model::{Definition, DefinitionKind, Model};
 use super::tensors::Tensors;
 use super::variable::{Change, Needed, Variable};
 use crate::import::document::Value;
-use crate::import::reader::Findings;
+use crate::import::findings::Findings;
 
 /// A file of weights, and how things are found in it.
 pub(super) struct Shelf {

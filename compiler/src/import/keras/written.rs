@@ -42,7 +42,7 @@ impl<'a> Reading<'_, 'a> {
     pub(super) fn written(&mut self, value: &Value<'a>) -> Option<Written<'a>> {
         let mut outer = self.attributes(value, "")?;
         let class = outer.needed("class_name")?;
-        let class = outer.text_of(&class, "class_name")?;
+        let class = outer.values().as_text(&class, "class_name")?;
         let config = outer.needed("config")?;
         let name = outer.value("name");
         let nodes = outer.value("inbound_nodes");
@@ -74,7 +74,7 @@ impl<'a> Reading<'_, 'a> {
         }
         let mut outer = Attributes::nothing(value, &written.class, self.version, self.findings);
         written.name = match name.or(inner_name) {
-            Some(name) => outer.name_of(&name)?,
+            Some(name) => outer.values().as_name(&name, "name")?,
             None => written.class.to_lowercase(),
         };
         Some(written)

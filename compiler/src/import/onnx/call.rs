@@ -24,6 +24,17 @@ pub(super) enum Value {
     Unknown,
 }
 
+impl Value {
+    /// The length of each axis, none for the batch.
+    pub(super) fn dims(&self) -> Vec<Option<usize>> {
+        match self {
+            Value::Constant(constant) => constant.dims.iter().copied().map(Some).collect(),
+            Value::Tensor(view) => view.dims(),
+            Value::Unknown => Vec::new(),
+        }
+    }
+}
+
 /// A node and its operands.
 #[derive(Debug)]
 pub(super) struct Call<'a> {

@@ -54,9 +54,9 @@ fn of_shape(network: &Network, call: &Call<'_>) -> Option<Outcome<Constant>> {
         }
     };
     match call.op() {
-        "Shape" => Some(shape(call, network.dims(value).iter().map(length).collect())),
+        "Shape" => Some(shape(call, value.dims().iter().map(length).collect())),
         "Size" => {
-            let dims = network.dims(value);
+            let dims = value.dims();
             let product = dims.iter().map(length).try_fold(Symbol::Int(1), |a, b| Pair::Mul.apply(a, b));
             let product = product.ok_or_else(|| wrong("a size past all numbers"));
             Some(product.and_then(|product| Constant::number(call.budget, DataType::I64, product)))

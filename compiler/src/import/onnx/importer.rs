@@ -146,7 +146,7 @@ impl<'a> Importer<'a> {
     fn evaluate(&mut self, call: &Call<'_>, translate: ops::Translate) -> Outcome<Vec<Value>> {
         let mut network = Network::new(Store::default(), Arc::clone(&self.network.budget));
         let results = translate(&mut network, call)?;
-        if !network.training().is_empty() {
+        if !network.training.layers().is_empty() {
             return Err(Box::new(training::fault()));
         }
         let mut views = Vec::with_capacity(results.len());
@@ -243,7 +243,7 @@ impl<'a> Importer<'a> {
 
     /// Tells the batch normalisations in training mode, with their names.
     pub(super) fn tell_training(&mut self) {
-        let layers = self.network.training();
+        let layers = self.network.training.layers();
         if layers.is_empty() {
             return;
         }

@@ -91,6 +91,11 @@ impl View {
         self.axes.iter().map(Axis::length).collect()
     }
 
+    /// The length of each axis, none for the batch.
+    pub(super) fn dims(&self) -> Vec<Option<usize>> {
+        self.axes.iter().map(|axis| (*axis != Axis::Batch).then(|| axis.length())).collect()
+    }
+
     /// The elements of an image.
     pub(super) fn elements(&self) -> usize {
         self.axes.iter().map(Axis::length).product()

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{self, Binary, Reshape, Transpose};
+use frit_ir::ops::{self, Reshape, Transpose};
 use frit_ir::weights::{Data, Spot};
 use frit_ir::{Diagnostic, Faults, NodeId, Op, Shape, Weight};
 use smallvec::SmallVec;
 
 use super::call::{Call, Value};
 use super::constant::Constant;
-use super::data_type::DataType;
-use super::fault::{Outcome, mixes, wrong};
+use super::fault::{Outcome, wrong};
 use super::layout::{Axis, Factor, GraphAxis, View, place};
 use super::names::shown;
 use super::tensors::Store;
+use super::training::Training;
 use crate::import::budget::Budget;
 use crate::import::builder::GraphBuilder;
 use crate::import::limits;
@@ -40,8 +40,8 @@ pub(super) struct Network {
     pub(super) batch: Option<usize>,
     /// Tensors in another order of axes or another shape, and back.
     arranged: BTreeMap<(NodeId, Op), NodeId>,
-    /// Batch normalisations in training mode, in the order in which they were found.
-    training: BTreeMap<String, usize>,
+    /// Batch normalisations in training mode. The network goes on as if they were not, so that all of them are found.
+    pub(super) training: Training,
     /// The names of weights by where they lie in the file: what several nodes read is one weight.
     mapped: BTreeMap<(Spot, Shape), String>,
     /// What is computed is taken from here.
@@ -57,20 +57,6 @@ impl Network {
     /// `name`, or that with a number where it is taken.
     pub(super) fn name(&mut self, name: &str) -> String {
         self.built.names.free(name)
-    }
-
-    /// Notes that the batch normalisation `layer` is in training mode. The network goes on as if it was not, so that all of
-    /// them are found.
-    pub(super) fn in_training(&mut self, layer: &str) {
-        let found = self.training.len();
-        self.training.entry(layer.to_owned()).or_insert(found);
-    }
-
-    /// The batch normalisations in training mode.
-    pub(super) fn training(&self) -> Vec<String> {
-        let mut layers: Vec<(&String, &usize)> = self.training.iter().collect();
-        layers.sort_by_key(|(_, found)| **found);
-        layers.into_iter().map(|(layer, _)| layer.clone()).collect()
     }
 
     /// Tells a fault of `call`.
@@ -284,124 +270,4 @@ impl Network {
         let node = self.add(name, op, &[view.node], Vec::new())?;
         Ok(View { kind: view.kind, ..self.view(node, view, &order) })
     }
-
-    /// The values of `constant` as a weight that is repeated to a tensor whose axes of the graph are those of `order` of `view`.
-    pub(super) fn repeated(
-        &self,
-        constant: &Constant,
-        view: &View,
-        order: &[usize],
-    ) -> Outcome<(Weight, Shape)> {
-        let Some(missing) = view.rank().checked_sub(constant.dims.len()) else {
-            return Err(wrong(format!(
-                "{:?} has more axes than the tensor that it is to fit, {:?}",
-                constant.dims,
-                view.lengths()
-            )));
-        };
-        let stored = [vec![1; missing], constant.dims.clone()].concat();
-        let outside: Vec<usize> = (0..view.rank()).filter(|axis| !order.contains(axis)).collect();
-        if outside.iter().any(|&axis| stored[axis] != 1) {
-            return Err(mixes(format!(
-                "values of {:?}, other ones for each image of a batch",
-                constant.dims
-            )));
-        }
-        let lengths: Vec<usize> = order.iter().map(|&axis| stored[axis]).collect();
-        // An axis of length 1 in front says nothing.
-        let begin =
-            lengths.iter().take(lengths.len().saturating_sub(1)).take_while(|&&length| length == 1).count();
-        let shape = Shape::new(&lengths[begin..]);
-        let weight = constant
-            .weight(&self.budget, (&stored, &[outside.as_slice(), order].concat()), shape.clone())?
-            .ok_or_else(|| wrong("values that depend on the number of images of a batch"))?;
-        Ok((weight, shape))
-    }
-
-    /// The function of two operands, repeated to fit each other. Those that don't fit are legality's concern: the result is of
-    /// the first one's shape then.
-    pub(super) fn join(&mut self, name: &str, binary: Binary, sides: [&Value; 2]) -> Outcome<View> {
-        let rank = sides.map(|side| self.dims(side).len()).into_iter().max().unwrap_or(0);
-        let views = sides.map(|side| match side {
-            Value::Tensor(view) => Some(view.widened(rank)),
-            _ => None,
-        });
-        let like = joined(&views, sides, rank)?;
-        let order = views
-            .iter()
-            .flatten()
-            .filter(|view| (0..rank).all(|axis| view.axes[axis].length() == like.axes[axis].length()))
-            .find_map(View::order)
-            .or_else(|| views.iter().flatten().find_map(|view| view.order().filter(|_| rank == 4)))
-            .unwrap_or_else(|| like.usual());
-        let order = complete(order, &like.within());
-        let mut nodes = Vec::with_capacity(2);
-        for (view, side) in views.iter().zip(sides) {
-            nodes.push(match (view, side) {
-                (Some(view), _) => self.ordered(view, &order)?,
-                (None, Value::Constant(constant)) => {
-                    let (weight, shape) = self.repeated(constant, &like, &order)?;
-                    let name = self.name(&format!("{name}/constant"));
-                    self.add(&name, Op::Constant(ops::Constant { shape }), &[], vec![weight])?
-                }
-                (None, _) => return Err(wrong("an operand is unknown")),
-            });
-        }
-        let node = self.add(name, Op::Binary(binary), &nodes, Vec::new())?;
-        let shape = self.shape(node);
-        if shape.rank() != order.len() {
-            let padded = [vec![1; order.len().saturating_sub(shape.rank())], shape.axes().to_vec()].concat();
-            let places: Vec<GraphAxis> =
-                (0..rank).map(|axis| place(&like.axes[axis], axis, &order)).collect();
-            return Ok(View::new(node, &Shape::new(&padded), &places));
-        }
-        Ok(self.view(node, &like, &order))
-    }
-
-    /// The length of each axis of `value`, none for the batch.
-    pub(super) fn dims(&self, value: &Value) -> Vec<Option<usize>> {
-        match value {
-            Value::Constant(constant) => constant.dims.iter().copied().map(Some).collect(),
-            Value::Tensor(view) => {
-                let length = |axis: &Axis| (*axis != Axis::Batch).then(|| axis.length());
-                view.axes.iter().map(length).collect()
-            }
-            Value::Unknown => Vec::new(),
-        }
-    }
-}
-
-/// The axes of the result of a join of operands with `rank` axes each, as they are counted; how they lie is not said.
-fn joined(views: &[Option<View>; 2], sides: [&Value; 2], rank: usize) -> Outcome<View> {
-    let length = |index: usize, axis: usize| match (&views[index], sides[index]) {
-        (Some(view), _) => view.axes[axis].clone(),
-        (None, Value::Constant(constant)) => {
-            let own = (axis + constant.dims.len()).checked_sub(rank).map_or(1, |axis| constant.dims[axis]);
-            Axis::Of((own != 1).then_some(Factor { length: own, stride: 1 }).into_iter().collect())
-        }
-        (None, _) => Axis::one(),
-    };
-    let mut axes = Vec::with_capacity(rank);
-    for axis in 0..rank {
-        let (a, b) = (length(0, axis), length(1, axis));
-        if (a == Axis::Batch && b.length() > 1) || (b == Axis::Batch && a.length() > 1) {
-            return Err(mixes("the images of a batch meet an axis of another tensor"));
-        }
-        axes.push(match (&a, &b) {
-            (Axis::Batch, _) | (_, Axis::Batch) => Axis::Batch,
-            _ if a.length() == 1 => b,
-            _ => a,
-        });
-    }
-    if axes.iter().filter(|axis| **axis == Axis::Batch).count() > 1 {
-        return Err(mixes("the images of a batch meet those of another tensor"));
-    }
-    let node = views.iter().flatten().map(|view| view.node).next().unwrap_or_default();
-    Ok(View { node, kind: DataType::F32, axes })
-}
-
-/// `order` with the axes of `within` that it has not, in front, and without those that `within` has not.
-fn complete(order: Vec<usize>, within: &[usize]) -> Vec<usize> {
-    let missing = within.iter().copied().filter(|axis| !order.contains(axis));
-    missing.chain(order.iter().copied().filter(|axis| within.contains(axis))).collect()
 }

@@ -37,7 +37,7 @@ pub(super) fn permutation(call: &Call<'_>, rank: usize) -> Outcome<Vec<usize>> {
 
 /// The axes that an operator gives its operand in another shape.
 pub(super) fn target(network: &Network, call: &Call<'_>) -> Outcome<Dims> {
-    let dims = network.dims(call.operand(0, "data")?);
+    let dims = call.operand(0, "data")?.dims();
     match call.op() {
         "Reshape" => reshape(network, call, &dims),
         "Flatten" => flatten(call, &dims),

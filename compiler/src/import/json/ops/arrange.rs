@@ -3,13 +3,14 @@
 use frit_ir::ops::{Concat, Slice, Span, Transpose};
 use frit_ir::{Diagnostic, Op, Shape};
 
+use crate::import::findings::wrong;
 use crate::import::json::defaults::Defaults;
 use crate::import::json::entry::LayerSection;
 use crate::import::json::kinds::{Axes, Axis, Counts, Integers};
 use crate::import::json::layer::{Operation, Shaped};
 use crate::import::json::section::{Rule, section};
 use crate::import::json::split::{Parts, Split};
-use crate::import::reader::{Reader, wrong};
+use crate::import::reader::Reader;
 
 section! {
     /// Tensors one behind the other.

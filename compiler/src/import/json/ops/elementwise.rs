@@ -3,11 +3,12 @@
 use frit_ir::ops::{Activation, Prelu, Scalar};
 use frit_ir::{Op, Shape};
 
+use crate::import::findings::wrong;
 use crate::import::json::defaults::Defaults;
 use crate::import::json::entry::LayerSection;
 use crate::import::json::layer::Operation;
 use crate::import::json::section::section;
-use crate::import::reader::{Reader, wrong};
+use crate::import::reader::Reader;
 
 section! {
     /// A clamp.

@@ -3,13 +3,14 @@
 use frit_ir::ops::{Coordinates, Interpolation, Resize, Rounding, Scalar};
 use frit_ir::{Diagnostic, Op, Shape};
 
+use crate::import::findings::wrong;
 use crate::import::json::defaults::Defaults;
 use crate::import::json::entry::LayerSection;
 use crate::import::json::kinds::{Factors, Pair};
 use crate::import::json::layer::{Operation, Shaped};
 use crate::import::json::section::{Choice, Rule, section};
 use crate::import::limits;
-use crate::import::reader::{Reader, wrong};
+use crate::import::reader::Reader;
 
 /// How elements come about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

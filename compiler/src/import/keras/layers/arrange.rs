@@ -5,11 +5,12 @@ use frit_ir::ops::{Pad, Padding, Reshape, Slice, Span, Transpose};
 use frit_ir::{Diagnostic, Op, Shape};
 
 use crate::import::document::Content;
+use crate::import::findings::wrong;
 use crate::import::keras::attributes::{Attributes, Axes};
 use crate::import::keras::layer::KerasLayer;
 use crate::import::keras::site::Site;
 use crate::import::keras::tensors::Tensor;
-use crate::import::reader::wrong;
+use crate::import::values::Values;
 
 /// Rows and columns at the four sides of a map.
 struct Sides {
@@ -23,7 +24,7 @@ impl Sides {
         let axes = attributes.data_format();
         let value = attributes.needed(name)?;
         let Content::Array(parts) = attributes.content(&value)? else {
-            let all = attributes.whole_of(&value, name)?;
+            let all = attributes.values().as_whole(&value, name)?;
             let sides = Padding { top: all, bottom: all, left: all, right: all };
             return Some(Sides { sides, axes: axes? });
         };
@@ -31,8 +32,8 @@ impl Sides {
             attributes.fault(&value, wrong(&format!("{name} takes 2 values, not {}", parts.len())));
             return None;
         };
-        let rows = attributes.pair_of(rows, name, Attributes::whole_of);
-        let columns = attributes.pair_of(columns, name, Attributes::whole_of);
+        let rows = attributes.values().as_pair(rows, name, Values::as_whole);
+        let columns = attributes.values().as_pair(columns, name, Values::as_whole);
         let ([top, bottom], [left, right]) = (rows?, columns?);
         Some(Sides { sides: Padding { top, bottom, left, right }, axes: axes? })
     }

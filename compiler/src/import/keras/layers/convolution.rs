@@ -9,6 +9,7 @@ use crate::import::keras::layer::KerasLayer;
 use crate::import::keras::site::Site;
 use crate::import::keras::tensors::Tensor;
 use crate::import::keras::variable::{Stored, Variable};
+use crate::import::values::Values;
 use crate::import::window::{PaddingRule, WindowRule, too_far};
 
 /// What convolutions have in common.
@@ -194,7 +195,7 @@ struct Transposed {
 pub(super) fn transposed(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let filters = attributes.count("filters");
     let output_padding = match attributes.value("output_padding") {
-        Some(value) => attributes.pair_of(&value, "output_padding", Attributes::whole_of).map(Some),
+        Some(value) => attributes.values().as_pair(&value, "output_padding", Values::as_whole).map(Some),
         None => Some(None),
     };
     let sliding = Sliding::read(attributes);

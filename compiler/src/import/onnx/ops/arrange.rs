@@ -9,6 +9,7 @@ use crate::import::onnx::call::{Call, Value};
 use crate::import::onnx::constant::{Constant, count};
 use crate::import::onnx::data_type::DataType;
 use crate::import::onnx::fault::{Outcome, mixes, ranked, unsupported, wrong};
+use crate::import::onnx::join::join;
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
 use crate::import::onnx::shapes::{self};
@@ -95,7 +96,7 @@ fn shuffled(
     view: &View,
     (cut, axes, joined): ([usize; 5], [usize; 6], [usize; 3]),
 ) -> Outcome<Vec<Value>> {
-    let first = network.dims(&Value::Tensor(view.clone())).first().copied().flatten();
+    let first = view.dims().first().copied().flatten();
     let lengths = |lengths: &[usize]| -> Vec<Option<usize>> {
         std::iter::once(first).chain(lengths.iter().copied().map(Some)).collect()
     };
@@ -169,7 +170,7 @@ pub(super) fn expand(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     let values = std::iter::repeat_n(Symbol::Float(1.0), length);
     let ones = Constant::new(call.budget, DataType::F32, ones, values)?;
     let sides = [&Value::Tensor(view), &Value::Constant(ones)];
-    Ok(vec![Value::Tensor(network.join(&call.name, Binary::Mul, sides)?)])
+    Ok(vec![Value::Tensor(join(network, &call.name, Binary::Mul, sides)?)])
 }
 
 /// `Tile`: the tensor behind itself, axis by axis.

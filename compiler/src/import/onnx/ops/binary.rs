@@ -7,6 +7,7 @@ use crate::import::onnx::call::{Call, Value, f32_only};
 use crate::import::onnx::constant::Constant;
 use crate::import::onnx::data_type::DataType;
 use crate::import::onnx::fault::{Outcome, wrong};
+use crate::import::onnx::join::join;
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
 use crate::import::onnx::symbol::Symbol;
@@ -91,7 +92,7 @@ fn pair(network: &mut Network, name: &str, binary: Binary, sides: [&Value; 2]) -
         }
         _ => {}
     }
-    network.join(name, binary, sides)
+    join(network, name, binary, sides)
 }
 
 /// The function of a tensor and `number` as an activation, where it is one.

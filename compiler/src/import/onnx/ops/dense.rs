@@ -10,6 +10,7 @@ use crate::import::budget::Budget;
 use crate::import::onnx::call::{Call, Value};
 use crate::import::onnx::constant::Constant;
 use crate::import::onnx::fault::{Outcome, unsupported, wrong};
+use crate::import::onnx::join::join;
 use crate::import::onnx::layout::{Factor, GraphAxis, View};
 use crate::import::onnx::network::Network;
 use crate::import::onnx::symbol::Symbol;
@@ -77,7 +78,7 @@ pub(super) fn gemm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>
         added = network.elementwise(&name, Op::Activation(rescale), &added)?;
     }
     let sides = [&Value::Tensor(sum), &Value::Tensor(added)];
-    Ok(vec![Value::Tensor(network.join(&call.name, Binary::Add, sides)?)])
+    Ok(vec![Value::Tensor(join(network, &call.name, Binary::Add, sides)?)])
 }
 
 /// `MatMul` of a tensor and a matrix of weights.

@@ -7,6 +7,7 @@ use super::convolution::weight;
 use super::window::first_is_batch;
 use crate::import::onnx::call::{Call, Value};
 use crate::import::onnx::fault::{Outcome, unsupported, wrong};
+use crate::import::onnx::join::repeated;
 use crate::import::onnx::network::Network;
 
 /// `BatchNormalization` over axis 1. One that takes its statistics from the images at hand is noted.
@@ -14,7 +15,7 @@ pub(super) fn batch_norm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<
     let results = call.node.output.iter().filter(|output| !output.is_empty()).count();
     let at_hand = [3, 4].into_iter().any(|index| matches!(call.optional(index), Some(Value::Tensor(_))));
     if call.flag("training_mode", false)? || (call.version < 14 && results > 1) || at_hand {
-        network.in_training(&call.name);
+        network.training.note(&call.name);
         return Ok(vec![Value::Tensor(network.tensor(call.operand(0, "input")?, "input")?)]);
     }
     if !call.flag("spatial", true)? {
@@ -45,7 +46,7 @@ pub(super) fn prelu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value
     let view = network.tensor(call.operand(0, "input")?, "input")?;
     let slope = call.weight(1, "slope")?;
     let (node, order) = network.natural(&view)?;
-    let (weight, shape): (Weight, Shape) = network.repeated(slope, &view, &order)?;
+    let (weight, shape): (Weight, Shape) = repeated(&network.budget, slope, &view, &order)?;
     let op = Op::Prelu(Prelu { slope: shape });
     let node = network.add(&call.name, op, &[node], vec![weight])?;
     Ok(vec![Value::Tensor(network.view(node, &view, &order))])

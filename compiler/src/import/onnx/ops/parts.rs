@@ -69,7 +69,7 @@ fn whole(view: &View) -> Vec<Span> {
 /// `Split`: the parts of the layer `s` are called `s/0`, `s/1` and so on.
 pub(super) fn split(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let view = operand(network, call)?;
-    let dims = network.dims(call.operand(0, "input")?);
+    let dims = call.operand(0, "input")?.dims();
     let (along, parts) = shapes::parts(call, &dims)?;
     let (node, order) = network.natural(&view)?;
     let mut start = 0;
@@ -87,7 +87,7 @@ pub(super) fn split(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value
 /// `Slice`.
 pub(super) fn slice(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
     let view = operand(network, call)?;
-    let dims = network.dims(call.operand(0, "input")?);
+    let dims = call.operand(0, "input")?.dims();
     let kept = shapes::kept(call, &dims)?;
     let spans: Option<Vec<Span>> = kept.into_iter().map(Kept::span).collect();
     let spans = spans.ok_or_else(|| unsupported("Slice in steps below 0; frit takes steps from 1 on"))?;
@@ -122,7 +122,7 @@ pub(super) fn gather(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     if !scalar {
         return Ok(vec![Value::Tensor(part)]);
     }
-    let mut dims = network.dims(&Value::Tensor(part.clone()));
+    let mut dims = part.dims();
     dims.remove(along);
     let part = network.reshaped(&part, &dims)?;
     Ok(vec![Value::Tensor(network.renamed(&call.name, &part)?)])

@@ -24,7 +24,7 @@ pub(super) fn reduce(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     let batched = view.batch().is_some_and(|batch| along.contains(&batch));
     match &call.moment_of {
         // Only the channels are left: the statistics of a batch.
-        Some(layer) if batched && along.len() + 1 == view.rank() => network.in_training(layer),
+        Some(layer) if batched && along.len() + 1 == view.rank() => network.training.note(layer),
         _ if batched => return Err(mixes(format!("{} along the images of a batch", call.op()))),
         _ => {}
     }
