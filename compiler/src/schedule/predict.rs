@@ -70,39 +70,21 @@ impl Workload {
         let pixels = pixels_of(&output);
         let blocks = output.channels().div_ceil(width.lanes);
         let op = &graph.node(id).op;
-        let (kind, taps) = match op {
-            Op::Conv2d(conv) => {
-                let kind = match (depthwise::computes(conv, inputs[0].channels()), conv.stride) {
-                    (false, _) => WorkKind::Dense,
-                    (true, [1, 1]) => WorkKind::Depthwise,
-                    (true, _) => WorkKind::StridedDepthwise,
-                };
-                let taps = conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups;
-                (kind, taps)
-            }
-            Op::Conv2dTranspose(conv) => {
-                (WorkKind::Dense, conv.kernel[0] * conv.kernel[1] * inputs[0].channels() / conv.groups)
-            }
-            Op::Dense(_) => (WorkKind::Dense, inputs[0].channels()),
-            Op::Input(_)
-            | Op::Constant(_)
-            | Op::BatchNorm(_)
-            | Op::Activation(_)
-            | Op::Prelu(_)
-            | Op::Binary(_)
-            | Op::Pad(_)
-            | Op::Pool(_)
-            | Op::GlobalAveragePool(_)
-            | Op::Reduce(_)
-            | Op::Resize(_)
-            | Op::Softmax(_)
-            | Op::ArgMax(_)
-            | Op::Concat(_)
-            | Op::Slice(_)
-            | Op::Transpose(_)
-            | Op::Reshape(_)
-            | Op::SqueezeExcite(_)
-            | Op::Identity => (WorkKind::Pass, 0),
+        let inputs_per_group = |groups: usize| inputs[0].channels() / groups;
+        // What multiplies by weights of its own has a share of the peak; anything else passes over memory.
+        let (kind, taps) = if let Op::Conv2d(conv) = op {
+            let kind = match (depthwise::computes(conv, inputs[0].channels()), conv.stride) {
+                (false, _) => WorkKind::Dense,
+                (true, [1, 1]) => WorkKind::Depthwise,
+                (true, _) => WorkKind::StridedDepthwise,
+            };
+            (kind, conv.kernel[0] * conv.kernel[1] * inputs_per_group(conv.groups))
+        } else if let Op::Conv2dTranspose(conv) = op {
+            (WorkKind::Dense, conv.kernel[0] * conv.kernel[1] * inputs_per_group(conv.groups))
+        } else if let Op::Dense(_) = op {
+            (WorkKind::Dense, inputs_per_group(1))
+        } else {
+            (WorkKind::Pass, 0)
         };
         let (panel, items) = match kind {
             WorkKind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),
