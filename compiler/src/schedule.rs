@@ -1,9 +1,9 @@
 //! From the optimised graph to a plan, in three steps, each a value that the next one only reads:
 //!
-//! 1. [`candidates`]: which layers are scheduled together, in which ways that can be done, what each would cost, and the
+//! 1. `candidates`: which layers are scheduled together, in which ways that can be done, what each would cost, and the
 //!    choice;
-//! 2. [`placement`]: where every value lies, how, and how long, with the copies that other layouts need;
-//! 3. [`steps`]: the kernels and calls, a pure function of both.
+//! 2. `placement`: where every value lies, how, and how long, with the copies that other layouts need;
+//! 3. `steps`: the kernels and calls, a pure function of both.
 //!
 //! Inside, tensors lie in blocks of as many channels as a vector has lanes; the caller's inputs and outputs are dense, and so
 //! is what an op makes that moves elements. A convolution reads either, anything else gets a copy in the layout that it needs

@@ -1,4 +1,4 @@
-//! The ways in which a subgraph can go through the caches: one a file, and a line in [`TABLE`].
+//! The ways in which a subgraph can go through the caches: one a file, and a line in `TABLE`.
 
 mod bands;
 mod groups;

@@ -51,7 +51,7 @@ pub struct Conv2d {
     /// Channels are split into this many independent groups.
     pub groups: usize,
     /// Whether each channel of the input is first multiplied by its value in the second operand, a gate as of
-    /// [`Binary::Mul`](super::Binary::Mul); with one group only.
+    /// [`Binary::Mul`]; with one group only.
     pub gate: bool,
     /// Applied to each element of the input before it is multiplied; the zeros of the padding stay zeros.
     pub prologue: Option<Activation>,
