@@ -57,7 +57,7 @@ impl<'a> Blueprint<'a> {
         ring + if self.project.is_some() { per_row(&self.depthwise) * height } else { 0 }
     }
 
-    /// Workload by layer.
+    /// Layer by layer.
     pub(super) fn whole(&self, predictor: &Predictor<'_>) -> f64 {
         let expand = self.expand.as_ref().map_or(0.0, |layer| predictor.alone(layer) + predictor.barrier());
         expand + predictor.alone(&self.depthwise) + self.behind(predictor)

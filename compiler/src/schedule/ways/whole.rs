@@ -1,4 +1,4 @@
-//! Convolution by layer: a stage or more a layer, each tensor written to the arena and read back.
+//! Layer by layer: a stage or more a layer, each tensor written to the arena and read back.
 
 use frit_ir::diagnostic::Diagnostic;
 
@@ -7,8 +7,8 @@ use crate::schedule::blueprint::Blueprint;
 use crate::schedule::network::Network;
 use crate::schedule::subgraph::{Candidate, Subgraph};
 
-/// Convolution by layer.
-pub const WHOLE: Way = Way { name: "whole", about: "Convolution by layer" };
+/// Layer by layer.
+pub const WHOLE: Way = Way { name: "whole", about: "Layer by layer" };
 
 pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph) -> Result<Option<Candidate>, Diagnostic> {
     let cost = match subgraph.block {
