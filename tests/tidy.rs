@@ -97,11 +97,12 @@ const IMPORTERS: [(&str, &[&str]); 7] = [
 
 /// Where a parser calls itself: a description whose input is a model, which may be a description; a layer of Keras whose
 /// activation is a layer; the text of a graph, whose ops read and write their own attributes, some of which are ops.
-const RECURSIONS: [(&str, &str, &str); 5] = [
+const RECURSIONS: [(&str, &str, &str); 6] = [
     ("compiler/src/", "import/json/header", "import/load"),
     ("compiler/src/", "import/keras/functions", "import/keras/layers"),
     ("ir/src/", "text/attributes", "ops"),
     ("ir/src/", "text/written", "ops"),
+    ("ir/src/", "text/parse", "infer"),
     ("ir/src/", "text/print", "infer"),
 ];
 
