@@ -6,7 +6,7 @@ use super::block::Block;
 use super::network::Network;
 use super::predict::{Predictor, Workload};
 use super::ring::Turns;
-use super::windows::Window;
+use super::windows;
 use crate::kernels::window::Axis;
 use crate::machine::Machine;
 
@@ -33,7 +33,7 @@ impl<'a> Blueprint<'a> {
     /// A window too large for the kernels' addressing (FR0010).
     pub(super) fn new(net: &Network<'a>, block: &Block) -> Result<Blueprint<'a>, Diagnostic> {
         let conv = net.convolution(block.depthwise).expect("a block is made of convolutions");
-        let [rows, _] = Window::from(conv).axes(net, block.depthwise)?;
+        let [rows, _] = windows::axes(net, block.depthwise, conv.window())?;
         let layer = |id| net.layer(id);
         let (expand, project) = (block.expand.map(layer), block.project.map(layer));
         Ok(Blueprint { machine: net.machine, expand, depthwise: layer(block.depthwise), project, rows })

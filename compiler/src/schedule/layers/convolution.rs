@@ -15,7 +15,7 @@ use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
 use crate::schedule::stage::Kernels;
 use crate::schedule::tiles;
-use crate::schedule::windows::{Window, is_pointwise};
+use crate::schedule::windows::{self, is_pointwise};
 
 /// Fewer rows than this are not worth splitting over workers.
 const FEW_ROWS: usize = 8;
@@ -68,7 +68,7 @@ pub(super) struct Part {
 /// A convolution that is not depthwise.
 pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
     let net = placement.net;
-    let axes = Window::from(conv).axes(net, id)?;
+    let axes = windows::axes(net, id, conv.window())?;
     let mut source = source(net, id, conv)?;
     let mut operands = Operands::place(placement, id)?;
     if let Some(prologue) = conv.prologue {

@@ -15,7 +15,7 @@ use crate::schedule::network::Network;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
 use crate::schedule::tiles;
-use crate::schedule::windows::Window;
+use crate::schedule::windows;
 
 /// The weights of `id`, which is the depthwise convolution `conv`.
 pub(in crate::schedule) fn weights(
@@ -30,7 +30,7 @@ pub(in crate::schedule) fn weights(
 /// An item is a block of channels.
 pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, conv: &Conv2d) -> Result<(), Diagnostic> {
     let net = placement.net;
-    let mut axes = Window::from(conv).axes(net, id)?;
+    let mut axes = windows::axes(net, id, conv.window())?;
     let mut input = placement.tensor_in_blocks(net.operand(id, 0))?;
     let Operands { output, residual, .. } = Operands::place(placement, id)?;
     let mut weights = weights(net, id, conv)?;

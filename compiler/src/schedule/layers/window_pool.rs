@@ -12,11 +12,11 @@ use crate::plan::Argument;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
 use crate::schedule::tiles;
-use crate::schedule::windows::Window;
+use crate::schedule::windows;
 
 /// The largest or the mean element under a window.
 pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, pool: &Pool) -> Result<(), Diagnostic> {
-    let mut axes = Window::from(pool).axes(placement.net, id)?.map(|axis| axis.cut());
+    let mut axes = windows::axes(placement.net, id, pool.window())?.map(|axis| axis.cut());
     let (reduction, factors) = reduction(placement, pool, &axes);
     let mut input = placement.tensor_in_blocks(placement.net.operand(id, 0))?;
     if window::is_large(axes.map(|axis| axis.kernel)) {

@@ -20,7 +20,7 @@ use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
 use crate::schedule::stage::Kernels;
 use crate::schedule::tiles::{self, Columns};
-use crate::schedule::windows::{Window, is_pointwise};
+use crate::schedule::windows::{self, is_pointwise};
 
 /// A convolution with its packed weights, to be computed a few rows at a time.
 pub(super) struct Convolution {
@@ -43,7 +43,7 @@ impl Convolution {
     ) -> Result<Convolution, Diagnostic> {
         let net = placement.net;
         let conv = net.convolution(id).expect("a block is made of convolutions");
-        let [rows, columns] = Window::from(conv).axes(net, id)?;
+        let [rows, columns] = windows::axes(net, id, conv.window())?;
         let panels = tiles::conv(net.width, pixels, net.blocks(conv.filters));
         let weights = convolution::pack(placement, &convolution::source(net, id, conv)?, &panels);
         let is_flat = is_pointwise(&rows) && is_pointwise(&columns);
@@ -101,7 +101,7 @@ pub(super) fn depthwise(
 ) -> Result<(Depthwise, Argument), Diagnostic> {
     let net = placement.net;
     let conv = net.convolution(block.depthwise).expect("a block is made of convolutions");
-    let [rows, columns] = Window::from(conv).axes(net, block.depthwise)?;
+    let [rows, columns] = windows::axes(net, block.depthwise, conv.window())?;
     let weights = layer::weights(net, block.depthwise, conv)?;
     let weights = placement.pack(Source::Depthwise(weights));
     let depthwise = Depthwise {
