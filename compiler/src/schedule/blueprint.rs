@@ -15,6 +15,7 @@ const HEIGHTS: [usize; 2] = [2, 1];
 
 /// A block, as predictions see it.
 pub(super) struct Blueprint<'a> {
+    pub(super) block: Block,
     machine: &'a Machine,
     /// The convolution before, where the block has one.
     expand: Option<Workload>,
@@ -31,12 +32,19 @@ impl<'a> Blueprint<'a> {
     ///
     /// # Errors
     /// A window too large for the kernels' addressing (FR0010).
-    pub(super) fn new(net: &Network<'a>, block: &Block) -> Result<Blueprint<'a>, Diagnostic> {
+    pub(super) fn new(net: &Network<'a>, block: Block) -> Result<Blueprint<'a>, Diagnostic> {
         let conv = net.convolution(block.depthwise).expect("a block is made of convolutions");
         let [rows, _] = windows::axes(net, block.depthwise, conv.window())?;
         let layer = |id| net.layer(id);
         let (expand, project) = (block.expand.map(layer), block.project.map(layer));
-        Ok(Blueprint { machine: net.machine, expand, depthwise: layer(block.depthwise), project, rows })
+        Ok(Blueprint {
+            block,
+            machine: net.machine,
+            expand,
+            depthwise: layer(block.depthwise),
+            project,
+            rows,
+        })
     }
 
     /// Output rows of a band: the most whose memory stays near.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use frit_ir::{Faults, NodeId};
 
 use super::block;
+use super::blueprint::Blueprint;
 use super::network::Network;
 use super::subgraph::{Candidate, PlaceSubgraph, Subgraph};
 use super::ways::{TABLE, WHOLE};
@@ -36,13 +37,8 @@ impl Candidates {
             block_of: BTreeMap::new(),
             choices: Vec::new(),
         };
-        for subgraph in subgraphs(net) {
-            let mut candidates = Vec::new();
-            for entry in TABLE {
-                let candidate = (entry.candidate)(net, &subgraph);
-                candidates
-                    .extend(candidate.map_err(|fault| fault.at(net.name(subgraph.named()).to_owned()))?);
-            }
+        for subgraph in subgraphs(net)? {
+            let candidates = TABLE.iter().filter_map(|entry| (entry.candidate)(net, &subgraph)).collect();
             chosen.take(net, subgraph, candidates, way);
         }
         Ok(chosen)
@@ -51,7 +47,7 @@ impl Candidates {
     fn take(
         &mut self,
         net: &Network<'_>,
-        subgraph: Subgraph,
+        subgraph: Subgraph<'_>,
         candidates: Vec<Candidate>,
         asked: Option<Way>,
     ) {
@@ -90,12 +86,17 @@ impl Candidates {
 }
 
 /// The blocks of `net`, then the convolutions that are in none.
-fn subgraphs(net: &Network<'_>) -> Vec<Subgraph> {
-    let blocks = block::find(net);
-    let taken: BTreeSet<NodeId> = blocks.iter().flat_map(|block| block.layers()).collect();
+fn subgraphs<'a>(net: &Network<'a>) -> Result<Vec<Subgraph<'a>>, Faults> {
+    let (mut subgraphs, mut taken) = (Vec::new(), BTreeSet::new());
+    for block in block::find(net) {
+        let blueprint = Blueprint::new(net, block);
+        let blueprint = blueprint.map_err(|fault| fault.at(net.name(block.depthwise).to_owned()))?;
+        taken.extend(block.layers());
+        subgraphs.push(Subgraph { layers: block.layers(), block: Some(blueprint) });
+    }
     let alone = net.graph.ids().filter(|id| net.convolution(*id).is_some() && !taken.contains(id));
-    let blocks = blocks.into_iter().map(|block| Subgraph { layers: block.layers(), block: Some(block) });
-    blocks.chain(alone.map(|id| Subgraph { layers: vec![id], block: None })).collect()
+    subgraphs.extend(alone.map(|id| Subgraph { layers: vec![id], block: None }));
+    Ok(subgraphs)
 }
 
 /// The way with the least of the larger losses, with 1 and with 2 workers; the first of equals.

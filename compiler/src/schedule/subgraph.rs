@@ -3,17 +3,16 @@
 use frit_ir::NodeId;
 use frit_ir::diagnostic::Diagnostic;
 
-use super::block::Block;
+use super::blueprint::Blueprint;
 use super::placement::Placement;
 use crate::plan::Way;
 
 /// Layers that are scheduled together.
-#[derive(Clone)]
-pub(super) struct Subgraph {
+pub(super) struct Subgraph<'a> {
     /// Its layers, in order.
     pub(super) layers: Vec<NodeId>,
     /// What they are together, where they are more than one convolution.
-    pub(super) block: Option<Block>,
+    pub(super) block: Option<Blueprint<'a>>,
 }
 
 /// A way that a subgraph can take.
@@ -30,13 +29,8 @@ pub(super) trait PlaceSubgraph: Fn(&mut Placement<'_>) -> Result<(), Diagnostic>
 
 impl<F: Fn(&mut Placement<'_>) -> Result<(), Diagnostic>> PlaceSubgraph for F {}
 
-impl Subgraph {
+impl Subgraph<'_> {
     pub(super) fn last(&self) -> NodeId {
         *self.layers.last().expect("a subgraph has a layer")
-    }
-
-    /// The layer that a fault names.
-    pub(super) fn named(&self) -> NodeId {
-        self.block.map_or(self.last(), |block| block.depthwise)
     }
 }

@@ -5,8 +5,6 @@ mod groups;
 mod pair;
 mod whole;
 
-use frit_ir::diagnostic::Diagnostic;
-
 use super::network::Network;
 use super::subgraph::{Candidate, Subgraph};
 use crate::plan::Way;
@@ -19,7 +17,7 @@ pub use whole::WHOLE;
 pub(super) struct Entry {
     way: Way,
     /// What it would cost, and what places the subgraph; none where the subgraph can't go so.
-    pub(super) candidate: fn(&Network<'_>, &Subgraph) -> Result<Option<Candidate>, Diagnostic>,
+    pub(super) candidate: fn(&Network<'_>, &Subgraph<'_>) -> Option<Candidate>,
 }
 
 /// All ways; of two that cost the same the first is taken.

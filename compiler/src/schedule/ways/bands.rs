@@ -11,7 +11,6 @@ use crate::kernels::Strides;
 use crate::kernels::depthwise::{self, Depthwise};
 use crate::plan::{Argument, Call, Region, Section, Way, Work};
 use crate::schedule::block::Block;
-use crate::schedule::blueprint::Blueprint;
 use crate::schedule::network::Network;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
@@ -23,11 +22,10 @@ use crate::schedule::tiles;
 /// In bands of rows.
 pub const BANDS: Way = Way { name: "bands", about: "In bands of rows through all layers" };
 
-pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph) -> Result<Option<Candidate>, Diagnostic> {
-    let Some(block) = subgraph.block else { return Ok(None) };
-    let blueprint = Blueprint::new(net, &block)?;
+pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph<'_>) -> Option<Candidate> {
+    let blueprint = subgraph.block.as_ref()?;
     let cost = net.predicted(|predictor| blueprint.bands(predictor));
-    let height = blueprint.height();
+    let (block, height) = (blueprint.block, blueprint.height());
     let place = move |placement: &mut Placement<'_>| {
         let bands = Bands::place(placement, &block, height)?;
         let touched: Vec<Region> =
@@ -37,7 +35,7 @@ pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph) -> Result<Option
         });
         Ok(())
     };
-    Ok(Some(Candidate { way: BANDS, cost, place: Some(Box::new(place)) }))
+    Some(Candidate { way: BANDS, cost, place: Some(Box::new(place)) })
 }
 
 /// The layers of a block with their packed weights, and what it reads and writes.

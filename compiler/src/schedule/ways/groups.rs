@@ -8,7 +8,6 @@ use super::pair::{self, Bases, Convolution, Split};
 use crate::kernels::depthwise::Depthwise;
 use crate::plan::{Way, Work};
 use crate::schedule::block::Block;
-use crate::schedule::blueprint::Blueprint;
 use crate::schedule::layers;
 use crate::schedule::network::Network;
 use crate::schedule::placement::Placement;
@@ -20,10 +19,10 @@ use crate::schedule::tiles;
 pub const GROUPS: Way =
     Way { name: "groups", about: "In groups of channels through expansion and depthwise convolution" };
 
-pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph) -> Result<Option<Candidate>, Diagnostic> {
-    let Some(block) = subgraph.block else { return Ok(None) };
-    let Some(expand) = block.expand else { return Ok(None) };
-    let blueprint = Blueprint::new(net, &block)?;
+pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph<'_>) -> Option<Candidate> {
+    let blueprint = subgraph.block.as_ref()?;
+    let block = blueprint.block;
+    let expand = block.expand?;
     let cost = net.predicted(|predictor| blueprint.pairs(predictor) + blueprint.behind(predictor));
     let of_pair = net.predicted(|predictor| blueprint.pairs(predictor));
     let place = move |placement: &mut Placement<'_>| {
@@ -33,7 +32,7 @@ pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph) -> Result<Option
             None => Ok(()),
         }
     };
-    Ok(Some(Candidate { way: GROUPS, cost, place: Some(Box::new(place)) }))
+    Some(Candidate { way: GROUPS, cost, place: Some(Box::new(place)) })
 }
 
 /// The stage of expansion and depthwise convolution.
