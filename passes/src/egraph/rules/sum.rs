@@ -43,19 +43,13 @@ fn sum_convs(site: &Site<'_>, found: &mut Found<'_>) {
     }
     for other in site.inside(residual).iter().filter(|other| reads(site, other, x)) {
         let mut term = Term::default();
-        let other_branch = match other.op() {
-            Some(Op::Conv2d(other_conv)) if mergeable(other_conv) && are_alike(&plain, other_conv) => {
-                branch(*other_conv, other)
-            }
-            Some(Op::BatchNorm(_)) if keeps_shape => {
-                let identity = identity(&conv, &mut term);
-                let Some([scale, shift]) = scale_and_shift(other, &[], &mut term) else { continue };
-                let kernel = term.push(ENode::new(Operator::ScaleFilters, &[identity, scale]));
-                Branch { conv: unit(&conv), kernel, bias: Some(shift) }
-            }
-            _ => continue,
+        let beside = if let Some(Op::Conv2d(beside)) = other.op() {
+            (mergeable(beside) && are_alike(&plain, beside)).then(|| branch(*beside, other))
+        } else {
+            keeps_shape.then(|| normed(&conv, other, &mut term)).flatten()
         };
-        let mut branches = [main(), other_branch];
+        let Some(beside) = beside else { continue };
+        let mut branches = [main(), beside];
         // Either may be the one that takes the other as its residual: the sum has one form. Kernels of this term come last.
         branches.sort_by_key(|branch| branch.kernel);
         put_sum(x, branches, &[other, site.root], term, found);
@@ -85,6 +79,14 @@ fn branch(conv: Conv2d, node: &ENode) -> Branch {
 /// The kernel of the 1×1 convolution of [`unit`].
 fn identity(conv: &Conv2d, term: &mut Term) -> Id {
     term.push(ENode::new(Operator::IdentityKernel { channels: conv.filters, groups: conv.groups }, &[]))
+}
+
+/// The batch norm `node` as a convolution in the groups of `conv`; `None` where it is no batch norm.
+fn normed(conv: &Conv2d, node: &ENode, term: &mut Term) -> Option<Branch> {
+    let [scale, shift] = scale_and_shift(node, &[], term)?;
+    let identity = identity(conv, term);
+    let kernel = term.push(ENode::new(Operator::ScaleFilters, &[identity, scale]));
+    Some(Branch { conv: unit(conv), kernel, bias: Some(shift) })
 }
 
 /// The 1×1 convolution in the groups of `conv`.
