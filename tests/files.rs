@@ -253,7 +253,7 @@ fn options(case: &Case) -> Vec<Options> {
         }
     }
     assert!(!machines.is_empty(), "{}: name a --target", case.path.display());
-    let options = |machine| Options { machine, fuse, disabled_rules: Vec::new(), way };
+    let options = |machine| Options { machine, fuse, disabled_rules: Vec::new(), way, winograd: true };
     machines.into_iter().map(options).collect()
 }
 

@@ -56,12 +56,13 @@ enum Course {
 }
 
 impl Course {
-    const ALL: [Course; 6] = [
+    const ALL: [Course; 7] = [
         Course::Auto,
         Course::Cramped,
         Course::All(ways::WHOLE),
         Course::All(ways::BANDS),
         Course::All(ways::GROUPS),
+        Course::All(ways::WINOGRAD),
         Course::Unfused,
     ];
 

@@ -364,3 +364,32 @@ proptest! {
         agree_for_all_targets(&graph, way, &inputs).map_err(TestCaseError::fail)?;
     }
 }
+
+/// A 3×3 convolution at stride 1 that Winograd's algorithm may compute, with all that may stand behind it.
+fn dense3x3() -> impl Strategy<Value = Graph> {
+    let sizes = (1usize..12, 1usize..12, 1usize..20, 1usize..36);
+    (sizes, 0usize..3, any::<[bool; 2]>()).prop_filter_map("a map", |(sizes, pad, [bias, adds])| {
+        let (rows, columns, channels, filters) = sizes;
+        let [height, width] = [rows, columns].map(|length| (length + 2 * pad).checked_sub(2));
+        let (height, width) = (height.filter(|&rows| rows > 0)?, width.filter(|&columns| columns > 0)?);
+        let (residual, add) = if adds { ("%r, ", ", add") } else { ("", "") };
+        let (weights, with_bias) = if bias { (", @c.bias", ", bias") } else { ("", "") };
+        let text = format!(
+            "model dense3x3\n@c.bias : {filters} seeded(2)\n@c.kernel : 3x3x{channels}x{filters} seeded(1)\n\
+             %x = input {{shape={rows}x{columns}x{channels}}}\n%r = input {{shape={height}x{width}x{filters}}}\n\
+             %c = conv2d %x, {residual}@c.kernel{weights} {{filters={filters}, kernel=3x3, pad={pad}:{pad}:{pad}:{pad}{with_bias}, act=swish{add}}}\n\
+             output %c, %r\n"
+        );
+        Some(frit_ir::text::parse(&text).unwrap_or_else(|fault| panic!("{text}{fault:?}")))
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(48))]
+
+    #[test]
+    fn winograds_algorithm_computes_what_the_interpreter_computes(graph in dense3x3(), seed: u64) {
+        let inputs = inputs(&graph, seed);
+        agree_for_all_targets(&graph, Some(ways::WINOGRAD), &inputs).map_err(TestCaseError::fail)?;
+    }
+}

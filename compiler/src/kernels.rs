@@ -36,6 +36,7 @@ pub mod squeeze;
 pub mod transcendental;
 pub mod window;
 pub mod window_pool;
+pub mod winograd;
 
 use crate::vector::{Address, Builder, Instruction, Pointer};
 

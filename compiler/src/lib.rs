@@ -61,17 +61,21 @@ pub struct Options {
     pub disabled_rules: Vec<String>,
     /// The way of all blocks that can take it, where layers are fused; each its own best where there is none.
     pub way: Option<Way>,
+    /// Whether convolutions may be computed by Winograd's algorithm, whose error is about twice that of the plain sum.
+    pub winograd: bool,
 }
 
 impl Options {
     /// Fused, for this CPU, with all rules.
     pub fn native() -> Options {
-        Options { machine: Machine::native(), fuse: true, disabled_rules: Vec::new(), way: None }
+        let machine = Machine::native();
+        Options { machine, fuse: true, disabled_rules: Vec::new(), way: None, winograd: true }
     }
 
     /// Layer by layer where nothing is fused.
-    fn way(&self) -> Option<Way> {
-        if self.fuse { self.way } else { Some(ways::WHOLE) }
+    fn policy(&self) -> schedule::Policy {
+        let way = if self.fuse { self.way } else { Some(ways::WHOLE) };
+        schedule::Policy { way, winograd: self.winograd }
     }
 }
 
@@ -175,8 +179,8 @@ fn prepare(
     phases: &mut Vec<Phase>,
 ) -> Result<(Optimised, Proved, Memory), Faults> {
     let optimised = timed(phases, "legality and e-graph", || optimise(graph, options))?;
-    let way = options.way();
-    let plan = timed(phases, "schedule", || schedule::schedule(&optimised.graph, &options.machine, way))?;
+    let policy = options.policy();
+    let plan = timed(phases, "schedule", || schedule::schedule(&optimised.graph, &options.machine, policy))?;
     let plan = timed(phases, "proof", || prove::prove(plan))?;
     let weights = timed(phases, "packing", || plan.weights.pack()).map_err(|refusal| refused(&refusal))?;
     Ok((optimised, plan, weights))
@@ -264,7 +268,7 @@ fn passes(options: &Options) -> pipeline::Options {
 /// # Errors
 /// A tensor or window that is too large for the kernels; FR0901 for a plan that can't be proved.
 pub fn schedule(graph: &Legal<Graph>, options: &Options) -> Result<Proved, Faults> {
-    Ok(prove::prove(schedule::schedule(graph, &options.machine, options.way())?)?)
+    Ok(prove::prove(schedule::schedule(graph, &options.machine, options.policy())?)?)
 }
 
 fn timed<T>(phases: &mut Vec<Phase>, name: &'static str, run: impl FnOnce() -> T) -> T {

@@ -17,6 +17,7 @@ use frit_runtime::memory::Memory;
 
 use crate::kernels::F32;
 use crate::kernels::conv::Panels;
+use crate::kernels::winograd::{FREQUENCIES, transform_weights};
 
 /// Values of the graph.
 pub type Values = Arc<[f32]>;
@@ -26,6 +27,8 @@ pub type Values = Arc<[f32]>;
 pub enum Source {
     /// Panels of a convolution.
     Conv(Conv),
+    /// Panels of the products of a 3×3 convolution by Winograd's algorithm, frequency by frequency; there is no bias.
+    Winograd(Conv),
     /// Blocks of a depthwise convolution.
     Depthwise(Depthwise),
     /// Values that are in their order already.
@@ -74,10 +77,8 @@ impl Source {
     /// Values, the zeros included.
     fn len(&self) -> usize {
         match self {
-            Source::Conv(conv) => {
-                let vectors: usize = conv.panels.iter().map(|panels| panels.vectors * panels.count).sum();
-                (1 + conv.taps * conv.inputs.len()) * vectors * conv.lanes
-            }
+            Source::Conv(conv) => (1 + conv.taps * conv.inputs.len()) * conv.width(),
+            Source::Winograd(conv) => FREQUENCIES * (1 + conv.inputs.len()) * conv.width(),
             Source::Depthwise(depthwise) => {
                 let Depthwise { kernel, channels, lanes, .. } = depthwise;
                 (1 + kernel.len() / channels) * channels.next_multiple_of(*lanes)
@@ -90,8 +91,10 @@ impl Source {
     fn sample(&self) -> u64 {
         let mut hash = DefaultHasher::new();
         let values = match self {
-            Source::Conv(Conv { kernel, taps, filters, groups, inputs, outputs, lanes, .. }) => {
-                (taps, filters, groups, inputs, outputs, lanes).hash(&mut hash);
+            Source::Conv(Conv { kernel, taps, filters, groups, inputs, outputs, lanes, .. })
+            | Source::Winograd(Conv { kernel, taps, filters, groups, inputs, outputs, lanes, .. }) => {
+                (matches!(self, Source::Winograd(_)), taps, filters, groups, inputs, outputs, lanes)
+                    .hash(&mut hash);
                 kernel
             }
             Source::Depthwise(Depthwise { kernel, channels, lanes, .. }) => {
@@ -110,7 +113,9 @@ impl Source {
     /// Whether `other` packs the same values in the same order, bit by bit.
     fn is_same(&self, other: &Source) -> bool {
         match (self, other) {
-            (Source::Conv(a), Source::Conv(b)) => a.panels == b.panels && a.has_values_of(b),
+            (Source::Conv(a), Source::Conv(b)) | (Source::Winograd(a), Source::Winograd(b)) => {
+                a.panels == b.panels && a.has_values_of(b)
+            }
             (Source::Depthwise(a), Source::Depthwise(b)) => {
                 (a.channels, a.lanes) == (b.channels, b.lanes)
                     && same_bits(&a.kernel, &b.kernel)
@@ -125,6 +130,7 @@ impl Source {
     fn fill(&self, into: &mut [f32]) {
         match self {
             Source::Conv(conv) => conv.fill(into),
+            Source::Winograd(conv) => conv.fill_frequencies(into),
             Source::Depthwise(depthwise) => depthwise.fill(into),
             Source::Values(values) => into.copy_from_slice(values),
         }
@@ -169,6 +175,31 @@ impl Conv {
             && (&self.inputs, &self.outputs) == (&other.inputs, &other.outputs)
             && same_bits(&self.kernel, &other.kernel)
             && same_biases(self.bias.as_ref(), other.bias.as_ref())
+    }
+
+    /// Values of a row of all panels.
+    fn width(&self) -> usize {
+        self.panels.iter().map(|panels| panels.vectors * panels.count * self.lanes).sum()
+    }
+
+    /// The panels of each frequency, one behind the other.
+    fn fill_frequencies(&self, into: &mut [f32]) {
+        let frequency = into.len() / FREQUENCIES;
+        let (inputs, mut first, mut begin) = (self.inputs.len(), 0, 0);
+        let widths = self.panels.iter().flat_map(|panels| vec![panels.vectors * self.lanes; panels.count]);
+        for width in widths {
+            for input in 0..inputs {
+                for filter in first..(first + width).min(self.filters) {
+                    let tap = |tap: usize| self.kernel[(tap * inputs + input) * self.filters + filter];
+                    let values = transform_weights(std::array::from_fn(tap));
+                    let place = begin + (1 + input) * width + filter - first;
+                    for (into, value) in into[place..].iter_mut().step_by(frequency).zip(values) {
+                        *into = value;
+                    }
+                }
+            }
+            (first, begin) = (first + width, begin + (1 + inputs) * width);
+        }
     }
 
     fn fill(&self, mut into: &mut [f32]) {

@@ -42,14 +42,28 @@ use placement::Placement;
 /// The largest tensor in bytes, and the largest distance inside one: 1 GiB, so that distances fit 32 bits.
 pub const LARGEST: usize = 1 << 30;
 
-/// Schedules `graph` for `machine`: all blocks in `way` where they can take it and the others layer by layer, or where none
-/// is given each in the way that is predicted to be the fastest.
+/// Which ways subgraphs may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// The way of all that can take it, while the others go layer by layer; each its own best where there is none.
+    pub way: Option<Way>,
+    /// Whether Winograd's algorithm is one of them.
+    pub winograd: bool,
+}
+
+impl From<Option<Way>> for Policy {
+    fn from(way: Option<Way>) -> Policy {
+        Policy { way, winograd: true }
+    }
+}
+
+/// Schedules `graph` for `machine`, each subgraph in the way that is predicted to be the fastest of those that `policy` leaves.
 ///
 /// # Errors
 /// A tensor or window too large for the kernels' addressing (FR0010), weights without values (FR0021).
-pub fn schedule(graph: &Graph, machine: &Machine, way: Option<Way>) -> Result<Plan, Faults> {
+pub fn schedule(graph: &Graph, machine: &Machine, policy: impl Into<Policy>) -> Result<Plan, Faults> {
     let net = Network::new(graph, machine)?;
-    let candidates = Candidates::choose(&net, way)?;
+    let candidates = Candidates::choose(&net, policy.into())?;
     let mut placement = Placement::new(&net);
     for id in graph.topological() {
         if let Err(fault) = place(&mut placement, &candidates, id) {

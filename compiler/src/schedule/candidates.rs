@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::{Faults, NodeId};
 
+use super::Policy;
 use super::block;
 use super::blueprint::Blueprint;
 use super::network::Network;
 use super::subgraph::{Candidate, PlaceSubgraph, Subgraph};
-use super::ways::{TABLE, WHOLE};
+use super::ways::{TABLE, WHOLE, WINOGRAD};
 use crate::plan::{Choice, Way};
 
 /// What was chosen for the subgraphs of a network.
@@ -25,12 +26,12 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Finds the subgraphs of `net` and chooses a way for each: `way` where one is asked for and possible, layer by layer
-    /// where it is not, the best by its cost where none is asked for.
+    /// Finds the subgraphs of `net` and chooses a way for each: that which `policy` asks for where it is possible, layer by
+    /// layer where it is not, the best by its cost where none is asked for.
     ///
     /// # Errors
     /// A window too large for the kernels' addressing (FR0010).
-    pub(super) fn choose(net: &Network<'_>, way: Option<Way>) -> Result<Candidates, Faults> {
+    pub(super) fn choose(net: &Network<'_>, policy: Policy) -> Result<Candidates, Faults> {
         let mut chosen = Candidates {
             places: BTreeMap::new(),
             inner: BTreeSet::new(),
@@ -38,8 +39,9 @@ impl Candidates {
             choices: Vec::new(),
         };
         for subgraph in subgraphs(net)? {
-            let candidates = TABLE.iter().filter_map(|entry| (entry.candidate)(net, &subgraph)).collect();
-            chosen.take(net, subgraph, candidates, way);
+            let allowed = TABLE.iter().filter(|entry| policy.winograd || entry.way != WINOGRAD);
+            let candidates = allowed.filter_map(|entry| (entry.candidate)(net, &subgraph)).collect();
+            chosen.take(net, subgraph, candidates, policy.way);
         }
         Ok(chosen)
     }

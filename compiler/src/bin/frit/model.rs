@@ -82,6 +82,9 @@ pub(crate) struct ModelArgs {
     /// How blocks go through the caches; one that can't go so goes layer by layer
     #[arg(long, value_parser = Schedule::parser(), default_value = "auto", conflicts_with = "no_fuse", help_heading = COMPILATION)]
     schedule: Schedule,
+    /// Compute no convolution by Winograd's algorithm, whose rounding error is about twice that of the plain sum
+    #[arg(long, help_heading = COMPILATION)]
+    no_winograd: bool,
     #[command(flatten)]
     pub(crate) repair: RepairArgs,
     /// The options above that were given, as they are typed.
@@ -251,7 +254,8 @@ impl ModelArgs {
             Lower::Auto => machine,
         };
         let way = self.schedule.0;
-        Ok(Options { machine, fuse: !self.no_fuse, disabled_rules: self.disable.clone(), way })
+        let (fuse, winograd) = (!self.no_fuse, !self.no_winograd);
+        Ok(Options { machine, fuse, disabled_rules: self.disable.clone(), way, winograd })
     }
 
     /// How to compile what then runs on this CPU.

@@ -22,10 +22,10 @@ const FEW_ROWS: usize = 8;
 
 /// What a convolution reads and writes.
 #[derive(Clone, Copy)]
-pub(super) struct Operands {
-    pub(super) input: Placed,
-    pub(super) output: Placed,
-    pub(super) residual: Placed,
+pub(in crate::schedule) struct Operands {
+    pub(in crate::schedule) input: Placed,
+    pub(in crate::schedule) output: Placed,
+    pub(in crate::schedule) residual: Placed,
     /// What the channels of the input are multiplied by.
     pub(super) gate: Option<Placed>,
 }
@@ -39,6 +39,15 @@ impl Operands {
         let input = placement.home(operands[0]);
         let output = placement.place(id);
         Ok(Operands { input, output, residual: residual.unwrap_or(output), gate })
+    }
+
+    /// The same where the input must lie in blocks, too.
+    pub(in crate::schedule) fn place_in_blocks(
+        placement: &mut Placement<'_>,
+        id: NodeId,
+    ) -> Result<Operands, Diagnostic> {
+        let input = placement.tensor_in_blocks(placement.net.operand(id, 0))?;
+        Ok(Operands { input, ..Operands::place(placement, id)? })
     }
 
     /// Whether there is nothing between the rows of any of them.
@@ -267,6 +276,20 @@ impl Part {
         }
         Ok(cut.calls)
     }
+}
+
+/// The call of `conv`, whose map lies as one row, by panels.
+pub(in crate::schedule) fn by_panels(
+    kernels: &mut Kernels,
+    conv: &Conv,
+    tile: &tiles::Columns,
+    base: Base,
+) -> Result<Call, Diagnostic> {
+    let (rows, columns) = (conv.rows.runs(1), tile.across(&conv.columns, true));
+    let whole = Nest { item: Item::Panels, panels: tile.panels, rows, columns, ahead: 0 };
+    let mut cut = Cut { kernels, conv, whole, base, calls: Vec::new() };
+    cut.panels()?;
+    Ok(cut.calls.remove(0))
 }
 
 /// A convolution of panels of one width, to be cut into calls.

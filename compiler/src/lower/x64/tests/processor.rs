@@ -12,7 +12,7 @@ pub(super) const LANES: usize = 16;
 
 const CODE: u64 = 0x40_0000;
 const STACK: u64 = 0x7fff_0000_0000;
-const STACK_BYTES: usize = 1 << 12;
+const STACK_BYTES: usize = 1 << 16;
 const BUFFERS: u64 = 0x10_0000_0000;
 /// Longer than any distance that a test's pointer goes astray.
 const BUFFER_DISTANCE: u64 = 0x100_0000_0000;
