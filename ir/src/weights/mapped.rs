@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ndarray::{ArrayView, IxDyn};
 use smallvec::SmallVec;
 
+use super::Values;
 use crate::element::Element;
 use crate::tensor::Shape;
 
@@ -109,7 +110,7 @@ impl Mapped {
     }
 
     /// The values in their order, copied once.
-    pub fn values(&self) -> Arc<[f32]> {
+    pub fn values(&self) -> Values {
         let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
         let turned = match self.element {
             Element::F32 => self.turned::<4>(bytes),
@@ -119,7 +120,7 @@ impl Mapped {
     }
 
     /// The values of elements of so many bytes, where they lie in another order.
-    fn turned<const BYTES: usize>(&self, bytes: &[u8]) -> Option<Arc<[f32]>> {
+    fn turned<const BYTES: usize>(&self, bytes: &[u8]) -> Option<Values> {
         let Order { stored, axes } = self.order.as_ref()?;
         turned(bytes.as_chunks::<BYTES>().0, (stored, axes), |value| self.element.read(value))
     }
@@ -127,7 +128,7 @@ impl Mapped {
 
 /// `values` of a tensor with the axes `stored`, in the order that [`Mapped::permuted`] states, copied once; none where the axes
 /// are no permutation or the values are not as many.
-pub fn permuted(values: &[f32], stored: &Shape, axes: &[usize]) -> Option<Arc<[f32]>> {
+pub fn permuted(values: &[f32], stored: &Shape, axes: &[usize]) -> Option<Values> {
     let mut sorted: SmallVec<[usize; 4]> = axes.iter().copied().collect();
     sorted.sort_unstable();
     let permutes = sorted.iter().copied().eq(0..stored.rank());
@@ -138,7 +139,7 @@ fn turned<T>(
     elements: &[T],
     (stored, axes): (&Shape, &[usize]),
     value: impl Fn(&T) -> f32,
-) -> Option<Arc<[f32]>> {
+) -> Option<Values> {
     let view = ArrayView::from_shape(IxDyn(stored.axes()), elements).ok()?;
     let view = view.permuted_axes(IxDyn(axes));
     let mut values = view.iter().map(value);

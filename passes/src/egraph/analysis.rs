@@ -5,10 +5,10 @@
 //! [`super::optimise`] returns it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use egg::{Analysis, DidMerge};
 use frit_ir::ops::binary::{broadcast, is_gate};
+use frit_ir::weights::Values;
 use frit_ir::{Op, Shape};
 use smallvec::SmallVec;
 
@@ -35,7 +35,7 @@ pub(crate) struct Meaning {
     /// Shapes of the weights.
     pub(crate) weights: Vec<Shape>,
     /// Values of the weights that rules look at, by index, where they are known: constants and slopes.
-    pub(crate) values: BTreeMap<u32, Arc<[f32]>>,
+    pub(crate) values: BTreeMap<u32, Values>,
     /// The rule that is being applied; a fault found later, while classes are brought into line, is put down
     /// to the last.
     pub(crate) acting: &'static str,

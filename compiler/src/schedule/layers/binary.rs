@@ -1,7 +1,7 @@
 //! Two tensors element by element, each repeated to the shape of the result where it must be.
 
 use frit_ir::diagnostic::Diagnostic;
-use frit_ir::ops::Binary;
+use frit_ir::ops::{Binary, Scalar};
 use frit_ir::{NodeId, Op, Shape};
 
 use super::rearrange;
@@ -26,13 +26,13 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, binary: Binary) -
 }
 
 /// The exponent of `id`, where it is a power of its first operand by one constant.
-fn exponent(net: &Network<'_>, id: NodeId, binary: Binary) -> Result<Option<f32>, Diagnostic> {
+fn exponent(net: &Network<'_>, id: NodeId, binary: Binary) -> Result<Option<Scalar>, Diagnostic> {
     let &[base, exponent] = net.graph.operands(id).as_slice() else { return Ok(None) };
     let one = matches!(net.op(exponent), Op::Constant(_)) && net.shape(exponent).elements() == Some(1);
     if binary != Binary::Pow || !one || net.shape(base) != net.shape(id) {
         return Ok(None);
     }
-    Ok(net.weight(exponent, 0)?.first().copied())
+    Ok(net.weight(exponent, 0)?.first().copied().map(Scalar::new))
 }
 
 /// `operand` of `id`: repeated by the kernel where that can, else by a copy.
