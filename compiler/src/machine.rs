@@ -3,8 +3,9 @@
 //! Targets are levels of instruction sets, so that the same description gives the same code everywhere; `native` is the
 //! highest level that this CPU has, with its caches where they are known.
 
+mod cpu;
+
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use cranelift_codegen::isa::{self, OwnedTargetIsa};
@@ -82,33 +83,6 @@ const COMMON: Rates =
 /// Caches of a CPU of which nothing is known.
 const GENERIC: Caches = Caches { l1: 32 << 10, l2: 512 << 10, l3: 8 << 20 };
 
-/// A CPU of which more than its level is known.
-struct Cpu {
-    name: &'static str,
-    family: u32,
-    models: &'static [RangeInclusive<u32>],
-    caches: Caches,
-    rates: Rates,
-}
-
-/// CPUs of AMD by what they say of themselves. Another family is a CPU of which nothing is known.
-const CPUS: [Cpu; 2] = [
-    Cpu {
-        name: "Zen 3",
-        family: 0x19,
-        models: &[0x00..=0x0f, 0x20..=0x5f],
-        caches: Caches { l1: 32 << 10, l2: 512 << 10, l3: 32 << 20 },
-        rates: COMMON,
-    },
-    Cpu {
-        name: "Zen 4",
-        family: 0x19,
-        models: &[0x10..=0x1f, 0x60..=0x7f, 0xa0..=0xaf],
-        caches: Caches { l1: 32 << 10, l2: 1 << 20, l3: 32 << 20 },
-        rates: Rates { gflops_128: 58.5, near_gb_per_s: 112.0, far_gb_per_s: 98.0, ..COMMON },
-    },
-];
-
 /// The names of targets.
 pub const NAMES: [&str; 5] = ["native", "x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64"];
 
@@ -179,13 +153,10 @@ impl Machine {
         let levels = [Level::Aarch64, Level::V4, Level::V3];
         let level = levels.into_iter().find(|&level| Machine::of(level).runs_here()).unwrap_or(Level::V2);
         let machine = Machine::of(level);
-        match own_signature().and_then(cpu_of) {
-            Some(cpu) => {
-                let (caches, rates) = (cpu.caches, cpu.rates);
-                Machine { name: format!("native ({level}, {})", cpu.name), caches, rates, ..machine }
-            }
-            None => Machine { name: format!("native ({level})"), ..machine },
-        }
+        let (cpu, caches) = cpu::own();
+        let name = cpu.map_or(format!("native ({level})"), |cpu| format!("native ({level}, {})", cpu.name));
+        let rates = cpu.map_or(COMMON, |cpu| cpu.rates);
+        Machine { name, caches, rates, ..machine }
     }
 
     /// A CPU of `level` of which no more is known.
@@ -194,14 +165,16 @@ impl Machine {
         Machine { name: level.to_string(), level, lowering, caches: GENERIC, rates: COMMON }
     }
 
-    /// Every level in each of its lowerings, whether this CPU runs it or not.
+    /// Every level in each of its lowerings, whether this CPU runs it or not, and the measured CPUs for which kernels are built
+    /// otherwise than for their level.
     pub fn all() -> Vec<Machine> {
         let levels = [Level::V2, Level::V3, Level::V4, Level::Aarch64].into_iter();
         let lowered = |level| {
             let lowerings = [Lowering::Portable, Lowering::Wide].into_iter();
             lowerings.filter_map(move |lowering| Machine::of(level).with_lowering(lowering).ok())
         };
-        levels.flat_map(lowered).collect()
+        let of_its_own = |machine: &Machine| machine.width() != Machine::of(machine.level).width();
+        levels.flat_map(lowered).chain(cpu::measured().filter(of_its_own)).collect()
     }
 
     /// The same machine with another lowering.
@@ -222,7 +195,10 @@ impl Machine {
         // Cranelift copies a multiplicand for every fused multiply-add, and spills where there are more sums.
         let portable = |registers| Width { sums: 8, ..Width::new(4, registers, fused) };
         match (self.lowering, self.level) {
-            (Lowering::Wide, Level::V4) => Width { broadcast_operand: true, ..Width::new(16, 32, fused) },
+            (Lowering::Wide, Level::V4) => {
+                let units = (2 * self.rates.vectors * 4 / 16).max(1);
+                Width { broadcast_operand: true, units, ..Width::new(16, 32, fused) }
+            }
             (Lowering::Wide, _) => Width::new(8, 16, fused),
             (Lowering::Portable, Level::Aarch64) => portable(32),
             (Lowering::Portable, _) => portable(16),
@@ -232,6 +208,11 @@ impl Machine {
     /// 10^9 floating-point operations a second of one core at best, with the chosen lowering.
     pub fn gflops(&self) -> f64 {
         self.rates.gflops_128 * (self.width().lanes / 4).min(self.rates.vectors) as f64
+    }
+
+    /// Bytes that stay near a core between two uses: half of its second-level cache, as the other half is passed through.
+    pub fn near(&self) -> usize {
+        self.caches.l2 / 2
     }
 
     /// CPU features that code for this machine uses, by the names of [`frit_runtime::cpu`].
@@ -306,29 +287,6 @@ impl Level {
     }
 }
 
-/// What an AMD CPU says of itself in leaf 1 of CPUID; other makers' families mean other things.
-#[cfg(target_arch = "x86_64")]
-fn own_signature() -> Option<u32> {
-    use std::arch::x86_64::__cpuid;
-    // Leaf 0 spells the maker in ebx, edx and ecx; its first four letters tell AMD from all others.
-    let amd = __cpuid(0).ebx == u32::from_le_bytes(*b"Auth");
-    amd.then(|| __cpuid(1).eax)
-}
-
-/// Nothing: only x86-64 has CPUID.
-#[cfg(not(target_arch = "x86_64"))]
-fn own_signature() -> Option<u32> {
-    None
-}
-
-/// The entry for a signature of leaf 1: family and model, each in a basic and an extended part.
-fn cpu_of(signature: u32) -> Option<&'static Cpu> {
-    let bits = |from: u32, count: u32| (signature >> from) & ((1 << count) - 1);
-    let family = bits(8, 4) + bits(20, 8);
-    let model = (bits(16, 4) << 4) | bits(4, 4);
-    CPUS.iter().find(|cpu| cpu.family == family && cpu.models.iter().any(|models| models.contains(&model)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,15 +317,5 @@ mod tests {
     fn there_is_no_wide_lowering_below_v3() {
         let machine = Machine::of(Level::V2);
         assert_eq!(machine.with_lowering(Lowering::Wide), Err(NoWideLowering(Level::V2)));
-    }
-
-    #[test]
-    fn a_signature_names_the_cpu_and_its_caches() {
-        let name = |signature: u32| cpu_of(signature).map(|cpu| cpu.name);
-        assert_eq!(name(0x00a0_0f11), Some("Zen 3"), "EPYC 7003");
-        assert_eq!(name(0x00a1_0f11), Some("Zen 4"), "EPYC 9004");
-        assert_eq!(name(0x00a6_0f12), Some("Zen 4"), "Ryzen 7000");
-        assert_eq!(name(0x0083_0f10), None, "EPYC 7002");
-        assert_eq!(cpu_of(0x00a1_0f11).map(|cpu| cpu.caches.l2), Some(1 << 20));
     }
 }

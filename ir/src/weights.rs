@@ -1,6 +1,7 @@
 //! The weights of a network: by name, with values from a file or from a seed.
 
 mod mapped;
+mod order;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{AtomicU32, Condvar, Mutex, MutexGuard, Ordering};
 
-/// How long a waiter spins before it yields: about what parking and waking would cost. It is a time, since CPUs differ
-/// tenfold in how long one turn of the spin loop takes.
-const SPIN: Duration = Duration::from_micros(50);
+/// How long a waiter spins before it yields. Steps of a network end within a few microseconds of each other; where they do not,
+/// the other worker may be waiting for this very core. It is a time, since CPUs differ tenfold in how long one turn of the spin
+/// loop takes.
+const SPIN: Duration = Duration::from_micros(5);
 
 /// Turns of the spin loop between two looks at the clock.
 const TURNS: u32 = 32;
 
-/// Times that a waiter yields before it parks.
-const YIELDS: u32 = 16;
+/// How long a waiter spins and yields before it parks: several times what parking and waking would cost.
+const YIELD: Duration = Duration::from_micros(100);
 
 /// A counter whose changes can be waited for (Reed and Kanodia, Synchronization with Eventcounts and Sequencers, 1979); it
 /// begins again after 2^31 of them.
@@ -73,15 +74,15 @@ impl EventCount {
             return false;
         }
         let begin = Instant::now();
-        while begin.elapsed() < SPIN {
+        while begin.elapsed() < YIELD {
             if turns(self) {
                 return true;
             }
+            if begin.elapsed() >= SPIN {
+                std::thread::yield_now();
+            }
         }
-        (0..YIELDS).any(|_| {
-            std::thread::yield_now();
-            self.count() != old
-        })
+        false
     }
 
     fn park(&self, old: u32) {

@@ -78,8 +78,34 @@ pub struct Nest {
     pub rows: Vec<Run>,
     /// Runs of tiles.
     pub columns: Vec<Run>,
-    /// Whether each panel asks for the weights of the next one, so that they come from memory while it computes.
-    pub prefetches: bool,
+    /// Lines of the next panel's weights that each tile asks for in each block of channels, so that they come from memory while
+    /// this panel is used ([`lines_ahead`]).
+    pub ahead: usize,
+}
+
+impl Nest {
+    /// Tiles of a panel.
+    pub fn tiles(&self) -> usize {
+        let count = |runs: &[Run]| runs.iter().map(|run| run.count).sum::<usize>();
+        count(&self.rows) * count(&self.columns)
+    }
+}
+
+/// Lines that each of `tiles` tiles must ask for in a block of channels, so that they ask for a whole panel of `vectors` blocks.
+pub fn lines_ahead(lanes: usize, vectors: usize, tiles: usize) -> usize {
+    (lanes * vectors * lanes * F32).div_ceil(LINE).div_ceil(tiles.max(1))
+}
+
+/// The most instructions of a tile's sums: more of them leave the cache of instructions.
+const MOST_CODE: usize = 2500;
+
+/// Channels that a tile of so many `pixels` and blocks spells out in the loop over them: a block of channels, or a quarter;
+/// `None` where even that is too much code.
+pub fn unrolled(width: Width, taps: usize, channels: usize, [pixels, vectors]: [usize; 2]) -> Option<usize> {
+    let broadcasts = if width.embeds(vectors) { 0 } else { pixels };
+    let product = taps * (pixels * vectors + broadcasts + vectors);
+    let spelled = |turn: usize| if channels < width.lanes { channels } else { turn };
+    [width.lanes, width.lanes / 4].into_iter().find(|&turn| product * spelled(turn) <= MOST_CODE)
 }
 
 /// Bytes of a cache line.
@@ -89,6 +115,11 @@ impl Conv {
     /// Bytes of the weights of one panel of `vectors` blocks: the bias, then every tap's channels.
     pub fn panel_bytes(&self, vectors: usize, lanes: usize) -> usize {
         (1 + self.rows.kernel * self.columns.kernel * self.channels) * vectors * lanes * F32
+    }
+
+    /// Bytes of its input, as far as they are channels.
+    pub fn input_bytes(&self) -> usize {
+        self.rows.input * self.columns.input * self.channels * F32
     }
 
     /// Whether the taps of its window are loops.
@@ -197,7 +228,7 @@ impl<'a> Emitter<'a> {
     pub(super) fn panel(&self, b: &mut Builder) {
         let (conv, vectors) = (self.conv, self.nest.panels.vectors);
         let panel = conv.panel_bytes(vectors, self.lanes);
-        if self.nest.prefetches {
+        if self.nest.ahead > 0 {
             set(b, [self.pointers.ahead[0]], [self.pointers.weights], [panel as i64]);
         }
         for run in &self.nest.rows {
@@ -244,10 +275,10 @@ impl<'a> Emitter<'a> {
 
     fn tile(&self, b: &mut Builder, tile: &Tile<'_>) {
         let vectors = self.nest.panels.vectors;
-        if self.nest.prefetches {
+        if self.nest.ahead > 0 {
             let [tile, channel] = self.pointers.ahead;
             set(b, [channel], [tile], [0]);
-            advance(b, [tile], [LINE]);
+            advance(b, [tile], [self.nest.ahead * LINE]);
         }
         let sums = b.registers(tile.column_taps.len() * vectors);
         let vector = (self.lanes * F32) as i64;
@@ -327,19 +358,41 @@ impl<'a> Emitter<'a> {
         let step = self.nest.panels.vectors * self.lanes * F32;
         let [input, weights] = self.pointers.channel;
         let (blocks, rest) = (conv.channels / self.lanes, conv.channels % self.lanes);
+        let taps = if conv.is_large() { 1 } else { conv.rows.kernel * conv.columns.kernel };
+        let tile = [pixels.len(), self.nest.panels.vectors];
+        let turn = unrolled(b.width(), taps, conv.channels, tile).unwrap_or(self.lanes / 4);
+        let turns = self.lanes / turn;
         b.repeat(Count::Static(blocks as u32), |b| {
-            if self.nest.prefetches {
-                let [_, ahead] = self.pointers.ahead;
-                b.emit(Instruction::Prefetch { from: at(ahead, 0) });
-                advance(b, [ahead], [self.lanes * step]);
+            if turns == 1 {
+                (0..self.lanes).for_each(|channel| {
+                    self.ask(b, channel);
+                    self.channel(b, sums, pixels, channel);
+                });
+                advance(b, [input, weights], [conv.input.block, self.lanes * step]);
+            } else {
+                (0..self.lanes).for_each(|channel| self.ask(b, channel));
+                b.repeat(Count::Static(turns as u32), |b| {
+                    (0..turn).for_each(|channel| self.channel(b, sums, pixels, channel));
+                    advance(b, [input, weights], [turn * conv.input.channel, turn * step]);
+                });
+                let bytes = conv.input.block as i64 - (self.lanes * conv.input.channel) as i64;
+                b.emit(Instruction::Advance { pointer: input, bytes });
             }
-            for channel in 0..self.lanes {
-                self.channel(b, sums, pixels, channel);
+            if self.nest.ahead > 0 {
+                advance(b, [self.pointers.ahead[1]], [self.lanes * step]);
             }
-            advance(b, [input, weights], [conv.input.block, self.lanes * step]);
         });
         for channel in 0..rest {
             self.channel(b, sums, pixels, channel);
+        }
+    }
+
+    /// Asks for those lines of the next panel whose turn is beside `channel` of a block, spread over all of them.
+    fn ask(&self, b: &mut Builder, channel: usize) {
+        let [_, ahead] = self.pointers.ahead;
+        let lines = self.nest.ahead;
+        for line in (0..lines).filter(|line| line * self.lanes / lines == channel) {
+            b.emit(Instruction::Prefetch { from: at(ahead, (line * LINE) as i64) });
         }
     }
 
@@ -376,7 +429,7 @@ impl<'a> Emitter<'a> {
 
 /// `sums += weights * the value at address`; where the target multiplies by a broadcast in memory, without a register.
 fn multiply(b: &mut Builder, sums: &[Register], weights: &[Register], address: Address) {
-    if b.width().broadcast_operand {
+    if b.width().embeds(weights.len()) {
         for (&sum, &a) in sums.iter().zip(weights) {
             b.emit(Instruction::MultiplyAdd { sum, a, b: Operand::Broadcast(address) });
         }
@@ -394,7 +447,7 @@ fn multiply(b: &mut Builder, sums: &[Register], weights: &[Register], address: A
 pub fn registers_beside(width: Width, pixels: usize, vectors: usize) -> usize {
     match pixels {
         1 => 1,
-        _ if width.broadcast_operand => vectors,
+        _ if width.embeds(vectors) => vectors,
         _ => vectors + 1,
     }
 }

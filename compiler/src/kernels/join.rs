@@ -23,8 +23,8 @@ pub enum Shift {
     Output(usize),
 }
 
-/// Builds the copy of `channels` channels; the pointers are those of the blocks that the first channel is in. The shift is
-/// at least 1 lane. With `fills`, nothing stands behind the last channel in its block of the output.
+/// Builds the copy of `channels` channels; the pointers are those of the blocks that the first channel is in. With `fills`,
+/// nothing stands behind the last channel in its block of the output.
 pub fn build(
     width: Width,
     channels: usize,

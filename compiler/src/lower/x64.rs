@@ -125,7 +125,7 @@ impl Lowering<'_> {
             I::Advance { pointer, bytes } => self.advance(pointer, bytes),
             I::Prefetch { from } => {
                 let memory = self.memory(from, false)?;
-                self.emit(Encoded::with1(Code::Prefetcht0_m8, memory)?);
+                self.emit(Encoded::with1(Code::Prefetcht1_m8, memory)?);
                 Ok(())
             }
             I::Loop { count, ref body } => self.repeat(count, body),

@@ -50,7 +50,7 @@ impl<'a> Blueprint<'a> {
     /// Output rows of a band: the most whose memory stays near.
     pub(super) fn height(&self) -> usize {
         let predictor = Predictor { machine: self.machine, workers: 1 };
-        let fits = |height: &usize| self.scratch(*height) <= predictor.near();
+        let fits = |height: &usize| self.scratch(*height) <= predictor.machine.near();
         HEIGHTS.into_iter().find(fits).unwrap_or(1)
     }
 

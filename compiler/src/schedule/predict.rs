@@ -44,11 +44,15 @@ pub(super) struct Workload {
     pub(super) rows: usize,
     /// Blocks of output channels.
     pub(super) blocks: usize,
-    /// Blocks that are computed side by side; the input is read once for each such panel.
+    /// Blocks that are computed side by side; the input is read once for each such panel, where it has a window.
     pub(super) panel: usize,
+    /// Whether parts of the input go through all panels one after the other.
+    is_pointwise: bool,
     /// Parts that it is shared out in when it is a step of its own.
     items: usize,
     pub(super) input_bytes: usize,
+    /// Of a residual, a gate and whatever else is read once.
+    beside_bytes: usize,
     pub(super) bytes: usize,
     pub(super) weight_bytes: usize,
 }
@@ -72,24 +76,31 @@ impl Workload {
         let op = &graph.node(id).op;
         let inputs_per_group = |groups: usize| inputs[0].channels() / groups;
         // What multiplies by weights of its own has a share of the peak; anything else passes over memory.
-        let (kind, taps) = if let Op::Conv2d(conv) = op {
+        let (kind, taps, channels) = if let Op::Conv2d(conv) = op {
             let kind = match (depthwise::computes(conv, inputs[0].channels()), conv.stride) {
                 (false, _) => WorkKind::Dense,
                 (true, [1, 1]) => WorkKind::Depthwise,
                 (true, _) => WorkKind::StridedDepthwise,
             };
-            (kind, conv.kernel[0] * conv.kernel[1] * inputs_per_group(conv.groups))
+            (kind, conv.kernel[0] * conv.kernel[1], inputs_per_group(conv.groups))
         } else if let Op::Conv2dTranspose(conv) = op {
-            (WorkKind::Dense, conv.kernel[0] * conv.kernel[1] * inputs_per_group(conv.groups))
+            (WorkKind::Dense, conv.kernel[0] * conv.kernel[1], inputs_per_group(conv.groups))
         } else if let Op::Dense(_) = op {
-            (WorkKind::Dense, inputs_per_group(1))
+            (WorkKind::Dense, 1, inputs_per_group(1))
         } else {
-            (WorkKind::Pass, 0)
+            (WorkKind::Pass, 0, 0)
         };
+        let is_pointwise = kind == WorkKind::Dense
+            && taps == 1
+            && matches!(op, Op::Conv2d(conv) if conv.stride == [1, 1] && conv.groups == 1);
+        let row = if is_pointwise { pixels } else { output.map().map_or(1, |[_, columns, _]| columns) };
+        let sums = tiles::Sums { pixels, row: row.max(1), vectors: blocks, taps, channels };
         let (panel, items) = match kind {
-            WorkKind::Dense => (tiles::panel(width, pixels, blocks), tiles::items(width, pixels, blocks)),
+            WorkKind::Dense => (tiles::panel(width, sums), tiles::items(width, sums)),
             _ => (blocks, blocks),
         };
+        let (first, beside) = inputs.split_at(inputs.len().min(1));
+        let bytes = |shapes: &[Shape]| F32 * shapes.iter().map(padded).sum::<usize>();
         Workload {
             macs: op.macs(&inputs, &output),
             kind,
@@ -97,10 +108,19 @@ impl Workload {
             blocks,
             panel,
             items,
-            input_bytes: F32 * inputs.iter().map(padded).sum::<usize>(),
+            is_pointwise,
+            input_bytes: bytes(first),
+            beside_bytes: bytes(beside),
             bytes: F32 * padded(&output),
-            weight_bytes: F32 * (taps + 1) * output.channels().next_multiple_of(width.lanes),
+            weight_bytes: F32 * (taps * channels + 1) * output.channels().next_multiple_of(width.lanes),
         }
+    }
+}
+
+impl Workload {
+    /// What the layer reads but weights.
+    pub(super) fn read_bytes(&self) -> usize {
+        self.input_bytes + self.beside_bytes
     }
 }
 
@@ -129,20 +149,17 @@ impl Predictor<'_> {
         2e-6 * layer.macs as f64 / peak * items.div_ceil(self.workers) as f64 / items.max(1) as f64
     }
 
-    /// The layer's input, once for each panel, where it does not stay near.
+    /// What the layer reads, where it does not stay near: its input once, or once for each panel, the rest once.
     pub(super) fn reads(&self, layer: &Workload) -> f64 {
-        let times = layer.blocks.div_ceil(layer.panel.max(1)) as f64;
-        times * self.far(layer.input_bytes / self.workers)
+        let panels = layer.blocks.div_ceil(layer.panel.max(1));
+        let times = if layer.is_pointwise && panels >= tiles::MANY_PANELS { 1 } else { panels };
+        times as f64 * self.far(layer.input_bytes / self.workers)
+            + self.far(layer.beside_bytes / self.workers)
     }
 
     /// `bytes` of a worker that pass between the near caches and what lies beyond, as far as they don't stay near.
     pub(super) fn far(&self, bytes: usize) -> f64 {
-        1e-6 * bytes.saturating_sub(self.near()) as f64 / self.machine.rates.far_gb_per_s
-    }
-
-    /// Bytes that stay near a core between two uses.
-    pub(super) fn near(&self) -> usize {
-        self.machine.caches.l2 / 2
+        1e-6 * bytes.saturating_sub(self.machine.near()) as f64 / self.machine.rates.far_gb_per_s
     }
 
     /// `weights` once more for each but the first of a worker's `bands`, beside `scratch` bytes.

@@ -61,7 +61,7 @@ fn step(net: &Network<'_>, candidates: &Candidates, stage: &Stage<'_>, work: Wor
 
 /// Bytes of the tensors that `layers` together read and write, and of their weights.
 fn bytes(layers: &[predict::Workload]) -> usize {
-    let own: usize = layers.iter().map(|layer| layer.input_bytes + layer.weight_bytes).sum();
+    let own: usize = layers.iter().map(|layer| layer.read_bytes() + layer.weight_bytes).sum();
     let between: usize = layers.iter().map(|layer| layer.bytes).rev().skip(1).sum();
     own - between + layers.last().map_or(0, |layer| layer.bytes)
 }

@@ -28,12 +28,21 @@ pub struct Width {
     pub sums: usize,
     /// Whether one value in memory, in every lane, costs nothing as an operand ([`Operand::Broadcast`]).
     pub broadcast_operand: bool,
+    /// Multiply-adds of a whole vector that begin in one cycle.
+    pub units: usize,
 }
 
 impl Width {
-    /// A target of which no more is known: sums leave four registers, and a broadcast is an instruction.
+    /// A target of which no more is known: sums leave four registers, a broadcast is an instruction, and there are two units.
     pub const fn new(lanes: usize, registers: usize, fused: bool) -> Width {
-        Width { lanes, registers, fused, sums: registers.saturating_sub(4), broadcast_operand: false }
+        let sums = registers.saturating_sub(4);
+        Width { lanes, registers, fused, sums, broadcast_operand: false, units: 2 }
+    }
+
+    /// Whether each of `vectors` multiplications by one value may read it for itself at no cost: the loads keep up with one
+    /// unit, and with two where that is all that they read.
+    pub fn embeds(self, vectors: usize) -> bool {
+        self.broadcast_operand && (self.units == 1 || vectors == 1)
     }
 
     /// What the meaning of a program for this target depends on.

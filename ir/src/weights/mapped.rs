@@ -4,10 +4,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{ArrayView, IxDyn};
 use smallvec::SmallVec;
 
 use super::Values;
+use super::order::turned;
 use crate::element::Element;
 use crate::tensor::Shape;
 
@@ -122,29 +122,15 @@ impl Mapped {
     /// The values of elements of so many bytes, where they lie in another order.
     fn turned<const BYTES: usize>(&self, bytes: &[u8]) -> Option<Values> {
         let Order { stored, axes } = self.order.as_ref()?;
-        turned(bytes.as_chunks::<BYTES>().0, (stored, axes), |value| self.element.read(value))
+        let elements = bytes.as_chunks::<BYTES>().0;
+        turned(elements, stored.axes(), axes, |value| self.element.read(value)).map(Values::from)
     }
 }
 
 /// `values` of a tensor with the axes `stored`, in the order that [`Mapped::permuted`] states, copied once; none where the axes
 /// are no permutation or the values are not as many.
 pub fn permuted(values: &[f32], stored: &Shape, axes: &[usize]) -> Option<Values> {
-    let mut sorted: SmallVec<[usize; 4]> = axes.iter().copied().collect();
-    sorted.sort_unstable();
-    let permutes = sorted.iter().copied().eq(0..stored.rank());
-    permutes.then(|| turned(values, (stored, axes), |&value| value)).flatten()
-}
-
-fn turned<T>(
-    elements: &[T],
-    (stored, axes): (&Shape, &[usize]),
-    value: impl Fn(&T) -> f32,
-) -> Option<Values> {
-    let view = ArrayView::from_shape(IxDyn(stored.axes()), elements).ok()?;
-    let view = view.permuted_axes(IxDyn(axes));
-    let mut values = view.iter().map(value);
-    // A range says how many there will be, so that they are collected where they stay.
-    Some((0..elements.len()).map(|_| values.next().unwrap_or_default()).collect())
+    turned(values, stored.axes(), axes, |&value| value).map(Values::from)
 }
 
 impl PartialEq for Mapped {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use egg::{Analysis, DidMerge};
+use frit_ir::ops::Padding;
 use frit_ir::ops::binary::{broadcast, is_gate};
 use frit_ir::weights::Values;
 use frit_ir::{Op, Shape};
@@ -118,6 +119,14 @@ fn shape(meaning: &Meaning, node: &ENode, children: &[Shape]) -> Result<Shape, S
             _ => Err(format!("{} is no kernel of a dense layer", children[0])),
         },
         Operator::Join => joined(children),
+        Operator::PadKernel { padding } => padded(padding, &children[0]),
+        Operator::IdentityKernel { channels, groups } => {
+            Ok(Shape::new(&[1, 1, channels / groups, *channels]))
+        }
+        Operator::Total => match children {
+            [first, rest @ ..] if rest.iter().all(|other| other == first) => Ok(first.clone()),
+            _ => Err(format!("weights of {children:?} are added up")),
+        },
         Operator::Layer(op) => layer_shape(op, children),
         Operator::Barrier(_) => Ok(children[0].clone()),
         Operator::Outputs => Err("the root is no tensor".to_owned()),
@@ -133,6 +142,19 @@ fn joined(children: &[Shape]) -> Result<Shape, String> {
     }
     axes.push(children.iter().map(Shape::channels).sum());
     Ok(Shape::new(&axes))
+}
+
+/// The shape of a kernel with zeros around its window.
+fn padded(padding: &Padding, kernel: &Shape) -> Result<Shape, String> {
+    let &[height, width, inputs, filters] = kernel.axes() else {
+        return Err(format!("{kernel} is no kernel of a convolution"));
+    };
+    let along =
+        |axis: usize, length: usize| padding.along(axis).into_iter().try_fold(length, usize::checked_add);
+    match (along(0, height), along(1, width)) {
+        (Some(height), Some(width)) => Ok(Shape::new(&[height, width, inputs, filters])),
+        _ => Err(format!("{kernel} is padded past what can be counted")),
+    }
 }
 
 /// The shape of a layer's result, with the checks that legality made on the source network.

@@ -4,6 +4,7 @@
 //! extraction chooses once more without it: the layers of the file are always there to be chosen.
 
 mod holds;
+mod sums;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -244,6 +245,9 @@ impl<'a> Folder<'a> {
         if let Operator::Uniform { value, channels } = node.op {
             return Ok(Values::Known(Known::of(vec![f64::from(value.get()); channels])));
         }
+        if let Operator::IdentityKernel { channels, groups } = node.op {
+            return Ok(Values::Known(Known::of(sums::identity(channels, groups))));
+        }
         let known: Option<Vec<&Known>> = children.iter().map(|values| values.known()).collect();
         let Some(known) = known else {
             let digests = children.iter().map(|values| values.digest());
@@ -259,6 +263,11 @@ impl<'a> Folder<'a> {
                 let added: Vec<&[f64]> = known.iter().map(|known| known.magnitudes()).collect();
                 Known { added: Some(self.joined(node, &added)), ..Known::of(self.joined(node, &values)) }
             }
+            (Operator::PadKernel { padding }, &[kernel]) => {
+                let shape = self.encoding.egraph[node.children[0]].data.shape.clone().unwrap_or_default();
+                sums::padded(padding, &shape, kernel)
+            }
+            (Operator::Total, _) => sums::total(&known),
             _ => each_channel(&node.op, &known),
         };
         combined.holds &= known.iter().all(|known| known.holds);
@@ -458,6 +467,11 @@ fn tag(op: &Operator) -> u64 {
         Operator::Reciprocal => 7,
         Operator::Pointwise => 8,
         Operator::Join => 9,
+        Operator::Total => 10,
+        Operator::PadKernel { padding } => padding
+            .sides()
+            .iter()
+            .fold(11, |tag: u64, &side| tag.wrapping_mul(0x1_0001).wrapping_add(side as u64)),
         _ => 4,
     }
 }

@@ -2,7 +2,7 @@
 
 use egg::{Id, Language};
 use frit_ir::Op;
-use frit_ir::ops::{Epilogue, Scalar};
+use frit_ir::ops::{Epilogue, Padding, Scalar};
 use smallvec::SmallVec;
 
 /// Children of an e-node.
@@ -37,6 +37,12 @@ pub(crate) enum Operator {
     Pointwise,
     /// Kernels or biases one behind the other: the filters of all.
     Join,
+    /// A kernel with zeros around its window.
+    PadKernel { padding: Padding },
+    /// The 1×1 kernel, in so many groups, of the convolution that leaves its input as it is.
+    IdentityKernel { channels: usize, groups: usize },
+    /// Kernels or biases of one shape added up.
+    Total,
     /// A layer. Children: its operands, then its weights.
     Layer(Op),
     /// The network's output of this index: the child's value. Its users read this class, so that no rule

@@ -13,6 +13,7 @@ mod scalar;
 mod scale;
 mod spelling;
 mod squeeze_excite;
+mod sum;
 
 pub use super::rule::Rule;
 
@@ -39,6 +40,7 @@ pub const ALL: &[&Rule] = &[
     &scale::FOLD_SCALE_BEFORE,
     &scale::FOLD_SCALE_BEFORE_DENSE,
     &residual::FUSE_RESIDUAL,
+    &sum::SUM_CONVS,
     &prologue::FUSE_PROLOGUE,
     &pad::FUSE_PAD_CONV2D,
     &pad::FUSE_PAD_POOL,

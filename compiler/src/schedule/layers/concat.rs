@@ -60,8 +60,9 @@ pub(super) fn stage(placement: &mut Placement<'_>, id: NodeId, copies: Vec<Copie
 impl Copied {
     fn call(&self, kernels: &mut Kernels) -> Result<Call, Diagnostic> {
         let Copied { from, to, shift, fills } = *self;
+        let leaves_lanes = fills && !to.channels.is_multiple_of(kernels.width.lanes);
         let program = match shift {
-            Shift::Input(0) | Shift::Output(0) => {
+            Shift::Input(0) | Shift::Output(0) if !leaves_lanes => {
                 copy::build(kernels.width, to.channels, from.strides, to.strides)
             }
             _ => join::build(kernels.width, to.channels, shift, [from.strides, to.strides], fills),

@@ -5,9 +5,9 @@ use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Conv2d, Dense, Epilogue, Scalar};
 
 use super::{elementwise, gate, large_window};
-use crate::kernels::Strides;
 use crate::kernels::conv::{self, Conv, Item, Nest, Panels};
 use crate::kernels::window::{self, Axis};
+use crate::kernels::{F32, Strides};
 use crate::pack::{self, Source};
 use crate::plan::{Argument, Call, Region, Work};
 use crate::schedule::network::Network;
@@ -63,6 +63,8 @@ pub(super) struct Part {
     tiles: Vec<tiles::Columns>,
     is_flat: bool,
     base: Base,
+    /// Bytes that stay near a core between two uses.
+    near: usize,
 }
 
 /// A convolution that is not depthwise.
@@ -185,13 +187,20 @@ impl Part {
     ) -> Part {
         let width = placement.net.width;
         let pixels = operands.output.pixels();
+        let is_flat = is_pointwise(&rows) && is_pointwise(&columns) && operands.lie_as_one_row();
+        let (rows, columns) = if is_flat { (Axis::plain(1), Axis::plain(pixels)) } else { (rows, columns) };
+        let sums = tiles::Sums {
+            pixels,
+            row: columns.output,
+            vectors: source.outputs.len().div_ceil(width.lanes),
+            taps: rows.kernel * columns.kernel,
+            channels: source.inputs.len(),
+        };
         // Weights that several layers read lie in the panels of the first.
         let tiles = match placement.weights.panels(source) {
             Some(panels) => tiles::down(width, pixels, panels),
-            None => tiles::conv(width, pixels, source.outputs.len().div_ceil(width.lanes)),
+            None => tiles::conv(width, sums),
         };
-        let is_flat = is_pointwise(&rows) && is_pointwise(&columns) && operands.lie_as_one_row();
-        let (rows, columns) = if is_flat { (Axis::plain(1), Axis::plain(pixels)) } else { (rows, columns) };
         let conv = Conv {
             rows,
             columns,
@@ -215,7 +224,7 @@ impl Part {
             output: from(&operands.output, source.outputs.start),
             residual: from(&operands.residual, source.outputs.start),
         };
-        Part { conv, tiles, is_flat, base }
+        Part { conv, tiles, is_flat, base, near: placement.net.machine.near() }
     }
 
     fn calls(&self, kernels: &mut Kernels) -> Result<Vec<Call>, Diagnostic> {
@@ -228,7 +237,9 @@ impl Part {
         Ok(calls)
     }
 
-    /// The calls of panels of one width: split by panels where the map is small, else by tiles or rows.
+    /// The calls of panels of one width: by panels where the map is small, else by tiles or rows. What is called by runs of
+    /// tiles or rows reads all weights once for each, and by panels the whole input once for each: where that stays near,
+    /// panels are fewer bytes, and a flat map is cut into blocks until it does.
     fn calls_of(
         &self,
         kernels: &mut Kernels,
@@ -236,45 +247,115 @@ impl Part {
         base: Base,
     ) -> Result<Vec<Call>, Diagnostic> {
         let (conv, is_flat) = (&self.conv, self.is_flat);
-        let (rows, columns) = (conv.rows.runs(1), tile.across(&conv.columns, is_flat));
-        let nest = |item: Item| Nest {
-            item,
+        let whole = Nest {
+            item: Item::Panels,
             panels: tile.panels,
-            rows: rows.clone(),
-            columns: columns.clone(),
-            prefetches: tiles::prefetches(conv.rows.output * conv.columns.output),
+            rows: conv.rows.runs(1),
+            columns: tile.across(&conv.columns, is_flat),
+            ahead: 0,
         };
-        let width = kernels.width;
-        let mut call = |nest: &Nest, arguments: Vec<Argument>, items: usize| {
-            kernels.call(conv::build(width, conv, nest), arguments, items)
-        };
-        let tiles_across: usize = columns.iter().map(|run| run.count).sum();
-        let mut calls = Vec::new();
-        if is_flat && tiles_across >= tiles::FEW_TILES {
-            for run in &columns {
-                let place = |strides: Strides| (run.start * strides.pixel, run.width * strides.pixel);
-                let arguments =
-                    base.arguments(place(conv.input), 0, place(conv.output), place(conv.residual));
-                let nest = Nest { columns: vec![run.clone()], ..nest(Item::Tiles) };
-                calls.push(call(&nest, arguments, run.count)?);
-            }
-        } else if !is_flat && conv.rows.output >= FEW_ROWS {
-            for run in &rows {
-                let place = |strides: Strides| (run.start * strides.row, strides.row);
-                let input = (conv.input_row(run), conv.input_step(run));
-                let arguments = base.arguments(input, 0, place(conv.output), place(conv.residual));
-                let nest = Nest { rows: vec![run.clone()], ..nest(Item::Rows) };
-                calls.push(call(&nest, arguments, run.count)?);
-            }
-        } else {
-            let Panels { vectors, count } = tile.panels;
-            let place = |strides: Strides| (0, vectors * strides.block);
-            let bytes = conv.panel_bytes(vectors, width.lanes);
-            let input = (conv.input_row(&rows[0]), 0);
-            let arguments = base.arguments(input, bytes, place(conv.output), place(conv.residual));
-            calls.push(call(&nest(Item::Panels), arguments, count)?);
+        let is_large = if is_flat { whole.tiles() >= tiles::FEW_TILES } else { conv.rows.output >= FEW_ROWS };
+        let is_near = conv.input_bytes() <= self.near;
+        let runs = if is_flat { whole.columns.len() } else { whole.rows.len() };
+        let many = tile.panels.count >= tiles::MANY_PANELS;
+        let mut cut = Cut { kernels, conv, whole, base, calls: Vec::new() };
+        match is_flat {
+            _ if !is_large || (many && is_near && runs > 1) => cut.panels()?,
+            true if many && !is_near => cut.blocks(self.near / 2, tile.pixels)?,
+            true => cut.tiles()?,
+            false => cut.rows()?,
         }
-        Ok(calls)
+        Ok(cut.calls)
+    }
+}
+
+/// A convolution of panels of one width, to be cut into calls.
+struct Cut<'a> {
+    kernels: &'a mut Kernels,
+    conv: &'a Conv,
+    whole: Nest,
+    base: Base,
+    calls: Vec<Call>,
+}
+
+impl Cut<'_> {
+    /// An item is a panel.
+    fn panels(&mut self) -> Result<(), Diagnostic> {
+        let Panels { vectors, count } = self.whole.panels;
+        let (conv, lanes) = (self.conv, self.kernels.width.lanes);
+        let place = |strides: Strides| (0, vectors * strides.block);
+        let arguments = self.base.arguments(
+            (conv.input_row(&self.whole.rows[0]), 0),
+            conv.panel_bytes(vectors, lanes),
+            place(conv.output),
+            place(conv.residual),
+        );
+        self.call(conv, self.whole.clone(), arguments, count)
+    }
+
+    /// An item is a panel of one of the blocks of pixels whose input takes at most so many bytes, which go through all panels
+    /// one after the other.
+    fn blocks(&mut self, bytes: usize, tile: usize) -> Result<(), Diagnostic> {
+        let tiles = bytes / (tile * self.conv.channels * F32);
+        for run in self.conv.columns.runs(tile * tiles.max(1)) {
+            let conv = Conv { columns: Axis::plain(run.width), ..*self.conv };
+            let whole = Nest { columns: conv.columns.runs(tile), ..self.whole.clone() };
+            for index in 0..run.count {
+                let base = self.base.behind(&conv, run.start + index * run.width);
+                let mut block =
+                    Cut { kernels: self.kernels, conv: &conv, whole: whole.clone(), base, calls: Vec::new() };
+                block.panels()?;
+                self.calls.append(&mut block.calls);
+            }
+        }
+        Ok(())
+    }
+
+    /// An item is a tile.
+    fn tiles(&mut self) -> Result<(), Diagnostic> {
+        for run in self.whole.columns.clone() {
+            let place = |strides: Strides| (run.start * strides.pixel, run.width * strides.pixel);
+            let conv = self.conv;
+            let arguments =
+                self.base.arguments(place(conv.input), 0, place(conv.output), place(conv.residual));
+            let items = run.count;
+            let nest = Nest { item: Item::Tiles, columns: vec![run], ..self.whole.clone() };
+            self.call(conv, nest, arguments, items)?;
+        }
+        Ok(())
+    }
+
+    /// An item is a row.
+    fn rows(&mut self) -> Result<(), Diagnostic> {
+        for run in self.whole.rows.clone() {
+            let place = |strides: Strides| (run.start * strides.row, strides.row);
+            let conv = self.conv;
+            let input = (conv.input_row(&run), conv.input_step(&run));
+            let arguments = self.base.arguments(input, 0, place(conv.output), place(conv.residual));
+            let items = run.count;
+            let nest = Nest { item: Item::Rows, rows: vec![run], ..self.whole.clone() };
+            self.call(conv, nest, arguments, items)?;
+        }
+        Ok(())
+    }
+
+    /// The tiles of a worker's share ask for the next panel: all of them where that is a panel, half of them or fewer else.
+    fn call(
+        &mut self,
+        conv: &Conv,
+        nest: Nest,
+        arguments: Vec<Argument>,
+        items: usize,
+    ) -> Result<(), Diagnostic> {
+        let width = self.kernels.width;
+        let tiles = if nest.item == Item::Panels { nest.tiles() } else { nest.tiles().div_ceil(2) };
+        let ahead = match tiles::prefetches(self.conv.rows.output * self.conv.columns.output) {
+            true => conv::lines_ahead(width.lanes, nest.panels.vectors, tiles),
+            false => 0,
+        };
+        let program = conv::build(width, conv, &Nest { ahead, ..nest });
+        self.calls.push(self.kernels.call(program, arguments, items)?);
+        Ok(())
     }
 }
 
@@ -294,6 +375,14 @@ impl Base {
         self.weights.offset += conv.panel_bytes(vectors, lanes) * count;
         self.output.offset += vectors * count * conv.output.block;
         self.residual.offset += vectors * count * conv.residual.block;
+    }
+
+    /// The same for what begins so many pixels further on.
+    fn behind(mut self, conv: &Conv, pixels: usize) -> Base {
+        self.input.offset += pixels * conv.input.pixel;
+        self.output.offset += pixels * conv.output.pixel;
+        self.residual.offset += pixels * conv.residual.pixel;
+        self
     }
 
     /// The four arguments: offsets and strides of input, output and residual, and the stride of the weights.

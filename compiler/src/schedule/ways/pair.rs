@@ -29,6 +29,7 @@ pub(super) struct Convolution {
     pub(super) weights: Argument,
     /// Whether it has no window, so that any number of its rows is as good as one.
     pub(super) is_flat: bool,
+    /// Whether each panel is read once, and asks for the next.
     pub(super) prefetches: bool,
 }
 
@@ -44,16 +45,23 @@ impl Convolution {
         let net = placement.net;
         let conv = net.convolution(id).expect("a block is made of convolutions");
         let [rows, columns] = windows::axes(net, id, conv.window())?;
-        let panels = tiles::conv(net.width, pixels, net.blocks(conv.filters));
-        let weights = convolution::pack(placement, &convolution::source(net, id, conv)?, &panels);
         let is_flat = is_pointwise(&rows) && is_pointwise(&columns);
         let (channels, epilogue) = (net.input_channels(id), conv.epilogue);
+        let sums = tiles::Sums {
+            pixels,
+            row: if is_flat { pixels } else { columns.output },
+            vectors: net.blocks(conv.filters),
+            taps: rows.kernel * columns.kernel,
+            channels,
+        };
+        let panels = tiles::conv(net.width, sums);
+        let weights = convolution::pack(placement, &convolution::source(net, id, conv)?, &panels);
         let conv = Conv { rows, columns, channels, input, output: input, residual: input, epilogue };
         Ok(Convolution { conv, columns: panels, weights, is_flat, prefetches: false })
     }
 
     /// What computes the output's rows of `span`, and the bytes from the input's begin to what it reads first.
-    fn nest(&self, span: &Range<usize>, columns: &Columns) -> (Conv, Nest, usize) {
+    fn nest(&self, lanes: usize, span: &Range<usize>, columns: &Columns) -> (Conv, Nest, usize) {
         let (conv, rows) = if self.is_flat {
             let pixels = (span.len() * self.conv.columns.output).max(1);
             let conv = Conv { rows: Axis::plain(1), columns: Axis::plain(pixels), ..self.conv };
@@ -66,9 +74,12 @@ impl Convolution {
         } else {
             rows.first().map_or(0, |run| conv.input_row(run))
         };
-        let (item, panels, prefetches) = (Item::Panels, columns.panels, self.prefetches);
+        let panels = columns.panels;
         let columns = columns.across(&conv.columns, self.is_flat);
-        let nest = Nest { item, panels, rows, columns, prefetches };
+        let mut nest = Nest { item: Item::Panels, panels, rows, columns, ahead: 0 };
+        if self.prefetches {
+            nest.ahead = conv::lines_ahead(lanes, panels.vectors, nest.tiles());
+        }
         (conv, nest, begin)
     }
 
@@ -82,7 +93,7 @@ impl Convolution {
         let mut base = Base { input, weights: self.weights, output, residual };
         let mut calls = Vec::new();
         for columns in &self.columns {
-            let (conv, nest, begin) = self.nest(span, columns);
+            let (conv, nest, begin) = self.nest(kernels.width.lanes, span, columns);
             let input = Argument { offset: base.input.offset + begin, ..base.input };
             let arguments = vec![input, base.weights, base.output, base.residual];
             let program = conv::build(kernels.width, &conv, &nest);
@@ -165,7 +176,7 @@ pub(super) fn calls(
     let keeps = split == Split::Nothing;
     let mut calls = Vec::new();
     for columns in &layer.columns {
-        let (conv, nest, begin) = layer.nest(rows, columns);
+        let (conv, nest, begin) = layer.nest(lanes, rows, columns);
         let Panels { vectors, count } = columns.panels;
         let ring = if keeps { vectors * conv.output.block } else { 0 };
         let output = vectors * depthwise.output.block;

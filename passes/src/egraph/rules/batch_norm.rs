@@ -1,5 +1,6 @@
 //! Batch normalisation (Ioffe and Szegedy, 2015) into the weights before it.
 
+use egg::Id;
 use frit_ir::Op;
 use frit_ir::ops::{Activation, BatchNorm, Epilogue};
 
@@ -26,31 +27,31 @@ pub(super) const FOLD_RESCALE_BEFORE_NORM: Rule = Rule {
 };
 
 fn fold_batch_norm(site: &Site<'_>, found: &mut Found<'_>) {
-    let Some(Op::BatchNorm(norm)) = site.root.op() else { return };
-    // The norm's children: x, gamma where it scales, beta where it centres, mean, variance.
-    let children = &site.root.children;
-    let [.., mean, variance] = children[..] else { return };
-    let (gamma, beta) =
-        (norm.scale.then(|| children[1]), norm.center.then(|| children[1 + usize::from(norm.scale)]));
-    for sum in site.inside(children[0]) {
+    for sum in site.inside(site.root.children[0]) {
         let Some(epilogue) = sum.epilogue().filter(|epilogue| epilogue.is_linear()) else { continue };
         let &[kernel, ref bias @ ..] = sum.weights() else { continue };
         let mut term = Term::default();
-        let mut scale =
-            ENode::new(Operator::BatchNormScale { epsilon: norm.epsilon, gamma: norm.scale }, &[variance]);
-        scale.children.extend(gamma);
-        let scale = term.push(scale);
+        let Some([scale, shift]) = scale_and_shift(site.root, bias, &mut term) else { return };
         let scaled = term.push(ENode::new(Operator::ScaleFilters, &[kernel, scale]));
-        let shift = Operator::BatchNormShift { beta: norm.center, bias: epilogue.bias };
-        let mut shift = ENode::new(shift, &[mean, scale]);
-        shift.children.extend(beta);
-        shift.children.extend_from_slice(bias);
-        let shift = term.push(shift);
         let mut folded = sum.with_epilogue(Epilogue { bias: true, ..*epilogue });
         folded.children.truncate(sum.operands().len());
         folded.children.extend([scaled, shift]);
         found.equal(&[sum, site.root], term, folded);
     }
+}
+
+/// What the batch norm `node` multiplies each channel by, and what it then adds, where it is applied to sums with `bias`, if
+/// any; `None` where it is no batch norm.
+pub(super) fn scale_and_shift(node: &ENode, bias: &[Id], term: &mut Term) -> Option<[Id; 2]> {
+    let Op::BatchNorm(norm) = node.op()? else { return None };
+    // Its children: x, gamma where it scales, beta where it centres, mean, variance.
+    let [_, rest @ .., mean, variance] = &node.children[..] else { return None };
+    let (gamma, beta) = rest.split_at(usize::from(norm.scale));
+    let scale = Operator::BatchNormScale { epsilon: norm.epsilon, gamma: norm.scale };
+    let scale = term.push(ENode::new(scale, &[&[*variance], gamma].concat()));
+    let shift = Operator::BatchNormShift { beta: norm.center, bias: !bias.is_empty() };
+    let shift = term.push(ENode::new(shift, &[&[*mean, scale], beta, bias].concat()));
+    Some([scale, shift])
 }
 
 fn fold_rescale_before_norm(site: &Site<'_>, found: &mut Found<'_>) {

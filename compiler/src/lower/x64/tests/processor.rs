@@ -172,7 +172,7 @@ impl Processor {
             Mnemonic::Jne if !self.zero => return instruction.near_branch_target(),
             Mnemonic::Je if self.zero => return instruction.near_branch_target(),
             Mnemonic::Ret => return self.pop(instruction),
-            Mnemonic::Jne | Mnemonic::Je | Mnemonic::Prefetcht0 => {}
+            Mnemonic::Jne | Mnemonic::Je | Mnemonic::Prefetcht1 => {}
             _ => self.vector(instruction),
         }
         next

@@ -53,8 +53,9 @@ proptest! {
 fn what_another_layer_reads_unclamped_is_clamped_where_it_is_read() {
     let mut net = Net::new(1);
     let x = net.input("x", &[19, 19, 16]);
+    let other = net.input("other", &[19, 19, 16]);
     let u = net.conv("before", conv(16, 1), x);
-    let sum = net.sum("sum", u, x);
+    let sum = net.sum("sum", u, other);
     let relu = net.activation("relu", Activation::Relu, sum);
     let y = net.conv("depthwise", depthwise(16, 1), relu);
     let y = net.conv("pointwise", conv(16, 1), y);

@@ -14,6 +14,7 @@ proptest! {
     ) {
         let mut net = Net::new(seed);
         let x = net.input("x", &[height, 4, channels * groups]);
+        let other = net.input("other", &[height, 4, channels * groups]);
         let mut y = net.conv("conv", Conv2d { groups, ..conv(channels * groups, 1) }, x);
         if normed {
             y = net.batch_norm("norm", y);
@@ -21,7 +22,7 @@ proptest! {
         if activated {
             y = net.activation("relu", Activation::Relu, y);
         }
-        let y = if swapped { net.sum("add", x, y) } else { net.sum("add", y, x) };
+        let y = if swapped { net.sum("add", other, y) } else { net.sum("add", y, other) };
         let source = net.finish(&[y]);
         let (graph, _) = optimised(&source);
         prop_assert_eq!(ops(&graph).len(), 1);
@@ -46,9 +47,10 @@ proptest! {
 fn a_layer_takes_one_residual_and_leaves_the_next_add_alone() {
     let mut net = Net::new(1);
     let x = net.input("x", &[4, 4, 3]);
+    let other = net.input("other", &[4, 4, 3]);
     let y = net.conv("conv", conv(3, 1), x);
-    let y = net.sum("first", y, x);
-    let y = net.sum("second", y, x);
+    let y = net.sum("first", y, other);
+    let y = net.sum("second", y, other);
     let source = net.finish(&[y]);
     let (graph, _) = optimised(&source);
     assert_eq!(ops(&graph), ["conv2d+add", "add"]);
@@ -59,10 +61,11 @@ fn a_layer_takes_one_residual_and_leaves_the_next_add_alone() {
 fn nothing_is_fused_behind_the_second_activation() {
     let mut net = Net::new(2);
     let x = net.input("x", &[4, 4, 3]);
+    let other = net.input("other", &[4, 4, 3]);
     let y = net.conv("conv", conv(3, 1), x);
-    let y = net.sum("first", y, x);
+    let y = net.sum("first", y, other);
     let y = net.activation("relu", Activation::Relu, y);
-    let y = net.sum("second", y, x);
+    let y = net.sum("second", y, other);
     let source = net.finish(&[y]);
     let (graph, _) = optimised(&source);
     assert_eq!(ops(&graph), ["conv2d+add+relu", "add"]);

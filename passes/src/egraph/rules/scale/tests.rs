@@ -330,8 +330,9 @@ fn an_activation_or_a_residual_between_keeps_them_apart() {
 fn what_is_rescaled_behind_a_residual_is_rescaled_there() {
     let mut net = Net::new(2);
     let x = net.input("x", &[4, 4, 3]);
+    let other = net.input("other", &[4, 4, 3]);
     let y = net.conv("conv", conv(3, 1), x);
-    let y = net.sum("add", y, x);
+    let y = net.sum("add", y, other);
     let y = net.activation("rescale", rescale(0.5, 0.25), y);
     let source = net.finish(&[y]);
     let (graph, rewriting) = optimised(&source);
