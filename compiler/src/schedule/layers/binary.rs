@@ -42,10 +42,13 @@ pub(super) fn side_of(
     operand: NodeId,
 ) -> Result<(Placed, Side), Diagnostic> {
     let net = placement.net;
-    let shape = net.shape(id);
-    let placed = placement.tensor_in_blocks(operand)?;
-    if let Some(side) = side(placed, net.shape(operand), shape) {
-        return Ok((placed, side));
+    let (own, shape) = (net.shape(operand), net.shape(id));
+    let (blocked, _) = Placed::in_blocks(own, net.width.lanes, placement.home(operand).region);
+    if side(blocked, own, shape).is_some() {
+        let placed = placement.tensor_in_blocks(operand)?;
+        if let Some(side) = side(placed, own, shape) {
+            return Ok((placed, side));
+        }
     }
     let placed = rearrange::place_expanded(placement, id, operand, shape)?;
     Ok((placed, Side { strides: placed.strides, spreads: false }))
