@@ -11,7 +11,7 @@ use frit_compiler::report::results::Alternatives;
 use frit_compiler::schedule::ways;
 use frit_compiler::{Options, alternatives, cost, report};
 use frit_ir::diagnostic::render;
-use frit_ir::ops::Input;
+use frit_ir::ops::{Input, Scalar};
 use frit_ir::{Faults, Graph, Op, Preprocess, Shape, Tensor, text};
 use frit_passes::cut::{self, Border, Cutter, Found, Width};
 use frit_passes::repair::{Policy, ProjectionWeights};
@@ -147,7 +147,7 @@ fn lint() {
         let mut graph = text::parse(&case.body)?;
         if let Some((low, high)) = case.directive("range").split_once(' ') {
             let range = [low, high].map(|end| end.parse().expect("the ends of a range are numbers"));
-            let (mean, std) = ([0.0; 3], [1.0; 3]);
+            let (mean, std) = ([Scalar::ZERO; 3], [Scalar::ONE; 3]);
             graph.preprocess =
                 Some(Preprocess { crop_center_square: false, bicubic: false, range, mean, std });
         }

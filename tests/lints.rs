@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use frit_compiler::import::{self, Request, Source, json};
 use frit_compiler::zoo::{self, ZooOptions};
 use frit_ir::diagnostic::codes::{self, Code};
+use frit_ir::ops::Scalar;
 use frit_ir::{Graph, Preprocess, random};
 use frit_passes::lint::{self, Finding, LINTS, Sure};
 use frit_tests::{cases, manifest, root};
@@ -71,6 +72,7 @@ fn prepared(range: [f32; 2], mean: [f32; 3], std: [f32; 3]) -> Vec<(Code, Sure)>
     let path = root().join("examples/mobilenet_v2/model.json");
     let (mut graph, _) = import::load(&path, &Request::default()).unwrap_or_else(|faults| panic!("{faults}"));
     let told = graph.preprocess.take().expect("the example says how pictures are prepared");
+    let (range, mean, std) = (range.map(Scalar::new), mean.map(Scalar::new), std.map(Scalar::new));
     graph.preprocess = Some(Preprocess { range, mean, std, ..told });
     lint::findings(&graph, 8).iter().map(|finding| (finding.code, finding.sure)).collect()
 }

@@ -106,6 +106,36 @@ const RECURSIONS: [(&str, &str, &str); 6] = [
     ("ir/src/", "text/print", "infer"),
 ];
 
+/// Where code may say f32, in how many files of each room, and why. Elsewhere an attribute is a `Scalar`, what a weight holds
+/// `Values`, and what is computed a `Tensor`: none of them has to be touched when an element of another kind comes.
+const SINGLE: [(&str, usize, &str); 17] = [
+    ("ir/src/element.rs", 1, "what an element is in memory"),
+    ("ir/src/number.rs", 1, "the arithmetic of the interpreter"),
+    ("ir/src/ops/", 2, "Scalar itself, and the formulas of activations"),
+    ("ir/src/tensor.rs", 1, "what a Tensor holds where nobody says otherwise"),
+    ("ir/src/text/parse.rs", 1, "values by their bits"),
+    ("ir/src/weights", 2, "Values themselves"),
+    ("passes/src/egraph/fold", 2, "whether f32 holds folded weights as well as it held what they were"),
+    (
+        "compiler/src/import/",
+        5,
+        "files whose bits these are: arrays, pictures, JSON, ONNX, whose resizes round in f32",
+    ),
+    ("compiler/src/export/onnx/resize.rs", 1, "a size as the operator computes it"),
+    ("compiler/src/kernels/", 3, "the arithmetic of transcendental functions"),
+    ("compiler/src/pack.rs", 1, "what lies where among the packed weights"),
+    ("compiler/src/vector/", 3, "the arithmetic of a vector program, and constants in it"),
+    (
+        "compiler/src/",
+        7,
+        "memory that plans, kernels and compiled networks work on, and the machine's speed in it",
+    ),
+    ("compiler/src/verify/", 2, "how far numbers are apart in steps of f32; the inputs of a golden file"),
+    ("compiler/src/report/", 3, "the results of a run, and the least and largest of them"),
+    ("runtime/src/artifact/", 1, "numbers of the metadata"),
+    ("runtime/src/", 3, "views of the caller's memory"),
+];
+
 /// The files that may hold unsafe code.
 const UNSAFE: [&str; 9] = [
     "compiler/src/bin/frit/artifact.rs",
@@ -580,6 +610,43 @@ fn faults_are_planted_in_what_stands_there_and_in_every_file_of_the_schedule() {
         }
     }
     assert!(planted.values().sum::<usize>() > 100, "{planted:?}");
+    assert_none(&faults);
+}
+
+#[test]
+fn code_says_f32_where_it_has_a_reason_to() {
+    let says = |file: &SourceFile| {
+        tokens::product(file).iter().any(|token| {
+            token.text == "f32"
+                || token.text.ends_with("f32") && token.text.starts_with(|c: char| c.is_ascii_digit())
+        })
+    };
+    let sources = source::all(&root());
+    let product = sources.iter().filter(|file| {
+        let tests = ["tests/", "benches/", "examples/"].iter().any(|folder| file.path.starts_with(folder));
+        !tests && !file.test && !file.path.contains("/random")
+    });
+    let mut found = [const { Vec::new() }; SINGLE.len()];
+    let mut faults = Vec::new();
+    for SourceFile { path, .. } in product.filter(|file| says(file)) {
+        let rooms = SINGLE.iter().enumerate().filter(|(_, (room, ..))| path.starts_with(room));
+        match rooms.max_by_key(|(_, (room, ..))| room.len()) {
+            Some((place, _)) => found[place].push(path.as_str()),
+            None => faults.push(format!("{path}: says f32: take Scalar, Values or Tensor")),
+        }
+    }
+    for ((room, files, why), found) in SINGLE.iter().zip(&found) {
+        if found.len() != *files {
+            faults.push(format!(
+                "{room}: {} files say f32 and not {files} ({why}): take Scalar, Values or Tensor, or say why not: {found:?}",
+                found.len()
+            ));
+        }
+    }
+    let files: usize = SINGLE.iter().map(|(_, files, _)| files).sum();
+    if files > 40 {
+        faults.push(format!("tests/tidy.rs: {files} files may say f32, and 40 are enough"));
+    }
     assert_none(&faults);
 }
 

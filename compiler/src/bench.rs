@@ -134,7 +134,7 @@ pub fn bench(
 ) -> Result<Bench, Faults> {
     let macs = entrants.first().map_or(0, |entrant| entrant.model.metadata().source.macs);
     let batch = images.shape().first().copied().unwrap_or(0);
-    let input: Vec<f32> = images.iter().copied().collect();
+    let input: Vec<_> = images.iter().copied().collect();
     let mut contestants = contestants(entrants, request)?;
     let rounds = request.runs.div_ceil(TURN);
     for contestant in &mut contestants {

@@ -10,17 +10,15 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
+pub use frit_ir::weights::Values;
 use frit_runtime::Refusal;
 use frit_runtime::memory::Memory;
 
 use crate::kernels::F32;
 use crate::kernels::conv::Panels;
 use crate::kernels::winograd::{FREQUENCIES, transform_weights};
-
-/// Values of the graph.
-pub type Values = Arc<[f32]>;
 
 /// The weights of a kernel, yet to be packed.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,7 +140,8 @@ const SAMPLED: usize = 64;
 
 /// Whether all values are alike to the bit, which tells zeros apart and takes a NaN for itself.
 fn same_bits(a: &Values, b: &Values) -> bool {
-    Arc::ptr_eq(a, b) || (a.len() == b.len() && a.iter().zip(&**b).all(|(a, b)| a.to_bits() == b.to_bits()))
+    std::ptr::eq(&**a, &**b)
+        || (a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits()))
 }
 
 fn same_biases(a: Option<&Values>, b: Option<&Values>) -> bool {
@@ -436,7 +435,7 @@ mod tests {
         let first = packing.add(Source::Conv(plain.clone()));
         assert_eq!(packing.add(Source::Conv(plain.clone())), first);
         assert_eq!(packing.panels(&Conv { panels: Vec::new(), ..plain.clone() }), Some(&plain.panels[..]));
-        let biased = Conv { bias: Some(Arc::from(&kernel[..8])), ..plain.clone() };
+        let biased = Conv { bias: Some(Values::from(&kernel[..8])), ..plain.clone() };
         let wide = Conv { panels: vec![Panels { vectors: 2, count: 1 }], ..plain.clone() };
         for other in [biased, wide, Conv { outputs: 0..4, ..plain }, conv(&kernel, 2)] {
             assert_ne!(packing.add(Source::Conv(other)), first);
@@ -449,7 +448,7 @@ mod tests {
         let parts: Vec<Values> =
             (1..40).map(|n| (0..n * 7).map(|v| (n * 1000 + v) as f32).collect()).collect();
         let offsets: Vec<usize> =
-            parts.iter().map(|values| packing.add(Source::Values(Arc::clone(values)))).collect();
+            parts.iter().map(|values| packing.add(Source::Values(values.clone()))).collect();
         let memory = packing.pack().unwrap();
         for (values, offset) in parts.iter().zip(offsets) {
             assert_eq!(offset % 64, 0);

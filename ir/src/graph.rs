@@ -7,7 +7,7 @@ use petgraph::Direction;
 use petgraph::stable_graph::{EdgeIndex, NodeIndex, StableDiGraph};
 use petgraph::visit::EdgeRef;
 
-use crate::ops::Op;
+use crate::ops::{Op, Scalar};
 use crate::provenance::Provenance;
 use crate::source::SourceLayer;
 use crate::tensor::{Shape, Type};
@@ -37,11 +37,11 @@ pub struct Preprocess {
     /// Whether it is resized by a bicubic filter (else bilinear).
     pub bicubic: bool,
     /// The interval onto which 0..=255 is mapped.
-    pub range: [f32; 2],
+    pub range: [Scalar; 2],
     /// Subtracted from each channel after that.
-    pub mean: [f32; 3],
+    pub mean: [Scalar; 3],
     /// Divides each channel after that.
-    pub std: [f32; 3],
+    pub std: [Scalar; 3],
 }
 
 /// A network: ops, tensors, weights, and what a caller needs to know of it.

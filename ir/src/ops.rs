@@ -273,7 +273,12 @@ impl Op {
     pub fn result(&self, operands: &[Type]) -> Result<Type, Diagnostic> {
         let shapes: SmallVec<[Shape; 4]> = operands.iter().map(|operand| operand.shape.clone()).collect();
         let elements: SmallVec<[Element; 4]> = operands.iter().map(|operand| operand.element).collect();
-        Ok(Type { element: self.page().element(&elements), shape: self.shape(&shapes)? })
+        Ok(Type { element: self.element(&elements), shape: self.shape(&shapes)? })
+    }
+
+    /// The element of the result, which no shape has a part in.
+    pub fn element(&self, operands: &[Element]) -> Element {
+        self.page().element(operands)
     }
 
     /// The shape of the result, which no element has a part in.

@@ -4,6 +4,7 @@ mod mapped;
 mod order;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
@@ -29,13 +30,63 @@ pub struct Weight {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Data {
     /// Given values, as many as the shape has elements.
-    Values(Arc<[f32]>),
+    Values(Values),
     /// In a file, as many as the shape has elements, read when they are asked for.
     Mapped(Mapped),
     /// Drawn from a seed and the weight's name when they are asked for.
     Seeded(u64),
     /// Known by their digest only: a graph read back from text, to which no values were attached.
     Digest(u64),
+}
+
+/// Values of a weight in the order of its elements, as they are computed with; copies share them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Values(Arc<[f32]>);
+
+impl Values {
+    /// So many zeros.
+    pub fn zeros(count: usize) -> Values {
+        std::iter::repeat_n(0.0, count).collect()
+    }
+
+    /// The f32 nearest to each of `numbers`.
+    pub fn nearest(numbers: impl IntoIterator<Item = f64>) -> Values {
+        numbers.into_iter().map(|number| number as f32).collect()
+    }
+
+    /// The values, to be written; none where someone shares them.
+    pub fn unshared(&mut self) -> Option<&mut [f32]> {
+        Arc::get_mut(&mut self.0)
+    }
+}
+
+impl Deref for Values {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl<'a> IntoIterator for &'a Values {
+    type Item = &'a f32;
+    type IntoIter = std::slice::Iter<'a, f32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl FromIterator<f32> for Values {
+    fn from_iter<I: IntoIterator<Item = f32>>(values: I) -> Values {
+        Values(values.into_iter().collect())
+    }
+}
+
+impl<T: Into<Arc<[f32]>>> From<T> for Values {
+    fn from(values: T) -> Values {
+        Values(values.into())
+    }
 }
 
 /// Weights by name.
@@ -57,12 +108,12 @@ impl Weights {
     ///
     /// # Errors
     /// There is no such weight, only its digest is known, or the system has no memory for its values.
-    pub fn values(&self, name: &str) -> Result<Arc<[f32]>, Diagnostic> {
+    pub fn values(&self, name: &str) -> Result<Values, Diagnostic> {
         let weight = self
             .get(name)
             .ok_or_else(|| Diagnostic::error(codes::WEIGHT_MISSING, format!("there is no weight {name}")))?;
         match &weight.data {
-            Data::Values(values) => Ok(Arc::clone(values)),
+            Data::Values(values) => Ok(values.clone()),
             Data::Mapped(mapped) => room(mapped.len(), name).map(|()| mapped.values()),
             Data::Seeded(seed) => {
                 room(weight.shape.elements().unwrap_or(0), name).map(|()| draw(*seed, name, &weight.shape))
@@ -133,7 +184,7 @@ impl Fnv {
 ///
 /// Kernels are He-normal (He et al., Delving Deep into Rectifiers, 2015), so that activations keep their variance through
 /// layers of rectifiers; statistics are far enough from 0 and 1 that a batch normalisation folded wrongly shows.
-fn draw(seed: u64, name: &str, shape: &Shape) -> Arc<[f32]> {
+fn draw(seed: u64, name: &str, shape: &Shape) -> Values {
     let mut hash = Fnv::default();
     name.bytes().for_each(|byte| hash.word(u64::from(byte)));
     let mut noise = Noise::new(seed ^ hash.0);

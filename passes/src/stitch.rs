@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Transpose;
 use frit_ir::weights::Data;
-use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Shape, Weight};
+use frit_ir::{Diagnostic, Faults, Graph, Names, NodeId, Op, Shape, Weight};
 
 pub use adapter::{Adapter, adapters};
 
@@ -121,7 +121,9 @@ fn check(before: &Part, part: &Part) -> Result<(), Diagnostic> {
 #[derive(Default)]
 struct Joined {
     graph: Graph,
-    names: BTreeSet<String>,
+    /// Those of its nodes and of its weights.
+    names: Names,
+    weights: Names,
 }
 
 impl Joined {
@@ -136,15 +138,13 @@ impl Joined {
         // The input itself goes where the node behind it is what stands for it.
         let input = entry.and_then(|entry| source.operands(entry).first().copied());
         let kept: Vec<NodeId> = source.ids().filter(|id| Some(*id) != entry && Some(*id) != input).collect();
-        let own: BTreeSet<String> = kept.iter().map(|&id| source.node(id).name.clone()).collect();
+        let own = kept.iter().map(|&id| source.node(id).name.as_str());
+        let names = renamed(&mut self.names, own, &part.prefix);
         let weights = self.weights(part)?;
         for &id in &kept {
             let mut node = source.node(id).clone();
-            if self.names.contains(&node.name) {
-                node.name = self.free(&node.name, &part.prefix, &own);
-            }
+            node.name.clone_from(&names[&node.name]);
             node.weights.iter_mut().for_each(|name| name.clone_from(&weights[name]));
-            self.names.insert(node.name.clone());
             let added = self.graph.add(node, &[]);
             ids.insert(id, added);
         }
@@ -182,43 +182,31 @@ impl Joined {
     /// Adds the weights of `part`; returns the name of each here. One that is drawn by its name keeps its values where the name
     /// is taken.
     fn weights(&mut self, part: &Part) -> Result<BTreeMap<String, String>, Faults> {
-        let mut names = BTreeMap::new();
-        let own: BTreeSet<String> = part.graph.weights.iter().map(|(name, _)| name.to_owned()).collect();
+        let own = part.graph.weights.iter().map(|(name, _)| name);
+        let names = renamed(&mut self.weights, own, &part.prefix);
         for (name, weight) in part.graph.weights.iter() {
-            if self.graph.weights.get(name).is_none() {
-                names.insert(name.to_owned(), name.to_owned());
-                continue;
-            }
+            let free = &names[name];
             let data = match &weight.data {
-                Data::Seeded(_) => Data::Values(part.graph.weights.values(name)?),
+                Data::Seeded(_) if free != name => Data::Values(part.graph.weights.values(name)?),
                 other => other.clone(),
             };
-            let taken = |name: &str| self.graph.weights.get(name).is_some() || own.contains(name);
-            let free = numbered(format!("{}/{name}", part.prefix), taken);
-            self.graph.weights.insert(free.clone(), Weight { data, ..weight.clone() });
-            names.insert(name.to_owned(), free);
-        }
-        for (name, weight) in part.graph.weights.iter().filter(|(name, _)| names[*name] == **name) {
-            self.graph.weights.insert(name, weight.clone());
+            self.graph.weights.insert(free, Weight { data, ..weight.clone() });
         }
         Ok(names)
     }
-
-    /// `name` behind the prefix, with a number where that is taken too.
-    fn free(&self, name: &str, prefix: &str, own: &BTreeSet<String>) -> String {
-        numbered(format!("{prefix}/{name}"), |name| self.names.contains(name) || own.contains(name))
-    }
 }
 
-/// `name`, or the first with a number that is not taken.
-fn numbered(name: String, taken: impl Fn(&str) -> bool) -> String {
-    let mut number = 1;
-    let mut free = name.clone();
-    while taken(&free) {
-        number += 1;
-        free = format!("{name}_{number}");
-    }
-    free
+/// The names that `own` get among those that are `taken`: themselves, or behind the prefix where they are taken.
+fn renamed<'n>(
+    taken: &mut Names,
+    own: impl Iterator<Item = &'n str>,
+    prefix: &str,
+) -> BTreeMap<String, String> {
+    // What stays as it is comes first: nothing takes its name away.
+    let (free, clashing): (Vec<&str>, Vec<&str>) = own.partition(|name| taken.take(name));
+    let kept = free.into_iter().map(|name| (name.to_owned(), name.to_owned())).collect::<Vec<_>>();
+    let moved = clashing.into_iter().map(|name| (name.to_owned(), taken.free(&format!("{prefix}/{name}"))));
+    kept.into_iter().chain(moved).collect()
 }
 
 /// How many names of `parts` are those of a part before too, by part.

@@ -2,6 +2,7 @@
 
 use frit_ir::Graph;
 use frit_ir::graph::Preprocess;
+use frit_ir::ops::Scalar;
 use frit_ir::weights::Data;
 use frit_runtime::program::{self, Block, Metadata, Target};
 
@@ -99,11 +100,15 @@ fn weights(graph: &Graph) -> String {
 
 fn carried(preprocess: &Preprocess) -> program::Preprocess {
     let &Preprocess { crop_center_square, bicubic, range, mean, std } = preprocess;
+    let [mean, std] = [mean, std].map(|channels| channels.map(Scalar::get));
+    let range = range.map(Scalar::get);
     program::Preprocess { crop_center_square, bicubic, range, mean, std }
 }
 
 /// How a program that was loaded wants its pictures, as the importer of pictures takes it.
 pub fn preprocess(carried: &program::Preprocess) -> Preprocess {
     let &program::Preprocess { crop_center_square, bicubic, range, mean, std } = carried;
+    let [mean, std] = [mean, std].map(|channels| channels.map(Scalar::new));
+    let range = range.map(Scalar::new);
     Preprocess { crop_center_square, bicubic, range, mean, std }
 }

@@ -6,14 +6,14 @@
 mod layer;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use frit_ir::ops::Input;
+use frit_ir::ops::{Input, Scalar};
 use frit_ir::weights::Data;
 use frit_ir::{Diagnostic, Faults, Graph, NodeId, Op, Preprocess, Shape, memory};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::not_expressible;
 use crate::import::limits;
@@ -92,9 +92,9 @@ struct Entry<'g> {
 struct Picture {
     crop: &'static str,
     resize: &'static str,
-    range: [f32; 2],
-    mean: [f32; 3],
-    std: [f32; 3],
+    range: Value,
+    mean: Value,
+    std: Value,
 }
 
 impl Picture {
@@ -102,9 +102,9 @@ impl Picture {
         Picture {
             crop: if preprocess.crop_center_square { "center_square" } else { "none" },
             resize: if preprocess.bicubic { "bicubic" } else { "bilinear" },
-            range: preprocess.range,
-            mean: preprocess.mean,
-            std: preprocess.std,
+            range: json!(preprocess.range.map(Scalar::get)),
+            mean: json!(preprocess.mean.map(Scalar::get)),
+            std: json!(preprocess.std.map(Scalar::get)),
         }
     }
 }
@@ -189,10 +189,10 @@ fn common_seed(graph: &Graph, roles: &BTreeMap<String, ExportedWeight<'_>>) -> O
 fn tensors(graph: &Graph, roles: &BTreeMap<String, ExportedWeight<'_>>) -> Result<Vec<u8>, Faults> {
     // Each value is there twice: as a tensor, and in the file.
     let values = roles.values().filter_map(|place| place.shape.elements()).fold(0, usize::saturating_add);
-    memory::room::<[f32; 2]>(values, "the weights' file")?;
+    memory::room::<[u8; 8]>(values, "the weights' file")?;
     let mut bytes: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
     for (name, place) in roles {
-        let values: Arc<[f32]> = graph.weights.values(place.name)?;
+        let values = graph.weights.values(place.name)?;
         bytes.insert(name, values.iter().flat_map(|value| value.to_le_bytes()).collect());
     }
     let fault = |error: safetensors::SafeTensorError| {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::graph::Preprocess;
+use frit_ir::ops::Scalar;
 use frit_ir::{Diagnostic, Faults, Shape, Tensor, memory};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
@@ -169,9 +170,9 @@ fn center_square(picture: &RgbImage) -> (u32, u32, u32, u32) {
 
 /// A byte of a channel as the model takes it.
 fn normal(byte: f32, channel: usize, preprocess: &Preprocess) -> f32 {
-    let [low, high] = preprocess.range;
+    let [low, high] = preprocess.range.map(Scalar::get);
     let value = low + byte / 255.0 * (high - low);
-    (value - preprocess.mean[channel]) / preprocess.std[channel]
+    (value - preprocess.mean[channel].get()) / preprocess.std[channel].get()
 }
 
 #[cfg(test)]

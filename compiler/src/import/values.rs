@@ -2,6 +2,7 @@
 
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
+use frit_ir::ops::Scalar;
 
 use super::document::{Content, Value};
 use super::findings::{Findings, wrong};
@@ -77,7 +78,12 @@ impl<'a> Values<'_, 'a> {
         }
     }
 
-    /// `value` as a number that f32 can hold.
+    /// `value` as an attribute of an op.
+    pub(super) fn as_scalar(&mut self, value: &Value<'a>, name: &str) -> Option<Scalar> {
+        self.as_number(value, name).map(Scalar::new)
+    }
+
+    /// `value` as a number that f32 can hold, with its sign where it is 0.
     pub(super) fn as_number(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
         match self.content(value)? {
             Content::Number(spelling) => {

@@ -8,7 +8,7 @@
 //!
 //! Parameters: a, b, output. Items: blocks of channels.
 
-use frit_ir::ops::Binary;
+use frit_ir::ops::{Binary, Scalar};
 
 use super::formula::Formula;
 use super::functions;
@@ -27,7 +27,7 @@ pub enum Function {
     /// An op.
     Binary(Binary),
     /// The first to the power of this constant; the second is not read.
-    Power(f32),
+    Power(Scalar),
     /// The first where it is not below 0, else their product.
     Prelu,
 }
@@ -71,7 +71,7 @@ pub fn build(width: Width, join: &Join) -> Result<Program, TooManyRegisters> {
     let join = join.flat();
     let what = match join.function {
         Function::Binary(binary) => binary.name().to_owned(),
-        Function::Power(exponent) => format!("pow_{exponent}"),
+        Function::Power(exponent) => format!("pow_{}", exponent.get()),
         Function::Prelu => "prelu".to_owned(),
     };
     let [rows, columns] = join.size;
@@ -187,11 +187,12 @@ fn power(b: &mut Builder, to: Register, x: Register, load: impl FnOnce(&mut Buil
 }
 
 /// The largest whole exponent that is a chain of products.
-const MOST_FACTORS: f32 = 16.0;
+const MOST_FACTORS: Scalar = Scalar::new(16.0);
 
 /// `to = x^exponent`: products where it is a small whole number, a square root for a half.
-fn constant_power(b: &mut Builder, to: Register, x: Register, exponent: f32) {
-    let whole = exponent.fract() == 0.0 && exponent.abs() <= MOST_FACTORS;
+fn constant_power(b: &mut Builder, to: Register, x: Register, exponent: Scalar) {
+    let exponent = exponent.get();
+    let whole = exponent.fract() == 0.0 && exponent.abs() <= MOST_FACTORS.get();
     if exponent == 0.5 {
         b.emit(Instruction::SquareRoot { to, a: x });
     } else if whole {

@@ -23,7 +23,7 @@
 
 use std::ops::Range;
 
-use frit_ir::ops::{Activation, Conv2d, Epilogue};
+use frit_ir::ops::{Activation, Conv2d, Epilogue, Scalar};
 
 use super::window::{self, Axis, Run};
 use super::{F32, Strides, advance, at, epilogue, set};
@@ -81,11 +81,12 @@ impl Depthwise {
         if self.is_large() { self.columns.kernel.min(window::STRETCH) } else { self.columns.kernel }
     }
 
-    /// The bounds that are finite.
-    fn clamp(&self) -> [Option<f32>; 2] {
+    /// The bounds that bound something.
+    fn clamp(&self) -> [Option<Scalar>; 2] {
         let bounds = self.prologue.map(|clamp| clamp.bounds().expect("the schedule puts nothing else here"));
-        let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        [(low > f32::NEG_INFINITY).then_some(low), (high < f32::INFINITY).then_some(high)]
+        let (low, high) = bounds.unwrap_or((Scalar::NEG_INFINITY.get(), Scalar::INFINITY.get()));
+        let bounds = [low > Scalar::NEG_INFINITY.get(), high < Scalar::INFINITY.get()];
+        [bounds[0].then(|| Scalar::new(low)), bounds[1].then(|| Scalar::new(high))]
     }
 }
 
@@ -287,7 +288,7 @@ impl<'a> Emitter<'a> {
         let bounds = self.spec.clamp().map(|bound| {
             bound.map(|value| {
                 let to = b.register();
-                b.emit(Instruction::Constant { to, value });
+                b.emit(Instruction::Constant { to, value: value.get() });
                 to
             })
         });

@@ -2,7 +2,7 @@
 //!
 //! The bias is not here: it is what the accumulators start with.
 
-use frit_ir::ops::{Activation, Epilogue};
+use frit_ir::ops::{Activation, Epilogue, Scalar};
 
 use super::formula::Formula;
 use super::functions;
@@ -98,16 +98,14 @@ fn logistic(activation: Activation) -> Option<Logistic> {
 pub fn activate(builder: &mut Builder, activation: Activation, values: &[Register]) {
     match activation {
         Activation::Relu | Activation::Relu6 | Activation::Clip { .. } => {
-            clamp(builder, activation.bounds().expect("these are clamps"), values);
+            clamp(builder, activation, values);
         }
         Activation::Sigmoid => transcendental::logistic(builder, Logistic::Sigmoid, values),
         Activation::Swish => transcendental::logistic(builder, Logistic::Swish, values),
         Activation::HardSigmoid => hard_sigmoid(builder, values),
         Activation::HardSwish => hard_swish(builder, values),
-        Activation::LeakyRelu { slope, threshold } => {
-            leaky_relu(builder, [slope.get(), threshold.get()], values)
-        }
-        Activation::Rescale { scale, offset } => rescale(builder, [scale.get(), offset.get()], values),
+        Activation::LeakyRelu { slope, threshold } => leaky_relu(builder, [slope, threshold], values),
+        Activation::Rescale { scale, offset } => rescale(builder, [scale, offset], values),
         Activation::Abs => {
             values.iter().for_each(|&x| Formula { builder, held: &Held::default() }.absolute(x))
         }
@@ -118,15 +116,16 @@ pub fn activate(builder: &mut Builder, activation: Activation, values: &[Registe
     }
 }
 
-fn clamp(builder: &mut Builder, (low, high): (f32, f32), values: &[Register]) {
+fn clamp(builder: &mut Builder, activation: Activation, values: &[Register]) {
+    let (low, high) = activation.bounds().expect("these are clamps");
     let bound = builder.register();
-    if low > f32::NEG_INFINITY {
+    if low > Scalar::NEG_INFINITY.get() {
         builder.emit(Instruction::Constant { to: bound, value: low });
         for &to in values {
             builder.emit(Instruction::Maximum { to, a: bound, b: Operand::Register(to) });
         }
     }
-    if high < f32::INFINITY {
+    if high < Scalar::INFINITY.get() {
         builder.emit(Instruction::Constant { to: bound, value: high });
         for &to in values {
             builder.emit(Instruction::Minimum { to, a: bound, b: Operand::Register(to) });
@@ -136,10 +135,10 @@ fn clamp(builder: &mut Builder, (low, high): (f32, f32), values: &[Register]) {
 }
 
 /// `x` from the threshold on, below it `slope * (x - threshold)`
-fn leaky_relu(builder: &mut Builder, [slope, threshold]: [f32; 2], values: &[Register]) {
+fn leaky_relu(builder: &mut Builder, [slope, threshold]: [Scalar; 2], values: &[Register]) {
     let constants @ [slope, threshold] = [slope, threshold].map(|value| {
         let to = builder.register();
-        builder.emit(Instruction::Constant { to, value });
+        builder.emit(Instruction::Constant { to, value: value.get() });
         to
     });
     let (below, mask) = (builder.register(), builder.register());
@@ -154,10 +153,10 @@ fn leaky_relu(builder: &mut Builder, [slope, threshold]: [f32; 2], values: &[Reg
 }
 
 /// `x * scale + offset`
-fn rescale(builder: &mut Builder, constants: [f32; 2], values: &[Register]) {
+fn rescale(builder: &mut Builder, constants: [Scalar; 2], values: &[Register]) {
     let constants @ [scale, offset] = constants.map(|value| {
         let to = builder.register();
-        builder.emit(Instruction::Constant { to, value });
+        builder.emit(Instruction::Constant { to, value: value.get() });
         to
     });
     for &to in values {
@@ -175,9 +174,9 @@ fn hard_sigmoid(builder: &mut Builder, values: &[Register]) {
         builder.emit(Instruction::Add { to, a: to, b: Operand::Register(constant) });
     }
     builder.free(constant);
-    clamp(builder, (0.0, 6.0), values);
+    clamp(builder, Activation::Relu6, values);
     let sixth = builder.register();
-    builder.emit(Instruction::Constant { to: sixth, value: Activation::SIXTH });
+    builder.emit(Instruction::Constant { to: sixth, value: Activation::SIXTH.get() });
     for &to in values {
         builder.emit(Instruction::Multiply { to, a: to, b: Operand::Register(sixth) });
     }
@@ -186,10 +185,10 @@ fn hard_sigmoid(builder: &mut Builder, values: &[Register]) {
 
 /// `x * (relu6(x + 3) / 6)`. What is below -3 becomes -3, whose second factor is 0 as well: minus infinity has none.
 fn hard_swish(builder: &mut Builder, values: &[Register]) {
-    clamp(builder, (-3.0, f32::INFINITY), values);
+    clamp(builder, Activation::Clip { low: Scalar::new(-3.0), high: Scalar::INFINITY }, values);
     let factor = builder.register();
     let constants @ [three, six, sixth] = [(); 3].map(|()| builder.register());
-    for (to, value) in constants.into_iter().zip([3.0, 6.0, Activation::SIXTH]) {
+    for (to, value) in constants.into_iter().zip([3.0, 6.0, Activation::SIXTH.get()]) {
         builder.emit(Instruction::Constant { to, value });
     }
     for &to in values {

@@ -10,6 +10,8 @@
 //!
 //! Parameters: input, output. Items: blocks of channels.
 
+use frit_ir::ops::Scalar;
+
 use super::{Strides, advance, at, set};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::Width;
@@ -75,7 +77,7 @@ pub(super) fn means(
         for &sum in &sums[1..] {
             b.emit(Instruction::Add { to: sums[0], a: sums[0], b: Operand::Register(sum) });
         }
-        b.emit(Instruction::Constant { to: sums[1], value: 1.0 / divisor as f32 });
+        b.emit(Instruction::Constant { to: sums[1], value: Scalar::ratio(1, divisor).get() });
         b.emit(Instruction::Multiply { to: sums[0], a: sums[0], b: Operand::Register(sums[1]) });
         b.emit(Instruction::Store { to: at(to, 0), from: sums[0] });
         b.free_all(sums);

@@ -11,7 +11,7 @@
 //!
 //! Parameters: input, output. Items: the outermost kept axis.
 
-use frit_ir::ops::{Binary, ReduceKind};
+use frit_ir::ops::{Binary, ReduceKind, Scalar};
 
 use super::nest::{self, Loop};
 use super::{F32, at, binary};
@@ -96,7 +96,7 @@ impl Reduction {
             binary::apply(b, binary::Function::Binary(join), sum, [sum, value]);
         });
         if self.kind == ReduceKind::Mean {
-            b.emit(Instruction::Constant { to: value, value: self.count() as f32 });
+            b.emit(Instruction::Constant { to: value, value: Scalar::nearest(self.count() as f64).get() });
             b.emit(Instruction::Divide { to: sum, a: sum, b: Operand::Register(value) });
         }
         let lanes = match part {

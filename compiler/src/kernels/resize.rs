@@ -10,6 +10,7 @@
 //!
 //! Parameters: input, output. Items: blocks of channels.
 
+use frit_ir::ops::Scalar;
 use frit_ir::ops::resize::Tap;
 
 use super::at;
@@ -51,9 +52,9 @@ fn mix(b: &mut Builder, [from, to]: [Pointer; 2], second: i64, weight: f64) {
     let value = b.load(from, 0);
     if weight != 0.0 {
         let (other, factor) = (b.register(), b.register());
-        b.emit(Instruction::Constant { to: factor, value: (1.0 - weight) as f32 });
+        b.emit(Instruction::Constant { to: factor, value: Scalar::nearest(1.0 - weight).get() });
         b.emit(Instruction::Multiply { to: value, a: value, b: Operand::Register(factor) });
-        b.emit(Instruction::Constant { to: factor, value: weight as f32 });
+        b.emit(Instruction::Constant { to: factor, value: Scalar::nearest(weight).get() });
         b.emit(Instruction::Load { to: other, from: at(from, second) });
         b.emit(Instruction::MultiplyAdd { sum: value, a: other, b: Operand::Register(factor) });
         b.free_all([other, factor]);

@@ -17,6 +17,8 @@
 
 use std::ops::Range;
 
+use frit_ir::ops::Scalar;
+
 use super::window::{self, Axis, Run};
 use super::{F32, Strides, advance, at, set};
 use crate::vector::builder::TooManyRegisters;
@@ -133,9 +135,9 @@ impl Emitter<'_> {
     fn tile(&self, b: &mut Builder, taps: &Taps<'_>) {
         let pool = self.pool;
         let results = b.registers(taps.columns.len());
-        let nothing = if pool.reduction == Reduction::Largest { f32::NEG_INFINITY } else { 0.0 };
+        let nothing = if pool.reduction == Reduction::Largest { Scalar::NEG_INFINITY } else { Scalar::ZERO };
         for &to in &results {
-            b.emit(Instruction::Constant { to, value: nothing });
+            b.emit(Instruction::Constant { to, value: nothing.get() });
         }
         match self.tap {
             Some(pointers) => self.loop_over_taps(b, &results, pointers),
@@ -250,7 +252,7 @@ impl Emitter<'_> {
         let Reduction::Mean(count) = self.pool.reduction else { return };
         let factor = b.register();
         if let Some(count) = count {
-            b.emit(Instruction::Constant { to: factor, value: 1.0 / count as f32 });
+            b.emit(Instruction::Constant { to: factor, value: Scalar::ratio(1, count).get() });
         }
         for (pixel, &to) in sums.iter().enumerate() {
             if let Some([_, factors]) = self.factors {

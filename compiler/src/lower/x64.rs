@@ -106,7 +106,7 @@ impl Lowering<'_> {
             I::LoadPart { to, from, lanes } => self.load_part(to, from, lanes),
             I::StorePart { to, from, lanes } => self.store_part(to, from, lanes),
             I::Broadcast { to, from } => self.load(self.lanes.broadcast(), to, from),
-            I::Constant { to, value } => self.constant(to, value),
+            I::Constant { to, value } => self.constant(to, value.to_bits()),
             I::Move { to, from } => self.two(self.lanes.copy(), to, from),
             I::MultiplyAdd { sum, a, b } => self.three(self.lanes.multiply_add(), sum, a, b),
             I::Add { to, a, b } => self.three(self.lanes.add(), to, a, b),
@@ -210,13 +210,13 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn constant(&mut self, to: Register, value: f32) -> Result<(), Unsupported> {
+    fn constant(&mut self, to: Register, bits: u32) -> Result<(), Unsupported> {
         let to = self.vector(to);
-        if value.to_bits() == 0 {
+        if bits == 0 {
             self.emit(Encoded::with3(self.lanes.exclusive_or(), to, to, to)?);
             return Ok(());
         }
-        let label = self.assembly.constant_label(value.to_bits());
+        let label = self.assembly.constant_label(bits);
         self.emit(Encoded::with2(self.lanes.broadcast(), to, rip_relative(label))?);
         Ok(())
     }

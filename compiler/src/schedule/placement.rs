@@ -15,7 +15,7 @@ use super::network::Network;
 use super::placed::Placed;
 use super::stage::{Build, Effort, Kernels, Stage};
 use crate::kernels::{F32, Strides, copy};
-use crate::pack::{Packing, Source};
+use crate::pack::{Packing, Source, Values};
 use crate::plan::{Argument, Blank, Region, Tensor};
 use crate::vector::builder::TooManyRegisters;
 use crate::vector::program::{Program, Width};
@@ -226,7 +226,7 @@ impl<'a> Placement<'a> {
     }
 
     /// `values`, a dense tensor of `shape`, in blocks of channels among the packed weights.
-    pub(super) fn pack_in_blocks(&mut self, values: &[f32], shape: &Shape) -> Placed {
+    pub(super) fn pack_in_blocks(&mut self, values: &Values, shape: &Shape) -> Placed {
         let lanes = self.net.width.lanes;
         let (placed, bytes) = Placed::in_blocks(shape, lanes, Region::Weights);
         let mut packed = vec![0.0; bytes / F32];

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use frit_ir::diagnostic::codes;
+use frit_ir::ops::Scalar;
 use frit_ir::{Diagnostic, Graph, NodeId, Op, Tensor};
 
 /// The first layer that makes a number which no f32 holds out of numbers that some do.
@@ -20,8 +21,10 @@ impl Overflow {
     /// The warning that says so.
     pub fn warning(&self) -> Diagnostic {
         let Overflow { layer, value, sample } = self;
-        let message =
-            format!("{layer} makes {value:.2e} of image {sample}; the largest f32 is {:.2e}", f32::MAX);
+        let message = format!(
+            "{layer} makes {value:.2e} of image {sample}; the largest f32 is {:.2e}",
+            Scalar::MAX.get()
+        );
         Diagnostic::warning(codes::VERIFY_OVERFLOW, message).at(layer.clone()).note(
             "behind it the network is infinity or no number in f32 arithmetic, in every implementation; \
              what is compiled is held against that there",
@@ -62,5 +65,5 @@ impl<'a> Watch<'a> {
 
 /// Whether f32 has infinity for a number.
 pub(super) fn is_past(value: f64) -> bool {
-    (value as f32).is_infinite()
+    Scalar::nearest(value).get().is_infinite()
 }

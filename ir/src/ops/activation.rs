@@ -77,7 +77,17 @@ pub enum Activation {
 
 impl Activation {
     /// A sixth as frameworks have it: a number that they multiply by, rounded to f32.
-    pub const SIXTH: f32 = 1.0 / 6.0;
+    pub const SIXTH: Scalar = Scalar::new(1.0 / 6.0);
+
+    /// `x * scale + offset`
+    pub const fn rescale(scale: f32, offset: f32) -> Activation {
+        Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(offset) }
+    }
+
+    /// `min(max(x, low), high)`
+    pub const fn clip(low: f32, high: f32) -> Activation {
+        Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) }
+    }
 
     /// The activations that their name says all of.
     pub const BY_NAME: [Activation; 16] = [
@@ -157,7 +167,7 @@ impl Activation {
             return x;
         }
         let (one, three) = (T::one(), number::<T>(3.0));
-        let hard_sigmoid = |x: T| clamp(x + three, (0.0, 6.0)) * number(Activation::SIXTH);
+        let hard_sigmoid = |x: T| clamp(x + three, (0.0, 6.0)) * number(Activation::SIXTH.get());
         match self {
             Activation::Relu => clamp(x, (0.0, f32::INFINITY)),
             Activation::Relu6 => clamp(x, (0.0, 6.0)),

@@ -7,7 +7,7 @@ use super::{Activation, Binary, Epilogue, Given, Page, WeightRole};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
-use crate::text::{Attributes, Written, activation, number, pair};
+use crate::text::{Attributes, Written, activation, number};
 
 /// Zeros around a map, in pixels; always explicit, so that `same` is never guessed twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -154,16 +154,14 @@ impl Page for Conv2d {
         if name != "conv2d" {
             return Ok(None);
         }
+        let filters = from.or_shape("filters", from.shape.map(Shape::channels), number)?;
+        let conv = Conv2d::over(from.window()?, filters);
         Ok(Some(Conv2d {
             prologue: from.value("before", activation)?,
             gate: from.flag("gate")?,
-            filters: from.or_shape("filters", from.shape.map(Shape::channels), number)?,
-            kernel: from.needed("kernel", pair)?,
-            stride: from.steps("stride")?,
-            padding: from.padding("pad")?,
-            dilation: from.steps("dilation")?,
             groups: from.value("groups", number)?.unwrap_or(1),
             epilogue: from.epilogue()?,
+            ..conv
         }))
     }
 

@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, number, pair};
+use crate::window::Window;
 
 /// Attributes of a transposed convolution. The kernel is `[kernel height, kernel width, in / groups, filters]`, as that of a
 /// convolution; it is not turned round.
@@ -121,13 +122,15 @@ impl Page for Conv2dTranspose {
         if name != "conv2d_transpose" {
             return Ok(None);
         }
+        let filters = from.or_shape("filters", from.shape.map(Shape::channels), number)?;
+        let Window { kernel, stride, padding, dilation } = from.window()?;
         Ok(Some(Conv2dTranspose {
             output_padding: from.value("output_padding", pair)?.unwrap_or([0, 0]),
-            filters: from.or_shape("filters", from.shape.map(Shape::channels), number)?,
-            kernel: from.needed("kernel", pair)?,
-            stride: from.steps("stride")?,
-            padding: from.padding("pad")?,
-            dilation: from.steps("dilation")?,
+            filters,
+            kernel,
+            stride,
+            padding,
+            dilation,
             groups: from.value("groups", number)?.unwrap_or(1),
             epilogue: from.epilogue()?,
         }))

@@ -10,7 +10,8 @@ use super::{Given, Padding, Page};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
-use crate::text::{Attributes, Written, pair};
+use crate::text::{Attributes, Written};
+use crate::window::Window;
 
 /// What becomes of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -132,13 +133,8 @@ impl Page for Pool {
             "avg_pool" => PoolKind::Average { counted: from.padding("counted")? },
             _ => return Ok(None),
         };
-        Ok(Some(Pool {
-            kind,
-            kernel: from.needed("kernel", pair)?,
-            stride: from.steps("stride")?,
-            padding: from.padding("pad")?,
-            dilation: from.steps("dilation")?,
-        }))
+        let Window { kernel, stride, padding, dilation } = from.window()?;
+        Ok(Some(Pool { kind, kernel, stride, padding, dilation }))
     }
 
     /// The largest or mean elements.

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::cursor::{Cursor, Spot, shape};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::ops::{Activation, Epilogue, Padding, Scalar};
-use crate::{Op, Shape};
+use crate::{Op, Shape, Window};
 
 /// The attributes of a line; each is taken out when the op asks for it.
 pub(crate) struct Attributes<'a> {
@@ -68,13 +68,23 @@ impl<'a> Attributes<'a> {
     }
 
     /// A pair that is 1x1 where it is not given.
-    pub(crate) fn steps(&mut self, name: &str) -> Result<[usize; 2], Diagnostic> {
+    fn steps(&mut self, name: &str) -> Result<[usize; 2], Diagnostic> {
         Ok(self.value(name, pair)?.unwrap_or([1, 1]))
     }
 
     /// A padding, none where it is not given.
     pub(crate) fn padding(&mut self, name: &str) -> Result<Padding, Diagnostic> {
         Ok(self.value(name, sides)?.unwrap_or_default())
+    }
+
+    /// The window of a convolution or a pool: a step of 1 and no padding where they are not given.
+    pub(crate) fn window(&mut self) -> Result<Window, Diagnostic> {
+        Ok(Window {
+            kernel: self.needed("kernel", pair)?,
+            stride: self.steps("stride")?,
+            padding: self.padding("pad")?,
+            dilation: self.steps("dilation")?,
+        })
     }
 
     /// That the attributes of the op do not go together.

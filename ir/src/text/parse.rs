@@ -1,12 +1,11 @@
 //! Text → graph.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::attributes::Attributes;
 use super::cursor::{Cursor, Spot};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::weights::{Data, Weight};
+use crate::weights::{Data, Values, Weight};
 use crate::{Faults, Graph, Node, NodeId, Provenance, Shape};
 
 /// The graph that `text` spells; [`crate::text`] has the grammar.
@@ -194,7 +193,7 @@ fn data(cursor: &mut Cursor<'_>, shape: &Shape) -> Result<Data, Diagnostic> {
         }
         "values" => {
             let values = inner.split(',').map(str::trim).filter(|value| !value.is_empty());
-            let values: Arc<[f32]> = values.map(float).collect::<Option<_>>().ok_or_else(wrong)?;
+            let values: Values = values.map(float).collect::<Option<_>>().ok_or_else(wrong)?;
             if values.len() == shape.elements().unwrap_or(0) {
                 Ok(Data::Values(values))
             } else {

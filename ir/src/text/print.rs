@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::written::Written;
 use super::{MOST_VALUES, is_plain};
 use crate::diagnostic::render::commands;
-use crate::weights::{Data, Weight};
+use crate::weights::{Data, Values, Weight};
 use crate::{Graph, Node, NodeId, Type};
 
 /// `graph` as text, with a line break behind each line.
@@ -42,8 +42,13 @@ fn weight_line(name: &str, weight: &Weight) -> String {
     format!("@{} : {} {data}", quoted(name), weight.shape)
 }
 
-fn values_in_text(values: &[f32]) -> String {
-    format!("values({})", values.iter().map(|&value| float(value)).collect::<Vec<_>>().join(", "))
+/// Each as the shortest decimal that reads back as it; a NaN by its bits, since they may differ.
+fn values_in_text(values: &Values) -> String {
+    let texts = values.iter().map(|value| match value.is_nan() {
+        true => format!("0x{:08x}", value.to_bits()),
+        false => format!("{value:?}"),
+    });
+    format!("values({})", texts.collect::<Vec<_>>().join(", "))
 }
 
 fn node_line(graph: &Graph, id: NodeId, types: &BTreeMap<NodeId, Type>) -> String {
@@ -79,11 +84,6 @@ fn sources(node: &Node) -> String {
 
 fn tensor(graph: &Graph, id: NodeId) -> String {
     format!("%{}", quoted(&graph.node(id).name))
-}
-
-/// The shortest decimal that reads back as `value`; a NaN by its bits, since they may differ.
-fn float(value: f32) -> String {
-    if value.is_nan() { format!("0x{:08x}", value.to_bits()) } else { format!("{value:?}") }
 }
 
 /// `name`, in quotes where it is not plain.

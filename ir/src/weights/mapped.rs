@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::Values;
 use super::order::turned;
 use crate::element::Element;
 use crate::tensor::Shape;
@@ -109,7 +110,7 @@ impl Mapped {
     }
 
     /// The values in their order, copied once.
-    pub fn values(&self) -> Arc<[f32]> {
+    pub fn values(&self) -> Values {
         let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
         let turned = match self.element {
             Element::F32 => self.turned::<4>(bytes),
@@ -119,16 +120,17 @@ impl Mapped {
     }
 
     /// The values of elements of so many bytes, where they lie in another order.
-    fn turned<const BYTES: usize>(&self, bytes: &[u8]) -> Option<Arc<[f32]>> {
+    fn turned<const BYTES: usize>(&self, bytes: &[u8]) -> Option<Values> {
         let Order { stored, axes } = self.order.as_ref()?;
-        turned(bytes.as_chunks::<BYTES>().0, stored.axes(), axes, |value| self.element.read(value))
+        let elements = bytes.as_chunks::<BYTES>().0;
+        turned(elements, stored.axes(), axes, |value| self.element.read(value)).map(Values::from)
     }
 }
 
 /// `values` of a tensor with the axes `stored`, in the order that [`Mapped::permuted`] states, copied once; none where the axes
 /// are no permutation or the values are not as many.
-pub fn permuted(values: &[f32], stored: &Shape, axes: &[usize]) -> Option<Arc<[f32]>> {
-    turned(values, stored.axes(), axes, |&value| value)
+pub fn permuted(values: &[f32], stored: &Shape, axes: &[usize]) -> Option<Values> {
+    turned(values, stored.axes(), axes, |&value| value).map(Values::from)
 }
 
 impl PartialEq for Mapped {

@@ -22,15 +22,15 @@ struct Axis {
 
 /// `elements` of a tensor with the axes `stored`, copied once, so that the axis `axes[0]` is the slowest, and so on; none where
 /// `axes` are no permutation or the elements are not as many.
-pub(super) fn turned<T>(
+pub(super) fn turned<T, U: Copy + Default>(
     elements: &[T],
     stored: &[usize],
     axes: &[usize],
-    value: impl Fn(&T) -> f32,
-) -> Option<Arc<[f32]>> {
+    value: impl Fn(&T) -> U,
+) -> Option<Arc<[U]>> {
     let axes = axes_of(elements.len(), stored, axes)?;
     // A range says how many there will be, so that they are made where they stay.
-    let mut values: Arc<[f32]> = (0..elements.len()).map(|_| 0.0).collect();
+    let mut values: Arc<[U]> = (0..elements.len()).map(|_| U::default()).collect();
     let into = Arc::get_mut(&mut values)?;
     let Some((&last, others)) = axes.split_last() else {
         into.iter_mut().zip(elements).for_each(|(to, from)| *to = value(from));

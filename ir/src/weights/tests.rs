@@ -6,7 +6,7 @@ use crate::ops::Op;
 use crate::text;
 use crate::{Graph, Tensor};
 
-fn seeded(name: &str, shape: &[usize], seed: u64) -> Arc<[f32]> {
+fn seeded(name: &str, shape: &[usize], seed: u64) -> Values {
     let mut weights = Weights::default();
     weights.insert(name, Weight::new(Shape::new(shape), Data::Seeded(seed)));
     weights.values(name).unwrap()

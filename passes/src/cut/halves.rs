@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use frit_ir::ops::{Input, Transpose};
-use frit_ir::{Graph, Node, NodeId, Op, Provenance, Shape};
+use frit_ir::{Graph, Names, Node, NodeId, Op, Provenance, Shape};
 use smallvec::SmallVec;
 
 use super::{Boundary, Crossing};
@@ -119,14 +119,14 @@ struct Half {
     graph: Graph,
     /// Where the nodes of the whole are in it.
     ids: BTreeMap<NodeId, NodeId>,
-    names: BTreeSet<String>,
+    names: Names,
 }
 
 impl Half {
     /// The nodes that `ends` need, with their weights; those of `stop` become inputs.
     fn new(graph: &Graph, ends: &[NodeId], stop: &BTreeSet<NodeId>, which: &str) -> Half {
         let name = if graph.name.is_empty() { which.to_owned() } else { format!("{}_{which}", graph.name) };
-        let mut half = Half { graph: Graph::new(name), ids: BTreeMap::new(), names: BTreeSet::new() };
+        let mut half = Half { graph: Graph::new(name), ids: BTreeMap::new(), names: Names::default() };
         let shapes = graph.shapes().unwrap_or_default();
         let needed = needed(graph, ends, stop);
         for &id in &needed {
@@ -139,7 +139,7 @@ impl Half {
                     half.graph.weights.insert(name.clone(), weight.clone());
                 }
             }
-            half.names.insert(node.name.clone());
+            half.names.take(&node.name);
             let own = half.graph.add(node, &[]);
             half.ids.insert(id, own);
         }
@@ -155,17 +155,17 @@ impl Half {
         let mut node = self.ids[&crossing.node];
         if border == Border::Source {
             if !crossing.axes.is_empty() {
-                self.make_room(node, &crossing.name);
+                self.make_room(&crossing.name);
                 let op = Op::Transpose(Transpose { axes: crossing.axes.clone() });
                 node = self.add(&crossing.name, op, node);
             } else if is_input(&self.graph, node) {
-                let name = self.fresh(&format!("{}/identity", crossing.name));
+                let name = self.names.free(&format!("{}/identity", crossing.name));
                 node = self.add(&name, Op::Identity, node);
             } else {
                 self.rename(node, &crossing.name);
             }
         } else if is_input(&self.graph, node) {
-            let name = self.fresh(&format!("{}/identity", crossing.name));
+            let name = self.names.free(&format!("{}/identity", crossing.name));
             node = self.add(&name, Op::Identity, node);
         }
         self.graph.add_output(node);
@@ -181,10 +181,10 @@ impl Half {
             self.rename(node, &crossing.name);
             return;
         }
-        self.make_room(node, &crossing.name);
+        self.make_room(&crossing.name);
         let lengths: SmallVec<[usize; 4]> =
             crossing.axes.iter().map(|&axis| crossing.shape.axes()[axis]).collect();
-        self.names.insert(crossing.name.clone());
+        self.names.take(&crossing.name);
         let mut back = crossing.axes.clone();
         crossing.axes.iter().enumerate().for_each(|(to, &from)| back[from] = to);
         let outside = input(&crossing.name, Shape::new(&lengths));
@@ -192,20 +192,19 @@ impl Half {
     }
 
     /// Gives the node that has an outer name, which stays inside, another.
-    fn make_room(&mut self, node: NodeId, outer: &str) {
-        if self.names.contains(outer) {
-            let holder = self.graph.find(outer).unwrap_or(node);
-            let name = self.fresh(&format!("{outer}/channels_last"));
-            self.names.remove(outer);
+    fn make_room(&mut self, outer: &str) {
+        if let Some(holder) = self.graph.find(outer) {
+            let name = self.names.free(&format!("{outer}/channels_last"));
+            self.names.release(outer);
             self.set_name(holder, name);
         }
     }
 
     /// Gives a node at the border the name that the source has for it, unless another has it.
     fn rename(&mut self, node: NodeId, name: &str) {
-        if self.names.insert(name.to_owned()) {
+        if self.names.take(name) {
             let own = self.graph.node(node).name.clone();
-            self.names.remove(&own);
+            self.names.release(&own);
             self.set_name(node, name.to_owned());
         }
     }
@@ -216,16 +215,9 @@ impl Half {
     }
 
     fn add(&mut self, name: &str, op: Op, operand: NodeId) -> NodeId {
-        self.names.insert(name.to_owned());
+        self.names.take(name);
         let sources = Provenance::source(name);
         self.graph.add(Node { name: name.to_owned(), op, weights: Vec::new(), sources }, &[operand])
-    }
-
-    /// `name`, or that with a number where it is taken.
-    fn fresh(&self, name: &str) -> String {
-        let numbered = (2..).map(|number| format!("{name}_{number}"));
-        let mut names = std::iter::once(name.to_owned()).chain(numbered);
-        names.find(|name| !self.names.contains(name)).unwrap_or_default()
     }
 
     /// Keeps what the whole says of the layers that are here, and of the classes where the last output is.

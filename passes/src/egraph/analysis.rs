@@ -1,16 +1,16 @@
-//! What is known of every e-class: its shape, and whether it is made of weights alone.
+//! What is known of every e-class: its type, and whether it is made of weights alone.
 //!
-//! Equal values have equal shapes. Where two classes of different shapes are joined, or a rule builds a layer
-//! that can't be, a rule is wrong: the fault is recorded under its name, nothing more is applied, and
-//! [`super::optimise`] returns it.
+//! Equal values have equal shapes and elements. What would make another element of a value is no match (`saturate.rs`). Where two
+//! classes of different shapes are joined, or a rule builds a layer that can't be, a rule is wrong: the fault is recorded under
+//! its name, nothing more is applied, and [`super::optimise`] returns it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use egg::{Analysis, DidMerge};
 use frit_ir::ops::Padding;
 use frit_ir::ops::binary::{broadcast, is_gate};
-use frit_ir::{Op, Shape};
+use frit_ir::weights::Values;
+use frit_ir::{Element, Op, Shape};
 use smallvec::SmallVec;
 
 use super::Fault;
@@ -24,6 +24,8 @@ pub(crate) type EGraph = egg::EGraph<ENode, Meaning>;
 pub(crate) struct Facts {
     /// The shape; `None` behind a fault, and for the root, which is no tensor.
     pub(crate) shape: Option<Shape>,
+    /// What its elements are.
+    pub(crate) element: Element,
     /// Whether it is a weight or an expression of weights; a layer is neither, whatever it reads.
     pub(crate) constant: bool,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Meaning {
     /// Shapes of the weights.
     pub(crate) weights: Vec<Shape>,
     /// Values of the weights that rules look at, by index, where they are known: constants and slopes.
-    pub(crate) values: BTreeMap<u32, Arc<[f32]>>,
+    pub(crate) values: BTreeMap<u32, Values>,
     /// The rule that is being applied; a fault found later, while classes are brought into line, is put down
     /// to the last.
     pub(crate) acting: &'static str,
@@ -54,7 +56,7 @@ impl Analysis<ENode> for Meaning {
             _ => node.children.iter().all(|&child| egraph[child].data.constant),
         };
         if node.op == Operator::Outputs {
-            return Facts { shape: None, constant };
+            return Facts { shape: None, element: Element::F32, constant };
         }
         let children: Option<SmallVec<[Shape; 6]>> =
             node.children.iter().map(|&child| egraph[child].data.shape.clone()).collect();
@@ -66,7 +68,7 @@ impl Analysis<ENode> for Meaning {
                 None
             }
         });
-        Facts { shape, constant }
+        Facts { shape, element: element(egraph, node), constant }
     }
 
     fn merge(&mut self, into: &mut Facts, from: Facts) -> DidMerge {
@@ -74,7 +76,7 @@ impl Analysis<ENode> for Meaning {
             return DidMerge(false, false);
         }
         if let (Some(left), Some(right)) = (&into.shape, &from.shape)
-            && (left != right || into.constant != from.constant)
+            && (left != right || into.element != from.element || into.constant != from.constant)
         {
             let (left, right) = (left.clone(), right.clone());
             self.fault.get_or_insert(Fault::Join { rule: self.acting, left, right });
@@ -85,6 +87,17 @@ impl Analysis<ENode> for Meaning {
             into.shape.clone_from(&from.shape);
         }
         DidMerge(*into != before, *into != from)
+    }
+}
+
+/// The element of what `node` computes: inputs, weights and what is made of these are f32.
+fn element(egraph: &EGraph, node: &ENode) -> Element {
+    let children: SmallVec<[Element; 6]> =
+        node.children.iter().map(|&child| egraph[child].data.element).collect();
+    match &node.op {
+        Operator::Layer(op) => op.element(&children[..op.arity().min(children.len())]),
+        Operator::Barrier(_) => children[0],
+        _ => Element::F32,
     }
 }
 

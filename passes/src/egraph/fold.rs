@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use egg::Id;
-use frit_ir::weights::Data;
+use frit_ir::weights::{Data, Values as WeightValues};
 use frit_ir::{Graph, Shape, Weight, Weights};
 
 use super::Fault;
@@ -186,7 +186,7 @@ impl<'a> Folder<'a> {
         let Operator::Weight(index) = kernel.op else {
             return Ok(match self.vector(class)? {
                 Values::Known(known) => {
-                    let values: Arc<[f32]> = known.values.iter().map(|&value| value as f32).collect();
+                    let values = WeightValues::nearest(known.values.iter().copied());
                     let holds = known.holds && are_finite(&values);
                     Folded { data: Data::Values(values), holds }
                 }
@@ -294,7 +294,7 @@ impl<'a> Folder<'a> {
         let values = kernel.values.iter().enumerate().map(|(index, weight)| weight * factor(index));
         let scaled = Known::of(values.collect::<Vec<_>>());
         let [before, after] =
-            [kernel, &scaled].map(|known| known.values.iter().map(|&value| value as f32).collect::<Vec<_>>());
+            [kernel, &scaled].map(|known| WeightValues::nearest(known.values.iter().copied()));
         let ones = vec![1.0; shape.channels()];
         let (filters, inputs) = match node.op {
             Operator::ScaleFilters => (&*factors.values, [1.0; 2]),
@@ -325,7 +325,7 @@ impl<'a> Folder<'a> {
         }
     }
 
-    fn values(&self, index: u32) -> Result<Arc<[f32]>, Fault> {
+    fn values(&self, index: u32) -> Result<WeightValues, Fault> {
         self.source.weights.values(self.stored(index).0).map_err(|fault| Fault::Weights(Box::new(fault)))
     }
 }
@@ -424,9 +424,9 @@ impl<'a> Factors<'a> {
     }
 
     /// A kernel times all factors; in place in the one copy, as kernels are large.
-    fn scaled(&self, kernel: &[f32]) -> Arc<[f32]> {
-        let mut values: Arc<[f32]> = kernel.into();
-        let weights = Arc::get_mut(&mut values).expect("nobody else has it yet");
+    fn scaled(&self, kernel: &[f32]) -> WeightValues {
+        let mut values = WeightValues::from(kernel);
+        let weights = values.unshared().expect("nobody else has it yet");
         let filters = self.filters.len().max(1);
         for (row, weights) in weights.chunks_exact_mut(filters).enumerate() {
             for (filter, (weight, &scale)) in weights.iter_mut().zip(&self.filters).enumerate() {

@@ -2,6 +2,8 @@
 
 use egg::Id;
 use frit_ir::Op;
+use frit_ir::ops::Scalar;
+use frit_ir::weights::Values;
 
 use super::analysis::EGraph;
 use super::language::{ENode, Kind, Operator};
@@ -70,14 +72,14 @@ pub(crate) struct Known<'a> {
     /// The class of its weight.
     pub(crate) weight: Id,
     /// What it holds.
-    pub(crate) values: &'a [f32],
+    pub(crate) values: &'a Values,
 }
 
 impl Known<'_> {
     /// The number that all elements are, where they are one number.
-    pub(crate) fn uniform(&self) -> Option<f32> {
+    pub(crate) fn uniform(&self) -> Option<Scalar> {
         let (&first, rest) = self.values.split_first()?;
-        rest.iter().all(|&value| value == first).then_some(first)
+        rest.iter().all(|&value| value == first).then_some(Scalar::new(first))
     }
 }
 

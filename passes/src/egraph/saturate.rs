@@ -84,7 +84,8 @@ fn search(egraph: &EGraph, rules: &[&Rule]) -> Vec<Match> {
     matches
 }
 
-/// Builds what a match is equal to and joins it with the root; the step, if that was news.
+/// Builds what a match is equal to and joins it with the root; the step, if that was news. The same number as another element is
+/// another value: an index times one is a number.
 fn apply(egraph: &mut EGraph, rule: &'static str, name: Symbol, found: Match) -> Option<Step> {
     egraph.analysis.acting = rule;
     let mut built = Vec::new();
@@ -92,7 +93,8 @@ fn apply(egraph: &mut EGraph, rule: &'static str, name: Symbol, found: Match) ->
         Equal::Class(id) => id,
         Equal::Term(term) => build(egraph, term, &mut built),
     };
-    let news = egraph.analysis.fault.is_none() && egraph.union_trusted(found.class, equal, name);
+    let alike = egraph[found.class].data.element == egraph[equal].data.element;
+    let news = alike && egraph.analysis.fault.is_none() && egraph.union_trusted(found.class, equal, name);
     news.then_some(Step { rule, class: found.class, matched: found.matched, built })
 }
 

@@ -1,7 +1,7 @@
 //! Numbers that make a layer give NaN for every input: attributes that are none, and variances that have no root to divide by.
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{Activation, BatchNorm, Epilogue};
+use frit_ir::ops::{Activation, BatchNorm, Epilogue, Scalar};
 use frit_ir::weights::Data;
 use frit_ir::{Diagnostic, Faults, Graph, Node, NodeId, Op};
 
@@ -24,7 +24,7 @@ fn attributes(op: &Op) -> Vec<Diagnostic> {
     } else if let Op::BatchNorm(norm) = op {
         epsilon(norm).into_iter().collect()
     } else if let Op::Pad(pad) = op {
-        nan("value", pad.value.get()).into_iter().collect()
+        nan("value", pad.value).into_iter().collect()
     } else if let Op::Conv2d(conv) = op {
         activation_faults(&conv.prologue)
     } else if let Op::SqueezeExcite(squeeze) = op {
@@ -44,27 +44,25 @@ fn activation_faults<'a>(activations: impl IntoIterator<Item = &'a Activation>) 
         let bounds = matches!(activation, Activation::Clip { .. });
         let attributes = activation.attributes().into_iter();
         attributes
-            .filter_map(
-                |(name, value)| if bounds { nan(name, value.get()) } else { finite(name, value.get()) },
-            )
+            .filter_map(|(name, value)| if bounds { nan(name, value) } else { finite(name, value) })
             .collect::<Vec<_>>()
     };
     activations.into_iter().flat_map(fault).collect()
 }
 
 fn epsilon(norm: &BatchNorm) -> Option<Diagnostic> {
-    let value = norm.epsilon.get();
+    let value = norm.epsilon;
     let negative =
         || Diagnostic::error(codes::BAD_ATTRIBUTE, format!("an epsilon of {value:?}; the least is 0"));
-    finite("epsilon", value).or_else(|| (value < 0.0).then(negative))
+    finite("epsilon", value).or_else(|| (value.get() < 0.0).then(negative))
 }
 
-fn finite(name: &str, value: f32) -> Option<Diagnostic> {
+fn finite(name: &str, value: Scalar) -> Option<Diagnostic> {
     let message = || format!("the {name} is {value:?}, where it takes a finite number");
     (!value.is_finite()).then(|| Diagnostic::error(codes::BAD_ATTRIBUTE, message()))
 }
 
-fn nan(name: &str, value: f32) -> Option<Diagnostic> {
+fn nan(name: &str, value: Scalar) -> Option<Diagnostic> {
     let message = || format!("the {name} is NaN, where it takes a number");
     value.is_nan().then(|| Diagnostic::error(codes::BAD_ATTRIBUTE, message()))
 }
@@ -78,14 +76,16 @@ fn variances(graph: &Graph, node: &Node) -> Option<Diagnostic> {
         return None;
     }
     let values = graph.weights.values(name).ok()?;
-    let is_wrong = |value: f32| value.is_finite() && value + epsilon <= 0.0;
-    let wrong = values.iter().filter(|&&value| is_wrong(value)).count();
-    let (channel, &value) = values.iter().enumerate().find(|&(_, &value)| is_wrong(value))?;
+    let wrong = || {
+        let values = values.iter().copied().enumerate();
+        values.filter(|&(_, value)| value.is_finite() && value + epsilon <= 0.0)
+    };
+    let (channel, value) = wrong().next()?;
     let (what, root) = match value < 0.0 {
         true => ("negative", "the root of a negative number is none"),
         false => ("0", "nothing can be divided by 0"),
     };
-    let message = format!("the variance is {what} in {wrong} of {} channels", values.len());
+    let message = format!("the variance is {what} in {} of {} channels", wrong().count(), values.len());
     Some(
         Diagnostic::error(codes::VARIANCE, message)
             .note(format!("{name} is {value:?} in channel {channel}, with an epsilon of {epsilon:?}: {root}"))

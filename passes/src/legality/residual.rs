@@ -280,6 +280,9 @@ impl Branches {
         while at != start {
             let (convolutions, stride) = if let Op::Conv2d(conv) = &graph.node(at).op {
                 (1, conv.stride)
+            } else if let Op::Conv2dTranspose(_) = &graph.node(at).op {
+                // Its stride makes maps larger, as none of the others does.
+                (1, [1, 1])
             } else if let Op::Pool(pool) = &graph.node(at).op {
                 (0, pool.stride)
             } else {

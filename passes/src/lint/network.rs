@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frit_ir::ops::binary::is_gate;
 use frit_ir::ops::{Activation, Binary, Conv2d, PoolKind, ReduceKind};
-use frit_ir::weights::Data;
+use frit_ir::weights::{Data, Values};
 use frit_ir::{Graph, NodeId, Op, Shape};
 
 use crate::legality::residual::Broken;
@@ -138,7 +138,7 @@ impl<'a> Network<'a> {
     }
 
     /// The values of its weight of this place, where the network came with values.
-    pub(super) fn trained(&self, id: NodeId, place: usize) -> Option<std::sync::Arc<[f32]>> {
+    pub(super) fn trained(&self, id: NodeId, place: usize) -> Option<Values> {
         let name = self.graph.node(id).weights.get(place)?;
         match self.graph.weights.get(name)?.data {
             Data::Values(_) | Data::Mapped(_) => self.graph.weights.values(name).ok(),

@@ -68,7 +68,7 @@ pub(super) fn statistics(network: &Network<'_>) -> Vec<Found> {
 fn is_untouched(network: &Network<'_>, id: NodeId) -> bool {
     let Op::BatchNorm(norm) = network.op(id) else { return false };
     let learnt = usize::from(norm.scale) + usize::from(norm.center);
-    let all = |place: usize, value: f32| {
+    let all = |place: usize, value| {
         network.trained(id, place).map(|values| values.iter().all(|&given| given == value))
     };
     let gamma_moved = norm.scale && all(0, 1.0) == Some(false);

@@ -4,9 +4,8 @@
 //! Of a channel of photographs mean and deviation are known well enough (those of ImageNet). The mean of a filter's sum
 //! follows from them exactly, and its deviation is at most `Σ |w| σ`, by the triangle inequality.
 
-use std::sync::Arc;
-
-use frit_ir::ops::Activation;
+use frit_ir::ops::{Activation, Scalar};
+use frit_ir::weights::Values;
 use frit_ir::{NodeId, Op, Preprocess};
 
 use super::network::Network;
@@ -39,7 +38,8 @@ fn found(network: &Network<'_>, input: NodeId) -> Option<Found> {
     if fit.misfit() < MISFIT || best.misfit() > fit.misfit() - 1.0 {
         return None;
     }
-    let Preprocess { range: [low, high], mean, std, .. } = given;
+    let [low, high] = given.range.map(Scalar::get);
+    let [mean, std] = [given.mean, given.std].map(|channels| channels.map(Scalar::get));
     Some(Found {
         layers: vec![("first", first.conv), ("norm", first.norm), ("pictures", input)],
         message: "pictures are prepared otherwise than those that the network was trained with".to_owned(),
@@ -69,7 +69,11 @@ const USUALLY: [(&str, Preprocess); 5] = [
     ),
 ];
 
-const fn prepared(range: [f32; 2], mean: [f32; 3], std: [f32; 3]) -> Preprocess {
+/// In the order of the channels.
+const fn prepared([low, high]: [f64; 2], [r, g, b]: [f64; 3], [r_std, g_std, b_std]: [f64; 3]) -> Preprocess {
+    let range = [Scalar::nearest(low), Scalar::nearest(high)];
+    let mean = [Scalar::nearest(r), Scalar::nearest(g), Scalar::nearest(b)];
+    let std = [Scalar::nearest(r_std), Scalar::nearest(g_std), Scalar::nearest(b_std)];
     Preprocess { crop_center_square: false, bicubic: false, range, mean, std }
 }
 
@@ -78,10 +82,10 @@ struct First {
     conv: NodeId,
     norm: NodeId,
     /// Kernel, in taps, channels and filters.
-    kernel: Arc<[f32]>,
-    bias: Option<Arc<[f32]>>,
-    mean: Arc<[f32]>,
-    variance: Arc<[f32]>,
+    kernel: Values,
+    bias: Option<Values>,
+    mean: Values,
+    variance: Values,
     epsilon: f64,
     /// Scale and offset of what the network does to a picture before.
     line: [f64; 2],

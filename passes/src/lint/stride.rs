@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use frit_ir::ops::Padding;
+use frit_ir::ops::{Padding, Scalar};
 use frit_ir::{NodeId, Op};
 
 use super::network::Network;
@@ -10,7 +10,7 @@ use super::{Found, Sure, counted};
 use crate::legality::residual::spelled;
 
 /// The epsilon of TensorFlow's batch normalisation.
-const TENSORFLOW: f32 = 1e-3;
+const TENSORFLOW: Scalar = Scalar::new(1e-3);
 
 /// Padding of PyTorch around strided convolutions of a network that was probably trained with TensorFlow's.
 pub(super) fn symmetric_padding(network: &Network<'_>) -> Vec<Found> {
@@ -39,7 +39,7 @@ pub(super) fn symmetric_padding(network: &Network<'_>) -> Vec<Found> {
 
 fn has_epsilon_of_tensorflow(network: &Network<'_>, id: NodeId) -> bool {
     let norm = network.only_reader(id).map(|reader| network.op(reader));
-    matches!(norm, Some(Op::BatchNorm(norm)) if (norm.epsilon.get() - TENSORFLOW).abs() < 1e-6)
+    matches!(norm, Some(Op::BatchNorm(norm)) if (norm.epsilon.get() - TENSORFLOW.get()).abs() < 1e-6)
 }
 
 /// Rows or columns around the map of a strided convolution, where TensorFlow's `same` makes as large a result.

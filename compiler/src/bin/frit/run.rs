@@ -176,9 +176,7 @@ fn guesses(output: &Array<'_>, batch: usize, top: &Top) -> Result<Vec<Vec<classi
         let message = format!("the model has {classes} classes, {} names were given for them", labels.len());
         return Err(Diagnostic::error(codes::LABELS, message).at(output.name).into());
     }
-    let guess = |scores: &[f32]| {
-        let probabilities = classify::probabilities(scores, top.given);
-        classify::top(&probabilities, top.count, top.labels.as_deref())
-    };
-    Ok(output.values.chunks(classes.max(1)).map(guess).collect())
+    let images = output.values.chunks(classes.max(1));
+    let probabilities = images.map(|scores| classify::probabilities(scores, top.given));
+    Ok(probabilities.map(|all| classify::top(&all, top.count, top.labels.as_deref())).collect())
 }

@@ -2,7 +2,7 @@
 
 use frit_ir::ops::{
     Activation, Conv2d, Conv2dTranspose, Epilogue, Interpolation, Padding, Pool, PoolKind, Reduce,
-    ReduceKind, Reshape, Resize, Rounding, Slice,
+    ReduceKind, Reshape, Resize, Rounding, Scalar, Slice,
 };
 use frit_ir::{Diagnostic, Node, Op};
 use serde::{Serialize, Serializer};
@@ -50,7 +50,7 @@ fn spelled(op: &Op) -> Result<Spelled, Diagnostic> {
             vec![("units", json!(dense.units)), ("bias", json!(dense.epilogue.bias))]
         }
         Op::BatchNorm(norm) => vec![
-            ("epsilon", finite(norm.epsilon.get())?),
+            ("epsilon", finite(norm.epsilon)?),
             ("scale", json!(norm.scale)),
             ("center", json!(norm.center)),
         ],
@@ -58,7 +58,7 @@ fn spelled(op: &Op) -> Result<Spelled, Diagnostic> {
         Op::Prelu(prelu) => vec![("slope", json!(prelu.slope.axes()))],
         Op::Constant(constant) => vec![("shape", json!(constant.shape.axes()))],
         Op::Pad(pad) => {
-            vec![("padding", json!(pad.padding.sides())), ("value", finite(pad.value.get())?)]
+            vec![("padding", json!(pad.padding.sides())), ("value", finite(pad.value)?)]
         }
         Op::Pool(pool) => self::pool(pool)?,
         Op::GlobalAveragePool(pool) => vec![("keep_dims", json!(pool.keep_dims))],
@@ -107,16 +107,15 @@ fn function(activation: Activation) -> Result<Spelled, Diagnostic> {
     let name = match activation {
         Activation::GeluTanh => return Ok(("gelu", vec![("approximate", json!(true))])),
         Activation::LeakyRelu { slope, threshold } => {
-            if threshold.get() != 0.0 {
+            if threshold != Scalar::ZERO {
                 return Err(unnamed("a leaky ReLU with a threshold"));
             }
-            return Ok(("leaky_relu", vec![("slope", finite(slope.get())?)]));
+            return Ok(("leaky_relu", vec![("slope", finite(slope)?)]));
         }
         other => other.name(),
     };
     let attributes = activation.attributes().into_iter();
-    let fields: Result<_, Diagnostic> =
-        attributes.map(|(name, value)| Ok((name, finite(value.get())?))).collect();
+    let fields: Result<_, Diagnostic> = attributes.map(|(name, value)| Ok((name, finite(value)?))).collect();
     Ok((name, fields?))
 }
 
@@ -189,9 +188,9 @@ fn unnamed(what: &str) -> Diagnostic {
 }
 
 /// JSON has no other numbers.
-fn finite(value: f32) -> Result<Value, Diagnostic> {
+fn finite(value: Scalar) -> Result<Value, Diagnostic> {
     match value.is_finite() {
-        true => Ok(json!(value)),
-        false => Err(not_expressible(format!("a description has no number {value}"))),
+        true => Ok(json!(value.get())),
+        false => Err(not_expressible(format!("a description has no number {}", value.get()))),
     }
 }

@@ -1,25 +1,23 @@
 //! Functions of each element, as ONNX has them or as what it has adds up to them.
 
-use frit_ir::ops::Activation;
+use frit_ir::ops::{Activation, Scalar};
 
 use super::nodes::{Nodes, float, text};
 
 /// `activation` of the tensor `x`, as the tensor `name`.
 pub(super) fn function(nodes: &mut Nodes, activation: &Activation, name: &str, x: &str) {
     let (operator, attributes) = match *activation {
-        Activation::Relu6 => return clip(nodes, name, x, [0.0, 6.0]),
-        Activation::Clip { low, high } => return clip(nodes, name, x, [low.get(), high.get()]),
+        Activation::Relu6 => return clip(nodes, name, x, [Scalar::ZERO, Scalar::new(6.0)]),
+        Activation::Clip { low, high } => return clip(nodes, name, x, [low, high]),
         Activation::Swish => return swish(nodes, name, x),
-        Activation::Rescale { scale, offset } => {
-            return rescale(nodes, name, x, [scale.get(), offset.get()]);
+        Activation::Rescale { scale, offset } => return rescale(nodes, name, x, [scale, offset]),
+        Activation::LeakyRelu { slope, threshold } if threshold != Scalar::ZERO => {
+            return leaky_from(nodes, name, x, [slope, threshold]);
         }
-        Activation::LeakyRelu { slope, threshold } if threshold.get() != 0.0 => {
-            return leaky_from(nodes, name, x, [slope.get(), threshold.get()]);
-        }
-        Activation::LeakyRelu { slope, .. } => ("LeakyRelu", vec![float("alpha", slope.get())]),
-        Activation::Elu { alpha } => ("Elu", vec![float("alpha", alpha.get())]),
+        Activation::LeakyRelu { slope, .. } => ("LeakyRelu", vec![float("alpha", slope)]),
+        Activation::Elu { alpha } => ("Elu", vec![float("alpha", alpha)]),
         Activation::HardSigmoid => {
-            ("HardSigmoid", vec![float("alpha", Activation::SIXTH), float("beta", 0.5)])
+            ("HardSigmoid", vec![float("alpha", Activation::SIXTH), float("beta", Scalar::new(0.5))])
         }
         Activation::Gelu => ("Gelu", vec![text("approximate", "none")]),
         Activation::GeluTanh => ("Gelu", vec![text("approximate", "tanh")]),
@@ -43,7 +41,7 @@ fn swish(nodes: &mut Nodes, name: &str, x: &str) {
     nodes.add_named("Mul", name, &[x, &gate], vec![]);
 }
 
-fn rescale(nodes: &mut Nodes, name: &str, x: &str, [scale, offset]: [f32; 2]) {
+fn rescale(nodes: &mut Nodes, name: &str, x: &str, [scale, offset]: [Scalar; 2]) {
     let scale = nodes.scalar(&format!("{name}/scale"), scale);
     let scaled = nodes.add("Mul", &format!("{name}/mul"), &[x, &scale], vec![]);
     let offset = nodes.scalar(&format!("{name}/offset"), offset);
@@ -51,7 +49,7 @@ fn rescale(nodes: &mut Nodes, name: &str, x: &str, [scale, offset]: [f32; 2]) {
 }
 
 /// A bound that is infinite is left out.
-fn clip(nodes: &mut Nodes, name: &str, x: &str, bounds: [f32; 2]) {
+fn clip(nodes: &mut Nodes, name: &str, x: &str, bounds: [Scalar; 2]) {
     let [low, high] = [("low", bounds[0]), ("high", bounds[1])].map(|(side, bound)| {
         if bound.is_finite() { nodes.scalar(&format!("{name}/{side}"), bound) } else { String::new() }
     });
@@ -59,7 +57,7 @@ fn clip(nodes: &mut Nodes, name: &str, x: &str, bounds: [f32; 2]) {
 }
 
 /// `x` from the threshold on, else the slope times the distance from it.
-fn leaky_from(nodes: &mut Nodes, name: &str, x: &str, [slope, threshold]: [f32; 2]) {
+fn leaky_from(nodes: &mut Nodes, name: &str, x: &str, [slope, threshold]: [Scalar; 2]) {
     let slope = nodes.scalar(&format!("{name}/slope"), slope);
     let threshold = nodes.scalar(&format!("{name}/threshold"), threshold);
     let distance = nodes.add("Sub", &format!("{name}/distance"), &[x, &threshold], vec![]);

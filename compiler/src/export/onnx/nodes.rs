@@ -1,7 +1,8 @@
 //! Nodes, attributes and initializers of a file that is being written.
 
 use bytes::Bytes;
-use frit_ir::ops::Padding;
+use frit_ir::ops::{Padding, Scalar};
+use frit_ir::weights::Values;
 use frit_ir::{Graph, Names, Window};
 
 use crate::onnx;
@@ -71,15 +72,16 @@ impl Nodes {
     }
 
     /// Adds an initializer, and returns its name.
-    pub(super) fn weight(&mut self, name: &str, axes: &[usize], values: &[f32]) -> String {
-        self.weight_bytes = self.weight_bytes.saturating_add(size_of_val(values));
+    pub(super) fn weight(&mut self, name: &str, axes: &[usize], values: &Values) -> String {
+        let bytes: Bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into();
+        self.weight_bytes = self.weight_bytes.saturating_add(bytes.len());
         let axes: Vec<i64> = axes.iter().map(|&length| length as i64).collect();
-        self.initializer(name, axes, FLOAT, bytes_of(values))
+        self.initializer(name, axes, FLOAT, bytes)
     }
 
     /// One value as an initializer.
-    pub(super) fn scalar(&mut self, name: &str, value: f32) -> String {
-        self.weight(name, &[], &[value])
+    pub(super) fn scalar(&mut self, name: &str, value: Scalar) -> String {
+        self.weight(name, &[], &Values::from([value.get()]))
     }
 
     /// Whole numbers as an initializer.
@@ -134,8 +136,8 @@ pub(super) fn ints(name: &str, values: &[i64]) -> onnx::Attribute {
 }
 
 /// A number.
-pub(super) fn float(name: &str, value: f32) -> onnx::Attribute {
-    onnx::Attribute { f: Some(value), ..attribute(name, TYPE_FLOAT) }
+pub(super) fn float(name: &str, value: Scalar) -> onnx::Attribute {
+    onnx::Attribute { f: Some(value.get()), ..attribute(name, TYPE_FLOAT) }
 }
 
 /// A word.
@@ -153,9 +155,4 @@ pub(super) fn window(window: &Window) -> Vec<onnx::Attribute> {
         pair("dilations", window.dilation),
         ints("pads", &[top, left, bottom, right].map(|side| side as i64)),
     ]
-}
-
-/// `values` as little-endian bytes.
-fn bytes_of(values: &[f32]) -> Bytes {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into()
 }

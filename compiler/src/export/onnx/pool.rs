@@ -1,6 +1,7 @@
 //! Pools over windows, and over whole maps.
 
-use frit_ir::ops::{GlobalAveragePool, Padding, Pool, PoolKind};
+use frit_ir::ops::{GlobalAveragePool, Padding, Pool, PoolKind, Scalar};
+use frit_ir::weights::Values;
 use frit_ir::{Diagnostic, NodeId, Window};
 
 use super::nodes::{int, window};
@@ -25,7 +26,7 @@ pub(super) fn pool(writer: &mut Writer<'_>, id: NodeId, pool: &Pool) -> Result<(
         PoolKind::Average { counted } if counted == pool.padding => ("AveragePool", none, counted, Some(1)),
         PoolKind::Average { counted } => ("AveragePool", counted, without(&pool.padding, &counted), Some(0)),
     };
-    let value = if counts.is_some() { 0.0 } else { f32::NEG_INFINITY };
+    let value = if counts.is_some() { Scalar::ZERO } else { Scalar::NEG_INFINITY };
     let x = padded_map(writer, id, &apart, value);
     let mut attributes = window(&Window { padding: rest, ..pool.window() });
     attributes.extend(counts.map(|counts| int("count_include_pad", counts)));
@@ -53,9 +54,9 @@ fn mean_by_counts(
     };
     let (down, across) = (counts(0), counts(1));
     let taps = pool.kernel[0] * pool.kernel[1];
-    let factor = |count: usize| taps as f32 / count.max(1) as f32;
-    let factors: Vec<f32> = down.iter().flat_map(|y| across.iter().map(move |x| factor(y * x))).collect();
-    let x = padded_map(writer, id, &pool.padding, 0.0);
+    let factor = |count: usize| Scalar::ratio(taps, count.max(1)).get();
+    let factors: Values = down.iter().flat_map(|y| across.iter().map(move |x| factor(y * x))).collect();
+    let x = padded_map(writer, id, &pool.padding, Scalar::ZERO);
     let layer = writer.graph.node(id).name.clone();
     let attributes = window(&Window { padding: Padding::default(), ..pool.window() });
     let means = writer.nodes.add("AveragePool", &format!("{layer}/of_all"), &[&x], attributes);
@@ -65,7 +66,7 @@ fn mean_by_counts(
 }
 
 /// The operand of `id`, channels first, with `padding` around it where there is any.
-fn padded_map(writer: &mut Writer<'_>, id: NodeId, padding: &Padding, value: f32) -> String {
+fn padded_map(writer: &mut Writer<'_>, id: NodeId, padding: &Padding, value: Scalar) -> String {
     let x = writer.tensor(writer.operand(id), Form::ChannelsFirst);
     if *padding == Padding::default() {
         return x;

@@ -1,6 +1,7 @@
 //! Maps made larger and smaller.
 
 use frit_ir::ops::{Interpolation, Resize, Rounding};
+use frit_ir::weights::Values;
 use frit_ir::{Diagnostic, NodeId};
 
 use super::nodes::{int, text};
@@ -36,13 +37,12 @@ pub(super) fn resize(writer: &mut Writer<'_>, id: NodeId, resize: &Resize) -> Re
             [x, String::new(), String::new(), sizes]
         }
         Some(scale) => {
-            let scale = scale.map(frit_ir::ops::Scalar::get);
             let map = writer.tensors.shape(operand).axes();
-            let reached = [0, 1].map(|axis| (map[axis] as f32 * scale[axis]).floor() as usize);
+            let reached = [0, 1].map(|axis| (map[axis] as f32 * scale[axis].get()).floor() as usize);
             if reached != resize.size {
                 return Err(not_expressible("a resize whose scale gives another size than it has"));
             }
-            let scales = [1.0, 1.0, scale[0], scale[1]];
+            let scales = Values::from([1.0, 1.0, scale[0].get(), scale[1].get()]);
             [x, String::new(), writer.nodes.weight(&format!("{name}/scales"), &[4], &scales), String::new()]
         }
     };

@@ -1,7 +1,8 @@
 //! Layers of sums: convolutions, dense layers, normalisations, squeeze and excite.
 
 use frit_ir::ops::squeeze_excite::Small;
-use frit_ir::ops::{BatchNorm, Conv2d, Conv2dTranspose, Dense, Epilogue, SqueezeExcite};
+use frit_ir::ops::{BatchNorm, Conv2d, Conv2dTranspose, Dense, Epilogue, Scalar, SqueezeExcite};
+use frit_ir::weights::Values;
 use frit_ir::{Diagnostic, NodeId};
 use ndarray::Axis;
 
@@ -47,7 +48,7 @@ pub(super) fn conv2d_transpose(
     let outputs = conv.filters / conv.groups;
     let split = kernel.into_shape_with_order(vec![height, width, inputs, conv.groups, outputs]);
     let split = split.map_err(|_| not_expressible("groups that do not divide the filters"))?;
-    let turned: Vec<f32> = split.permuted_axes(vec![3, 2, 4, 0, 1]).iter().copied().collect();
+    let turned: Values = split.permuted_axes(vec![3, 2, 4, 0, 1]).iter().copied().collect();
     let shape = [conv.groups * inputs, outputs, height, width];
     let mut operands = vec![x, writer.nodes.weight(&writer.graph.node(id).weights[0], &shape, &turned)];
     operands.extend(bias(writer, id, &conv.epilogue)?);
@@ -127,35 +128,35 @@ pub(super) fn batch_norm(writer: &mut Writer<'_>, id: NodeId, norm: &BatchNorm) 
         inputs.push(writer.nodes.weight(&format!("{layer}.{role}"), &[values.len()], values));
     }
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-    writer.emit((id, form), "BatchNormalization", &inputs, vec![float("epsilon", norm.epsilon.get())]);
+    writer.emit((id, form), "BatchNormalization", &inputs, vec![float("epsilon", norm.epsilon)]);
     Ok(())
 }
 
 /// Gamma, beta, mean and variance, the first two as what does nothing where there is none.
-fn statistics(writer: &Writer<'_>, id: NodeId, norm: &BatchNorm) -> Result<[Vec<f32>; 4], Diagnostic> {
+fn statistics(writer: &Writer<'_>, id: NodeId, norm: &BatchNorm) -> Result<[Values; 4], Diagnostic> {
     let channels = writer.tensors.shape(writer.operand(id)).channels();
     let mut indices = 0..writer.graph.node(id).weights.len();
-    let mut next = |is_given: bool, default: f32| -> Result<Vec<f32>, Diagnostic> {
+    let mut next = |is_given: bool, default: Scalar| -> Result<Values, Diagnostic> {
         match if is_given { indices.next() } else { None } {
             Some(index) => Ok(writer.weight_array(id, index)?.into_iter().collect()),
-            None => Ok(vec![default; channels]),
+            None => Ok(std::iter::repeat_n(default.get(), channels).collect()),
         }
     };
-    Ok([next(norm.scale, 1.0)?, next(norm.center, 0.0)?, next(true, 0.0)?, next(true, 1.0)?])
+    let (zero, one) = (Scalar::ZERO, Scalar::ONE);
+    Ok([next(norm.scale, one)?, next(norm.center, zero)?, next(true, zero)?, next(true, one)?])
 }
 
-fn scale_and_shift(writer: &mut Writer<'_>, id: NodeId, norm: &BatchNorm, weights: &[Vec<f32>; 4]) {
+fn scale_and_shift(writer: &mut Writer<'_>, id: NodeId, norm: &BatchNorm, weights: &[Values; 4]) {
     let [gamma, beta, mean, variance] = weights;
-    let epsilon = f64::from(norm.epsilon.get());
+    let epsilon = f64::from(norm.epsilon);
     let scale: Vec<f64> = gamma
         .iter()
         .zip(variance)
         .map(|(&gamma, &variance)| f64::from(gamma) / (f64::from(variance) + epsilon).sqrt())
         .collect();
     let shift = beta.iter().zip(mean).zip(&scale);
-    let shift: Vec<f32> =
-        shift.map(|((&beta, &mean), scale)| (f64::from(beta) - f64::from(mean) * scale) as f32).collect();
-    let scale: Vec<f32> = scale.into_iter().map(|scale| scale as f32).collect();
+    let shift = shift.map(|((&beta, &mean), scale)| f64::from(beta) - f64::from(mean) * scale);
+    let (shift, scale) = (Values::nearest(shift), Values::nearest(scale.iter().copied()));
     let layer = writer.graph.node(id).name.clone();
     let x = writer.tensor(writer.operand(id), Form::Plain);
     let scale = writer.nodes.weight(&format!("{layer}/scale"), &[scale.len()], &scale);

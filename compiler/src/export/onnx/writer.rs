@@ -1,7 +1,8 @@
 //! A file that is being written: its tensors in the forms in which layers read them, and their names.
 
-use frit_ir::{Diagnostic, Graph, NodeId, Op, Shape};
-use ndarray::{ArrayD, ArrayView, IxDyn};
+use frit_ir::weights::Values;
+use frit_ir::{Diagnostic, Graph, NodeId, Op, Shape, Tensor};
+use ndarray::{ArrayView, IxDyn};
 
 use super::nodes::{Nodes, int, ints};
 use super::tensors::{Form, Tensors};
@@ -149,7 +150,7 @@ impl Writer<'_> {
         let plain = plain
             .map_err(|_| not_expressible(format!("the weight {name} has other values than its shape")))?;
         let order: Vec<usize> = form.order(&(0..rank).collect::<Vec<_>>());
-        let values: Vec<f32> = plain.permuted_axes(IxDyn(&order)).iter().copied().collect();
+        let values: Values = plain.permuted_axes(IxDyn(&order)).iter().copied().collect();
         Ok(self.nodes.weight(name, &form.order(&axes), &values))
     }
 
@@ -161,18 +162,18 @@ impl Writer<'_> {
     }
 
     /// Weight `index` of `id`.
-    pub(super) fn weight_array(&self, id: NodeId, index: usize) -> Result<ArrayD<f32>, Diagnostic> {
+    pub(super) fn weight_array(&self, id: NodeId, index: usize) -> Result<Tensor, Diagnostic> {
         let name = &self.graph.node(id).weights[index];
         let values = self.graph.weights.values(name)?;
         let shape =
             self.graph.weights.get(name).map(|weight| weight.shape.axes().to_vec()).unwrap_or_default();
-        ArrayD::from_shape_vec(shape, values.to_vec())
+        Tensor::from_shape_vec(shape, values.to_vec())
             .map_err(|_| not_expressible(format!("the weight {name} has other values than its shape")))
     }
 
     /// `array`, in its order of axes, as an initializer with the name of weight `index` of `id`.
-    pub(super) fn array(&mut self, id: NodeId, index: usize, array: ArrayD<f32>) -> String {
-        let values: Vec<f32> = array.iter().copied().collect();
+    pub(super) fn array(&mut self, id: NodeId, index: usize, array: Tensor) -> String {
+        let values: Values = array.iter().copied().collect();
         self.nodes.weight(&self.graph.node(id).weights[index], array.shape(), &values)
     }
 }

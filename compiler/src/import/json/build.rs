@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Constant, Conv2d, Epilogue, Input};
-use frit_ir::weights::Data;
+use frit_ir::weights::{Data, Values};
 use frit_ir::{Diagnostic, NodeId, Op, Shape, Weight};
 
 use super::layer::{Convolution, Filters, Nodes, Operation, Origin, WrittenLayer};
@@ -198,7 +198,7 @@ impl<'a> Builder<'_, 'a> {
                 let op = op.map_err(|fault| self.fault(origin, fault)).ok()?;
                 self.add(origin, op, inputs)?
             }
-            Operation::Constant(shape, values) => self.constant(origin, shape, values.as_deref())?,
+            Operation::Constant(shape, values) => self.constant(origin, shape, values.clone())?,
             Operation::Convolution(convolution) => self.convolution(origin, convolution, inputs[0])?,
             Operation::Split(split) => return self.split(origin, split, inputs[0]),
             Operation::Stage(stage) => stage.build(self, origin, inputs[0])?,
@@ -208,13 +208,13 @@ impl<'a> Builder<'_, 'a> {
 
     /// Adds a constant; its values, where the description says them, are no weight that a file must have. One value stands for
     /// all.
-    fn constant(&mut self, origin: Origin<'_>, shape: &Shape, values: Option<&[f32]>) -> Option<NodeId> {
+    fn constant(&mut self, origin: Origin<'_>, shape: &Shape, values: Option<Values>) -> Option<NodeId> {
         let id = self.add(origin, Op::Constant(Constant { shape: shape.clone() }), &[])?;
         let Some(values) = values else { return Some(id) };
         let (needed, elements) = (self.needed.pop()?, shape.elements()?);
         self.network.count_constant(elements).map_err(|fault| self.fault(origin, fault)).ok()?;
         let values =
-            if let &[one] = values { std::iter::repeat_n(one, elements).collect() } else { values.into() };
+            if let &[one] = &*values { std::iter::repeat_n(one, elements).collect() } else { values };
         self.network.graph.weights.insert(needed.name, Weight::new(shape.clone(), Data::Values(values)));
         Some(id)
     }

@@ -328,9 +328,9 @@ impl Preparation {
         Preprocess {
             crop_center_square: self.crop == Crop::CenterSquare,
             bicubic: self.resize == Resampling::Bicubic,
-            range: self.range.map(Scalar::get),
-            mean: self.mean.map(Scalar::get),
-            std: self.std.map(|std| std.0.get()),
+            range: self.range,
+            mean: self.mean,
+            std: self.std.map(|std| std.0),
         }
     }
 }

@@ -4,6 +4,7 @@ use frit_ir::Diagnostic;
 use frit_ir::Shape;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Padding, Scalar};
+use frit_ir::weights;
 use serde_json::{Value as Json, json};
 
 use super::section::{Choice, FieldKind, Spell};
@@ -86,11 +87,11 @@ impl Spell for bool {
 /// A number that f32 can hold.
 impl FieldKind for Scalar {
     fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Scalar> {
-        values.as_number(value, name).map(Scalar::new)
+        values.as_scalar(value, name)
     }
 
     fn schema() -> Json {
-        json!({"type": "number", "minimum": f32::MIN, "maximum": f32::MAX})
+        json!({"type": "number", "minimum": Scalar::MIN.get(), "maximum": Scalar::MAX.get()})
     }
 }
 
@@ -100,16 +101,16 @@ pub(super) struct Positive(pub(super) Scalar);
 
 impl FieldKind for Positive {
     fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Positive> {
-        let number = values.as_number(value, name)?;
-        if number <= 0.0 {
+        let number = values.as_scalar(value, name)?;
+        if number.get() <= 0.0 {
             values.fault(value, wrong(&format!("{name} {} is not greater than 0 in f32", value.spelling())));
             return None;
         }
-        Some(Positive(Scalar::new(number)))
+        Some(Positive(number))
     }
 
     fn schema() -> Json {
-        json!({"type": "number", "exclusiveMinimum": 0, "maximum": f32::MAX})
+        json!({"type": "number", "exclusiveMinimum": 0, "maximum": Scalar::MAX.get()})
     }
 }
 
@@ -221,11 +222,11 @@ impl FieldKind for Counts {
 
 /// Numbers; one means a list of one.
 #[derive(Debug, Clone)]
-pub(super) struct Numbers(pub(super) Vec<f32>);
+pub(super) struct Numbers(pub(super) weights::Values);
 
 impl FieldKind for Numbers {
     fn parse<'a>(values: &mut Values<'_, 'a>, value: &Value<'a>, name: &str) -> Option<Numbers> {
-        values.as_list_or_one(value, name, Values::as_number).map(Numbers)
+        values.as_list_or_one(value, name, Values::as_number).map(|numbers| Numbers(numbers.into()))
     }
 
     fn schema() -> Json {

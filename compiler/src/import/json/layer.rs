@@ -2,6 +2,7 @@
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Activation;
+use frit_ir::weights::Values;
 use frit_ir::{Diagnostic, NodeId, Op, Shape};
 
 use super::split::Split;
@@ -63,7 +64,7 @@ pub(super) enum Operation {
     /// An op that the shapes of its operands complete.
     Shaped(Box<dyn Shaped>),
     /// A constant, with its value where the description says it.
-    Constant(Shape, Option<Vec<f32>>),
+    Constant(Shape, Option<Values>),
     Convolution(Convolution),
     Split(Split),
     Stage(Box<dyn Stage>),

@@ -5,7 +5,7 @@
 
 use frit_ir::NodeId;
 use frit_ir::Op;
-use frit_ir::ops::{Binary, GlobalAveragePool};
+use frit_ir::ops::{Binary, GlobalAveragePool, Scalar};
 
 use super::defaults::{Base, SqueezeRule};
 use super::kinds::Positive;
@@ -17,7 +17,7 @@ use crate::import::window::WindowRule;
 #[derive(Debug, Clone, Copy)]
 enum Squeezed {
     Channels(usize),
-    Ratio(f32, Base),
+    Ratio(Scalar, Base),
 }
 
 /// Squeeze and excite of a stage.
@@ -59,7 +59,7 @@ impl Said {
                 if rule.of.is_none() {
                     reader.missing("of", "\"input\" or \"expanded\": what se_ratio is a ratio of");
                 }
-                Squeezed::Ratio(ratio?.0.get(), rule.of?)
+                Squeezed::Ratio(ratio?.0, rule.of?)
             }
         };
         Some(Some(SqueezeExcite { squeezed, rule }))

@@ -4,7 +4,7 @@ use std::fs;
 
 use frit_ir::diagnostic::Code;
 use frit_ir::graph::Preprocess;
-use frit_ir::ops::{Conv2d, Padding};
+use frit_ir::ops::{Conv2d, Padding, Scalar};
 use frit_ir::{NodeId, Op, Severity, text};
 use frit_passes::legality;
 use proptest::prelude::*;
@@ -317,9 +317,9 @@ fn preprocessing_is_read_and_checked() {
     let expected = Preprocess {
         crop_center_square: true,
         bicubic: false,
-        range: [-1.0, 1.0],
-        mean: [0.0; 3],
-        std: [1.0, 2.0, 4.0],
+        range: [-1.0, 1.0].map(Scalar::new),
+        mean: [Scalar::ZERO; 3],
+        std: [1.0, 2.0, 4.0].map(Scalar::new),
     };
     assert_eq!(read, expected);
     let zero = with(r#"{"range": [0, 1], "std": [1, 0, 1]}"#);

@@ -3,6 +3,7 @@
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::Scalar;
+use frit_ir::weights;
 
 use super::version::Version;
 use crate::import::document::{Content, Value};
@@ -101,14 +102,14 @@ impl<'r, 'a> Attributes<'r, 'a> {
     }
 
     /// `value` as a number that f32 can hold. What NumPy made of it may stand around it.
-    pub(super) fn number_of(&mut self, value: &Value<'a>, name: &str) -> Option<f32> {
+    pub(super) fn number_of(&mut self, value: &Value<'a>, name: &str) -> Option<Scalar> {
         let mut value = value.clone();
         for wrapping in ["config", "value"] {
             if let Content::Object(members) = self.content(&value)? {
                 value = members.into_iter().find(|member| member.name == wrapping).map_or(value, |m| m.value);
             }
         }
-        self.values().as_number(&value, name)
+        self.values().as_scalar(&value, name)
     }
 
     /// The field `name` as a number from 1 on.
@@ -139,13 +140,8 @@ impl<'r, 'a> Attributes<'r, 'a> {
     }
 
     /// The field `name` as a number.
-    pub(super) fn number_or(&mut self, name: &str, default: f32) -> Option<f32> {
+    pub(super) fn number_or(&mut self, name: &str, default: Scalar) -> Option<Scalar> {
         self.value(name).map_or(Some(default), |value| self.number_of(&value, name))
-    }
-
-    /// The same as an attribute of an op.
-    pub(super) fn scalar_or(&mut self, name: &str, default: f32) -> Option<Scalar> {
-        self.number_or(name, default).map(Scalar::new)
     }
 
     /// The field `name` as one of `choices`, the first where it is not there.
@@ -171,7 +167,7 @@ impl<'r, 'a> Attributes<'r, 'a> {
     }
 
     /// The field `name` as numbers, lists of lists one behind the other; one means a list of one.
-    pub(super) fn numbers(&mut self, name: &str) -> Option<Option<Vec<f32>>> {
+    pub(super) fn numbers(&mut self, name: &str) -> Option<Option<weights::Values>> {
         let Some(value) = self.value(name) else { return Some(None) };
         let mut waiting = vec![value];
         let mut found = Vec::new();
@@ -186,7 +182,7 @@ impl<'r, 'a> Attributes<'r, 'a> {
                 _ => found.push(self.values().as_number(&value, name)?),
             }
         }
-        Some(Some(found))
+        Some(Some(found.into()))
     }
 
     /// The axes of an input after that of the batch; none of those that are open.

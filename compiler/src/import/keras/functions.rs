@@ -66,28 +66,16 @@ const NAMES: [&str; 30] = [
 ];
 
 /// SELU's factors (Klambauer et al., Self-Normalizing Neural Networks, 2017).
-const SELU: (f32, f32) = (1.673_263_2, 1.050_701);
+const SELU: [Scalar; 2] = [Scalar::new(1.673_263_2), Scalar::new(1.050_701)];
 
-pub(super) fn rescale(scale: f32, offset: f32) -> Activation {
-    Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(offset) }
-}
-
-pub(super) fn clip(low: f32, high: f32) -> Activation {
-    Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) }
-}
-
-pub(super) fn leaky(slope: f32) -> Activation {
-    Activation::LeakyRelu { slope: Scalar::new(slope), threshold: Scalar::new(0.0) }
-}
-
-pub(super) fn elu(alpha: f32) -> Activation {
-    Activation::Elu { alpha: Scalar::new(alpha) }
+pub(super) fn leaky(slope: Scalar) -> Activation {
+    Activation::LeakyRelu { slope, threshold: Scalar::ZERO }
 }
 
 /// `hard_sigmoid` as the version has it: `clip(0.2 x + 0.5, 0, 1)` in Keras 2, `relu6(x + 3) / 6` in Keras 3.
 pub(super) fn hard_sigmoid(version: Version) -> Vec<Activation> {
     match version {
-        Version::Keras2 => vec![rescale(0.2, 0.5), clip(0.0, 1.0)],
+        Version::Keras2 => vec![Activation::rescale(0.2, 0.5), Activation::clip(0.0, 1.0)],
         Version::Keras3 => vec![Activation::HardSigmoid],
     }
 }
@@ -105,8 +93,11 @@ impl Function {
             "hard_sigmoid" => Some(Function::Each(hard_sigmoid(version))),
             "hard_silu" | "hard_swish" => each(&[Activation::HardSwish]),
             "tanh" => each(&[Activation::Tanh]),
-            "elu" | "celu" => each(&[elu(1.0)]),
-            "selu" => each(&[elu(SELU.0), rescale(SELU.1, 0.0)]),
+            "elu" | "celu" => each(&[Activation::Elu { alpha: Scalar::ONE }]),
+            "selu" => {
+                let [alpha, scale] = SELU;
+                each(&[Activation::Elu { alpha }, Activation::Rescale { scale, offset: Scalar::ZERO }])
+            }
             "gelu" => each(&[Activation::Gelu]),
             "mish" => each(&[Activation::Mish]),
             "softplus" => each(&[Activation::Softplus]),
@@ -114,11 +105,13 @@ impl Function {
             "softmax" => Some(Function::Softmax { log: false }),
             "log_softmax" => Some(Function::Softmax { log: true }),
             "exponential" | "exp" => each(&[Activation::Exp]),
-            "leaky_relu" => each(&[leaky(0.2)]),
-            "log_sigmoid" => each(&[rescale(-1.0, 0.0), Activation::Softplus, rescale(-1.0, 0.0)]),
-            "hard_tanh" => each(&[clip(-1.0, 1.0)]),
+            "leaky_relu" => each(&[leaky(Scalar::new(0.2))]),
+            "log_sigmoid" => {
+                each(&[Activation::rescale(-1.0, 0.0), Activation::Softplus, Activation::rescale(-1.0, 0.0)])
+            }
+            "hard_tanh" => each(&[Activation::clip(-1.0, 1.0)]),
             "tanh_shrink" => Some(Function::Minus(Activation::Tanh)),
-            "soft_shrink" => Some(Function::Minus(clip(-0.5, 0.5))),
+            "soft_shrink" => Some(Function::Minus(Activation::clip(-0.5, 0.5))),
             "erf" => each(&[Activation::Erf]),
             "sqrt" => each(&[Activation::Sqrt]),
             "abs" => each(&[Activation::Abs]),
@@ -170,7 +163,7 @@ impl Function {
             }
             Function::Softsign => {
                 let size = site.each(Activation::Abs, tensor)?;
-                let below = site.each(rescale(1.0, 1.0), size)?;
+                let below = site.each(Activation::rescale(1.0, 1.0), size)?;
                 site.both(Binary::Div, tensor, below)
             }
             Function::Minus(activation) => {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::weights::{Data, Mapped, Owner};
+use frit_ir::weights::{Data, Mapped, Owner, Values};
 use frit_ir::{Diagnostic, Shape, memory};
 use hdf5_reader::error::Error;
 use hdf5_reader::group::Group;
@@ -129,11 +129,12 @@ impl Container {
     fn copied(&self, dataset: &Dataset, shape: &Shape) -> Result<Data, Diagnostic> {
         let elements = shape.elements().unwrap_or(usize::MAX);
         self.budget.take_work(elements)?;
-        self.budget.take_bytes(elements.saturating_mul(BYTES))?;
-        memory::room::<f32>(elements, "a weight")?;
+        let bytes = elements.saturating_mul(BYTES);
+        self.budget.take_bytes(bytes)?;
+        memory::room::<u8>(bytes, "a weight")?;
+        let mut values = Values::zeros(elements);
         // Read where they stay.
-        let mut values: Arc<[f32]> = std::iter::repeat_n(0.0, elements).collect();
-        if let Some(values) = Arc::get_mut(&mut values) {
+        if let Some(values) = values.unshared() {
             dataset.read_into(values).map_err(|error| unreadable(&error.to_string()))?;
         }
         Ok(Data::Values(values))

@@ -2,7 +2,7 @@
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Binary, Constant, Transpose};
-use frit_ir::weights::Data;
+use frit_ir::weights::{Data, Values};
 use frit_ir::{Diagnostic, NodeId, Op, Shape, Weight};
 
 use super::attributes::Axes;
@@ -145,12 +145,12 @@ impl<'s, 'b, 'a> Site<'s, 'b, 'a> {
     }
 
     /// Adds a constant.
-    pub(super) fn constant(&mut self, shape: Shape, values: Vec<f32>) -> Option<NodeId> {
+    pub(super) fn constant(&mut self, shape: Shape, values: Values) -> Option<NodeId> {
         self.tensors.network.count_constant(values.len()).map_err(|fault| self.fault(fault)).ok()?;
         let network = &mut self.tensors.network;
         let name = network.names.free(&format!("{}/constant", self.name));
         let weight = format!("{name}.value");
-        let value = Weight::new(shape.clone(), Data::Values(values.into()));
+        let value = Weight::new(shape.clone(), Data::Values(values));
         network.graph.weights.insert(weight.clone(), value);
         let op = Op::Constant(Constant { shape: shape.clone() });
         Some(network.add(name, (op, vec![weight]), &[], shape))

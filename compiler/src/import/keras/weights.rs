@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use frit_ir::diagnostic::codes;
-use frit_ir::weights::{Data, permuted};
+use frit_ir::weights::{Data, Values, permuted};
 use frit_ir::{Diagnostic, Shape, Weight};
 use frit_passes::legality::multiplier;
 use hdf5_reader::group::Group;
@@ -150,8 +150,8 @@ impl Shelf {
         let data = data.ok_or(Misfit::Missing)?;
         Ok(match stored.change {
             Change::None => data,
-            Change::VarianceFloor => changed(&data, |x| x.max(1e-14)),
-            Change::Deviation => changed(&data, |x| x.sqrt().max(1e-7)),
+            Change::VarianceFloor => changed(data, |values| values.iter().map(|x| x.max(1e-14)).collect()),
+            Change::Deviation => changed(data, |values| values.iter().map(|x| x.sqrt().max(1e-7)).collect()),
         })
     }
 
@@ -181,11 +181,11 @@ impl Shelf {
     }
 }
 
-fn changed(data: &Data, change: impl Fn(f32) -> f32) -> Data {
+fn changed(data: Data, change: impl Fn(&Values) -> Values) -> Data {
     match data {
-        Data::Mapped(mapped) => Data::Values(mapped.values().iter().map(|&x| change(x)).collect()),
-        Data::Values(values) => Data::Values(values.iter().map(|&x| change(x)).collect()),
-        other => other.clone(),
+        Data::Mapped(mapped) => Data::Values(change(&mapped.values())),
+        Data::Values(values) => Data::Values(change(&values)),
+        other => other,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::codes;
+use frit_ir::ops::Scalar;
 
 use super::constant::Constant;
 use super::data_type::DataType;
@@ -168,7 +169,7 @@ impl<'a> Call<'a> {
     pub(super) fn weight(&self, index: usize, role: &str) -> Outcome<&Constant> {
         self.operand(index, role)?;
         let Some(constant) = self.constant(index, role)? else { return Err(wrong("no weight")) };
-        f32_only(constant.kind, &format!("the {role} of {}", self.op()))?;
+        single_precision(constant.kind, &format!("the {role} of {}", self.op()))?;
         Ok(constant)
     }
 
@@ -212,8 +213,13 @@ impl<'a> Call<'a> {
     }
 
     /// A float.
-    pub(super) fn float(&self, name: &str, default: f32) -> Outcome<f32> {
-        Ok(self.attribute(name, FLOAT)?.map_or(default, Attribute::f))
+    pub(super) fn float(&self, name: &str, default: Scalar) -> Outcome<Scalar> {
+        Ok(self.number(name)?.map_or(default, Scalar::nearest))
+    }
+
+    /// The same with its sign where it is 0, if there is one.
+    pub(super) fn number(&self, name: &str) -> Outcome<Option<f64>> {
+        Ok(self.attribute(name, FLOAT)?.map(|attribute| f64::from(attribute.f())))
     }
 
     /// Whole numbers.
@@ -222,8 +228,9 @@ impl<'a> Call<'a> {
     }
 
     /// Floats.
-    pub(super) fn floats(&self, name: &str) -> Outcome<Option<&'a [f32]>> {
-        Ok(self.attribute(name, FLOATS)?.map(|attribute| attribute.floats.as_slice()))
+    pub(super) fn floats(&self, name: &str) -> Outcome<Option<impl ExactSizeIterator<Item = f64> + use<'a>>> {
+        let floats = self.attribute(name, FLOATS)?.map(|attribute| attribute.floats.iter());
+        Ok(floats.map(|floats| floats.map(|&float| f64::from(float))))
     }
 
     /// A word.
@@ -252,7 +259,7 @@ impl<'a> Call<'a> {
 }
 
 /// That values are f32.
-pub(super) fn f32_only(kind: DataType, what: &str) -> Outcome<()> {
+pub(super) fn single_precision(kind: DataType, what: &str) -> Outcome<()> {
     if kind == DataType::F32 {
         return Ok(());
     }

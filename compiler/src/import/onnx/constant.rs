@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use frit_ir::weights::{Data, Mapped};
-use frit_ir::{Shape, Weight};
+use frit_ir::{Element, Shape, Weight};
 use smallvec::SmallVec;
 
 use super::data_type::DataType;
@@ -142,7 +142,9 @@ impl Constant {
             // Weights are many and of this type.
             Values::Raw { bytes, .. } if self.kind == DataType::F32 => {
                 let value = bytes.get(place * 4..).and_then(|bytes| bytes.first_chunk().copied());
-                value.map_or(Symbol::Unknown, |value| Symbol::Float(f64::from(f32::from_le_bytes(value))))
+                value.map_or(Symbol::Unknown, |value: [u8; 4]| {
+                    Symbol::Float(f64::from(Element::F32.read(&value)))
+                })
             }
             Values::Raw { bytes, .. } => {
                 let size = self.kind.bytes().unwrap_or(0);

@@ -96,15 +96,14 @@ fn constant(network: &mut Network, call: &Call<'_>) -> Outcome<Constant> {
         return network.file.read(call.budget, tensor, &call.name).map_err(Box::new);
     }
     let scalar = |kind: DataType, value: Symbol| Constant::number(call.budget, kind, value);
-    if call.has("value_float") {
-        return scalar(DataType::F32, Symbol::Float(f64::from(call.float("value_float", 0.0)?)));
+    if let Some(value) = call.number("value_float")? {
+        return scalar(DataType::F32, Symbol::Float(value));
     }
     if call.has("value_int") {
         return scalar(DataType::I64, Symbol::Int(call.int("value_int", 0)?));
     }
     if let Some(floats) = call.floats("value_floats")? {
-        let values = floats.iter().map(|&value| Symbol::Float(f64::from(value)));
-        return Constant::new(call.budget, DataType::F32, vec![floats.len()], values);
+        return Constant::new(call.budget, DataType::F32, vec![floats.len()], floats.map(Symbol::Float));
     }
     if let Some(ints) = call.ints("value_ints")? {
         return Constant::ints(call.budget, ints.iter().copied().map(Symbol::Int));

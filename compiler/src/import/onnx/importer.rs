@@ -158,10 +158,10 @@ impl<'a> Importer<'a> {
         }
         for id in network.built.graph.ids() {
             let elements = network.shape(id).elements().unwrap_or(usize::MAX);
-            self.budget.take_bytes(elements.saturating_mul(size_of::<f32>()))?;
+            self.budget.take_bytes(elements.saturating_mul(frit_ir::Element::F32.bytes()))?;
             self.budget.take_work(elements.saturating_mul(INTERPRETED))?;
         }
-        let tensors = interpret::run::<f32>(&network.built.graph, &[]).map_err(|faults| {
+        let tensors = interpret::run(&network.built.graph, &[]).map_err(|faults| {
             let first = faults.iter().next().cloned();
             Box::new(first.unwrap_or_else(|| Diagnostic::error(codes::ONNX_NODE, "it can't be computed")))
         })?;

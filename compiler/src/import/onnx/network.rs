@@ -223,7 +223,7 @@ impl Network {
 
     /// A tensor of the graph with known values, as the layer `name`: its axes are those of the file that `order` names.
     pub(super) fn constant(&mut self, name: &str, constant: &Constant, order: &[usize]) -> Outcome<View> {
-        super::call::f32_only(constant.kind, "a tensor that layers compute with")?;
+        super::call::single_precision(constant.kind, "a tensor that layers compute with")?;
         let lengths: Vec<usize> = order.iter().map(|&axis| constant.dims[axis]).collect();
         let left: Vec<usize> = (0..constant.dims.len()).filter(|axis| !order.contains(axis)).collect();
         let shape = Shape::new(&lengths);

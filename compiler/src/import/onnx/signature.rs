@@ -6,7 +6,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::ops::Input;
 use frit_ir::{Diagnostic, Graph, Names, NodeId, Op, Provenance, Shape};
 
-use super::call::{Value, f32_only};
+use super::call::{Value, single_precision};
 use super::constant::Constant;
 use super::data_type::DataType;
 use super::fault::{Outcome, mixes, ranked};
@@ -106,7 +106,7 @@ fn add(network: &mut Network, input: &ValueInfo, given: Option<&GivenShape>) -> 
         let message = format!("the input {name} is no tensor, or its type is not said");
         return Err(Diagnostic::error(codes::ONNX_TYPE, message));
     };
-    f32_only(DataType(tensor.elem_type()), &format!("the input {name}")).map_err(|fault| *fault)?;
+    single_precision(DataType(tensor.elem_type()), &format!("the input {name}")).map_err(|fault| *fault)?;
     ranked(tensor.shape.as_ref().map_or(0, |shape| shape.dim.len())).map_err(|fault| *fault)?;
     let axes = match (&tensor.shape, given) {
         (None, None) => return Err(no_shape(name)),

@@ -3,7 +3,9 @@ use image::Rgb;
 use super::*;
 
 fn plain() -> Preprocess {
-    Preprocess { crop_center_square: true, bicubic: true, range: [0.0, 255.0], mean: [0.0; 3], std: [1.0; 3] }
+    let range = [0.0, 255.0].map(Scalar::new);
+    let (mean, std) = ([Scalar::ZERO; 3], [Scalar::ONE; 3]);
+    Preprocess { crop_center_square: true, bicubic: true, range, mean, std }
 }
 
 fn prepared(picture: &RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Diagnostic> {
@@ -27,8 +29,8 @@ fn a_wide_picture_loses_its_sides_and_a_high_one_its_ends() {
 
 #[test]
 fn values_are_mapped_to_the_range_and_normalised_by_channel() {
-    let preprocess =
-        Preprocess { range: [-1.0, 1.0], mean: [0.0, 0.5, 0.0], std: [1.0, 1.0, 0.5], ..plain() };
+    let [mean, std] = [[0.0, 0.5, 0.0], [1.0, 1.0, 0.5]].map(|channels| channels.map(Scalar::new));
+    let preprocess = Preprocess { range: [-1.0, 1.0].map(Scalar::new), mean, std, ..plain() };
     let picture = RgbImage::from_pixel(1, 1, Rgb([0, 255, 255]));
     let tensor = prepared(&picture, &preprocess, &shape(&[1, 1, 3])).unwrap();
     assert_eq!(tensor.iter().copied().collect::<Vec<_>>(), [-1.0, 0.5, 2.0]);

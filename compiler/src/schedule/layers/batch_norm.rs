@@ -11,17 +11,13 @@ use crate::schedule::placement::Placement;
 
 /// As `x * scale + shift`.
 pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, norm: &BatchNorm) -> Result<(), Diagnostic> {
-    let (scale, shift) = scale_and_shift(placement.net, id, norm)?;
-    let affine = placement.pack(Source::Values(blocks(&scale, &shift, placement.net.width.lanes).into()));
+    let affine = scale_and_shift(placement.net, id, norm)?;
+    let affine = placement.pack(Source::Values(blocks(&affine, placement.net.width.lanes)));
     elementwise::place_with(placement, id, Some(affine), None)
 }
 
 /// Scale and shift of each channel, computed in f64.
-fn scale_and_shift(
-    net: &Network<'_>,
-    id: NodeId,
-    norm: &BatchNorm,
-) -> Result<(Vec<f32>, Vec<f32>), Diagnostic> {
+fn scale_and_shift(net: &Network<'_>, id: NodeId, norm: &BatchNorm) -> Result<[Values; 2], Diagnostic> {
     let count = net.graph.node(id).weights.len();
     let weights = (0..count).map(|index| net.weight(id, index)).collect::<Result<Vec<_>, _>>()?;
     let mut next = weights.iter();
@@ -35,17 +31,19 @@ fn scale_and_shift(
         let deviation = (f64::from(variance[channel]) + f64::from(norm.epsilon.get())).sqrt();
         let scale = value(gamma, channel, 1.0) / deviation;
         let shift = value(beta, channel, 0.0) - f64::from(mean[channel]) * scale;
-        (scale as f32, shift as f32)
+        (scale, shift)
     };
-    Ok((0..mean.len()).map(pair).unzip())
+    let (scale, shift): (Vec<f64>, Vec<f64>) = (0..mean.len()).map(pair).unzip();
+    Ok([scale, shift].map(Values::nearest))
 }
 
 /// Scale and shift of each block of `lanes` channels, one behind the other, with zeros where a block has fewer channels.
-fn blocks(scale: &[f32], shift: &[f32], lanes: usize) -> Vec<f32> {
-    let padded = |values: &[f32]| {
-        let mut vector = values.to_vec();
-        vector.resize(lanes, 0.0);
-        vector
+fn blocks([scale, shift]: &[Values; 2], lanes: usize) -> Values {
+    let block = |first: usize| {
+        let padded = |values: &Values| -> Vec<_> {
+            (first..first + lanes).map(|channel| values.get(channel).copied().unwrap_or_default()).collect()
+        };
+        [padded(scale), padded(shift)].concat()
     };
-    scale.chunks(lanes).zip(shift.chunks(lanes)).flat_map(|(a, b)| [padded(a), padded(b)].concat()).collect()
+    (0..scale.len()).step_by(lanes).flat_map(block).collect()
 }

@@ -1,7 +1,7 @@
 //! Two tensors element by element, each repeated to the shape of the result where it must be.
 
 use frit_ir::diagnostic::Diagnostic;
-use frit_ir::ops::Binary;
+use frit_ir::ops::{Binary, Scalar};
 use frit_ir::{NodeId, Op, Shape};
 
 use super::rearrange;
@@ -26,13 +26,13 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, binary: Binary) -
 }
 
 /// The exponent of `id`, where it is a power of its first operand by one constant.
-fn exponent(net: &Network<'_>, id: NodeId, binary: Binary) -> Result<Option<f32>, Diagnostic> {
+fn exponent(net: &Network<'_>, id: NodeId, binary: Binary) -> Result<Option<Scalar>, Diagnostic> {
     let &[base, exponent] = net.graph.operands(id).as_slice() else { return Ok(None) };
     let one = matches!(net.op(exponent), Op::Constant(_)) && net.shape(exponent).elements() == Some(1);
     if binary != Binary::Pow || !one || net.shape(base) != net.shape(id) {
         return Ok(None);
     }
-    Ok(net.weight(exponent, 0)?.first().copied())
+    Ok(net.weight(exponent, 0)?.first().copied().map(Scalar::new))
 }
 
 /// `operand` of `id`: repeated by the kernel where that can, else by a copy.
@@ -42,10 +42,13 @@ pub(super) fn side_of(
     operand: NodeId,
 ) -> Result<(Placed, Side), Diagnostic> {
     let net = placement.net;
-    let shape = net.shape(id);
-    let placed = placement.tensor_in_blocks(operand)?;
-    if let Some(side) = side(placed, net.shape(operand), shape) {
-        return Ok((placed, side));
+    let (own, shape) = (net.shape(operand), net.shape(id));
+    let (blocked, _) = Placed::in_blocks(own, net.width.lanes, placement.home(operand).region);
+    if side(blocked, own, shape).is_some() {
+        let placed = placement.tensor_in_blocks(operand)?;
+        if let Some(side) = side(placed, own, shape) {
+            return Ok((placed, side));
+        }
     }
     let placed = rearrange::place_expanded(placement, id, operand, shape)?;
     Ok((placed, Side { strides: placed.strides, spreads: false }))

@@ -1,7 +1,5 @@
 //! What a window needs whose taps are loops: every tap inside the map at every position.
 
-use std::sync::Arc;
-
 use frit_ir::diagnostic::Diagnostic;
 use frit_ir::ops::{Pad, Padding, Scalar};
 use frit_ir::{NodeId, Shape};
@@ -18,7 +16,7 @@ pub(super) fn kernel(kernel: &pack::Values, axes: &[Axis; 2]) -> pack::Values {
     let [down, across] = axes.each_ref().map(Axis::met);
     let [rows, columns] = axes.each_ref().map(|axis| axis.kernel);
     if down.len() == rows && across.len() == columns {
-        return Arc::clone(kernel);
+        return kernel.clone();
     }
     let tap = kernel.len() / (rows * columns);
     let row = |row: usize| &kernel[(row * columns + across.start) * tap..][..across.len() * tap];

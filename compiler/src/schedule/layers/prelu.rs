@@ -6,6 +6,7 @@ use frit_ir::{NodeId, Shape};
 
 use super::binary;
 use crate::kernels::binary::{Function, Side};
+use crate::pack::Values;
 use crate::schedule::placement::Placement;
 
 /// Slopes are repeated by the kernel where that can, else where they are packed.
@@ -27,7 +28,7 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, prelu: &Prelu) ->
 }
 
 /// `values` of the shape `from` repeated to the shape `to`.
-fn repeated(values: &[f32], from: &Shape, to: &Shape) -> Vec<f32> {
+fn repeated(values: &Values, from: &Shape, to: &Shape) -> Values {
     let place = |mut index: usize| {
         let (mut place, mut stride) = (0, 1);
         for axis in 1..=to.rank() {
@@ -50,6 +51,6 @@ mod tests {
     fn values_are_repeated_along_missing_axes_and_those_of_one_element() {
         let (from, to) = (Shape::new(&[2, 1]), Shape::new(&[2, 2, 3]));
         let expected = [[1.0; 3], [2.0; 3], [1.0; 3], [2.0; 3]].concat();
-        assert_eq!(repeated(&[1.0, 2.0], &from, &to), expected);
+        assert_eq!(*repeated(&[1.0, 2.0].into(), &from, &to), expected);
     }
 }

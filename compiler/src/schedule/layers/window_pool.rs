@@ -7,7 +7,7 @@ use frit_ir::ops::{Padding, Pool, PoolKind, Scalar};
 use super::large_window;
 use crate::kernels::window::{self, Axis};
 use crate::kernels::window_pool::{self, Reduction, WindowPool};
-use crate::pack::Source;
+use crate::pack::{Source, Values};
 use crate::plan::Argument;
 use crate::schedule::placed::Placed;
 use crate::schedule::placement::Placement;
@@ -20,8 +20,8 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, pool: &Pool) -> R
     let (reduction, factors) = reduction(placement, pool, &axes);
     let mut input = placement.tensor_in_blocks(placement.net.operand(id, 0))?;
     if window::is_large(axes.map(|axis| axis.kernel)) {
-        let nothing = if pool.kind == PoolKind::Max { f32::NEG_INFINITY } else { 0.0 };
-        (input, axes) = large_window::place(placement, id, input, axes, Scalar::new(nothing))?;
+        let nothing = if pool.kind == PoolKind::Max { Scalar::NEG_INFINITY } else { Scalar::ZERO };
+        (input, axes) = large_window::place(placement, id, input, axes, nothing)?;
     }
     let output = placement.place(id);
     let (from, to) = (input.strides, output.strides);
@@ -41,10 +41,13 @@ fn reduction(placement: &mut Placement<'_>, pool: &Pool, axes: &[Axis; 2]) -> (R
         return (Reduction::Mean(Some(first)), None);
     }
     let factor = |&rows: &usize| {
-        across.iter().map(move |&columns| 1.0 / rows.saturating_mul(columns) as f32).collect::<Vec<_>>()
+        across
+            .iter()
+            .map(move |&columns| Scalar::ratio(1, rows.saturating_mul(columns)).get())
+            .collect::<Vec<_>>()
     };
-    let factors: Vec<f32> = down.iter().flat_map(factor).collect();
-    (Reduction::Mean(None), Some(placement.pack(Source::Values(factors.into()))))
+    let factors: Values = down.iter().flat_map(factor).collect();
+    (Reduction::Mean(None), Some(placement.pack(Source::Values(factors))))
 }
 
 /// The stage of `pool`, whose items are blocks of channels.

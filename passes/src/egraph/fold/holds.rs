@@ -4,6 +4,8 @@
 //! weights leave the values no room, that takes a filter out of the normal range, or whose offset rounds away what the filter
 //! makes.
 
+use frit_ir::weights::Values;
+
 use super::Known;
 
 /// A summand so many times larger than what it is added to takes half of the digits from it.
@@ -72,7 +74,7 @@ fn by_filter(values: &[f32], filters: usize) -> Vec<f32> {
 }
 
 /// Whether no offset rounds away what the filter beside it makes; `kernel` gives the weights, where they are known.
-pub(super) fn offsets_hold(offsets: &Known, kernel: impl FnOnce() -> Option<std::sync::Arc<[f32]>>) -> bool {
+pub(super) fn offsets_hold(offsets: &Known, kernel: impl FnOnce() -> Option<Values>) -> bool {
     let each = || offsets.values.iter().zip(offsets.magnitudes());
     let is_large =
         |(value, &magnitude): (&f64, &f64)| magnitude >= ROUNDING * LEAST_SUM || cancels(*value, magnitude);

@@ -34,7 +34,7 @@ fn name_clamp(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Activation(activation)) = site.root.op() else { return };
     let operand = site.root.children[0];
     let named = named(*activation);
-    if activation.bounds() == Some((f32::NEG_INFINITY, f32::INFINITY)) {
+    if named == (Activation::Clip { low: Scalar::NEG_INFINITY, high: Scalar::INFINITY }) {
         found.same(&[site.root], operand);
     } else if named != *activation {
         found.equal(&[site.root], Term::default(), ENode::layer(Op::Activation(named), &[operand]));
@@ -104,18 +104,18 @@ fn merged(inner: Activation, outer: Activation) -> Option<Activation> {
     let ((low, high), (floor, ceiling)) = (inner.bounds()?, outer.bounds()?);
     // False for NaN as well.
     let ordered = low <= high && floor <= ceiling;
-    ordered.then(|| clamp(low.max(floor).min(ceiling), high.max(floor).min(ceiling)))
+    ordered.then(|| clamp([low, high].map(|bound| Scalar::new(bound.max(floor).min(ceiling)))))
 }
 
 /// The same clamp in normal form; what is no clamp has only one form.
 pub(super) fn named(activation: Activation) -> Activation {
-    activation.bounds().map_or(activation, |(low, high)| clamp(low, high))
+    activation.bounds().map_or(activation, |(low, high)| clamp([low, high].map(Scalar::new)))
 }
 
-fn clamp(low: f32, high: f32) -> Activation {
-    let clip = Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) };
+fn clamp([low, high]: [Scalar; 2]) -> Activation {
+    let clip = Activation::Clip { low, high };
     let named = [Activation::Relu, Activation::Relu6];
-    named.into_iter().find(|named| named.bounds() == Some((low, high))).unwrap_or(clip)
+    named.into_iter().find(|named| named.bounds() == clip.bounds()).unwrap_or(clip)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn padded(site: &Site<'_>, pool: &Pool, before: &Pad, node: &ENode) -> Option<Po
         PoolKind::Average { counted } if before.value == Scalar::default() => {
             PoolKind::Average { counted: sum(&before.padding, &counted)? }
         }
-        PoolKind::Max if before.value.get() == f32::NEG_INFINITY => PoolKind::Max,
+        PoolKind::Max if before.value == Scalar::NEG_INFINITY => PoolKind::Max,
         PoolKind::Max if before.value == Scalar::default() => {
             let is_met = |axis: usize| padding.along(axis).into_iter().all(|side| side < pool.kernel[axis]);
             let meets_all = pool.dilation == [1, 1] && is_met(0) && is_met(1);

@@ -70,34 +70,34 @@ pub(super) fn beside<'a>(site: &Site<'a>, class: Id, node: &ENode) -> Option<(Id
 }
 
 /// What `binary` with `value` makes of the other operand.
-fn function(binary: Binary, value: f32, order: Order) -> Option<Activation> {
+fn function(binary: Binary, value: Scalar, order: Order) -> Option<Activation> {
     let is_second = order == Order::Second;
     Some(match binary {
-        Binary::Min if !value.is_nan() => named(clip(f32::NEG_INFINITY, value)),
-        Binary::Max if !value.is_nan() => named(clip(value, f32::INFINITY)),
+        Binary::Min if !value.is_nan() => named(clip(Scalar::NEG_INFINITY, value)),
+        Binary::Max if !value.is_nan() => named(clip(value, Scalar::INFINITY)),
         _ if !value.is_finite() => return None,
-        Binary::Add => rescale(1.0, value),
-        Binary::Sub if is_second => rescale(1.0, -value),
-        Binary::Sub => rescale(-1.0, value),
-        Binary::Mul => rescale(value, 0.0),
-        Binary::Div if is_second && value.recip().is_normal() => rescale(value.recip(), 0.0),
-        Binary::Pow if is_second && value == 1.0 => rescale(1.0, 0.0),
+        Binary::Add => rescale(Scalar::ONE, value),
+        Binary::Sub if is_second => rescale(Scalar::ONE, -value),
+        Binary::Sub => rescale(-Scalar::ONE, value),
+        Binary::Mul => rescale(value, Scalar::ZERO),
+        Binary::Div if is_second && value.recip().is_normal() => rescale(value.recip(), Scalar::ZERO),
+        Binary::Pow if is_second && value == Scalar::ONE => rescale(Scalar::ONE, Scalar::ZERO),
         _ => return None,
     })
 }
 
-fn clip(low: f32, high: f32) -> Activation {
-    Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) }
+fn clip(low: Scalar, high: Scalar) -> Activation {
+    Activation::Clip { low, high }
 }
 
-pub(super) fn rescale(scale: f32, offset: f32) -> Activation {
-    Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(offset) }
+fn rescale(scale: Scalar, offset: Scalar) -> Activation {
+    Activation::Rescale { scale, offset }
 }
 
 fn square(site: &Site<'_>, found: &mut Found<'_>) {
     let Some(Op::Binary(Binary::Pow)) = site.root.op() else { return };
     let Some((x, known, Order::Second)) = beside(site, site.class, site.root) else { return };
-    if known.uniform() == Some(2.0) {
+    if known.uniform() == Some(Scalar::new(2.0)) {
         let product = ENode::layer(Op::Binary(Binary::Mul), &[x, x]);
         found.equal(&[known.node, site.root], Term::default(), product);
     }
@@ -123,9 +123,9 @@ fn merge_rescales(site: &Site<'_>, found: &mut Found<'_>) {
 }
 
 /// `outer` of `inner` as one line; `None` where f32 does not hold it, or where `inner` rounds for all that follow.
-fn merged(outer: [f64; 2], inner: [f64; 2]) -> Option<[f32; 2]> {
-    let [scale, offset] = [outer[0] * inner[0], outer[0] * inner[1] + outer[1]].map(|value| value as f32);
-    let had_range = [outer[0], inner[0]].iter().all(|&factor| (factor as f32).is_normal());
+fn merged(outer: [f64; 2], inner: [f64; 2]) -> Option<[Scalar; 2]> {
+    let [scale, offset] = [outer[0] * inner[0], outer[0] * inner[1] + outer[1]].map(Scalar::nearest);
+    let had_range = [outer[0], inner[0]].iter().all(|&factor| Scalar::nearest(factor).is_normal());
     let has_range = scale.is_normal() || !had_range;
     (scale.is_finite() && has_range && offset.is_finite() && !rounds(inner)).then_some([scale, offset])
 }
@@ -138,8 +138,8 @@ pub(super) fn rounds([scale, offset]: [f64; 2]) -> bool {
 
 /// Factor and summand of a line.
 pub(super) fn line(node: &ENode) -> Option<[f64; 2]> {
-    let Op::Activation(Activation::Rescale { scale, offset }) = node.op()? else { return None };
-    Some([scale, offset].map(|value| f64::from(value.get())))
+    let &Op::Activation(Activation::Rescale { scale, offset }) = node.op()? else { return None };
+    Some([scale, offset].map(f64::from))
 }
 
 fn drop_rescale(site: &Site<'_>, found: &mut Found<'_>) {

@@ -94,7 +94,7 @@ fn fold_hard_sigmoid(site: &Site<'_>, found: &mut Found<'_>) {
             continue;
         }
         let mut affine = Affine::of(site.root.children[0]);
-        affine.scale = Some(affine.term.push(uniform(Scalar::new(Activation::SIXTH), channels)));
+        affine.scale = Some(affine.term.push(uniform(Activation::SIXTH, channels)));
         affine.shift = Some(affine.term.push(uniform(Scalar::new(0.5), channels)));
         let [low, high] = [low, high].map(|bound| Scalar::new(Activation::HardSigmoid.apply(bound)));
         let activation = Some(super::activation::named(Activation::Clip { low, high }));
@@ -210,16 +210,16 @@ fn by_channel(
     (vector, known): (Id, &Known<'_>),
     channels: usize,
 ) -> Option<()> {
-    let number = |value: f32| uniform(Scalar::new(value), channels);
+    let number = |value: Scalar| uniform(value, channels);
     match (binary, order) {
         (Binary::Add, _) => affine.shift = Some(vector),
         (Binary::Sub, Order::Second) => {
-            let one = affine.term.push(number(1.0));
+            let one = affine.term.push(number(Scalar::ONE));
             let negated = ENode::new(Operator::BatchNormShift { beta: false, bias: false }, &[vector, one]);
             affine.shift = Some(affine.term.push(negated));
         }
         (Binary::Sub, Order::First) => {
-            affine.scale = Some(affine.term.push(number(-1.0)));
+            affine.scale = Some(affine.term.push(number(-Scalar::ONE)));
             affine.shift = Some(vector);
         }
         (Binary::Mul, _) => affine.scale = Some(vector),

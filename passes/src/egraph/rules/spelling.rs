@@ -127,8 +127,8 @@ fn name_leaky_relu(site: &Site<'_>, found: &mut Found<'_>) {
     for (x, scaled) in [(first, second), (second, first)] {
         for line in lines(site, scaled) {
             let is_same = site.egraph.find(line.of) == site.egraph.find(x) && !line.matched.is_empty();
-            let slope = line.scale as f32;
-            if is_same && line.offset == 0.0 && slope > 0.0 && slope <= 1.0 {
+            let slope = Scalar::nearest(line.scale);
+            if is_same && line.offset == 0.0 && slope.get() > 0.0 && slope.get() <= 1.0 {
                 found.equal(&line.with(&[site.root]), Term::default(), leaky_relu(slope, x));
             }
         }
@@ -142,8 +142,8 @@ fn name_prelu(site: &Site<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn leaky_relu(slope: f32, x: egg::Id) -> ENode {
-    let leaky = Activation::LeakyRelu { slope: Scalar::new(slope), threshold: Scalar::default() };
+fn leaky_relu(slope: Scalar, x: egg::Id) -> ENode {
+    let leaky = Activation::LeakyRelu { slope, threshold: Scalar::default() };
     ENode::layer(Op::Activation(leaky), &[x])
 }
 

@@ -2,10 +2,11 @@
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, Binary, Prelu, Scalar, Softmax};
+use frit_ir::weights::Values;
 use frit_ir::{Diagnostic, Op, Shape};
 
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::functions::{self, Function, clip, rescale};
+use crate::import::keras::functions::{self, Function};
 use crate::import::keras::layer::KerasLayer;
 use crate::import::keras::site::Site;
 use crate::import::keras::tensors::Tensor;
@@ -51,35 +52,39 @@ pub(super) fn activation(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn 
 
 pub(super) fn leaky_relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let name = if attributes.value("alpha").is_some() { "alpha" } else { "negative_slope" };
-    each(vec![functions::leaky(attributes.number_or(name, 0.3)?)])
+    each(vec![functions::leaky(attributes.number_or(name, Scalar::new(0.3))?)])
 }
 
 pub(super) fn thresholded_relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
-    let threshold = attributes.scalar_or("theta", 1.0)?;
-    each(vec![Activation::LeakyRelu { slope: Scalar::new(0.0), threshold }])
+    let threshold = attributes.number_or("theta", Scalar::ONE)?;
+    each(vec![Activation::LeakyRelu { slope: Scalar::ZERO, threshold }])
 }
 
 pub(super) fn elu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
-    each(vec![functions::elu(attributes.number_or("alpha", 1.0)?)])
+    each(vec![Activation::Elu { alpha: attributes.number_or("alpha", Scalar::ONE)? }])
 }
+
+/// The bound of ReLU6.
+const SIX: Scalar = Scalar::new(6.0);
 
 /// `x` from the threshold on, at most `most`; below it `slope * (x - threshold)`.
 struct Relu {
-    slope: f32,
-    threshold: f32,
-    most: f32,
+    slope: Scalar,
+    threshold: Scalar,
+    most: Scalar,
 }
 
 pub(super) fn relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let most = match attributes.value("max_value") {
         Some(value) => attributes.number_of(&value, "max_value")?,
-        None => f32::INFINITY,
+        None => Scalar::INFINITY,
     };
-    let slope = attributes.number_or("negative_slope", 0.0)?;
-    let threshold = attributes.number_or("threshold", 0.0)?;
-    if most < 0.0 || slope < 0.0 || threshold < 0.0 {
+    let slope = attributes.number_or("negative_slope", Scalar::ZERO)?;
+    let threshold = attributes.number_or("threshold", Scalar::ZERO)?;
+    let numbers @ [most_said, slope_said, threshold_said] = [most, slope, threshold].map(Scalar::get);
+    if numbers.iter().any(|&number| number < 0.0) {
         let message = format!(
-            "a ReLU with a max_value of {most}, a negative_slope of {slope} and a threshold of {threshold}; each is at least 0"
+            "a ReLU with a max_value of {most_said}, a negative_slope of {slope_said} and a threshold of {threshold_said}; each is at least 0"
         );
         attributes.fault_at("max_value", Diagnostic::error(codes::BAD_ATTRIBUTE, message));
         return None;
@@ -89,15 +94,15 @@ pub(super) fn relu(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasL
 
 impl KerasLayer for Relu {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
-        let bent =
-            Activation::LeakyRelu { slope: Scalar::new(self.slope), threshold: Scalar::new(self.threshold) };
-        let chain = match (self.slope == 0.0 && self.threshold == 0.0, self.most) {
-            (true, f32::INFINITY) => vec![Activation::Relu],
-            (true, 6.0) => vec![Activation::Relu6],
-            (true, most) => vec![clip(0.0, most)],
-            (false, f32::INFINITY) => vec![bent],
+        let Relu { slope, threshold, most: high } = *self;
+        let bent = Activation::LeakyRelu { slope, threshold };
+        let chain = match (slope == Scalar::ZERO && threshold == Scalar::ZERO, high) {
+            (true, Scalar::INFINITY) => vec![Activation::Relu],
+            (true, SIX) => vec![Activation::Relu6],
+            (true, high) => vec![Activation::Clip { low: Scalar::ZERO, high }],
+            (false, Scalar::INFINITY) => vec![bent],
             // What is below the threshold is below 0, so that no maximum touches it.
-            (false, most) => vec![bent, clip(f32::NEG_INFINITY, most)],
+            (false, high) => vec![bent, Activation::Clip { low: Scalar::NEG_INFINITY, high }],
         };
         Function::Each(chain).call(site)
     }
@@ -166,21 +171,21 @@ impl KerasLayer for SoftmaxLayer {
 
 /// `x * scale + offset`, each one number or one for each channel.
 struct Rescaling {
-    scale: Vec<f32>,
-    offset: Vec<f32>,
+    scale: Values,
+    offset: Values,
 }
 
 pub(super) fn rescaling(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
-    let scale = attributes.numbers("scale")?.unwrap_or(vec![1.0]);
-    let offset = attributes.numbers("offset")?.unwrap_or(vec![0.0]);
+    let scale = attributes.numbers("scale")?.unwrap_or([1.0].into());
+    let offset = attributes.numbers("offset")?.unwrap_or([0.0].into());
     Some(Box::new(Rescaling { scale, offset }))
 }
 
 impl KerasLayer for Rescaling {
     fn call(&self, site: &mut Site<'_, '_, '_>) -> Option<Vec<Tensor>> {
         let input = site.only()?;
-        if let ([scale], [offset]) = (self.scale.as_slice(), self.offset.as_slice()) {
-            return Some(vec![site.each(rescale(*scale, *offset), input)?]);
+        if let (&[scale], &[offset]) = (&*self.scale, &*self.offset) {
+            return Some(vec![site.each(Activation::rescale(scale, offset), input)?]);
         }
         let mut node = site.plain(input)?;
         for (values, binary) in [(&self.scale, Binary::Mul), (&self.offset, Binary::Add)] {

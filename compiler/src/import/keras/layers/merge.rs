@@ -1,11 +1,10 @@
 //! Layers that take several tensors.
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{Binary, Concat};
+use frit_ir::ops::{Activation, Binary, Concat, Scalar};
 use frit_ir::{Diagnostic, Op};
 
 use crate::import::keras::attributes::{Attributes, Axes};
-use crate::import::keras::functions::rescale;
 use crate::import::keras::layer::KerasLayer;
 use crate::import::keras::site::Site;
 use crate::import::keras::tensors::Tensor;
@@ -59,7 +58,8 @@ impl KerasLayer for Merge {
             sum = site.both(self.binary, sum, other)?;
         }
         if self.mean {
-            sum = site.each(rescale(1.0 / inputs.len() as f32, 0.0), sum)?;
+            let scale = Scalar::ratio(1, inputs.len());
+            sum = site.each(Activation::Rescale { scale, offset: Scalar::ZERO }, sum)?;
         }
         Some(vec![sum])
     }
@@ -67,12 +67,12 @@ impl KerasLayer for Merge {
 
 /// `inputs[0] + scale * inputs[1]`, of Inception-ResNet.
 struct CustomScale {
-    scale: f32,
+    scale: Scalar,
 }
 
 pub(super) fn custom_scale(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     attributes.needed("scale")?;
-    Some(Box::new(CustomScale { scale: attributes.number_or("scale", 1.0)? }))
+    Some(Box::new(CustomScale { scale: attributes.number_or("scale", Scalar::ONE)? }))
 }
 
 impl KerasLayer for CustomScale {
@@ -84,7 +84,7 @@ impl KerasLayer for CustomScale {
             ));
             return None;
         };
-        let scaled = site.each(rescale(self.scale, 0.0), branch)?;
+        let scaled = site.each(Activation::Rescale { scale: self.scale, offset: Scalar::ZERO }, branch)?;
         Some(vec![site.both(Binary::Add, main, scaled)?])
     }
 }

@@ -2,12 +2,12 @@
 
 use frit_ir::diagnostic::codes;
 use frit_ir::ops::{Activation, BatchNorm, Binary, Constant, Reduce, ReduceKind, Scalar};
+use frit_ir::weights::Values;
 use frit_ir::{Diagnostic, NodeId, Op, Shape};
 use frit_passes::legality::training;
 
 use crate::import::keras::attributes::{Attributes, Axes};
 use crate::import::keras::calls::Argument;
-use crate::import::keras::functions::rescale;
 use crate::import::keras::layer::KerasLayer;
 use crate::import::keras::site::Site;
 use crate::import::keras::tensors::Tensor;
@@ -22,7 +22,7 @@ struct Batch {
 
 pub(super) fn batch(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let axes = attributes.integers("axis");
-    let epsilon = attributes.scalar_or("epsilon", 1e-3);
+    let epsilon = attributes.number_or("epsilon", Scalar::new(1e-3));
     let scale = attributes.flag_or("scale", true);
     let center = attributes.flag_or("center", true);
     let axis = match axes?.as_slice() {
@@ -85,7 +85,7 @@ struct LayerNorm {
 
 pub(super) fn layer(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
     let axes = attributes.integers("axis")?;
-    let epsilon = attributes.scalar_or("epsilon", 1e-3);
+    let epsilon = attributes.number_or("epsilon", Scalar::new(1e-3));
     let scale = attributes.flag_or("scale", true);
     let center = attributes.flag_or("center", true);
     let axis = match axes.as_slice() {
@@ -120,7 +120,10 @@ impl KerasLayer for LayerNorm {
         let centred = site.add(Op::Binary(Binary::Sub), &[x, middle])?;
         let square = site.add(Op::Binary(Binary::Mul), &[centred, centred])?;
         let variance = mean(site, square)?;
-        let moved = site.add(Op::Activation(rescale(1.0, self.epsilon.get())), &[variance])?;
+        let moved = site.add(
+            Op::Activation(Activation::Rescale { scale: Scalar::ONE, offset: self.epsilon }),
+            &[variance],
+        )?;
         let deviation = site.add(Op::Activation(Activation::Sqrt), &[moved])?;
         let mut node = site.add(Op::Binary(Binary::Div), &[centred, deviation])?;
         let mut variable = 0;
@@ -177,7 +180,7 @@ struct Statistics {
     axes: Option<Vec<i64>>,
     invert: bool,
     /// Mean and variance, where the configuration says them.
-    given: Option<[Vec<f32>; 2]>,
+    given: Option<[Values; 2]>,
 }
 
 pub(super) fn stored(attributes: &mut Attributes<'_, '_>) -> Option<Box<dyn KerasLayer>> {
@@ -248,16 +251,16 @@ impl Statistics {
                 weight(site, spread, stored(1, ".variance", Change::Deviation))?,
             ]);
         };
-        let deviation: Vec<f32> = variance.iter().map(|variance| variance.sqrt().max(1e-7)).collect();
+        let deviation: Values = variance.iter().map(|variance| variance.sqrt().max(1e-7)).collect();
         let count = lengths.iter().product::<usize>();
-        let constant = |site: &mut Site<'_, '_, '_>, values: &[f32]| {
+        let constant = |site: &mut Site<'_, '_, '_>, values: &Values| {
             let shape = if values.len() == 1 { Shape::new(&vec![1; spread.rank()]) } else { spread.clone() };
             if values.len() != 1 && values.len() != count {
                 let message = format!("{} statistics for {count} channels", values.len());
                 site.fault(Diagnostic::error(codes::WEIGHT_SHAPE, message));
                 return None;
             }
-            site.constant(shape, values.to_vec())
+            site.constant(shape, values.clone())
         };
         Some([constant(site, mean)?, constant(site, &deviation)?])
     }

@@ -1,13 +1,13 @@
 //! Functions of one or two elements, where either may be a constant.
 
 use frit_ir::diagnostic::codes;
-use frit_ir::ops::{Activation, Binary};
+use frit_ir::ops::{Activation, Binary, Scalar};
 use frit_ir::{Diagnostic, Op, Shape};
 
 use super::parameters::{Parameters, constant, number, refuse, tensor};
 use crate::import::keras::attributes::Axes;
 use crate::import::keras::calls::Argument;
-use crate::import::keras::functions::{self, Function, rescale};
+use crate::import::keras::functions::{self, Function};
 use crate::import::keras::site::Site;
 use crate::import::keras::tensors::Tensor;
 
@@ -81,8 +81,8 @@ fn with_constant(
     let Some((shape, values)) = constant(other) else {
         return refuse(site, "one of its operands is neither a tensor nor a constant");
     };
-    if let [value] = values.as_slice()
-        && let Some(done) = with_number(site, binary, tensor, (*value, first))
+    if let [value] = *values
+        && let Some(done) = with_number(site, binary, tensor, (Scalar::new(value), first))
     {
         return done;
     }
@@ -104,18 +104,21 @@ fn with_number(
     site: &mut Site<'_, '_, '_>,
     binary: Binary,
     tensor: Tensor,
-    (value, first): (f32, bool),
+    (value, first): (Scalar, bool),
 ) -> Option<Option<Tensor>> {
+    let (zero, one) = (Scalar::ZERO, Scalar::ONE);
     let activation = match (binary, first) {
-        (Binary::Add, _) => rescale(1.0, value),
-        (Binary::Sub, false) => rescale(1.0, -value),
-        (Binary::Sub, true) => rescale(-1.0, value),
-        (Binary::Mul, _) => rescale(value, 0.0),
-        (Binary::Div, false) => rescale((1.0 / f64::from(value)) as f32, 0.0),
-        (Binary::Max, _) => functions::clip(value, f32::INFINITY),
-        (Binary::Min, _) => functions::clip(f32::NEG_INFINITY, value),
-        (Binary::Pow, false) if value == 2.0 => return Some(site.both(Binary::Mul, tensor, tensor)),
-        (Binary::Pow, false) if value == 0.5 => Activation::Sqrt,
+        (Binary::Add, _) => Activation::Rescale { scale: one, offset: value },
+        (Binary::Sub, false) => Activation::Rescale { scale: one, offset: -value },
+        (Binary::Sub, true) => Activation::Rescale { scale: -one, offset: value },
+        (Binary::Mul, _) => Activation::Rescale { scale: value, offset: zero },
+        (Binary::Div, false) => {
+            Activation::Rescale { scale: Scalar::nearest(1.0 / f64::from(value)), offset: zero }
+        }
+        (Binary::Max, _) => Activation::Clip { low: value, high: Scalar::INFINITY },
+        (Binary::Min, _) => Activation::Clip { low: Scalar::NEG_INFINITY, high: value },
+        (Binary::Pow, false) if value.get() == 2.0 => return Some(site.both(Binary::Mul, tensor, tensor)),
+        (Binary::Pow, false) if value.get() == 0.5 => Activation::Sqrt,
         _ => return None,
     };
     Some(site.each(activation, tensor))
@@ -125,15 +128,15 @@ pub(super) fn clip(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Resu
     let input = tensor(site, parameters)?;
     let low = parameters.at(1, &["x_min", "clip_value_min"]).and_then(number);
     let high = parameters.at(2, &["x_max", "clip_value_max"]).and_then(number);
-    let (low, high) = (low.unwrap_or(f32::NEG_INFINITY), high.unwrap_or(f32::INFINITY));
-    if low > high {
+    let (low, high) = (low.unwrap_or(Scalar::NEG_INFINITY), high.unwrap_or(Scalar::INFINITY));
+    if low.get() > high.get() {
         site.fault(Diagnostic::error(
             codes::BAD_ATTRIBUTE,
-            format!("a clip to at least {low} and at most {high}"),
+            format!("a clip to at least {} and at most {}", low.get(), high.get()),
         ));
         return None;
     }
-    each(site, input, functions::clip(low, high))
+    each(site, input, Activation::Clip { low, high })
 }
 
 fn each(site: &mut Site<'_, '_, '_>, input: Tensor, activation: Activation) -> Results {
@@ -142,7 +145,7 @@ fn each(site: &mut Site<'_, '_, '_>, input: Tensor, activation: Activation) -> R
 
 pub(super) fn negative(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Results {
     let input = tensor(site, parameters)?;
-    each(site, input, rescale(-1.0, 0.0))
+    each(site, input, Activation::rescale(-1.0, 0.0))
 }
 
 pub(super) fn square(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Results {
@@ -170,13 +173,14 @@ pub(super) fn gelu(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Resu
 
 pub(super) fn leaky_relu(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Results {
     let input = tensor(site, parameters)?;
-    let slope = parameters.number(&["negative_slope", "alpha"]).unwrap_or(0.2);
+    let slope = parameters.number(&["negative_slope", "alpha"]).unwrap_or(Scalar::new(0.2));
     each(site, input, functions::leaky(slope))
 }
 
 pub(super) fn elu(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Results {
     let input = tensor(site, parameters)?;
-    each(site, input, functions::elu(parameters.number(&["alpha"]).unwrap_or(1.0)))
+    let alpha = parameters.number(&["alpha"]).unwrap_or(Scalar::ONE);
+    each(site, input, Activation::Elu { alpha })
 }
 
 pub(super) fn hard_sigmoid(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Results {

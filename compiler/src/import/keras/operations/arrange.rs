@@ -1,7 +1,7 @@
 //! Operations that move elements.
 
 use frit_ir::ops::{
-    Coordinates, Interpolation, Pad, Padding, Reshape, Resize, Rounding, Scalar, Slice, Span, Transpose,
+    Coordinates, Interpolation, Pad, Padding, Reshape, Resize, Rounding, Slice, Span, Transpose,
 };
 use frit_ir::{Op, Shape};
 
@@ -248,7 +248,7 @@ pub(super) fn pad(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Resul
         Some(Argument::List(pairs)) => pairs.iter().map(integers).collect::<Option<Vec<_>>>(),
         _ => None,
     };
-    let value = parameters.number(&["constant_values"]).unwrap_or(0.0);
+    let value = parameters.number(&["constant_values"]).unwrap_or_default();
     let pairs = pairs.unwrap_or_default();
     let whole = |pair: &[i64]| match pair {
         [before, after] => Some([usize::try_from(*before).ok()?, usize::try_from(*after).ok()?]),
@@ -258,7 +258,7 @@ pub(super) fn pad(site: &mut Site<'_, '_, '_>, parameters: &Parameters) -> Resul
     match sides.as_deref() {
         Some([[0, 0], [top, bottom], [left, right], [0, 0]]) if mode => {
             let padding = Padding { top: *top, bottom: *bottom, left: *left, right: *right };
-            single(site, input, Op::Pad(Pad { padding, value: Scalar::new(value) }))
+            single(site, input, Op::Pad(Pad { padding, value }))
         }
         _ => refuse(site, "it pads other axes than height and width, or not with one value"),
     }

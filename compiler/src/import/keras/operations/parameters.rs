@@ -1,6 +1,8 @@
 //! What operations are told.
 
 use frit_ir::diagnostic::codes;
+use frit_ir::ops::Scalar;
+use frit_ir::weights::Values;
 use frit_ir::{Diagnostic, Shape};
 
 use crate::import::keras::calls::{Argument, Call};
@@ -41,7 +43,7 @@ impl Parameters {
         self.get(names).or(placed)
     }
 
-    pub(super) fn number(&self, names: &[&str]) -> Option<f32> {
+    pub(super) fn number(&self, names: &[&str]) -> Option<Scalar> {
         self.get(names).and_then(number)
     }
 
@@ -50,9 +52,9 @@ impl Parameters {
     }
 }
 
-pub(super) fn number(argument: &Argument<Tensor>) -> Option<f32> {
+pub(super) fn number(argument: &Argument<Tensor>) -> Option<Scalar> {
     match argument {
-        Argument::Number(number) => Some(*number as f32).filter(|number| number.is_finite()),
+        Argument::Number(number) => Some(Scalar::nearest(*number)).filter(|number| number.is_finite()),
         _ => None,
     }
 }
@@ -73,18 +75,19 @@ pub(super) fn integers(argument: &Argument<Tensor>) -> Option<Vec<i64>> {
 }
 
 /// A constant: a number, or lists of numbers, all of one length.
-pub(super) fn constant(argument: &Argument<Tensor>) -> Option<(Shape, Vec<f32>)> {
+pub(super) fn constant(argument: &Argument<Tensor>) -> Option<(Shape, Values)> {
     match argument {
         Argument::List(items) => {
-            let parts: Vec<(Shape, Vec<f32>)> = items.iter().map(constant).collect::<Option<_>>()?;
+            let parts: Vec<(Shape, Values)> = items.iter().map(constant).collect::<Option<_>>()?;
             let (first, _) = parts.first()?;
             if parts.iter().any(|(shape, _)| shape != first) {
                 return None;
             }
             let axes: Vec<usize> = std::iter::once(parts.len()).chain(first.axes().iter().copied()).collect();
-            Some((Shape::new(&axes), parts.into_iter().flat_map(|(_, values)| values).collect()))
+            Some((Shape::new(&axes), parts.iter().flat_map(|(_, values)| values.iter().copied()).collect()))
         }
-        one => number(one).map(|number| (Shape::new(&[]), vec![number])),
+        &Argument::Number(one) => number(argument).map(|_| (Shape::new(&[]), Values::nearest([one]))),
+        _ => None,
     }
 }
 

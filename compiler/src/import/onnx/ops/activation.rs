@@ -3,7 +3,7 @@
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Scalar};
 
-use crate::import::onnx::call::{Call, Value, f32_only};
+use crate::import::onnx::call::{Call, Value, single_precision};
 use crate::import::onnx::fault::{Outcome, unsupported, wrong};
 use crate::import::onnx::layout::View;
 use crate::import::onnx::network::Network;
@@ -11,7 +11,7 @@ use crate::import::onnx::network::Network;
 /// The operand.
 pub(super) fn operand(network: &mut Network, call: &Call<'_>) -> Outcome<View> {
     let view = network.tensor(call.operand(0, "input")?, "input")?;
-    f32_only(view.kind, &format!("the input of {}", call.op()))?;
+    single_precision(view.kind, &format!("the input of {}", call.op()))?;
     Ok(view)
 }
 
@@ -62,17 +62,17 @@ pub(super) fn gelu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>
 
 /// `Swish`: `x · sigmoid(alpha · x)`.
 pub(super) fn swish(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let alpha = call.float("alpha", 1.0)?;
-    if alpha == 1.0 {
+    let alpha = call.float("alpha", Scalar::ONE)?;
+    if alpha == Scalar::ONE {
         return apply(network, call, Activation::Swish);
     }
     // swish(alpha · x) / alpha
-    if alpha == 0.0 || !alpha.is_finite() || !alpha.recip().is_finite() {
-        return Err(unsupported(format!("Swish with alpha {alpha}")));
+    if alpha == Scalar::ZERO || !alpha.is_finite() || !alpha.recip().is_finite() {
+        return Err(unsupported(format!("Swish with alpha {}", alpha.get())));
     }
     let view = operand(network, call)?;
-    let scaled = |network: &mut Network, name: &str, view: &View, scale: f32| {
-        let rescale = Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(0.0) };
+    let scaled = |network: &mut Network, name: &str, view: &View, scale: Scalar| {
+        let rescale = Activation::Rescale { scale, offset: Scalar::ZERO };
         network.elementwise(name, Op::Activation(rescale), view)
     };
     let inner = network.name(&format!("{}/rescale", call.name));
@@ -84,50 +84,50 @@ pub(super) fn swish(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value
 
 /// `LeakyRelu`.
 pub(super) fn leaky_relu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let slope = Scalar::new(call.float("alpha", 0.01)?);
-    apply(network, call, Activation::LeakyRelu { slope, threshold: Scalar::new(0.0) })
+    let slope = call.float("alpha", Scalar::new(0.01))?;
+    apply(network, call, Activation::LeakyRelu { slope, threshold: Scalar::ZERO })
 }
 
 /// `Elu`.
 pub(super) fn elu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let alpha = Scalar::new(call.float("alpha", 1.0)?);
+    let alpha = call.float("alpha", Scalar::ONE)?;
     apply(network, call, Activation::Elu { alpha })
 }
 
 /// `Selu`: an `Elu`, scaled.
 pub(super) fn selu(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let (alpha, scale) = (call.float("alpha", 1.673_263_2)?, call.float("gamma", 1.050_701)?);
-    let rescale = Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(0.0) };
-    both(network, call, Activation::Elu { alpha: Scalar::new(alpha) }, rescale)
+    let alpha = call.float("alpha", Scalar::new(1.673_263_2))?;
+    let scale = call.float("gamma", Scalar::new(1.050_701))?;
+    both(network, call, Activation::Elu { alpha }, Activation::Rescale { scale, offset: Scalar::ZERO })
 }
 
 /// `HardSigmoid`: `alpha · x + beta` between 0 and 1, with an alpha of 0.2 where none is given. That of MobileNetV3 has a
 /// sixth, and 0.5.
 pub(super) fn hard_sigmoid(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let (alpha, beta) = (call.float("alpha", 0.2)?, call.float("beta", 0.5)?);
-    if (alpha - Activation::SIXTH).abs() < 1e-6 && beta == 0.5 {
+    let scale = call.float("alpha", Scalar::new(0.2))?;
+    let offset = call.float("beta", Scalar::new(0.5))?;
+    if (scale.get() - Activation::SIXTH.get()).abs() < 1e-6 && offset.get() == 0.5 {
         return apply(network, call, Activation::HardSigmoid);
     }
-    let rescale = Activation::Rescale { scale: Scalar::new(alpha), offset: Scalar::new(beta) };
-    both(network, call, rescale, Activation::Clip { low: Scalar::new(0.0), high: Scalar::new(1.0) })
+    both(network, call, Activation::Rescale { scale, offset }, Activation::clip(0.0, 1.0))
 }
 
 /// `Clip`: bounds are attributes up to version 10, then operands; one that is left out is none.
 pub(super) fn clip(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    let mut bounds = [f32::NEG_INFINITY, f32::INFINITY];
+    let mut bounds = [Scalar::NEG_INFINITY, Scalar::INFINITY];
     for (index, (bound, name)) in bounds.iter_mut().zip(["min", "max"]).enumerate() {
         *bound = call.float(name, *bound)?;
         if let Some(constant) = call.constant(index + 1, name)? {
             let scalar =
                 constant.scalar().ok_or_else(|| wrong(format!("the {name} of Clip is not one number")))?;
-            *bound = scalar as f32;
+            *bound = Scalar::nearest(scalar);
         }
     }
-    let [low, high] = bounds.map(Scalar::new);
+    let [low, high] = bounds;
     apply(network, call, Activation::Clip { low, high })
 }
 
 /// `Neg`.
 pub(super) fn neg(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>> {
-    apply(network, call, Activation::Rescale { scale: Scalar::new(-1.0), offset: Scalar::new(0.0) })
+    apply(network, call, Activation::rescale(-1.0, 0.0))
 }

@@ -3,7 +3,7 @@
 use frit_ir::Op;
 use frit_ir::ops::{Activation, Binary, Scalar};
 
-use crate::import::onnx::call::{Call, Value, f32_only};
+use crate::import::onnx::call::{Call, Value, single_precision};
 use crate::import::onnx::constant::Constant;
 use crate::import::onnx::data_type::DataType;
 use crate::import::onnx::fault::{Outcome, wrong};
@@ -52,7 +52,7 @@ pub(super) fn variadic(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Va
     }
     let view = network.tensor(&result, "input")?;
     let op = match mean {
-        true => rescale(1.0 / count as f32, 0.0),
+        true => rescale(Scalar::ratio(1, count), Scalar::ZERO),
         false => Op::Identity,
     };
     Ok(vec![Value::Tensor(network.elementwise(&call.name, op, &view)?)])
@@ -65,8 +65,8 @@ pub(super) fn reciprocal(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<
     Ok(vec![Value::Tensor(pair(network, &call.name, Binary::Div, [&Value::Constant(one), operand])?)])
 }
 
-fn rescale(scale: f32, offset: f32) -> Op {
-    Op::Activation(Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(offset) })
+fn rescale(scale: Scalar, offset: Scalar) -> Op {
+    Op::Activation(Activation::Rescale { scale, offset })
 }
 
 /// The function of two operands; one of a tensor and one number is an activation.
@@ -77,16 +77,17 @@ fn pair(network: &mut Network, name: &str, binary: Binary, sides: [&Value; 2]) -
             Value::Tensor(view) => view.kind,
             Value::Unknown => continue,
         };
-        f32_only(kind, &format!("an operand of {}", binary.name()))?;
+        single_precision(kind, &format!("an operand of {}", binary.name()))?;
     }
     match sides {
         [Value::Tensor(view), Value::Constant(number)] if number.dims.len() <= view.rank() => {
-            if let Some(op) = number.scalar().and_then(|number| with_second(binary, number as f32)) {
+            if let Some(op) = number.scalar().and_then(|number| with_second(binary, Scalar::nearest(number)))
+            {
                 return network.elementwise(name, op, view);
             }
         }
         [Value::Constant(number), Value::Tensor(view)] if number.dims.len() <= view.rank() => {
-            if let Some(op) = number.scalar().and_then(|number| with_first(binary, number as f32)) {
+            if let Some(op) = number.scalar().and_then(|number| with_first(binary, Scalar::nearest(number))) {
                 return network.elementwise(name, op, view);
             }
         }
@@ -96,30 +97,29 @@ fn pair(network: &mut Network, name: &str, binary: Binary, sides: [&Value; 2]) -
 }
 
 /// The function of a tensor and `number` as an activation, where it is one.
-fn with_second(binary: Binary, number: f32) -> Option<Op> {
-    let clip = |low: f32, high: f32| {
-        Op::Activation(Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) })
-    };
+fn with_second(binary: Binary, number: Scalar) -> Option<Op> {
+    let clip = |low, high| Op::Activation(Activation::Clip { low, high });
+    let (zero, one) = (Scalar::ZERO, Scalar::ONE);
     Some(match binary {
-        Binary::Min if !number.is_nan() => clip(f32::NEG_INFINITY, number),
-        Binary::Max if !number.is_nan() => clip(number, f32::INFINITY),
+        Binary::Min if !number.is_nan() => clip(Scalar::NEG_INFINITY, number),
+        Binary::Max if !number.is_nan() => clip(number, Scalar::INFINITY),
         // A constant that is not finite stays one, of which a warning tells.
         _ if !number.is_finite() => return None,
-        Binary::Add => rescale(1.0, number),
-        Binary::Sub => rescale(1.0, -number),
-        Binary::Mul => rescale(number, 0.0),
+        Binary::Add => rescale(one, number),
+        Binary::Sub => rescale(one, -number),
+        Binary::Mul => rescale(number, zero),
         // Exact for powers of two, else off by a rounding; where there is no such factor the quotient stays.
-        Binary::Div if number.recip().is_normal() => rescale(number.recip(), 0.0),
-        Binary::Pow if number == 1.0 => Op::Identity,
-        Binary::Pow if number == 0.5 => Op::Activation(Activation::Sqrt),
+        Binary::Div if number.recip().is_normal() => rescale(number.recip(), zero),
+        Binary::Pow if number == one => Op::Identity,
+        Binary::Pow if number.get() == 0.5 => Op::Activation(Activation::Sqrt),
         _ => return None,
     })
 }
 
 /// The same of `number` and a tensor.
-fn with_first(binary: Binary, number: f32) -> Option<Op> {
+fn with_first(binary: Binary, number: Scalar) -> Option<Op> {
     match binary {
-        Binary::Sub if number.is_finite() => Some(rescale(-1.0, number)),
+        Binary::Sub if number.is_finite() => Some(rescale(-Scalar::ONE, number)),
         Binary::Sub => None,
         Binary::Div | Binary::Pow => None,
         _ => with_second(binary, number),

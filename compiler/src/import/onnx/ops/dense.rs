@@ -56,7 +56,7 @@ pub(super) fn gemm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>
     if view.rank() != 2 {
         return Err(wrong(format!("Gemm of a tensor of {} axes; it takes two", view.rank())));
     }
-    let (alpha, beta) = (call.float("alpha", 1.0)?, call.float("beta", 1.0)?);
+    let [alpha, beta] = [call.number("alpha")?, call.number("beta")?].map(|factor| factor.unwrap_or(1.0));
     let values = scaled(call, call.weight(1, "matrix")?, alpha)?;
     let matrix = Matrix::new(&values, call.flag("transB", false)?)?;
     let bias = match call.optional(2) {
@@ -73,7 +73,7 @@ pub(super) fn gemm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>
     let sum = product(network, &name, &view, &matrix, None)?;
     let mut added = added.clone();
     if beta != 1.0 {
-        let rescale = Activation::Rescale { scale: Scalar::new(beta), offset: Scalar::new(0.0) };
+        let rescale = Activation::Rescale { scale: Scalar::nearest(beta), offset: Scalar::ZERO };
         let name = network.name(&format!("{}/rescale", call.name));
         added = network.elementwise(&name, Op::Activation(rescale), &added)?;
     }
@@ -104,12 +104,12 @@ pub(super) fn mat_mul(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Val
 }
 
 /// `values` times `factor`.
-fn scaled(call: &Call<'_>, values: &Constant, factor: f32) -> Outcome<Constant> {
+fn scaled(call: &Call<'_>, values: &Constant, factor: f64) -> Outcome<Constant> {
     if factor == 1.0 {
         return Ok(values.clone());
     }
     let product = |value: Symbol| match value {
-        Symbol::Float(value) => Symbol::Float(value * f64::from(factor)),
+        Symbol::Float(value) => Symbol::Float(value * factor),
         other => other,
     };
     Constant::new(call.budget, values.kind, values.dims.clone(), values.iter().map(product))

@@ -26,7 +26,7 @@ pub(super) fn batch_norm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<
         return Err(wrong("BatchNormalization of a tensor without channels"));
     }
     first_is_batch(call, &view)?;
-    let epsilon = call.float("epsilon", 1e-5)?;
+    let epsilon = call.float("epsilon", Scalar::new(1e-5))?;
     let mut weights = Vec::with_capacity(4);
     for (index, role) in [(1, "scale"), (2, "bias"), (3, "mean"), (4, "variance")] {
         let constant = call.weight(index, role)?;
@@ -36,7 +36,7 @@ pub(super) fn batch_norm(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<
     }
     let order: Vec<usize> = (2..view.rank()).chain([1]).collect();
     let node = network.ordered(&view, &order)?;
-    let op = Op::BatchNorm(BatchNorm { epsilon: Scalar::new(epsilon), scale: true, center: true });
+    let op = Op::BatchNorm(BatchNorm { epsilon, scale: true, center: true });
     let node = network.add(&call.name, op, &[node], weights)?;
     Ok(vec![Value::Tensor(network.view(node, &view, &order))])
 }

@@ -5,7 +5,7 @@ use frit_ir::{NodeId, Op};
 
 use super::activation::operand;
 use crate::import::limits;
-use crate::import::onnx::call::{Call, Value, axis, f32_only};
+use crate::import::onnx::call::{Call, Value, axis, single_precision};
 use crate::import::onnx::constant::{Constant, count};
 use crate::import::onnx::data_type::DataType;
 use crate::import::onnx::fault::{Outcome, mixes, unsupported, wrong};
@@ -20,7 +20,7 @@ pub(super) fn concat(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Valu
     for index in 0..call.inputs.len() {
         let name = call.node.input.get(index).map_or("", String::as_str);
         let view = network.tensor(call.operand(index, "operands")?, name)?;
-        f32_only(view.kind, "an operand of Concat")?;
+        single_precision(view.kind, "an operand of Concat")?;
         views.push(view);
     }
     let Some(first) = views.first() else { return Err(wrong("Concat of nothing")) };
@@ -145,8 +145,8 @@ pub(super) fn pad(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>>
     }
     let sides = sides(call, &view)?;
     let value = match call.constant(2, "value")? {
-        None => call.float("value", 0.0)?,
-        Some(value) => value.scalar().ok_or_else(|| wrong("Pad by a value that is not one number"))? as f32,
+        None => call.number("value")?.unwrap_or(0.0),
+        Some(value) => value.scalar().ok_or_else(|| wrong("Pad by a value that is not one number"))?,
     };
     let order = network.natural(&view)?.1;
     let (cut, grown) =
@@ -174,7 +174,7 @@ pub(super) fn pad(network: &mut Network, call: &Call<'_>) -> Outcome<Vec<Value>>
     {
         let ([top, bottom], [left, right]) = (around(rows), around(columns));
         let padding = Padding { top, bottom, left, right };
-        let op = Op::Pad(ops::Pad { padding, value: Scalar::new(value) });
+        let op = Op::Pad(ops::Pad { padding, value: Scalar::nearest(value) });
         let name = name(network, beside.is_empty(), "pad");
         let node = network.ordered(&view, &order)?;
         let node = network.add(&name, op, &[node], Vec::new())?;
@@ -217,7 +217,7 @@ fn extended(
     network: &mut Network,
     name: &str,
     (view, order): (&View, &[usize]),
-    (axis, [before, behind], value): (usize, [usize; 2], f32),
+    (axis, [before, behind], value): (usize, [usize; 2], f64),
 ) -> Outcome<View> {
     let mut nodes = vec![network.ordered(view, order)?];
     for (count_of, behind) in [(before, false), (behind, true)] {
@@ -227,7 +227,7 @@ fn extended(
         let mut dims = view.lengths();
         dims[axis] = count_of;
         let length = count(&dims).unwrap_or(usize::MAX);
-        let values = std::iter::repeat_n(Symbol::Float(f64::from(value)), length);
+        let values = std::iter::repeat_n(Symbol::Float(value), length);
         let constant = Constant::new(&network.budget, DataType::F32, dims, values)?;
         let name = network.name(&format!("{name}/constant"));
         let node = network.constant(&name, &constant, order)?.node;

@@ -62,7 +62,7 @@ fn asked(call: &Call<'_>, view: &View) -> Outcome<Vec<Asked>> {
     let lengths = &view.lengths()[..];
     let place = if call.version >= 11 { 2 } else { 1 };
     let scales = match call.floats("scales")? {
-        Some(scales) => Some(scales.iter().copied().map(f64::from).collect()),
+        Some(scales) => Some(scales.collect()),
         None => match call.constant(place, "scales")?.filter(|scales| scales.len() > 0) {
             Some(scales) => scales.known_floats(call.budget)?,
             None => None,

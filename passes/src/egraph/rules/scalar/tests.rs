@@ -1,7 +1,6 @@
 use frit_ir::ops::{Activation, Binary, Scalar};
 use proptest::prelude::*;
 
-use super::rescale;
 use crate::testing::{Net, assert_equal, assert_same_limits, conv, ops, optimised};
 
 /// Exact in f32, and so are their reciprocals.
@@ -61,7 +60,7 @@ proptest! {
         let mut net = Net::new(2);
         let mut y = net.input("x", &[3, 2, 4]);
         for (index, &(scale, offset)) in numbers.iter().enumerate() {
-            y = net.activation(&format!("a{index}"), rescale(scale, offset), y);
+            y = net.activation(&format!("a{index}"), Activation::rescale(scale, offset), y);
         }
         let source = net.finish(&[y]);
         let (graph, rewriting) = optimised(&source);
@@ -133,9 +132,9 @@ fn what_an_output_is_stays_what_it_is() {
 fn a_line_that_is_none_is_its_operand() {
     let mut net = Net::new(5);
     let x = net.input("x", &[4]);
-    let y = net.activation("same", rescale(1.0, 0.0), x);
+    let y = net.activation("same", Activation::rescale(1.0, 0.0), x);
     let y = net.activation("tanh", Activation::Tanh, y);
-    let y = net.activation("other", rescale(1.0, 0.5), y);
+    let y = net.activation("other", Activation::rescale(1.0, 0.5), y);
     let source = net.finish(&[y]);
     assert_eq!(ops(&optimised(&source).0), ["tanh", "rescale"]);
 }

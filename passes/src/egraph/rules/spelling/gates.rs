@@ -2,7 +2,7 @@
 
 use egg::Id;
 use frit_ir::Op;
-use frit_ir::ops::{Activation, Binary};
+use frit_ir::ops::{Activation, Binary, Scalar};
 use smallvec::smallvec;
 
 use super::lines::{Line, Nodes, Ramp, lines, ramps};
@@ -94,7 +94,7 @@ fn cube<'a>(site: &Site<'a>, class: Id, x: Id) -> Option<Nodes<'a>> {
     site.inside(class).iter().find_map(|node| {
         let [first, second] = node.children[..] else { return None };
         if matches!(node.op()?, Op::Binary(Binary::Pow)) && is_x(first) {
-            let three = site.constant(second).filter(|known| known.uniform() == Some(3.0))?;
+            let three = site.constant(second).filter(|known| known.uniform() == Some(Scalar::new(3.0)))?;
             Some(smallvec![node, three.node])
         } else if matches!(node.op()?, Op::Binary(Binary::Mul)) {
             let square = [(first, second), (second, first)].into_iter().find(|&(one, _)| is_x(one))?.1;

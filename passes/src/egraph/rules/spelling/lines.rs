@@ -2,6 +2,7 @@
 
 use egg::Id;
 use frit_ir::Op;
+use frit_ir::ops::Scalar;
 use smallvec::{SmallVec, smallvec};
 
 use crate::egraph::language::ENode;
@@ -88,17 +89,15 @@ pub(super) fn ramps<'a>(site: &Site<'a>, outer: &Line<'a>, clamp: &'a ENode) -> 
     let rising = lines(site, clamp.children[0]).into_iter().filter(|inner| inner.scale > 0.0);
     rising
         .map(|inner| {
-            let corner = |bound: f32| {
-                let bound = f64::from(bound);
-                [(bound - inner.offset) / inner.scale, outer.scale * bound + outer.offset]
-            };
+            let corner =
+                |bound: f64| [(bound - inner.offset) / inner.scale, outer.scale * bound + outer.offset];
             let matched = outer.with(&[clamp]).iter().chain(&inner.matched).copied().collect();
-            Ramp { low: corner(low), high: corner(high), of: inner.of, matched }
+            Ramp { low: corner(low.into()), high: corner(high.into()), of: inner.of, matched }
         })
         .collect()
 }
 
 /// Equal but for the rounding of a few constants to f32.
 fn near(a: f64, b: f64) -> bool {
-    (a - b).abs() <= 4.0 * f64::from(f32::EPSILON) * b.abs().max(1.0)
+    (a - b).abs() <= 4.0 * f64::from(Scalar::EPSILON) * b.abs().max(1.0)
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::testing::{Net, around, conv, difference, ops, optimised, rounding};
 
-const SIXTH: f32 = Activation::SIXTH;
+const SIXTH: f32 = Activation::SIXTH.get();
 
 /// What constants rounded to f32 may move a value by.
 const ROUNDED: f64 = 1e-6;

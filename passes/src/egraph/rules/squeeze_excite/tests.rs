@@ -122,7 +122,7 @@ fn ramp(net: &mut Net, x: NodeId) -> NodeId {
     let three = net.constant("three", &[], &[3.0]);
     let y = net.binary("sum", Binary::Add, x, three);
     let y = net.activation("relu6", Activation::Relu6, y);
-    let sixth = net.constant("sixth", &[], &[Activation::SIXTH]);
+    let sixth = net.constant("sixth", &[], &[Activation::SIXTH.get()]);
     net.binary("gate", Binary::Mul, y, sixth)
 }
 
