@@ -189,11 +189,12 @@ impl Conv {
         for width in widths {
             for input in 0..inputs {
                 for filter in first..(first + width).min(self.filters) {
-                    let tap = |tap: usize| self.kernel[(tap * inputs + input) * self.filters + filter];
+                    let tap =
+                        |tap: usize| f64::from(self.kernel[(tap * inputs + input) * self.filters + filter]);
                     let values = transform_weights(std::array::from_fn(tap));
                     let place = begin + (1 + input) * width + filter - first;
                     for (into, value) in into[place..].iter_mut().step_by(frequency).zip(values) {
-                        *into = value;
+                        *into = value as f32;
                     }
                 }
             }

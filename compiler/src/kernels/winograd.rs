@@ -19,7 +19,7 @@
 
 use std::ops::Range;
 
-use frit_ir::ops::Epilogue;
+use frit_ir::ops::{Epilogue, Scalar};
 
 use super::{F32, Strides, advance, at, epilogue, set};
 use crate::vector::builder::TooManyRegisters;
@@ -36,7 +36,7 @@ pub const INPUTS: usize = 6;
 pub const FREQUENCIES: usize = INPUTS * INPUTS;
 
 /// The two points beside 0 and infinity; each counts with both signs.
-const POINTS: [f32; 2] = [0.5, 1.5];
+const POINTS: [f64; 2] = [0.5, 1.5];
 
 /// The largest error, as a share of the largest output, that was found over 256 channels with weights and inputs as trained
 /// networks have them; a plain sum's is half of it.
@@ -237,10 +237,10 @@ impl Winograd {
 struct Constants(Vec<Register>);
 
 impl Constants {
-    fn new(b: &mut Builder, values: &[f32]) -> Constants {
-        let register = |&value: &f32| {
+    fn new(b: &mut Builder, values: &[f64]) -> Constants {
+        let register = |&value: &f64| {
             let to = b.register();
-            b.emit(Instruction::Constant { to, value });
+            set_constant(b, to, value);
             to
         };
         Constants(values.iter().map(register).collect())
@@ -248,9 +248,14 @@ impl Constants {
 }
 
 /// With p and q for the points: `p²q²`, `-(p² + q²)`, `-q²`, `-p²`, `p`, `-p`, `q`, `-q`.
-fn input_constants() -> [f32; 8] {
+fn input_constants() -> [f64; 8] {
     let [p, q] = POINTS;
     [p * p * q * q, -(p * p + q * q), -q * q, -p * p, p, -p, q, -q]
+}
+
+/// `to = value`, which an f32 holds as it is.
+fn set_constant(b: &mut Builder, to: Register, value: f64) {
+    b.emit(Instruction::Constant { to, value: Scalar::nearest(value).get() });
 }
 
 /// `sum += a * b`
@@ -332,16 +337,16 @@ fn transform_output(b: &mut Builder, places: [Address; INPUTS]) -> [Register; OU
         b.emit(Instruction::Add { to: m[0], a: m[0], b: Operand::Register(to) });
     }
     let constant = b.register();
-    let scaled = |b: &mut Builder, sum: Register, a: Register, value: f32| {
-        b.emit(Instruction::Constant { to: constant, value });
+    let scaled = |b: &mut Builder, sum: Register, a: Register, value: f64| {
+        set_constant(b, constant, value);
         add_product(b, sum, a, constant);
     };
     scaled(b, m[5], near_odd, p * p * p);
     scaled(b, m[5], far_odd, q * q * q);
     for (even, odd, [first, second]) in [(near_odd, far_odd, [p, q]), (near, far, [p * p, q * q])] {
-        b.emit(Instruction::Constant { to: constant, value: first });
+        set_constant(b, constant, first);
         b.emit(Instruction::Multiply { to: even, a: even, b: Operand::Register(constant) });
-        b.emit(Instruction::Constant { to: constant, value: second });
+        set_constant(b, constant, second);
         add_product(b, even, odd, constant);
     }
     b.free_all([constant, far, far_odd]);
@@ -349,9 +354,9 @@ fn transform_output(b: &mut Builder, places: [Address; INPUTS]) -> [Register; OU
 }
 
 /// The 36 values of a 3×3 kernel `taps`, row by row, that its products are made with.
-pub fn transform_weights(taps: [f32; 9]) -> [f32; FREQUENCIES] {
+pub fn transform_weights(taps: [f64; 9]) -> [f64; FREQUENCIES] {
     let along = |g: [f64; 3]| -> [f64; INPUTS] {
-        let [p, q] = POINTS.map(f64::from);
+        let [p, q] = POINTS;
         let even = |point: f64| g[0] + point * point * g[2];
         let scales =
             [1.0 / (p * p * q * q), 0.5 / (p * p * (p * p - q * q)), 0.5 / (q * q * (q * q - p * p))];
@@ -365,11 +370,11 @@ pub fn transform_weights(taps: [f32; 9]) -> [f32; FREQUENCIES] {
         ]
     };
     let columns: [[f64; INPUTS]; 3] =
-        std::array::from_fn(|column| along(std::array::from_fn(|row| taps[row * 3 + column].into())));
+        std::array::from_fn(|column| along(std::array::from_fn(|row| taps[row * 3 + column])));
     let mut values = [0.0; FREQUENCIES];
     for (row, values) in values.chunks_exact_mut(INPUTS).enumerate() {
         let found = along(std::array::from_fn(|column| columns[column][row]));
-        values.iter_mut().zip(found).for_each(|(to, from)| *to = from as f32);
+        values.copy_from_slice(&found);
     }
     values
 }

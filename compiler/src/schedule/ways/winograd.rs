@@ -148,7 +148,7 @@ fn place(placement: &mut Placement<'_>, id: NodeId, product: Product) -> Result<
 
 /// The bias in vectors, zeros where there is none.
 fn bias(placement: &mut Placement<'_>, source: &crate::pack::Conv) -> Argument {
-    let mut bias = source.bias.as_deref().map_or_else(|| vec![0.0; source.filters], <[f32]>::to_vec);
+    let mut bias = source.bias.as_deref().map_or_else(|| vec![0.0; source.filters], |bias| bias.to_vec());
     bias.resize(source.filters.next_multiple_of(source.lanes), 0.0);
     placement.pack(Source::Values(bias.into()))
 }
