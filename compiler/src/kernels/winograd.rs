@@ -127,7 +127,7 @@ pub fn input(
     let mut builder = Builder::new(format!("winograd_input_{}x{}", rows.input, columns.input), width, 2);
     let constants = Constants::new(&mut builder, &input_constants());
     let before = [rows.before, columns.before];
-    winograd.each(&mut builder, [map], tiles, before, |b, tile| {
+    winograd.each(&mut builder, ([map], before), tiles, |b, tile| {
         let [from] = tile.maps;
         let place =
             |row: usize, column: usize| at(tile.tiles, ((row * INPUTS + column) * tiles.frequency) as i64);
@@ -159,7 +159,7 @@ pub fn output(
     let mut builder = Builder::new(name, width, 4);
     let [output, residual] = maps;
     let bias = Strides { row: 0, pixel: 0, block: width.lanes * F32, channel: F32 };
-    winograd.each(&mut builder, [bias, output, residual], tiles, [0, 0], |b, tile| {
+    winograd.each(&mut builder, ([bias, output, residual], [0, 0]), tiles, |b, tile| {
         let place =
             |row: usize, column: usize| at(tile.tiles, ((row * INPUTS + column) * tiles.frequency) as i64);
         for column in 0..INPUTS {
@@ -197,9 +197,8 @@ impl Winograd {
     fn each<const N: usize>(
         &self,
         builder: &mut Builder,
-        strides: [Strides; N],
+        (strides, before): ([Strides; N], [usize; 2]),
         tiles: Tiles,
-        before: [usize; 2],
         mut body: impl FnMut(&mut Builder, Tile<'_, N>),
     ) {
         // The transform back has its tiles first and several maps behind them.
