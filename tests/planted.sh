@@ -74,7 +74,7 @@ networks=(*.json)
 variants=()
 for network in "${networks[@]}"; do
     ways=(auto)
-    case "$network" in blocks.json | mobilenet_*) ways=(auto whole bands groups) ;; esac
+    case "$network" in blocks.json | mobilenet_*) ways=(auto whole bands groups) ;; windows.json) ways=(auto winograd) ;; esac
     for target in aarch64 x86-64-v3 x86-64-v4; do
         for way in "${ways[@]}"; do
             variants+=("$network --target $target --schedule $way")

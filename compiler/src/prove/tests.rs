@@ -23,7 +23,8 @@ fn of_zoo(name: &str) -> String {
     zoo::description(name, &options).unwrap()
 }
 
-const WAYS: [Option<Way>; 4] = [None, Some(ways::WHOLE), Some(ways::BANDS), Some(ways::GROUPS)];
+const WAYS: [Option<Way>; 5] =
+    [None, Some(ways::WHOLE), Some(ways::BANDS), Some(ways::GROUPS), Some(ways::WINOGRAD)];
 
 /// Each way for each target meets several networks, each network every way and every number of lanes, and each of them as it
 /// came some target.
@@ -44,7 +45,7 @@ fn every_network_of_the_zoo_is_proved() {
 
 /// Small networks that have every kind of step, and how their blocks go through the caches; `tests/planted.sh` compiles them
 /// too.
-const SMALL: [(&str, Option<Way>); 10] = [
+const SMALL: [(&str, Option<Way>); 11] = [
     (include_str!("../../../tests/planted/arranged.json"), None),
     (include_str!("../../../tests/planted/blocks.json"), WAYS[1]),
     (include_str!("../../../tests/planted/blocks.json"), WAYS[2]),
@@ -55,6 +56,7 @@ const SMALL: [(&str, Option<Way>); 10] = [
     (include_str!("../../../tests/planted/squeezed.json"), None),
     (include_str!("../../../tests/planted/transposed.json"), None),
     (include_str!("../../../tests/planted/windows.json"), None),
+    (include_str!("../../../tests/planted/windows.json"), Some(ways::WINOGRAD)),
 ];
 
 /// The plans of the small networks for each number of lanes.
