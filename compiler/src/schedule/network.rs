@@ -21,12 +21,18 @@ pub(super) struct Network<'a> {
     pub(super) machine: &'a Machine,
     pub(super) width: Width,
     shapes: BTreeMap<NodeId, Shape>,
+    /// How many layers read each weight.
+    readers: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> Network<'a> {
     /// The network that `graph` describes, for `machine`.
     pub(super) fn new(graph: &'a Graph, machine: &'a Machine) -> Result<Network<'a>, Faults> {
-        Ok(Network { graph, machine, width: machine.width(), shapes: graph.shapes()? })
+        let mut readers = BTreeMap::new();
+        for weight in graph.ids().flat_map(|id| &graph.node(id).weights) {
+            *readers.entry(weight.as_str()).or_insert(0) += 1;
+        }
+        Ok(Network { graph, machine, width: machine.width(), shapes: graph.shapes()?, readers })
     }
 
     pub(super) fn name(&self, id: NodeId) -> &'a str {
@@ -86,6 +92,12 @@ impl<'a> Network<'a> {
             matches!(self.op(user), Op::SqueezeExcite(_)) && self.graph.operands(user).first() == Some(&id)
         };
         self.has_depthwise_kernel(id) && self.graph.users(id).into_iter().any(squeezes)
+    }
+
+    /// Whether another layer has the kernel of `id`, too: a map of another size would have it in another order.
+    pub(super) fn shares_kernel(&self, id: NodeId) -> bool {
+        let kernel = self.graph.node(id).weights.first();
+        kernel.is_some_and(|kernel| self.readers.get(kernel.as_str()).is_some_and(|&readers| readers > 1))
     }
 
     /// The values of the weight `index` of `id`.

@@ -57,7 +57,8 @@ impl Product {
         let is_plain = conv.kernel == [3, 3]
             && (conv.stride, conv.dilation, conv.groups) == ([1, 1], [1, 1], 1)
             && conv.prologue.is_none()
-            && net.op(id).gate().is_none();
+            && net.op(id).gate().is_none()
+            && !net.shares_kernel(id);
         let [height, width, _] = net.shape(net.operand(id, 0)).map()?;
         let [rows, columns, filters] = net.map(id);
         let axis = |input, output, before| winograd::Axis { input, output, before };
