@@ -143,7 +143,8 @@ fn weights_that_several_nodes_read_are_one_in_every_count() {
     folder.write("five.onnx", heads(5));
     for options in ["", " --no-fuse", " --target x86-64-v2"] {
         let bytes = |name: &str| {
-            let command = format!("compile {name}.onnx{options} -o {name}.frit --format json");
+            // Alone a head may take weights of another kind, which maps of several sizes would not share.
+            let command = format!("compile {name}.onnx --no-winograd{options} -o {name}.frit --format json");
             folder.frit(&command).json()["weight_bytes"].as_u64().unwrap()
         };
         assert_eq!(bytes("five"), bytes("one"), "{options}");
