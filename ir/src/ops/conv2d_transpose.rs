@@ -9,7 +9,6 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written, number, pair};
-use crate::window::Window;
 
 /// Attributes of a transposed convolution. The kernel is `[kernel height, kernel width, in / groups, filters]`, as that of a
 /// convolution; it is not turned round.
@@ -123,14 +122,14 @@ impl Page for Conv2dTranspose {
             return Ok(None);
         }
         let filters = from.or_shape("filters", from.shape.map(Shape::channels), number)?;
-        let Window { kernel, stride, padding, dilation } = from.window()?;
+        let window = from.window()?;
         Ok(Some(Conv2dTranspose {
             output_padding: from.value("output_padding", pair)?.unwrap_or([0, 0]),
             filters,
-            kernel,
-            stride,
-            padding,
-            dilation,
+            kernel: window.kernel,
+            stride: window.stride,
+            padding: window.padding,
+            dilation: window.dilation,
             groups: from.value("groups", number)?.unwrap_or(1),
             epilogue: from.epilogue()?,
         }))

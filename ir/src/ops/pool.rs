@@ -11,7 +11,6 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::number::Number;
 use crate::tensor::{Shape, Tensor};
 use crate::text::{Attributes, Written};
-use crate::window::Window;
 
 /// What becomes of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,8 +132,14 @@ impl Page for Pool {
             "avg_pool" => PoolKind::Average { counted: from.padding("counted")? },
             _ => return Ok(None),
         };
-        let Window { kernel, stride, padding, dilation } = from.window()?;
-        Ok(Some(Pool { kind, kernel, stride, padding, dilation }))
+        let window = from.window()?;
+        Ok(Some(Pool {
+            kind,
+            kernel: window.kernel,
+            stride: window.stride,
+            padding: window.padding,
+            dilation: window.dilation,
+        }))
     }
 
     /// The largest or mean elements.

@@ -79,12 +79,8 @@ pub(crate) struct ModelArgs {
     /// How kernels become machine code
     #[arg(long, value_enum, default_value_t = Lower::Auto, help_heading = COMPILATION)]
     lower: Lower,
-    /// How blocks go through the caches; one that can't go so goes layer by layer
-    #[arg(long, value_parser = Schedule::parser(), default_value = "auto", conflicts_with = "no_fuse", help_heading = COMPILATION)]
-    schedule: Schedule,
-    /// Compute no convolution by Winograd's algorithm, whose rounding error is about twice that of the plain sum
-    #[arg(long, help_heading = COMPILATION)]
-    no_winograd: bool,
+    #[command(flatten)]
+    ways: WayArgs,
     #[command(flatten)]
     pub(crate) repair: RepairArgs,
     /// The options above that were given, as they are typed.
@@ -93,6 +89,17 @@ pub(crate) struct ModelArgs {
     /// Files that the command writes, which the model may not name.
     #[arg(skip)]
     written: Vec<Identity>,
+}
+
+/// Which ways of computing may be taken.
+#[derive(Debug, Clone, clap::Args)]
+struct WayArgs {
+    /// How blocks go through the caches; one that can't go so goes layer by layer
+    #[arg(long, value_parser = Schedule::parser(), default_value = "auto", conflicts_with = "no_fuse", help_heading = COMPILATION)]
+    schedule: Schedule,
+    /// Compute no convolution by Winograd's algorithm, whose rounding error is about twice that of the plain sum
+    #[arg(long, help_heading = COMPILATION)]
+    no_winograd: bool,
 }
 
 /// A model that was read.
@@ -253,8 +260,8 @@ impl ModelArgs {
             Lower::Wide => machine.with_lowering(Lowering::Wide).map_err(usage)?,
             Lower::Auto => machine,
         };
-        let way = self.schedule.0;
-        let (fuse, winograd) = (!self.no_fuse, !self.no_winograd);
+        let way = self.ways.schedule.0;
+        let (fuse, winograd) = (!self.no_fuse, !self.ways.no_winograd);
         Ok(Options { machine, fuse, disabled_rules: self.disable.clone(), way, winograd })
     }
 
