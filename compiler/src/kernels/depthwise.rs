@@ -83,10 +83,8 @@ impl Depthwise {
 
     /// The bounds that bound something.
     fn clamp(&self) -> [Option<Scalar>; 2] {
-        let bounds = self.prologue.map(|clamp| clamp.bounds().expect("the schedule puts nothing else here"));
-        let (low, high) = bounds.unwrap_or((Scalar::NEG_INFINITY.get(), Scalar::INFINITY.get()));
-        let bounds = [low > Scalar::NEG_INFINITY.get(), high < Scalar::INFINITY.get()];
-        [bounds[0].then(|| Scalar::new(low)), bounds[1].then(|| Scalar::new(high))]
+        let limits = |clamp: Activation| clamp.limits().expect("the schedule puts nothing else here");
+        self.prologue.map_or([None; 2], limits)
     }
 }
 

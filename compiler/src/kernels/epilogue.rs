@@ -117,16 +117,16 @@ pub fn activate(builder: &mut Builder, activation: Activation, values: &[Registe
 }
 
 fn clamp(builder: &mut Builder, activation: Activation, values: &[Register]) {
-    let (low, high) = activation.bounds().expect("these are clamps");
+    let [low, high] = activation.limits().expect("these are clamps");
     let bound = builder.register();
-    if low > Scalar::NEG_INFINITY.get() {
-        builder.emit(Instruction::Constant { to: bound, value: low });
+    if let Some(low) = low {
+        builder.emit(Instruction::Constant { to: bound, value: low.get() });
         for &to in values {
             builder.emit(Instruction::Maximum { to, a: bound, b: Operand::Register(to) });
         }
     }
-    if high < Scalar::INFINITY.get() {
-        builder.emit(Instruction::Constant { to: bound, value: high });
+    if let Some(high) = high {
+        builder.emit(Instruction::Constant { to: bound, value: high.get() });
         for &to in values {
             builder.emit(Instruction::Minimum { to, a: bound, b: Operand::Register(to) });
         }
@@ -185,7 +185,7 @@ fn hard_sigmoid(builder: &mut Builder, values: &[Register]) {
 
 /// `x * (relu6(x + 3) / 6)`. What is below -3 becomes -3, whose second factor is 0 as well: minus infinity has none.
 fn hard_swish(builder: &mut Builder, values: &[Register]) {
-    clamp(builder, Activation::Clip { low: Scalar::new(-3.0), high: Scalar::INFINITY }, values);
+    clamp(builder, Activation::clip(-3.0, Scalar::INFINITY), values);
     let factor = builder.register();
     let constants @ [three, six, sixth] = [(); 3].map(|()| builder.register());
     for (to, value) in constants.into_iter().zip([3.0, 6.0, Activation::SIXTH.get()]) {

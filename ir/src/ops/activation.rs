@@ -80,13 +80,13 @@ impl Activation {
     pub const SIXTH: Scalar = Scalar::new(1.0 / 6.0);
 
     /// `x * scale + offset`
-    pub const fn rescale(scale: f32, offset: f32) -> Activation {
-        Activation::Rescale { scale: Scalar::new(scale), offset: Scalar::new(offset) }
+    pub fn rescale(scale: impl Into<Scalar>, offset: impl Into<Scalar>) -> Activation {
+        Activation::Rescale { scale: scale.into(), offset: offset.into() }
     }
 
     /// `min(max(x, low), high)`
-    pub const fn clip(low: f32, high: f32) -> Activation {
-        Activation::Clip { low: Scalar::new(low), high: Scalar::new(high) }
+    pub fn clip(low: impl Into<Scalar>, high: impl Into<Scalar>) -> Activation {
+        Activation::Clip { low: low.into(), high: high.into() }
     }
 
     /// The activations that their name says all of.
@@ -159,6 +159,13 @@ impl Activation {
             Activation::Clip { low, high } => Some((low.get(), high.get())),
             _ => None,
         }
+    }
+
+    /// The same, as far as they bound anything.
+    pub fn limits(&self) -> Option<[Option<Scalar>; 2]> {
+        let (low, high) = self.bounds()?;
+        let bounds = [(low > f32::NEG_INFINITY, low), (high < f32::INFINITY, high)];
+        Some(bounds.map(|(is_bound, bound)| is_bound.then(|| Scalar::new(bound))))
     }
 
     /// The function; NaN stays NaN.

@@ -83,6 +83,12 @@ impl Neg for Scalar {
     }
 }
 
+impl From<f32> for Scalar {
+    fn from(value: f32) -> Scalar {
+        Scalar::new(value)
+    }
+}
+
 impl From<Scalar> for f64 {
     fn from(scalar: Scalar) -> f64 {
         f64::from(scalar.get())

@@ -73,25 +73,17 @@ pub(super) fn beside<'a>(site: &Site<'a>, class: Id, node: &ENode) -> Option<(Id
 fn function(binary: Binary, value: Scalar, order: Order) -> Option<Activation> {
     let is_second = order == Order::Second;
     Some(match binary {
-        Binary::Min if !value.is_nan() => named(clip(Scalar::NEG_INFINITY, value)),
-        Binary::Max if !value.is_nan() => named(clip(value, Scalar::INFINITY)),
+        Binary::Min if !value.is_nan() => named(Activation::clip(Scalar::NEG_INFINITY, value)),
+        Binary::Max if !value.is_nan() => named(Activation::clip(value, Scalar::INFINITY)),
         _ if !value.is_finite() => return None,
-        Binary::Add => rescale(Scalar::ONE, value),
-        Binary::Sub if is_second => rescale(Scalar::ONE, -value),
-        Binary::Sub => rescale(-Scalar::ONE, value),
-        Binary::Mul => rescale(value, Scalar::ZERO),
-        Binary::Div if is_second && value.recip().is_normal() => rescale(value.recip(), Scalar::ZERO),
-        Binary::Pow if is_second && value == Scalar::ONE => rescale(Scalar::ONE, Scalar::ZERO),
+        Binary::Add => Activation::rescale(1.0, value),
+        Binary::Sub if is_second => Activation::rescale(1.0, -value),
+        Binary::Sub => Activation::rescale(-1.0, value),
+        Binary::Mul => Activation::rescale(value, 0.0),
+        Binary::Div if is_second && value.recip().is_normal() => Activation::rescale(value.recip(), 0.0),
+        Binary::Pow if is_second && value == Scalar::ONE => Activation::rescale(1.0, 0.0),
         _ => return None,
     })
-}
-
-fn clip(low: Scalar, high: Scalar) -> Activation {
-    Activation::Clip { low, high }
-}
-
-fn rescale(scale: Scalar, offset: Scalar) -> Activation {
-    Activation::Rescale { scale, offset }
 }
 
 fn square(site: &Site<'_>, found: &mut Found<'_>) {
@@ -116,7 +108,7 @@ fn merge_rescales(site: &Site<'_>, found: &mut Found<'_>) {
             continue;
         }
         if let Some([scale, offset]) = merged(outer, inner) {
-            let both = ENode::layer(Op::Activation(rescale(scale, offset)), &[operand]);
+            let both = ENode::layer(Op::Activation(Activation::rescale(scale, offset)), &[operand]);
             found.equal(&[inner_node, site.root], Term::default(), both);
         }
     }
