@@ -98,7 +98,7 @@ fn unit(conv: &Conv2d) -> Conv2d {
 fn put_sum(x: Id, branches: [Branch; 2], matched: &[&ENode], mut term: Term, found: &mut Found<'_>) {
     let [first, second] = &branches;
     let windows = [&first.conv, &second.conv];
-    let (Some(rows), Some(columns)) = (Window::over(windows, 0), Window::over(windows, 1)) else { return };
+    let (Some(rows), Some(columns)) = (Union::of(windows, 0), Union::of(windows, 1)) else { return };
     let mut kernels = [first.kernel, second.kernel];
     for (index, kernel) in kernels.iter_mut().enumerate() {
         let ([top, bottom], [left, right]) = (rows.around[index], columns.around[index]);
@@ -125,16 +125,16 @@ fn put_sum(x: Id, branches: [Branch; 2], matched: &[&ENode], mut term: Term, fou
 }
 
 /// The window over those of two convolutions along one axis.
-struct Window {
+struct Union {
     length: usize,
     padding: [usize; 2],
     /// The zeros before and behind each of the two kernels that make it this window.
     around: [[usize; 2]; 2],
 }
 
-impl Window {
+impl Union {
     /// `None` where it is longer than can be counted. Both have as many places: so has this one.
-    fn over(convs: [&Conv2d; 2], axis: usize) -> Option<Window> {
+    fn of(convs: [&Conv2d; 2], axis: usize) -> Option<Union> {
         let [first, second] = convs.map(|conv| conv.padding.along(axis));
         let before = first[0].max(second[0]);
         let starts = [before - first[0], before - second[0]];
@@ -144,7 +144,7 @@ impl Window {
         let rests = ends.map(|end| length - end);
         let behind = first[1].checked_add(rests[0])?.min(second[1].checked_add(rests[1])?);
         let around = [[starts[0], rests[0]], [starts[1], rests[1]]];
-        Some(Window { length, padding: [before, behind], around })
+        Some(Union { length, padding: [before, behind], around })
     }
 }
 
