@@ -43,12 +43,9 @@ pub(super) fn side_of(
 ) -> Result<(Placed, Side), Diagnostic> {
     let net = placement.net;
     let (own, shape) = (net.shape(operand), net.shape(id));
-    let (blocked, _) = Placed::in_blocks(own, net.width.lanes, placement.home(operand).region);
-    if side(blocked, own, shape).is_some() {
+    if repeats_by_strides(own, shape) {
         let placed = placement.tensor_in_blocks(operand)?;
-        if let Some(side) = side(placed, own, shape) {
-            return Ok((placed, side));
-        }
+        return Ok((placed, side(placed, shape)));
     }
     let placed = rearrange::place_expanded(placement, id, operand, shape)?;
     Ok((placed, Side { strides: placed.strides, spreads: false }))
@@ -77,9 +74,16 @@ pub(super) fn stage(
     });
 }
 
-/// How a tensor of the shape `own` in blocks is an operand where the result is `shape`, where that can be said in
-/// strides.
-pub(super) fn side(placed: Placed, own: &Shape, shape: &Shape) -> Option<Side> {
+/// Whether strides can say how a tensor of the shape `own` in blocks is repeated to `shape`.
+pub(super) fn repeats_by_strides(own: &Shape, shape: &Shape) -> bool {
+    // All axes but the last of more than three are one row, in which nothing may be repeated.
+    let leading = |shape: &Shape| shape.axes()[..shape.rank().saturating_sub(1)].to_vec();
+    let alike = own.rank() == shape.rank() && leading(own) == leading(shape);
+    shape.rank() <= 3 || leading(own).iter().all(|&length| length == 1) || alike
+}
+
+/// How the tensor at `placed`, for which [`repeats_by_strides`] holds, is an operand where the result is `shape`.
+pub(super) fn side(placed: Placed, shape: &Shape) -> Side {
     let unless_one = |length: usize, bytes: usize| if length == 1 { 0 } else { bytes };
     let Strides { row, pixel, block, channel } = placed.strides;
     let [row, pixel] = if shape.rank() <= 3 {
@@ -87,12 +91,9 @@ pub(super) fn side(placed: Placed, own: &Shape, shape: &Shape) -> Option<Side> {
     } else if placed.pixels() == 1 {
         [0; 2]
     } else {
-        // All axes but the last are one row, in which nothing may be repeated.
-        let leading = |shape: &Shape| shape.axes()[..shape.rank() - 1].to_vec();
-        let alike = own.rank() == shape.rank() && leading(own) == leading(shape);
-        alike.then_some([row, pixel])?
+        [row, pixel]
     };
     let spreads = placed.channels == 1 && shape.channels() > 1;
     let block = if spreads { 0 } else { block };
-    Some(Side { strides: Strides { row, pixel, block, channel }, spreads })
+    Side { strides: Strides { row, pixel, block, channel }, spreads }
 }

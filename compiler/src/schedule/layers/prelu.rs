@@ -15,13 +15,12 @@ pub(super) fn place(placement: &mut Placement<'_>, id: NodeId, prelu: &Prelu) ->
     let x = binary::side_of(placement, id, net.operand(id, 0))?;
     let values = net.weight(id, 0)?;
     let shape = net.shape(id);
-    let packed = placement.pack_in_blocks(&values, &prelu.slope);
-    let slope = match binary::side(packed, &prelu.slope, shape) {
-        Some(side) => (packed, side),
-        None => {
-            let packed = placement.pack_in_blocks(&repeated(&values, &prelu.slope, shape), shape);
-            (packed, Side { strides: packed.strides, spreads: false })
-        }
+    let slope = if binary::repeats_by_strides(&prelu.slope, shape) {
+        let packed = placement.pack_in_blocks(&values, &prelu.slope);
+        (packed, binary::side(packed, shape))
+    } else {
+        let packed = placement.pack_in_blocks(&repeated(&values, &prelu.slope, shape), shape);
+        (packed, Side { strides: packed.strides, spreads: false })
     };
     binary::stage(placement, id, Function::Prelu, [x, slope]);
     Ok(())
