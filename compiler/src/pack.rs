@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::iter::repeat_n;
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -176,17 +177,21 @@ impl Conv {
             && same_biases(self.bias.as_ref(), other.bias.as_ref())
     }
 
+    /// Values of a row of each panel.
+    fn widths(&self) -> impl Iterator<Item = usize> {
+        self.panels.iter().flat_map(|panels| repeat_n(panels.vectors * self.lanes, panels.count))
+    }
+
     /// Values of a row of all panels.
     fn width(&self) -> usize {
-        self.panels.iter().map(|panels| panels.vectors * panels.count * self.lanes).sum()
+        self.widths().sum()
     }
 
     /// The panels of each frequency, one behind the other.
     fn fill_frequencies(&self, into: &mut [f32]) {
         let frequency = into.len() / FREQUENCIES;
         let (inputs, mut first, mut begin) = (self.inputs.len(), 0, 0);
-        let widths = self.panels.iter().flat_map(|panels| vec![panels.vectors * self.lanes; panels.count]);
-        for width in widths {
+        for width in self.widths() {
             for input in 0..inputs {
                 for filter in first..(first + width).min(self.filters) {
                     let tap =
@@ -204,15 +209,12 @@ impl Conv {
 
     fn fill(&self, mut into: &mut [f32]) {
         let mut first = self.outputs.start;
-        for panels in &self.panels {
-            let width = panels.vectors * self.lanes;
-            for _ in 0..panels.count {
-                let (panel, rest) = into.split_at_mut((1 + self.taps * self.inputs.len()) * width);
-                let filters = first.min(self.outputs.end)..(first + width).min(self.outputs.end);
-                self.panel(panel, width, filters);
-                first += width;
-                into = rest;
-            }
+        for width in self.widths() {
+            let (panel, rest) = into.split_at_mut((1 + self.taps * self.inputs.len()) * width);
+            let filters = first.min(self.outputs.end)..(first + width).min(self.outputs.end);
+            self.panel(panel, width, filters);
+            first += width;
+            into = rest;
         }
     }
 

@@ -79,7 +79,7 @@ pub struct Nest {
     /// Runs of tiles.
     pub columns: Vec<Run>,
     /// Lines of the next panel's weights that each tile asks for in each block of channels, so that they come from memory while
-    /// this panel is used ([`lines_ahead`]).
+    /// this panel is used ([`Nest::lines_ahead`]).
     pub ahead: usize,
 }
 
@@ -89,11 +89,13 @@ impl Nest {
         let count = |runs: &[Run]| runs.iter().map(|run| run.count).sum::<usize>();
         count(&self.rows) * count(&self.columns)
     }
-}
 
-/// Lines that each of `tiles` tiles must ask for in a block of channels, so that they ask for a whole panel of `vectors` blocks.
-pub fn lines_ahead(lanes: usize, vectors: usize, tiles: usize) -> usize {
-    (lanes * vectors * lanes * F32).div_ceil(LINE).div_ceil(tiles.max(1))
+    /// Lines that each tile must ask for in a block of channels, so that a worker's tiles ask for a whole panel: all of them where
+    /// panels are shared out, half of them or fewer else.
+    pub fn lines_ahead(&self, lanes: usize) -> usize {
+        let tiles = if self.item == Item::Panels { self.tiles() } else { self.tiles().div_ceil(2) };
+        (lanes * self.panels.vectors * lanes * F32).div_ceil(LINE).div_ceil(tiles.max(1))
+    }
 }
 
 /// The most instructions of a tile's sums: more of them leave the cache of instructions.

@@ -32,8 +32,7 @@ impl Placed {
 
     /// `[channels / lanes][rows][columns][lanes]`, and its bytes.
     ///
-    /// Blocks are kept from lying a multiple of a page apart, where all blocks of one pixel would compete for the same
-    /// lines of the first-level cache.
+    /// Blocks are kept from lying a multiple of a page apart ([`apart`]).
     pub(super) fn in_blocks(shape: &Shape, lanes: usize, region: Region) -> (Placed, usize) {
         Placed::blocks(shape, lanes, region, 0)
     }
@@ -46,15 +45,12 @@ impl Placed {
 
     /// In blocks with so many bytes `behind` the pixels of each.
     fn blocks(shape: &Shape, lanes: usize, region: Region, behind: usize) -> (Placed, usize) {
-        const PAGE: usize = 4096;
-        const LINE: usize = 64;
         let [rows, columns, channels] = extent(shape);
         let pixel = lanes * F32;
         let row = columns * pixel;
         let blocks = channels.div_ceil(lanes);
         let block = rows * row + behind;
-        let aliases = blocks > 1 && block.is_multiple_of(PAGE);
-        let block = block + if aliases { LINE } else { 0 };
+        let block = if blocks > 1 { apart(block) } else { block };
         let strides = Strides { row, pixel, block, channel: F32 };
         (Placed { region, offset: 0, rows, columns, channels, strides, is_dense: false }, blocks * block)
     }
@@ -110,6 +106,14 @@ impl Placed {
     pub(super) fn argument_from(&self, offset: usize, stride: usize) -> Argument {
         Argument { region: self.region, offset: self.offset + offset, stride }
     }
+}
+
+/// So many bytes, or a line more where that is a whole number of pages: what lies so far apart would compete for the same lines of
+/// the first-level cache.
+pub(super) fn apart(bytes: usize) -> usize {
+    const PAGE: usize = 4096;
+    const LINE: usize = 64;
+    if bytes.is_multiple_of(PAGE) { bytes + LINE } else { bytes }
 }
 
 /// Rows, columns and channels: a map's own axes, one pixel for a vector, else all axes but the last as columns.

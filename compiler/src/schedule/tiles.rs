@@ -41,8 +41,8 @@ const SMALL_MAP: usize = 64;
 /// are a good divisor, get 7×4. Where that can't be had for several blocks, what a tile costs decides.
 pub(super) fn conv(width: Width, sums: Sums) -> Vec<Columns> {
     let Sums { pixels, vectors, .. } = sums;
-    let costs = width.broadcast_operand && !width.embeds(2);
-    if costs && pixels >= FEW_PIXELS {
+    let by_cost = width.broadcast_operand && !width.embeds(2);
+    if by_cost && pixels >= FEW_PIXELS {
         return cheapest(width, sums);
     }
     let preferred = match width.broadcast_operand {
@@ -50,7 +50,7 @@ pub(super) fn conv(width: Width, sums: Sums) -> Vec<Columns> {
         true => 4,
         false => 2,
     };
-    let is_one_tile = costs || pixels < highest(width, preferred);
+    let is_one_tile = by_cost || pixels < highest(width, preferred);
     let wide = if is_one_tile { widest(width, pixels) } else { preferred }.min(vectors);
     let joins = !width.broadcast_operand
         && highest(width, 3) >= HIGH
@@ -58,14 +58,13 @@ pub(super) fn conv(width: Width, sums: Sums) -> Vec<Columns> {
         && vectors % 2 == 1
         && vectors >= 3;
     let (count, last) = if joins { ((vectors - 3) / 2, 3) } else { (vectors / wide, vectors % wide) };
-    [(wide, count), (last, 1)]
-        .into_iter()
-        .filter(|&(vectors, count)| vectors > 0 && count > 0)
-        .map(|(vectors, count)| Columns {
-            panels: Panels { vectors, count },
-            pixels: fitting(width, vectors, pixels),
-        })
-        .collect()
+    filled(width, pixels, [(wide, count), (last, 1)])
+}
+
+/// Those of two kinds of panels of so many blocks that there are any of, with tiles of at most `most` pixels.
+fn filled(width: Width, most: usize, panels: [(usize, usize); 2]) -> Vec<Columns> {
+    let panels = panels.into_iter().filter(|&(vectors, count)| vectors > 0 && count > 0);
+    down(width, most, &panels.map(|(vectors, count)| Panels { vectors, count }).collect::<Vec<_>>())
 }
 
 /// Fewer pixels than this are one tile, which is as broad as can be.
@@ -77,13 +76,13 @@ const BROADEST: usize = 4;
 /// The panels whose tiles take the fewest cycles, all about equally broad, of those whose code stays small.
 fn cheapest(width: Width, sums: Sums) -> Vec<Columns> {
     let choices = (1..=BROADEST.min(sums.vectors)).map(|most| balanced(width, sums, most));
-    let fits = |columns: &[Columns]| {
+    let is_short = |columns: &[Columns]| {
         let tile =
             |c: &Columns| conv::unrolled(width, sums.taps, sums.channels, [c.pixels, c.panels.vectors]);
         columns.iter().all(|c| c.panels.vectors == 1 || tile(c).is_some())
     };
     let cost = |columns: &[Columns]| columns.iter().map(|columns| cycles(sums, columns)).sum::<f64>();
-    let costs = choices.filter(|columns| fits(columns)).map(|columns| (cost(&columns), columns));
+    let costs = choices.filter(|columns| is_short(columns)).map(|columns| (cost(&columns), columns));
     costs.min_by(|a, b| a.0.total_cmp(&b.0)).map_or_else(Vec::new, |(_, columns)| columns)
 }
 
@@ -91,14 +90,7 @@ fn cheapest(width: Width, sums: Sums) -> Vec<Columns> {
 fn balanced(width: Width, sums: Sums, most: usize) -> Vec<Columns> {
     let panels = sums.vectors.div_ceil(most);
     let (base, wider) = (sums.vectors / panels, sums.vectors % panels);
-    [(base + 1, wider), (base, panels - wider)]
-        .into_iter()
-        .filter(|&(vectors, count)| vectors > 0 && count > 0)
-        .map(|(vectors, count)| Columns {
-            panels: Panels { vectors, count },
-            pixels: fitting(width, vectors, sums.row),
-        })
-        .collect()
+    filled(width, sums.row, [(base + 1, wider), (base, panels - wider)])
 }
 
 /// Cycles of all tiles of `columns` by the ports of a core with two units, three broadcasts and two loads a cycle, as measured

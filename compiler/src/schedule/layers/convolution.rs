@@ -6,7 +6,7 @@ use frit_ir::ops::{Conv2d, Dense, Epilogue, Scalar};
 
 use super::{elementwise, gate, large_window};
 use crate::kernels::conv::{self, Conv, Item, Nest, Panels};
-use crate::kernels::window::{self, Axis};
+use crate::kernels::window::{self, Axis, Run};
 use crate::kernels::{F32, Strides};
 use crate::pack::{self, Source};
 use crate::plan::{Argument, Call, Region, Work};
@@ -267,14 +267,13 @@ impl Part {
         let is_near = conv.input_bytes() <= self.near;
         let runs = if is_flat { whole.columns.len() } else { whole.rows.len() };
         let many = tile.panels.count >= tiles::MANY_PANELS;
-        let mut cut = Cut { kernels, conv, whole, base, calls: Vec::new() };
+        let mut cut = Cut { kernels, conv, whole, base };
         match is_flat {
-            _ if !is_large || (many && is_near && runs > 1) => cut.panels()?,
-            true if many && !is_near => cut.blocks(self.near / 2, tile.pixels)?,
-            true => cut.tiles()?,
-            false => cut.rows()?,
+            _ if !is_large || (many && is_near && runs > 1) => Ok(vec![cut.panels()?]),
+            true if many && !is_near => cut.blocks(self.near / 2, tile.pixels),
+            true => cut.tiles(),
+            false => cut.rows(),
         }
-        Ok(cut.calls)
     }
 }
 
@@ -287,9 +286,7 @@ pub(in crate::schedule) fn by_panels(
 ) -> Result<Call, Diagnostic> {
     let (rows, columns) = (conv.rows.runs(1), tile.across(&conv.columns, true));
     let whole = Nest { item: Item::Panels, panels: tile.panels, rows, columns, ahead: 0 };
-    let mut cut = Cut { kernels, conv, whole, base, calls: Vec::new() };
-    cut.panels()?;
-    Ok(cut.calls.remove(0))
+    Cut { kernels, conv, whole, base }.panels()
 }
 
 /// A convolution of panels of one width, to be cut into calls.
@@ -298,12 +295,11 @@ struct Cut<'a> {
     conv: &'a Conv,
     whole: Nest,
     base: Base,
-    calls: Vec<Call>,
 }
 
 impl Cut<'_> {
     /// An item is a panel.
-    fn panels(&mut self) -> Result<(), Diagnostic> {
+    fn panels(&mut self) -> Result<Call, Diagnostic> {
         let Panels { vectors, count } = self.whole.panels;
         let (conv, lanes) = (self.conv, self.kernels.width.lanes);
         let place = |strides: Strides| (0, vectors * strides.block);
@@ -313,72 +309,58 @@ impl Cut<'_> {
             place(conv.output),
             place(conv.residual),
         );
-        self.call(conv, self.whole.clone(), arguments, count)
+        self.call(self.whole.clone(), arguments, count)
     }
 
     /// An item is a panel of one of the blocks of pixels whose input takes at most so many bytes, which go through all panels
     /// one after the other.
-    fn blocks(&mut self, bytes: usize, tile: usize) -> Result<(), Diagnostic> {
+    fn blocks(&mut self, bytes: usize, tile: usize) -> Result<Vec<Call>, Diagnostic> {
         let tiles = bytes / (tile * self.conv.channels * F32);
+        let mut calls = Vec::new();
         for run in self.conv.columns.runs(tile * tiles.max(1)) {
             let conv = Conv { columns: Axis::plain(run.width), ..*self.conv };
             let whole = Nest { columns: conv.columns.runs(tile), ..self.whole.clone() };
             for index in 0..run.count {
                 let base = self.base.behind(&conv, run.start + index * run.width);
-                let mut block =
-                    Cut { kernels: self.kernels, conv: &conv, whole: whole.clone(), base, calls: Vec::new() };
-                block.panels()?;
-                self.calls.append(&mut block.calls);
+                let mut block = Cut { kernels: self.kernels, conv: &conv, whole: whole.clone(), base };
+                calls.push(block.panels()?);
             }
         }
-        Ok(())
+        Ok(calls)
     }
 
     /// An item is a tile.
-    fn tiles(&mut self) -> Result<(), Diagnostic> {
-        for run in self.whole.columns.clone() {
+    fn tiles(&mut self) -> Result<Vec<Call>, Diagnostic> {
+        let (conv, whole) = (self.conv, self.whole.clone());
+        let call = |run: &Run| {
             let place = |strides: Strides| (run.start * strides.pixel, run.width * strides.pixel);
-            let conv = self.conv;
             let arguments =
                 self.base.arguments(place(conv.input), 0, place(conv.output), place(conv.residual));
-            let items = run.count;
-            let nest = Nest { item: Item::Tiles, columns: vec![run], ..self.whole.clone() };
-            self.call(conv, nest, arguments, items)?;
-        }
-        Ok(())
+            let nest = Nest { item: Item::Tiles, columns: vec![run.clone()], ..whole.clone() };
+            self.call(nest, arguments, run.count)
+        };
+        whole.columns.iter().map(call).collect()
     }
 
     /// An item is a row.
-    fn rows(&mut self) -> Result<(), Diagnostic> {
-        for run in self.whole.rows.clone() {
+    fn rows(&mut self) -> Result<Vec<Call>, Diagnostic> {
+        let (conv, whole) = (self.conv, self.whole.clone());
+        let call = |run: &Run| {
             let place = |strides: Strides| (run.start * strides.row, strides.row);
-            let conv = self.conv;
-            let input = (conv.input_row(&run), conv.input_step(&run));
+            let input = (conv.input_row(run), conv.input_step(run));
             let arguments = self.base.arguments(input, 0, place(conv.output), place(conv.residual));
-            let items = run.count;
-            let nest = Nest { item: Item::Rows, rows: vec![run], ..self.whole.clone() };
-            self.call(conv, nest, arguments, items)?;
-        }
-        Ok(())
+            let nest = Nest { item: Item::Rows, rows: vec![run.clone()], ..whole.clone() };
+            self.call(nest, arguments, run.count)
+        };
+        whole.rows.iter().map(call).collect()
     }
 
-    /// The tiles of a worker's share ask for the next panel: all of them where that is a panel, half of them or fewer else.
-    fn call(
-        &mut self,
-        conv: &Conv,
-        nest: Nest,
-        arguments: Vec<Argument>,
-        items: usize,
-    ) -> Result<(), Diagnostic> {
-        let width = self.kernels.width;
-        let tiles = if nest.item == Item::Panels { nest.tiles() } else { nest.tiles().div_ceil(2) };
-        let ahead = match tiles::prefetches(self.conv.rows.output * self.conv.columns.output) {
-            true => conv::lines_ahead(width.lanes, nest.panels.vectors, tiles),
-            false => 0,
-        };
-        let program = conv::build(width, conv, &Nest { ahead, ..nest });
-        self.calls.push(self.kernels.call(program, arguments, items)?);
-        Ok(())
+    /// The call of `nest`, whose tiles ask for the next panel where the map is small enough.
+    fn call(&mut self, nest: Nest, arguments: Vec<Argument>, items: usize) -> Result<Call, Diagnostic> {
+        let (conv, width) = (self.conv, self.kernels.width);
+        let prefetches = tiles::prefetches(conv.rows.output * conv.columns.output);
+        let ahead = if prefetches { nest.lines_ahead(width.lanes) } else { 0 };
+        self.kernels.call(conv::build(width, conv, &Nest { ahead, ..nest }), arguments, items)
     }
 }
 

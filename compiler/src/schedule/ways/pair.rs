@@ -78,7 +78,7 @@ impl Convolution {
         let columns = columns.across(&conv.columns, self.is_flat);
         let mut nest = Nest { item: Item::Panels, panels, rows, columns, ahead: 0 };
         if self.prefetches {
-            nest.ahead = conv::lines_ahead(lanes, panels.vectors, nest.tiles());
+            nest.ahead = nest.lines_ahead(lanes);
         }
         (conv, nest, begin)
     }

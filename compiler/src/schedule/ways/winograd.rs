@@ -9,14 +9,14 @@ use crate::kernels::conv::Conv;
 use crate::kernels::window::Axis;
 use crate::kernels::winograd::{self, FREQUENCIES, Tiles, Winograd};
 use crate::kernels::{F32, Strides};
-use crate::pack::Source;
+use crate::pack::{self, Source};
 use crate::plan::{Argument, Blank, Region, Way, Work};
 use crate::schedule::LARGEST;
-use crate::schedule::layers::convolution::{self, Base};
+use crate::schedule::layers::convolution::{self, Base, Operands};
 use crate::schedule::network::Network;
-use crate::schedule::placed::Placed;
+use crate::schedule::placed::{Placed, apart};
 use crate::schedule::placement::Placement;
-use crate::schedule::predict::Predictor;
+use crate::schedule::predict::{Predictor, Workload};
 use crate::schedule::stage::Effort;
 use crate::schedule::subgraph::{Candidate, Subgraph};
 use crate::schedule::tiles::{self, Columns, Sums};
@@ -31,9 +31,9 @@ pub(super) fn candidate(net: &Network<'_>, subgraph: &Subgraph<'_>) -> Option<Ca
     let &[id] = &subgraph.layers[..] else { return None };
     let Op::Conv2d(conv) = net.op(id) else { return None };
     let product = Product::new(net, id, conv)?;
+    let layer = net.layer(id);
     let cost = net.predicted(|predictor| {
-        let [transforms, products] = product.cost(net, id, predictor);
-        MARGIN * (transforms + products)
+        MARGIN * (product.transforms_ms(&layer, predictor) + product.products_ms(predictor))
     });
     let place = move |placement: &mut Placement<'_>| place(placement, id, product);
     Some(Candidate { way: WINOGRAD, cost, place: Some(Box::new(place)) })
@@ -73,10 +73,6 @@ impl Product {
 
     /// How the tiles of so many channels lie, as a map of one row for each frequency.
     fn layout(&self, channels: usize) -> Tiles {
-        const PAGE: usize = 4096;
-        const LINE: usize = 64;
-        // What lies a multiple of a page apart competes for the same lines of the first-level cache.
-        let apart = |bytes: usize| if bytes.is_multiple_of(PAGE) { bytes + LINE } else { bytes };
         let tile = self.lanes * F32;
         let block = apart(self.winograd.tiles() * tile);
         Tiles { tile, block, frequency: apart(channels.div_ceil(self.lanes) * block) }
@@ -96,31 +92,67 @@ impl Product {
         Sums { pixels, row: pixels, vectors, taps: 1, channels: self.inputs }
     }
 
-    /// Milliseconds of both transforms, and of the products between them.
-    ///
-    /// A transform is some 150 instructions for a vector of a tile's channels, which pass through memory between its two halves.
-    fn cost(&self, net: &Network<'_>, id: NodeId, predictor: &Predictor<'_>) -> [f64; 2] {
+    /// Milliseconds of both transforms: some 150 instructions each for a vector of a tile's channels, which pass through memory
+    /// between its two halves.
+    fn transforms_ms(&self, layer: &Workload, predictor: &Predictor<'_>) -> f64 {
         const INSTRUCTIONS: usize = 150;
         /// Of the peak of multiply-adds, as every third instruction loads or stores.
         const SHARE: f64 = 0.35;
         let Sums { pixels, vectors, .. } = self.sums();
-        let (workers, layer) = (predictor.workers, net.layer(id));
-        let peak = 1e6 * predictor.machine.gflops();
+        let (workers, peak) = (predictor.workers, 1e6 * predictor.machine.gflops());
         let blocks = self.inputs.div_ceil(self.lanes) + vectors;
         let instructions = 2.0 * (INSTRUCTIONS * pixels * blocks * self.lanes) as f64;
-        let between = self.bytes(self.inputs).unwrap_or(0) + self.bytes(self.filters).unwrap_or(0);
-        let transforms = instructions / (SHARE * peak) / workers as f64
+        instructions / (SHARE * peak) / workers as f64
             + predictor.far(layer.read_bytes() / workers)
             + 2.0 * predictor.far(layer.bytes / workers)
-            + 2.0 * predictor.barrier();
+            + 2.0 * predictor.barrier()
+    }
+
+    /// Milliseconds of the products between them, with the passing of all tiles through memory.
+    fn products_ms(&self, predictor: &Predictor<'_>) -> f64 {
+        let Sums { pixels, vectors, .. } = self.sums();
+        let (workers, peak) = (predictor.workers, 1e6 * predictor.machine.gflops());
+        let between = self.bytes(self.inputs).unwrap_or(0) + self.bytes(self.filters).unwrap_or(0);
         let flops = 2.0 * (FREQUENCIES * pixels * vectors * self.lanes * self.inputs) as f64;
-        let panels = tiles::items(net.width, self.sums());
+        let panels = tiles::items(predictor.machine.width(), self.sums());
         let share = predictor.share(panels) as f64 / panels.max(1) as f64;
         let weights = predictor.far(FREQUENCIES * (self.inputs + 1) * vectors * self.lanes * F32 / workers);
-        let products = (flops / (0.85 * peak) * share).max(weights)
+        (flops / (0.85 * peak) * share).max(weights)
             + 3.0 * predictor.far(between / workers)
-            + predictor.calls(FREQUENCIES);
-        [transforms, products]
+            + predictor.calls(FREQUENCIES)
+    }
+}
+
+/// Tiles in the arena.
+#[derive(Clone, Copy)]
+struct Stored {
+    region: Region,
+    tiles: Tiles,
+}
+
+impl Stored {
+    fn new(placement: &mut Placement<'_>, tiles: Tiles) -> Stored {
+        let region = placement.new_tensor(tiles.frequency * FREQUENCIES, Blank::default());
+        Stored { region, tiles }
+    }
+
+    fn bytes(&self) -> usize {
+        self.tiles.frequency * FREQUENCIES
+    }
+
+    /// By blocks of channels.
+    fn argument(&self) -> Argument {
+        Argument { region: self.region, offset: 0, stride: self.tiles.block }
+    }
+
+    /// Those of one frequency.
+    fn at(&self, frequency: usize) -> Argument {
+        Argument { region: self.region, offset: frequency * self.tiles.frequency, stride: 0 }
+    }
+
+    /// How one frequency lies, as a map of one row.
+    fn strides(&self) -> Strides {
+        Strides { row: 0, pixel: self.tiles.tile, block: self.tiles.block, channel: F32 }
     }
 }
 
@@ -128,27 +160,22 @@ impl Product {
 fn place(placement: &mut Placement<'_>, id: NodeId, product: Product) -> Result<(), Diagnostic> {
     let net = placement.net;
     let conv = net.convolution(id).expect("a product is made of a convolution");
-    let operands = convolution::Operands::place_in_blocks(placement, id)?;
-    let [values, sums] = [product.inputs, product.filters].map(|channels| {
-        let tiles = product.layout(channels);
-        let region = placement.new_tensor(tiles.frequency * FREQUENCIES, Blank::default());
-        (region, tiles)
-    });
+    let operands = Operands::place_in_blocks(placement, id)?;
+    let values = Stored::new(placement, product.layout(product.inputs));
+    let sums = Stored::new(placement, product.layout(product.filters));
     let columns = tiles::conv(net.width, product.sums());
     let source = convolution::source(net, id, conv)?;
     let bias = bias(placement, &source);
     let panels = columns.iter().map(|columns| columns.panels).collect();
-    let kernel = crate::pack::Conv { bias: None, panels, ..source };
-    let weights = placement.pack(Source::Winograd(kernel));
-    let cost = net.predicted(|predictor| product.cost(net, id, predictor)[1]);
-    transform(placement, id, &operands.input, (values, product));
-    multiply(placement, id, [values, sums], (product, columns, weights, cost));
-    transform_back(placement, id, (&operands, bias, conv.epilogue), (sums, product));
+    let weights = placement.pack(Source::Winograd(pack::Conv { bias: None, panels, ..source }));
+    transform(placement, id, product.winograd, (operands.input, values));
+    multiply(placement, id, product, [values, sums], (columns, weights));
+    transform_back(placement, id, (product, sums), (operands, bias, conv.epilogue));
     Ok(())
 }
 
 /// The bias in vectors, zeros where there is none.
-fn bias(placement: &mut Placement<'_>, source: &crate::pack::Conv) -> Argument {
+fn bias(placement: &mut Placement<'_>, source: &pack::Conv) -> Argument {
     let mut bias = source.bias.as_deref().map_or_else(|| vec![0.0; source.filters], |bias| bias.to_vec());
     bias.resize(source.filters.next_multiple_of(source.lanes), 0.0);
     placement.pack(Source::Values(bias.into()))
@@ -158,16 +185,13 @@ fn bias(placement: &mut Placement<'_>, source: &crate::pack::Conv) -> Argument {
 fn transform(
     placement: &mut Placement<'_>,
     id: NodeId,
-    input: &Placed,
-    ((region, tiles), product): ((Region, Tiles), Product),
+    winograd: Winograd,
+    (input, values): (Placed, Stored),
 ) {
-    let input = *input;
-    let bytes = 2 * tiles.frequency * FREQUENCIES;
-    placement.pass(id, bytes, &[input.region, region], move |kernels| {
-        let program = winograd::input(kernels.width, &product.winograd, input.strides, tiles);
-        let to = Argument { region, offset: 0, stride: tiles.block };
-        let items = input.channels.div_ceil(kernels.width.lanes);
-        kernels.items(program, vec![input.argument(input.strides.block), to], items)
+    placement.pass(id, 2 * values.bytes(), &[input.region, values.region], move |kernels| {
+        let program = winograd::input(kernels.width, &winograd, input.strides, values.tiles);
+        let arguments = vec![input.argument(input.strides.block), values.argument()];
+        kernels.items(program, arguments, input.channels.div_ceil(kernels.width.lanes))
     });
 }
 
@@ -175,31 +199,31 @@ fn transform(
 fn multiply(
     placement: &mut Placement<'_>,
     id: NodeId,
-    [(from, values), (to, sums)]: [(Region, Tiles); 2],
-    (product, columns, weights, cost): (Product, Vec<Columns>, Argument, [f64; 2]),
+    product: Product,
+    [values, sums]: [Stored; 2],
+    (columns, weights): (Vec<Columns>, Argument),
 ) {
-    let strides = |tiles: Tiles| Strides { row: 0, pixel: tiles.tile, block: tiles.block, channel: F32 };
     let conv = Conv {
         rows: Axis::plain(1),
         columns: Axis::plain(product.winograd.tiles()),
         channels: product.inputs,
-        input: strides(values),
-        output: strides(sums),
-        residual: strides(sums),
+        input: values.strides(),
+        output: sums.strides(),
+        residual: sums.strides(),
         epilogue: Epilogue::default(),
     };
-    placement.add_stage(&[id], Effort::Predicted(cost), &[from, to], move |kernels| {
-        let at = |region, offset| Argument { region, offset, stride: 0 };
-        let mut base = Base { input: at(from, 0), weights, output: at(to, 0), residual: at(to, 0) };
+    let cost = placement.net.predicted(|predictor| product.products_ms(predictor));
+    placement.add_stage(&[id], Effort::Predicted(cost), &[values.region, sums.region], move |kernels| {
         let mut calls = Vec::new();
+        let mut weights = weights;
         for frequency in 0..FREQUENCIES {
-            base.input.offset = frequency * values.frequency;
-            base.output.offset = frequency * sums.frequency;
-            base.residual.offset = base.output.offset;
+            let output = sums.at(frequency);
+            let mut base = Base { input: values.at(frequency), weights, output, residual: output };
             for columns in &columns {
                 calls.push(convolution::by_panels(kernels, &conv, columns, base)?);
                 base.pass(&conv, columns.panels, product.lanes);
             }
+            weights = base.weights;
         }
         Ok(Work::Items(calls))
     });
@@ -209,16 +233,16 @@ fn multiply(
 fn transform_back(
     placement: &mut Placement<'_>,
     id: NodeId,
-    (operands, bias, epilogue): (&convolution::Operands, Argument, Epilogue),
-    ((region, tiles), product): ((Region, Tiles), Product),
+    (product, sums): (Product, Stored),
+    (operands, bias, epilogue): (Operands, Argument, Epilogue),
 ) {
-    let (output, residual) = (operands.output, operands.residual);
-    let touched = [region, output.region, residual.region];
-    placement.pass(id, 2 * tiles.frequency * FREQUENCIES, &touched, move |kernels| {
+    let Operands { output, residual, .. } = operands;
+    let touched = [sums.region, output.region, residual.region];
+    placement.pass(id, 2 * sums.bytes(), &touched, move |kernels| {
         let maps = [output.strides, residual.strides];
-        let program = winograd::output(kernels.width, &product.winograd, tiles, maps, &epilogue);
+        let program = winograd::output(kernels.width, &product.winograd, sums.tiles, maps, &epilogue);
         let arguments = vec![
-            Argument { region, offset: 0, stride: tiles.block },
+            sums.argument(),
             Argument { stride: product.lanes * F32, ..bias },
             output.argument(output.strides.block),
             residual.argument(residual.strides.block),
