@@ -42,7 +42,7 @@ impl Sizes {
 
 /// The costs of one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct LayerCost {
     /// Its name.
     pub name: String,
     /// Its op.
@@ -57,7 +57,7 @@ pub struct Layer {
 
 /// The costs of the layers of one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
+pub struct BlockCost {
     /// The part of their names that its layers share.
     pub name: String,
     /// How many they are.
@@ -76,9 +76,9 @@ pub struct Cost {
     /// All layers together.
     pub totals: Sizes,
     /// By block, in the order of their first layers.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<BlockCost>,
     /// By layer, in graph order.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerCost>,
 }
 
 /// The block of a layer, by its name: what stands before the first `/`, with the number behind it if there is one.
@@ -99,7 +99,7 @@ pub fn block(layer: &str) -> &str {
 pub fn cost(graph: &Graph) -> Result<Cost, Faults> {
     let shapes = graph.shapes()?;
     let mut counted = BTreeSet::new();
-    let layers: Vec<Layer> =
+    let layers: Vec<LayerCost> =
         graph.topological().into_iter().map(|id| layer(graph, &shapes, id, &mut counted)).collect();
     let mut totals = Sizes::default();
     layers.iter().for_each(|layer| totals.add(&layer.sizes));
@@ -111,7 +111,7 @@ fn layer<'a>(
     shapes: &BTreeMap<NodeId, Shape>,
     id: NodeId,
     counted: &mut BTreeSet<&'a str>,
-) -> Layer {
+) -> LayerCost {
     let node = graph.node(id);
     let shape = shapes[&id].clone();
     let operands: Vec<Shape> = graph.operands(id).iter().map(|operand| shapes[operand].clone()).collect();
@@ -129,7 +129,13 @@ fn layer<'a>(
         *kind = kind.saturating_add(count);
         sizes.weight_bytes = sizes.weight_bytes.saturating_add(BYTES.saturating_mul(count));
     }
-    Layer { name: node.name.clone(), op: node.op.name(), shape, block: block(&node.name).to_owned(), sizes }
+    LayerCost {
+        name: node.name.clone(),
+        op: node.op.name(),
+        shape,
+        block: block(&node.name).to_owned(),
+        sizes,
+    }
 }
 
 /// Whether training changes what plays the part `role`; where an op has several of a kind, its last part says which.
@@ -141,12 +147,12 @@ fn elements(shape: &Shape) -> u64 {
     shape.elements().map_or(0, |elements| elements as u64)
 }
 
-fn blocks(layers: &[Layer]) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
+fn blocks(layers: &[LayerCost]) -> Vec<BlockCost> {
+    let mut blocks: Vec<BlockCost> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for layer in layers {
         let place = *places.entry(&layer.block).or_insert_with(|| {
-            blocks.push(Block {
+            blocks.push(BlockCost {
                 name: layer.block.clone(),
                 layers: 0,
                 shape: layer.shape.clone(),

@@ -93,7 +93,7 @@ impl Sure {
 
 /// A layer that a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct Involved {
     /// Its part in the finding, such as `bias`.
     pub role: &'static str,
     /// Its name.
@@ -118,7 +118,7 @@ pub struct Finding {
     /// What was found, in one line.
     pub message: String,
     /// The layers that it is about; the first is where it is told.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<Involved>,
     /// Why it matters, with this network's numbers.
     pub why: String,
     /// What to do about it.
@@ -190,13 +190,13 @@ fn source_indices(graph: &Graph) -> BTreeMap<&str, usize> {
     indexed.collect()
 }
 
-fn layer(network: &Network<'_>, indices: &BTreeMap<&str, usize>, role: &'static str, id: NodeId) -> Layer {
+fn layer(network: &Network<'_>, indices: &BTreeMap<&str, usize>, role: &'static str, id: NodeId) -> Involved {
     let node = network.graph.node(id);
     let index = |name: &str| indices.get(name).copied();
     let named = std::iter::once(node.name.as_str()).chain(node.sources.layers()).find_map(index);
     // What a stage or a nested model is made of stands in no list; the stage does.
     let around = || node.name.rmatch_indices('/').find_map(|(end, _)| index(&node.name[..end]));
-    Layer {
+    Involved {
         role,
         name: node.name.clone(),
         index: named.or_else(around),

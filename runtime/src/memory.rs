@@ -4,10 +4,10 @@ use std::io::ErrorKind;
 
 /// What holds the bytes.
 #[cfg(not(feature = "heap"))]
-type Block = memmap2::MmapMut;
+type Backing = memmap2::MmapMut;
 /// What holds the bytes: a block of the heap, of as many 32 bytes as they need, since valgrind sees where such a block ends.
 #[cfg(feature = "heap")]
-type Block = Vec<std::arch::x86_64::__m256>;
+type Backing = Vec<std::arch::x86_64::__m256>;
 
 use crate::error::Refusal;
 
@@ -18,7 +18,7 @@ const HUGE_PAGE: usize = 2 << 20;
 /// Owned bytes, aligned to a page, or to a huge page where they fill one.
 #[derive(Debug)]
 pub struct Memory {
-    block: Block,
+    block: Backing,
     /// Bytes before the first that is used.
     skip: usize,
     len: usize,
@@ -49,13 +49,13 @@ impl Memory {
 
 /// A block with room for so many bytes, and how many of it to skip.
 #[cfg(not(feature = "heap"))]
-fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
+fn block(bytes: usize) -> std::io::Result<(Backing, usize)> {
     let is_huge = bytes >= HUGE_PAGE;
     let room = match is_huge {
         true => bytes.checked_next_multiple_of(HUGE_PAGE).and_then(|room| room.checked_add(HUGE_PAGE)),
         false => Some(bytes.max(1)),
     };
-    let map = Block::map_anon(room.ok_or(ErrorKind::OutOfMemory)?)?;
+    let map = Backing::map_anon(room.ok_or(ErrorKind::OutOfMemory)?)?;
     let mut skip = 0;
     if is_huge {
         skip = map.as_ptr().align_offset(HUGE_PAGE);
@@ -67,7 +67,7 @@ fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
 }
 
 #[cfg(feature = "heap")]
-fn block(bytes: usize) -> std::io::Result<(Block, usize)> {
+fn block(bytes: usize) -> std::io::Result<(Backing, usize)> {
     let lines = bytes.div_ceil(size_of::<std::arch::x86_64::__m256>());
     let block = bytemuck::allocation::try_zeroed_vec(lines).map_err(|()| ErrorKind::OutOfMemory)?;
     Ok((block, 0))

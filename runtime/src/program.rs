@@ -25,7 +25,7 @@ pub struct Step {
 
 /// How a block goes through the caches, for reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
+pub struct BlockWay {
     /// Its layers by the names of the optimised graph's nodes, in order.
     pub layers: Vec<String>,
     /// The way that it takes, by its name on the command line.
@@ -95,7 +95,7 @@ pub struct Metadata {
     /// Steps in order.
     pub steps: Vec<Step>,
     /// Blocks in order.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<BlockWay>,
     /// Bytes of memory between the steps.
     pub arena_bytes: usize,
     /// Bytes of memory of each worker, within a step.

@@ -4,7 +4,7 @@ use frit_ir::Graph;
 use frit_ir::graph::Preprocess;
 use frit_ir::ops::Scalar;
 use frit_ir::weights::Data;
-use frit_runtime::program::{self, Block, Metadata, Target};
+use frit_runtime::program::{self, BlockWay, Metadata, Target};
 
 use crate::machine::Machine;
 use crate::plan::{Plan, Region, Step};
@@ -12,7 +12,7 @@ use crate::prove::Proved;
 
 /// What a program made of `plan` for `machine` says, all but [`Metadata::source`] and what was fused.
 pub fn metadata(plan: &Proved, machine: &Machine) -> Metadata {
-    let block = |layers: &[String], way: &str| Block { layers: layers.to_vec(), way: way.to_owned() };
+    let block = |layers: &[String], way: &str| BlockWay { layers: layers.to_vec(), way: way.to_owned() };
     Metadata {
         name: plan.name.clone(),
         producer: concat!("frit ", env!("CARGO_PKG_VERSION")).to_owned(),

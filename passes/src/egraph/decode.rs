@@ -9,7 +9,7 @@ use frit_ir::{Graph, Node, NodeId, Op, Provenance};
 
 use super::Fault;
 use super::derivation::Derivations;
-use super::encode::{Encoding, Layer};
+use super::encode::{EncodedLayer, Encoding};
 use super::extract::Selection;
 use super::fold::Folder;
 use super::language::{ENode, Operator};
@@ -283,7 +283,7 @@ impl Kernel {
         &self,
         layer: &Node,
         source: &Graph,
-        layers: &[Layer],
+        layers: &[EncodedLayer],
         folder: &mut Folder<'_>,
     ) -> Result<Node, Fault> {
         let mut weights = Vec::with_capacity(self.weights.len());

@@ -14,7 +14,7 @@ pub(crate) struct Encoding {
     /// The class of [`Operator::Outputs`].
     pub(crate) root: Id,
     /// The layers that an output needs, operands first.
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<EncodedLayer>,
     /// The inputs, needed or not: they are the network's signature.
     pub(crate) inputs: Vec<NodeId>,
     /// The distinct outputs by the index of their barrier: places in `layers`.
@@ -26,7 +26,7 @@ pub(crate) struct Encoding {
 }
 
 /// A layer and what stands for it.
-pub(crate) struct Layer {
+pub(crate) struct EncodedLayer {
     pub(crate) id: NodeId,
     pub(crate) enode: ENode,
     /// The class of its value, before the barrier where it is an output.
@@ -42,7 +42,7 @@ pub(crate) fn encode(graph: &Graph) -> Encoding {
     let unreached = unreached.map(|&id| graph.node(id).name.clone()).collect();
     order.retain(|id| needed.contains(id));
     let mut encoder = Encoder::new(graph, &inputs);
-    let layers: Vec<Layer> = order.into_iter().map(|id| encoder.layer(id)).collect();
+    let layers: Vec<EncodedLayer> = order.into_iter().map(|id| encoder.layer(id)).collect();
     let mut outputs: Vec<(u32, usize)> = (0..layers.len())
         .filter_map(|place| Some((*encoder.outputs.get(&layers[place].id)?, place)))
         .collect();
@@ -90,7 +90,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    fn layer(&mut self, id: NodeId) -> Layer {
+    fn layer(&mut self, id: NodeId) -> EncodedLayer {
         let graph = self.graph;
         let node = graph.node(id);
         let enode = match self.inputs.get(&id) {
@@ -111,7 +111,7 @@ impl<'a> Encoder<'a> {
             None => class,
         };
         self.read.insert(id, read);
-        Layer { id, enode, class }
+        EncodedLayer { id, enode, class }
     }
 
     /// Lets rules see the values of a weight; one that has none to show is like any other tensor.

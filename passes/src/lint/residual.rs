@@ -5,7 +5,7 @@ use frit_ir::{NodeId, Op};
 
 use super::network::Network;
 use super::{Found, Sure, counted};
-use crate::repair::insert::{self, Block};
+use crate::repair::insert::{self, MissingResidual};
 
 /// Inverted bottlenecks without the residual that they could have.
 pub(super) fn missing(network: &Network<'_>) -> Vec<Found> {
@@ -14,7 +14,7 @@ pub(super) fn missing(network: &Network<'_>) -> Vec<Found> {
     let others = network.order.iter().filter(|&&id| is_residual(network, id)).count();
     // The first block of MnasNet, which expands nothing, has none either.
     let expands = blocks.iter().any(|block| network.multiplier(block.first).is_none());
-    let ends = |block: &Block| [("last", block.last), ("first", block.first)];
+    let ends = |block: &MissingResidual| [("last", block.last), ("first", block.first)];
     let elsewhere = match others {
         0 => "no block of the network has one, so that gradients pass through all of them".to_owned(),
         1 => "1 other block of this network has one".to_owned(),

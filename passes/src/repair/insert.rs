@@ -15,7 +15,7 @@ use crate::legality::{self, residual};
 use crate::report::{Edit, Residual};
 
 /// A block that lacks its residual.
-pub(crate) struct Block {
+pub(crate) struct MissingResidual {
     /// The layer that reads the block's input.
     pub(crate) first: NodeId,
     /// The convolution that projects.
@@ -35,11 +35,11 @@ pub(super) fn insert(workshop: &mut Workshop) {
 }
 
 /// The blocks of `graph` whose residual is missing and would be legal, in the order of the data.
-pub(crate) fn blocks(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Vec<Block> {
+pub(crate) fn blocks(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>) -> Vec<MissingResidual> {
     graph.topological().into_iter().filter_map(|project| block(graph, shapes, project)).collect()
 }
 
-fn add(workshop: &mut Workshop, block: &Block) {
+fn add(workshop: &mut Workshop, block: &MissingResidual) {
     let project = workshop.name(block.project);
     let prefix = project.strip_suffix("/project").unwrap_or(&project);
     let at = workshop.names.free(&format!("{prefix}/add"));
@@ -56,7 +56,7 @@ fn add(workshop: &mut Workshop, block: &Block) {
 }
 
 /// The block that ends with the convolution `project`, if there is one, its residual is missing and would be legal.
-fn block(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, project: NodeId) -> Option<Block> {
+fn block(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, project: NodeId) -> Option<MissingResidual> {
     let projecting = pointwise(graph, project).filter(|conv| conv.epilogue.is_linear())?;
     let last = end(graph, project);
     if is_taken(graph, last) {
@@ -79,7 +79,7 @@ fn block(graph: &Graph, shapes: &BTreeMap<NodeId, Shape>, project: NodeId) -> Op
     let (input, output) = (shapes.get(&graph.operands(first)[0])?, shapes.get(&last)?);
     residual::is_identity(stride, input.channels(), output.channels()).ok()?;
     // Without padding a map shrinks at stride 1 too.
-    (input == output).then(|| Block { first, project, last, shape: output.clone() })
+    (input == output).then(|| MissingResidual { first, project, last, shape: output.clone() })
 }
 
 /// The convolution that `id` is, unless it adds a residual.

@@ -5,7 +5,7 @@ use std::collections::TryReserveError;
 use super::Record;
 use crate::error::{LoadError, Refusal};
 use crate::port::{Element, Layout, Port};
-use crate::program::{Block, Metadata, Preprocess, Source, Step, Target};
+use crate::program::{BlockWay, Metadata, Preprocess, Source, Step, Target};
 
 /// What is written and read back.
 pub(super) trait Coded: Sized {
@@ -216,7 +216,7 @@ choices! {
 structures! {
     Port { name, element, shape, layout, is_unbatched }
     Step { node, block, sources, kernels, macs, bytes, predicted_ms }
-    Block { layers, way }
+    BlockWay { layers, way }
     Target { level, lowering, lanes, features }
     Preprocess { crop_center_square, bicubic, range, mean, std }
     Record { code, entry, metadata, steps, weights, arena, scratch, inputs, outputs, target }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::abi::TENSORS;
 use crate::port::Port;
-use crate::program::{Block, Preprocess, Source, Step, Target};
+use crate::program::{BlockWay, Preprocess, Source, Step, Target};
 
 /// Everything that metadata can hold, with values that all differ.
 fn metadata() -> Metadata {
@@ -41,7 +41,7 @@ fn metadata() -> Metadata {
             bytes: 8,
             predicted_ms: [0.5, 0.25],
         }],
-        blocks: vec![Block { layers: names(&["n", "b"]), way: "bands".into() }],
+        blocks: vec![BlockWay { layers: names(&["n", "b"]), way: "bands".into() }],
         arena_bytes: 128,
         scratch_bytes: 64,
         reach: vec![12, 128, 60, 48, 20, 4],

@@ -45,9 +45,9 @@ impl<'a> From<&'a lint::Finding> for Finding<'a> {
     }
 }
 
-impl<'a> From<&'a lint::Layer> for InvolvedLayer<'a> {
-    fn from(layer: &'a lint::Layer) -> InvolvedLayer<'a> {
-        let &lint::Layer { role, ref name, index, op, ref shape } = layer;
+impl<'a> From<&'a lint::Involved> for InvolvedLayer<'a> {
+    fn from(layer: &'a lint::Involved) -> InvolvedLayer<'a> {
+        let &lint::Involved { role, ref name, index, op, ref shape } = layer;
         InvolvedLayer { role, name, index, op, shape: shape.as_ref().map(Shape::axes) }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frit_ir::diagnostic::{Code, render};
 use frit_ir::{Diagnostic, Severity};
-use frit_passes::lint::{Finding, Layer};
+use frit_passes::lint::{Finding, Involved};
 
 use super::counted;
 
@@ -30,7 +30,7 @@ pub fn findings(findings: &[Finding]) -> String {
 
 /// Findings of one rule in a line.
 fn rest(findings: &[&Finding]) -> String {
-    let first = |finding: &&Finding| finding.layers.first().map(|layer: &Layer| layer.name.clone());
+    let first = |finding: &&Finding| finding.layers.first().map(|layer: &Involved| layer.name.clone());
     let names: Vec<String> = findings.iter().filter_map(first).collect();
     let names = render::escaped(&names.join(", "));
     findings.first().map_or(String::new(), |one| {
