@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use frit_benches::{image, mobilenet_v2};
-use frit_compiler::execute::{self, Execution, Variant};
+use frit_compiler::execute::{self, Execution, Variant, Workers};
 use frit_compiler::machine::Machine;
 use frit_compiler::pack::Packing;
 use frit_compiler::plan::{Plan, Step, Work};
@@ -28,7 +28,8 @@ fn main() {
     let graph = mobilenet_v2();
     let image: Vec<f32> = image(&graph).into_iter().collect();
     let model = execute::load(&graph, Variant::Fused, &Options::native()).expect("the network compiles");
-    let mut execution = Execution::new(&model, 2).expect("the system has memory and threads");
+    let mut execution =
+        Execution::new(&model, Workers::threads(2)).expect("the system has memory and threads");
     let inference = median(runs, || _ = execution.run(&[&image], 1).expect("the image fits"));
     let barriers = model.metadata().steps.len() - 1;
     println!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
 use frit_benches::{image, network};
-use frit_compiler::execute::{self, Execution, Variant};
+use frit_compiler::execute::{self, Execution, Variant, Workers};
 use frit_compiler::{Options, zoo};
 
 fn main() {
@@ -33,8 +33,8 @@ fn inferences(criterion: &mut Criterion, name: &str) {
         });
         for threads in [1, 2] {
             group.bench_function(BenchmarkId::new(variant.to_string(), threads), |bencher| {
-                let mut execution =
-                    Execution::new(&model, threads).expect("the system has memory and threads");
+                let mut execution = Execution::new(&model, Workers::threads(threads))
+                    .expect("the system has memory and threads");
                 bencher.iter(|| execution.run(&[&image], 1).expect("the image fits").len());
             });
         }

@@ -7,7 +7,8 @@ use std::error::Error;
 use std::path::Path;
 
 use frit_compiler::import::{self, Request};
-use frit_compiler::{Options, classify, compile};
+use frit_compiler::{Options, compile};
+use frit_images::{Picture, guesses};
 use frit_runtime::{Model, Session};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,21 +19,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let (graph, _) =
         import::load(Path::new(model), &Request::default()).map_err(|faults| faults.to_string())?;
-    let preprocess = graph.preprocess.clone().ok_or("the model does not say how pictures become inputs")?;
-    let (labels, given) = (graph.labels.clone(), classify::gives_probabilities(&graph));
-    let shapes = graph.shapes().map_err(|faults| faults.to_string())?;
-    let image = import::picture::load(Path::new(picture), &preprocess, &shapes[&graph.inputs()[0]])
-        .map_err(|faults| faults.to_string())?;
-
     let compiled = compile(graph, &Options::native()).map_err(|faults| faults.to_string())?;
     let model = Model::new(compiled.program)?;
-    let mut session = Session::new(&model, 2)?;
-    let mut scores = vec![0.0; model.metadata().outputs[0].elements()];
-    let values: Vec<f32> = image.into_iter().collect();
-    session.run(&[(&values).into()], &mut [(&mut scores).into()], 1)?;
 
-    for guess in classify::top(&classify::probabilities(&scores, given), 3, labels.as_deref()) {
-        println!("{:.3}  {}", guess.probability, guess.label.unwrap_or_else(|| guess.index.to_string()));
+    let image = Picture::load(Path::new(picture))?.input_of(&model)?;
+    let mut scores = vec![0.0; model.metadata().outputs[0].elements()];
+    Session::new(&model, 2)?.run(&[(&image).into()], &mut [(&mut scores).into()], 1)?;
+
+    for guess in guesses(&model, &scores, 3) {
+        println!("{:.3}  {guess}", guess.probability);
     }
     Ok(())
 }

@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use frit_compiler::{classify, import};
-use frit_ir::{Graph, Shape, Tensor};
+use frit_compiler::import;
+use frit_images::{Picture, guesses};
+use frit_ir::{Graph, Tensor};
 use frit_tests::{compare, manifest, npz, root};
 use ndarray::Axis;
 
@@ -71,7 +72,6 @@ fn the_interpreter_gives_the_logits_of_pytorch() {
 #[test]
 fn pictures_are_classified_as_by_the_framework_that_trained_the_network() {
     let graph = network();
-    let preprocess = graph.preprocess.clone().expect("the description says how pictures become inputs");
     assert!(graph.labels.is_some(), "the description names the classes");
     let model = compare::model(&graph, compare::ways()[0]).unwrap_or_else(|error| panic!("{error}"));
     let cases: [(&str, &[(&str, f64)]); 2] = [
@@ -80,11 +80,10 @@ fn pictures_are_classified_as_by_the_framework_that_trained_the_network() {
     ];
     for (picture, expected) in cases {
         let path = root().join("examples/mobilenet_v2").join(picture);
-        let image = import::picture::load(&path, &preprocess, &Shape::new(&[224, 224, 3]))
-            .unwrap_or_else(|fault| panic!("{fault:?}"));
-        let scores = compare::run(&model, 2, &compare::values(&[image])).expect("the picture fits");
-        let probabilities = classify::probabilities(&scores[0], classify::gives_probabilities(&graph));
-        let found = classify::top(&probabilities, expected.len(), graph.labels.as_deref());
+        let picture_of = Picture::load(&path).and_then(|picture| picture.input_of(&model));
+        let image = picture_of.unwrap_or_else(|error| panic!("{error}"));
+        let scores = compare::run(&model, 2, &[image]).expect("the picture fits");
+        let found = guesses(&model, &scores[0], expected.len());
         for (found, (label, probability)) in found.iter().zip(expected) {
             assert_eq!(found.label.as_deref(), Some(*label), "{picture}");
             let off = f64::from(found.probability) - probability;

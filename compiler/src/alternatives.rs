@@ -14,7 +14,7 @@ use frit_passes::legality::Legal;
 
 use crate::bench::{self, Request};
 use crate::cost::{self, Sizes};
-use crate::execute::{self, Entrant, Variant};
+use crate::execute::{self, Entrant, Variant, Workers};
 use crate::{Options, optimise, schedule};
 pub use crossing::{Crossing, MOST, Measure};
 pub use design::{Design, Mixing, Shortcut, Spatial};
@@ -154,7 +154,7 @@ fn entrant(graph: &Graph, options: &Options) -> Result<Entrant, Faults> {
 fn timed(entrants: &[Entrant]) -> Result<[f64; 2], Faults> {
     let shape = entrants[0].model.metadata().inputs[0].shape.clone();
     let image = Tensor::from_elem([&[1], shape.as_slice()].concat(), 0.5);
-    let request = Request { threads: vec![1], runs: RUNS, profile: false };
+    let request = Request { workers: vec![Workers::threads(1)], runs: RUNS, profile: false };
     let bench = bench::bench(entrants, &image, &request, &mut |_, _| {})?;
     Ok([bench.timings[0].median_ms, bench.timings[1].median_ms])
 }

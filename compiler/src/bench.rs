@@ -1,6 +1,6 @@
 //! Variants of one network, timed against each other.
 //!
-//! Variants and numbers of threads take turns, round by round, so that a machine that slows down slows all of them. Each
+//! Variants and ways to share out images take turns, round by round, so that a machine that slows down slows all of them. Each
 //! turn begins with a run that does not count: it brings the variant's weights back into the caches.
 
 use std::time::Instant;
@@ -9,7 +9,7 @@ use frit_ir::{Faults, Graph, Tensor};
 use frit_runtime::program::Step;
 
 use crate::Options;
-use crate::execute::{self, Entrant, Execution, Variant};
+use crate::execute::{self, Entrant, Execution, Variant, Workers};
 
 /// Timed runs in one turn.
 const TURN: usize = 5;
@@ -17,21 +17,21 @@ const TURN: usize = 5;
 /// How models are timed.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Numbers of threads, each timed on its own.
-    pub threads: Vec<usize>,
-    /// Timed runs of each variant at each number of threads, at least 1.
+    /// How images are shared out, each way timed on its own.
+    pub workers: Vec<Workers>,
+    /// Timed runs of each variant in each of them, at least 1.
     pub runs: usize,
     /// Whether each step is timed too, in runs of their own: as many again.
     pub profile: bool,
 }
 
-/// The times of one variant at one number of threads.
+/// The times of one variant in one way to share out images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing {
     /// The variant.
     pub variant: Variant,
-    /// Threads.
-    pub threads: usize,
+    /// How images are shared out.
+    pub workers: Workers,
     /// Images of one run.
     pub batch: usize,
     /// How many runs were timed.
@@ -49,6 +49,11 @@ impl Timing {
     pub fn spread(&self) -> f64 {
         (self.p90_ms - self.min_ms) / self.median_ms
     }
+
+    /// Images of a run by its median.
+    pub fn images_per_second(&self) -> f64 {
+        1e3 * self.batch as f64 / self.median_ms
+    }
 }
 
 /// How many times as long one variant takes as another.
@@ -58,8 +63,8 @@ pub struct Ratio {
     pub of: Variant,
     /// The first variant that was named.
     pub to: Variant,
-    /// Threads of both.
-    pub threads: usize,
+    /// How images are shared out, for both.
+    pub workers: Workers,
     /// Median divided by median.
     pub value: f64,
 }
@@ -92,11 +97,11 @@ impl StepTime {
 /// All times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bench {
-    /// By variant in the order of the request, then by number of threads.
+    /// By variant in the order of the request, then by how images are shared out.
     pub timings: Vec<Timing>,
-    /// Each other variant against the first, at each number of threads.
+    /// Each other variant against the first, in each way to share out images.
     pub ratios: Vec<Ratio>,
-    /// Every step of every variant at each number of threads, where they were asked for.
+    /// Every step of every variant at each number of threads, of one image, where they were asked for.
     pub profile: Vec<StepTime>,
     /// Multiply-accumulates of one image, by the source.
     pub macs: u64,
@@ -104,7 +109,7 @@ pub struct Bench {
 
 struct Contestant {
     variant: Variant,
-    threads: usize,
+    workers: Workers,
     execution: Execution,
     milliseconds: Vec<f64>,
     steps: Vec<Step>,
@@ -137,6 +142,7 @@ pub fn bench(
     let input: Vec<_> = images.iter().copied().collect();
     let mut contestants = contestants(entrants, request)?;
     let rounds = request.runs.div_ceil(TURN);
+    let least = request.workers.iter().map(|workers| workers.streams).min().unwrap_or(1);
     for contestant in &mut contestants {
         contestant.execution.run(&[&input], batch)?;
     }
@@ -149,7 +155,9 @@ pub fn bench(
                 contestant.execution.run(&[&input], batch)?;
                 contestant.milliseconds.push(started.elapsed().as_secs_f64() * 1e3);
             }
-            let profiled = if request.profile { timed } else { 0 };
+            // Steps are of one image, in whichever stream.
+            let is_profiled = request.profile && contestant.workers.streams == least;
+            let profiled = if is_profiled { timed } else { 0 };
             for _ in 0..profiled {
                 let profile = contestant.execution.profile(&[&input[..input.len() / batch.max(1)]])?;
                 contestant.profiles.push(profile);
@@ -166,18 +174,18 @@ pub fn bench(
 fn contestants(entrants: &[Entrant], request: &Request) -> Result<Vec<Contestant>, Faults> {
     let mut contestants = Vec::new();
     for &Entrant { variant, ref model } in entrants {
-        for &threads in &request.threads {
-            let execution = Execution::new(model, threads)?;
+        for &workers in &request.workers {
+            let execution = Execution::new(model, workers)?;
             let steps = model.metadata().steps.clone();
             let (milliseconds, profiles) = (Vec::new(), Vec::new());
-            contestants.push(Contestant { variant, threads, execution, milliseconds, steps, profiles });
+            contestants.push(Contestant { variant, workers, execution, milliseconds, steps, profiles });
         }
     }
     Ok(contestants)
 }
 
 fn step_times(contestant: &Contestant) -> Vec<StepTime> {
-    let &Contestant { variant, threads, .. } = contestant;
+    let &Contestant { variant, workers: Workers { threads, .. }, .. } = contestant;
     if contestant.profiles.is_empty() {
         return Vec::new();
     }
@@ -191,11 +199,11 @@ fn step_times(contestant: &Contestant) -> Vec<StepTime> {
 }
 
 fn timing(contestant: Contestant, batch: usize) -> Timing {
-    let Contestant { variant, threads, mut milliseconds, .. } = contestant;
+    let Contestant { variant, workers, mut milliseconds, .. } = contestant;
     milliseconds.sort_by(f64::total_cmp);
     Timing {
         variant,
-        threads,
+        workers,
         batch,
         runs: milliseconds.len(),
         median_ms: quantile(&milliseconds, 0.5),
@@ -217,10 +225,10 @@ fn ratios(timings: &[Timing]) -> Vec<Ratio> {
     let Some(first) = timings.first().map(|timing| timing.variant) else { return Vec::new() };
     let mut ratios = Vec::new();
     for base in timings.iter().filter(|timing| timing.variant == first) {
-        for timing in timings.iter().filter(|timing| timing.threads == base.threads) {
+        for timing in timings.iter().filter(|timing| timing.workers == base.workers) {
             if timing.variant != first {
                 let value = timing.median_ms / base.median_ms;
-                ratios.push(Ratio { of: timing.variant, to: first, threads: base.threads, value });
+                ratios.push(Ratio { of: timing.variant, to: first, workers: base.workers, value });
             }
         }
     }
@@ -232,7 +240,8 @@ mod tests {
     use super::*;
 
     fn timing_of(variant: Variant, threads: usize, median_ms: f64) -> Timing {
-        Timing { variant, threads, batch: 1, runs: 1, median_ms, min_ms: median_ms, p90_ms: median_ms }
+        let workers = Workers::threads(threads);
+        Timing { variant, workers, batch: 1, runs: 1, median_ms, min_ms: median_ms, p90_ms: median_ms }
     }
 
     #[test]
@@ -251,7 +260,8 @@ mod tests {
             timing_of(Variant::Unfused, 1, 8.0),
             timing_of(Variant::Unfused, 2, 6.0),
         ];
-        let found: Vec<_> = ratios(&timings).iter().map(|r| (r.of, r.to, r.threads, r.value)).collect();
+        let found: Vec<_> =
+            ratios(&timings).iter().map(|r| (r.of, r.to, r.workers.threads, r.value)).collect();
         assert_eq!(
             found,
             [(Variant::Unfused, Variant::Fused, 1, 2.0), (Variant::Unfused, Variant::Fused, 2, 3.0)]

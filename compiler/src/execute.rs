@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, Graph, memory};
-use frit_runtime::{LoadError, Model, Port, RunError, Session, View, ViewMut};
+use frit_runtime::{LoadError, Model, Port, RunError, Streams, View, ViewMut};
 
 use crate::machine::{Lowering, NoWideLowering};
 use crate::plan::Way;
@@ -101,24 +101,41 @@ impl From<Model> for Entrant {
     }
 }
 
-/// One caller's session and the memory of its outputs.
+/// How the images of a batch are shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Workers {
+    /// Images that are computed at the same time, at least 1.
+    pub streams: usize,
+    /// Threads that compute each of them, at least 1.
+    pub threads: usize,
+}
+
+impl Workers {
+    /// One image at a time, by so many threads.
+    pub fn threads(threads: usize) -> Workers {
+        Workers { streams: 1, threads }
+    }
+}
+
+/// One caller's sessions and the memory of their outputs.
 #[derive(Debug)]
 pub struct Execution {
-    session: Session,
+    streams: Streams,
     elements: Vec<usize>,
     outputs: Vec<Vec<f32>>,
 }
 
 impl Execution {
-    /// A session of `model` with `threads` threads.
+    /// Memory and threads for `model`.
     ///
     /// # Errors
     /// The system refuses memory or threads.
-    pub fn new(model: &Model, threads: usize) -> Result<Execution, Faults> {
-        let session = Session::new(model, threads).map_err(|error| refused(&error))?;
+    pub fn new(model: &Model, workers: Workers) -> Result<Execution, Faults> {
+        let Workers { streams, threads } = workers;
+        let streams = Streams::new(model, streams, threads).map_err(|error| refused(&error))?;
         let outputs = &model.metadata().outputs;
         let elements = outputs.iter().map(Port::elements).collect();
-        Ok(Execution { session, elements, outputs: vec![Vec::new(); outputs.len()] })
+        Ok(Execution { streams, elements, outputs: vec![Vec::new(); outputs.len()] })
     }
 
     /// Runs a batch of images and returns the outputs in order, each dense with the batch first.
@@ -127,7 +144,7 @@ impl Execution {
     /// Inputs of another number or length than the network takes; the system has no memory for the outputs.
     pub fn run(&mut self, inputs: &[&[f32]], batch: usize) -> Result<&[Vec<f32>], Faults> {
         let inputs = views(inputs);
-        self.with_outputs(batch, |session, outputs| session.run(&inputs, outputs, batch))?;
+        self.with_outputs(batch, |streams, outputs| streams.run(&inputs, outputs, batch))?;
         Ok(&self.outputs)
     }
 
@@ -137,15 +154,15 @@ impl Execution {
     /// Inputs of another number or length than the network takes.
     pub fn profile(&mut self, inputs: &[&[f32]]) -> Result<Vec<f64>, Faults> {
         let inputs = views(inputs);
-        let profile = self.with_outputs(1, |session, outputs| session.profile(&inputs, outputs))?;
+        let profile = self.with_outputs(1, |streams, outputs| streams.profile(&inputs, outputs))?;
         Ok(profile.steps().iter().map(|time| time.as_secs_f64() * 1e3).collect())
     }
 
-    /// What `run` makes of the session and of memory for the outputs of `batch` images.
+    /// What `run` makes of the sessions and of memory for the outputs of `batch` images.
     fn with_outputs<T>(
         &mut self,
         batch: usize,
-        run: impl FnOnce(&mut Session, &mut [ViewMut<'_>]) -> Result<T, RunError>,
+        run: impl FnOnce(&mut Streams, &mut [ViewMut<'_>]) -> Result<T, RunError>,
     ) -> Result<T, Faults> {
         for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
             let length = elements.saturating_mul(batch);
@@ -155,7 +172,7 @@ impl Execution {
             values.resize(length, 0.0);
         }
         let mut outputs: Vec<ViewMut<'_>> = self.outputs.iter_mut().map(ViewMut::from).collect();
-        let result = run(&mut self.session, &mut outputs);
+        let result = run(&mut self.streams, &mut outputs);
         result.map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()).into())
     }
 }

@@ -7,7 +7,6 @@
 
 pub mod alternatives;
 pub mod bench;
-pub mod classify;
 pub mod cost;
 pub mod driver;
 pub mod emit;
@@ -189,7 +188,7 @@ fn prepare(
 /// Adds what only the source and the options know.
 fn describe(metadata: &mut Metadata, legal: &Legal<Graph>, options: &Options) -> Result<(), Faults> {
     let macs = cost::cost(legal)?.totals.macs;
-    metadata.source = emit::metadata::source(legal, macs, classify::gives_probabilities(legal));
+    metadata.source = emit::metadata::source(legal, macs);
     metadata.fused = options.fuse;
     for port in &mut metadata.outputs {
         port.is_unbatched = legal.unbatched.contains(&port.name);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use frit_ir::{Faults, Graph, NodeId, Tensor, interpret};
 use frit_runtime::Model;
 
-use crate::execute::{self, Entrant, Execution, Variant};
+use crate::execute::{self, Entrant, Execution, Variant, Workers};
 use crate::{Optimised, Options};
 use difference::{Difference, difference};
 use golden::Golden;
@@ -287,7 +287,7 @@ fn verdict(names: &[String], golden: &Golden, runs: Vec<Run>) -> Verdict {
 }
 
 fn run(model: &Model, golden: &Golden, threads: usize) -> Result<Vec<Vec<f32>>, Faults> {
-    let mut execution = Execution::new(model, threads)?;
+    let mut execution = Execution::new(model, Workers::threads(threads))?;
     Ok(execution.run(&[&golden.inputs], golden.batch)?.to_vec())
 }
 

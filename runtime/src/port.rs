@@ -35,6 +35,14 @@ pub enum Layout {
 }
 
 /// A tensor of the signature.
+///
+/// ```
+/// use frit_runtime::{Element, Port};
+///
+/// let port = Port::new("image", &[224, 224, 3]);
+/// assert_eq!((port.element, port.elements(), port.bytes()), (Element::F32, 150_528, 602_112));
+/// assert_eq!(port.axes(8), [8, 224, 224, 3]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Port {
     /// Name in the source.

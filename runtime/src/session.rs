@@ -12,7 +12,19 @@ use crate::port::Port;
 use crate::profile::Profile;
 use crate::view::{Lie, View, ViewMut, gather, scatter};
 
-/// Runs a model. Sessions of one model are independent of each other.
+/// Runs a model. Sessions of one model are independent of each other: several threads have one each.
+///
+/// ```no_run
+/// # fn run(model: &frit_runtime::Model) -> Result<(), Box<dyn std::error::Error>> {
+/// use frit_runtime::Session;
+///
+/// let mut session = Session::new(model, 2)?;
+/// let images = vec![0.0; 4 * model.metadata().inputs[0].elements()];
+/// let mut scores = vec![0.0; 4 * model.metadata().outputs[0].elements()];
+/// session.run(&[(&images).into()], &mut [(&mut scores).into()], 4)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Session {
     model: Model,
@@ -81,7 +93,7 @@ impl Session {
     }
 
     /// Whether all images of all tensors are dense; asks for memory to copy those that are not.
-    fn check(
+    pub(crate) fn check(
         &mut self,
         inputs: &[View<'_>],
         outputs: &[ViewMut<'_>],

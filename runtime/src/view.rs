@@ -1,5 +1,7 @@
 //! Tensors of the caller's: where the images of a port lie, and how.
 
+use std::ops::Range;
+
 use crate::error::RunError;
 use crate::port::{Element, Port};
 
@@ -10,6 +12,16 @@ enum Lying<'a> {
     Dense,
     /// So many bytes from one element to the next along each axis, the images first.
     Strided(&'a [usize]),
+}
+
+impl Lying<'_> {
+    /// Bytes from one image of `port` to the next.
+    fn image(self, port: &Port) -> usize {
+        match self {
+            Lying::Dense => port.bytes(),
+            Lying::Strided(strides) => strides.first().copied().unwrap_or(0),
+        }
+    }
 }
 
 /// Values that the caller lends to be read.
@@ -31,6 +43,16 @@ pub struct ViewMut<'a> {
 impl<'a> View<'a> {
     /// Elements in `bytes`, `strides` bytes from one to the next along each axis, the images first: NumPy's strides of an
     /// array that begins at the first byte.
+    ///
+    /// ```
+    /// use frit_runtime::{Element, View};
+    ///
+    /// // Images of 3 channels by 4 rows by 5 columns, channels first, for a model that takes channels last.
+    /// let (channels, rows, columns) = (3, 4, 5);
+    /// let bytes = vec![0; 8 * channels * rows * columns * 4];
+    /// let strides = [channels * rows * columns * 4, columns * 4, 4, rows * columns * 4];
+    /// let images = View::strided(Element::F32, &bytes, &strides);
+    /// ```
     pub fn strided(element: Element, bytes: &'a [u8], strides: &'a [usize]) -> View<'a> {
         View { bytes, element, place: Lying::Strided(strides) }
     }
@@ -81,6 +103,15 @@ impl<'a> View<'a> {
     pub(crate) fn lie(&self, port: &Port, batch: usize) -> Result<Lie<'a>, RunError> {
         Wanted { kind: "input", port, batch }.lie(self.bytes, self.element, self.place)
     }
+
+    /// Some of the images of `port` that lie here.
+    pub(crate) fn images(&self, port: &Port, images: Range<usize>) -> View<'a> {
+        let bytes = match self.place {
+            Lying::Dense => self.bytes.get(images.start * port.bytes()..images.end * port.bytes()),
+            Lying::Strided(_) => self.bytes.get(images.start * self.place.image(port)..),
+        };
+        View { bytes: bytes.unwrap_or_default(), ..*self }
+    }
 }
 
 impl<'a> ViewMut<'a> {
@@ -94,6 +125,31 @@ impl<'a> ViewMut<'a> {
             }
             _ => Ok(lie),
         }
+    }
+
+    /// Whether each image of `port` ends before the next begins.
+    pub(crate) fn is_apart_by_image(&self, port: &Port) -> bool {
+        match self.place {
+            Lying::Dense => true,
+            Lying::Strided(strides) => {
+                let one = Wanted { kind: "output", port, batch: 1 };
+                one.end(strides).is_some_and(|end| end <= self.place.image(port))
+            }
+        }
+    }
+
+    /// The same view for a shorter time.
+    pub(crate) fn reborrowed(&mut self) -> ViewMut<'_> {
+        ViewMut { bytes: self.bytes, element: self.element, place: self.place }
+    }
+
+    /// The first `count` images of `port`, which are apart; the view keeps the rest.
+    pub(crate) fn take_images(&mut self, port: &Port, count: usize) -> ViewMut<'a> {
+        let bytes = std::mem::take(&mut self.bytes);
+        let end = (count * self.place.image(port)).min(bytes.len());
+        let (taken, rest) = bytes.split_at_mut(end);
+        self.bytes = rest;
+        ViewMut { bytes: taken, element: self.element, place: self.place }
     }
 }
 

@@ -55,6 +55,19 @@ fn so_does_one_of_every_lowering_and_schedule() {
 }
 
 #[test]
+fn images_that_streams_share_give_the_bits_of_one_session() {
+    let folder = compiled("");
+    for batch in [1, 2, 5] {
+        let source = format!("run tiny.json --shape {batch}x32x32x3");
+        folder.frit(&format!("{source} -o expected.npz --threads 1")).ok();
+        for flags in ["--streams 2", "--streams 3 --threads 2"] {
+            folder.frit(&format!("{source} -o found.npz {flags}")).ok();
+            assert_eq!(folder.read("expected.npz"), folder.read("found.npz"), "{batch} images, {flags}");
+        }
+    }
+}
+
+#[test]
 fn the_same_model_gives_the_same_bytes() {
     let first = compiled("").read("tiny.frit");
     assert_eq!(first, compiled("").read("tiny.frit"));
@@ -187,11 +200,42 @@ fn an_artifact_that_contradicts_itself_is_refused() {
 #[test]
 fn what_needs_a_source_says_that_an_artifact_has_none() {
     let folder = compiled("");
-    for command in ["check tiny.frit", "inspect tiny.frit", "cost tiny.frit", "compile tiny.frit -o y.frit"] {
+    for command in [
+        "check tiny.frit",
+        "inspect tiny.frit --stage legal",
+        "inspect tiny.frit --passes",
+        "inspect tiny.frit --dump asm",
+        "inspect tiny.frit --format dot",
+        "cost tiny.frit",
+        "compile tiny.frit -o y.frit",
+    ] {
         let stderr = folder.frit(command).fails(1);
         assert!(stderr.starts_with("error[FR0406]: ") && stderr.contains("tiny.frit"), "{stderr}");
     }
     assert_eq!(folder.names(), ["tiny.frit", "tiny.json"]);
+}
+
+#[test]
+fn inspect_says_what_is_in_an_artifact_for_any_cpu() {
+    for (flags, lacks) in [("", false), ("--target aarch64", cfg!(target_arch = "x86_64"))] {
+        let folder = compiled(flags);
+        let text = folder.frit("inspect tiny.frit").ok();
+        for line in
+            ["file         tiny.frit, ", "model        tiny", "input        image, 32x32x3 of float32"]
+        {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert_eq!(text.contains("not for this CPU, which lacks aarch64"), lacks, "{text}");
+        let value = folder.frit("inspect tiny.frit --format json").json();
+        assert_eq!(value["bytes"], folder.read("tiny.frit").len());
+        assert_eq!(value["inputs"][0]["shape"], serde_json::json!([32, 32, 3]));
+        assert_eq!(value["target"]["lacks"].as_array().is_some_and(Vec::is_empty), !lacks);
+        assert!(
+            value["steps"].as_array().is_some_and(|steps| !steps.is_empty())
+                && value["macs"].as_u64() > Some(0),
+            "{value}"
+        );
+    }
 }
 
 #[test]

@@ -17,7 +17,17 @@ fn bench_has_the_promised_fields() {
         variants.iter().map(|variant| (&variant["name"], &variant["threads"])).collect();
     assert_eq!(json!(named), json!([["fused", 1], ["fused", 2], ["unfused", 1], ["unfused", 2]]));
     for variant in variants {
-        let expected = ["batch", "median_ms", "min_ms", "name", "p90_ms", "runs", "threads"];
+        let expected = [
+            "batch",
+            "images_per_second",
+            "median_ms",
+            "min_ms",
+            "name",
+            "p90_ms",
+            "runs",
+            "streams",
+            "threads",
+        ];
         assert_eq!(fields(variant), expected);
         assert_eq!((&variant["batch"], &variant["runs"]), (&json!(2), &json!(7)));
         let time = |field: &str| variant[field].as_f64().unwrap();
@@ -28,6 +38,24 @@ fn bench_has_the_promised_fields() {
         );
     }
     assert_eq!(fields(&value["probe"]), ["gb_per_s", "gflops", "round_trip_ns"]);
+}
+
+#[test]
+fn bench_shares_images_out_among_streams_and_counts_them() {
+    let folder = Folder::with_tiny();
+    let value =
+        folder.frit("bench tiny.json --streams 1,3 --threads 1,2 --runs 2 --profile --format json").json();
+    let variants = list(&value["variants"]);
+    let named: Vec<(&Value, &Value)> =
+        variants.iter().map(|variant| (&variant["streams"], &variant["threads"])).collect();
+    assert_eq!(json!(named), json!([[1, 1], [1, 2], [3, 1], [3, 2]]));
+    for variant in variants {
+        assert_eq!(variant["batch"], 3, "an image for each of the most streams");
+        let rate = 3e3 / variant["median_ms"].as_f64().unwrap();
+        assert!((variant["images_per_second"].as_f64().unwrap() / rate - 1.0).abs() < 1e-9, "{variant}");
+    }
+    let steps: Vec<&Value> = list(&value["profile"]).iter().map(|step| &step["step"]).collect();
+    assert_eq!(steps.iter().filter(|step| **step == steps[0]).count(), 2, "once for each number of threads");
 }
 
 #[test]
@@ -42,7 +70,7 @@ fn a_ratio_is_the_median_of_each_other_variant_by_that_of_the_first() {
     let ratios = list(&value["ratios"]);
     assert_eq!(ratios.len(), 2);
     for ratio in ratios {
-        assert_eq!(fields(ratio), ["of", "threads", "to", "value"]);
+        assert_eq!(fields(ratio), ["of", "streams", "threads", "to", "value"]);
         assert_eq!((&ratio["of"], &ratio["to"]), (&json!("unfused"), &json!("fused")));
         let expected = median("unfused", &ratio["threads"]) / median("fused", &ratio["threads"]);
         assert!((ratio["value"].as_f64().unwrap() / expected - 1.0).abs() < 1e-9);

@@ -1,9 +1,9 @@
 //! What a program says of itself.
 
-use frit_ir::Graph;
 use frit_ir::graph::Preprocess;
 use frit_ir::ops::Scalar;
 use frit_ir::weights::Data;
+use frit_ir::{Graph, Op};
 use frit_runtime::program::{self, BlockWay, Metadata, Target};
 
 use crate::machine::Machine;
@@ -66,13 +66,13 @@ fn reach(plan: &Proved) -> Vec<usize> {
 }
 
 /// What the source says beyond what is computed: `graph` as it came.
-pub fn source(graph: &Graph, macs: u64, gives_probabilities: bool) -> program::Source {
+pub fn source(graph: &Graph, macs: u64) -> program::Source {
     program::Source {
         weights: weights(graph),
         macs,
-        preprocess: graph.preprocess.as_ref().map(carried),
+        preprocess: graph.preprocess.as_ref().map(preprocess),
         labels: graph.labels.clone(),
-        gives_probabilities,
+        gives_probabilities: gives_probabilities(graph),
     }
 }
 
@@ -98,17 +98,48 @@ fn weights(graph: &Graph) -> String {
     }
 }
 
-fn carried(preprocess: &Preprocess) -> program::Preprocess {
+/// Whether the last output adds up to one because a softmax made it.
+fn gives_probabilities(graph: &Graph) -> bool {
+    let mut id = graph.outputs().last().copied();
+    while let Some(at) = id {
+        let op = &graph.node(at).op;
+        if !matches!(op, Op::Reshape(_)) {
+            return matches!(op, Op::Softmax(_));
+        }
+        id = graph.operands(at).first().copied();
+    }
+    false
+}
+
+/// How pictures become inputs, as programs carry it.
+pub fn preprocess(preprocess: &Preprocess) -> program::Preprocess {
     let &Preprocess { crop_center_square, bicubic, range, mean, std } = preprocess;
     let [mean, std] = [mean, std].map(|channels| channels.map(Scalar::get));
     let range = range.map(Scalar::get);
     program::Preprocess { crop_center_square, bicubic, range, mean, std }
 }
 
-/// How a program that was loaded wants its pictures, as the importer of pictures takes it.
-pub fn preprocess(carried: &program::Preprocess) -> Preprocess {
-    let &program::Preprocess { crop_center_square, bicubic, range, mean, std } = carried;
-    let [mean, std] = [mean, std].map(|channels| channels.map(Scalar::new));
-    let range = range.map(Scalar::new);
-    Preprocess { crop_center_square, bicubic, range, mean, std }
+#[cfg(test)]
+mod tests {
+    use frit_ir::ops::{Input, Reshape, Softmax};
+    use frit_ir::{Node, Provenance, Shape};
+
+    use super::*;
+
+    #[test]
+    fn a_softmax_is_seen_through_a_reshape() {
+        let mut graph = Graph::new("head");
+        let node = |name: &str, op| Node {
+            name: name.into(),
+            op,
+            weights: Vec::new(),
+            sources: Provenance::source(name),
+        };
+        let input = graph.add(node("x", Op::Input(Input { shape: Shape::new(&[1, 1, 4]) })), &[]);
+        assert!(!gives_probabilities(&graph));
+        let softmax = graph.add(node("p", Op::Softmax(Softmax::default())), &[input]);
+        let flat = graph.add(node("f", Op::Reshape(Reshape::Flatten)), &[softmax]);
+        graph.add_output(flat);
+        assert!(gives_probabilities(&graph));
+    }
 }

@@ -10,13 +10,9 @@ pub const DESCRIPTION_BYTES: u64 = 64 << 20;
 /// Bytes of a labels file.
 pub const LABELS_BYTES: u64 = 16 << 20;
 /// Bytes of one array that is given as input.
-pub const ARRAY_BYTES: u64 = 4 << 30;
+pub const ARRAY_BYTES: u64 = frit_images::picture::INPUT_BYTES;
 /// Bytes of the header of a `.npy` array.
 pub const ARRAY_HEADER_BYTES: usize = 1 << 16;
-/// Pixels along a side of a picture.
-pub const PICTURE_SIDE: u32 = 1 << 15;
-/// Bytes that the decoder of a picture may ask for.
-pub const PICTURE_BYTES: u64 = 1 << 30;
 /// Layers of a network, after its stages are spelled out.
 pub const LAYERS: usize = 100_000;
 /// Blocks of one stage.

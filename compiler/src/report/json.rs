@@ -1,6 +1,7 @@
 //! JSON for scripts. Field names are promises; lists of layers stand one a line. What is not finite is `null`.
 
 mod alternatives;
+mod artifact;
 mod explained;
 mod findings;
 mod measured;
@@ -11,6 +12,7 @@ mod parts;
 use serde::Serialize;
 
 pub use alternatives::alternatives;
+pub use artifact::artifact;
 pub use explained::{codes, page, rules};
 pub use findings::findings;
 pub use measured::bench;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use frit_images::Guess;
 use frit_ir::{Graph, NodeId, Op, Shape};
 use frit_passes::lint::Finding;
+use frit_runtime::program::Metadata;
 use serde::Serialize;
 
 use crate::alternatives::Study;
 use crate::bench::Bench;
-use crate::classify::Guess;
 use crate::cost::Sizes;
 use crate::probe::Probe;
 
@@ -136,6 +137,27 @@ pub struct Written {
     pub scratch_bytes: usize,
     /// Whether it was run against the interpreter.
     pub verified: bool,
+}
+
+/// An artifact, as it says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Artifact {
+    /// The file.
+    pub file: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Bytes of the code.
+    pub code_bytes: usize,
+    /// Bytes of the packed weights.
+    pub weight_bytes: usize,
+    /// The version of the file's format.
+    pub format: u32,
+    /// The version of the calling convention.
+    pub calling_convention: u32,
+    /// What is known of the program.
+    pub metadata: Metadata,
+    /// CPU features that it needs and this CPU has not.
+    pub lacks: Vec<String>,
 }
 
 /// The blocks of a network and what could stand in their places.

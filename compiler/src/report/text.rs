@@ -1,6 +1,7 @@
 //! Tables for people.
 
 mod alternatives;
+mod artifact;
 mod edit;
 mod explained;
 mod findings;
@@ -10,6 +11,7 @@ mod outcome;
 mod parts;
 
 pub use alternatives::alternatives;
+pub use artifact::artifact;
 pub use edit::edit;
 pub use explained::{codes, rules};
 pub use findings::findings;

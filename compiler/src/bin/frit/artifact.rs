@@ -6,12 +6,14 @@ use std::path::Path;
 
 use frit_compiler::execute;
 use frit_compiler::machine::{Lowering, Machine};
+use frit_compiler::report::results;
 use frit_ir::Diagnostic;
 use frit_ir::diagnostic::{Place, codes};
 use frit_runtime::artifact::{self, MAGIC};
 use frit_runtime::load::Pages;
+use frit_runtime::map::MappedFile;
 use frit_runtime::program::Metadata;
-use frit_runtime::{LoadError, Model};
+use frit_runtime::{LoadError, Model, abi, cpu};
 
 use crate::failure::Failure;
 
@@ -37,6 +39,23 @@ pub(crate) fn load(path: &Path, pages: Pages) -> Result<Model, Failure> {
     loaded.map_err(|error| refused(path, &error))
 }
 
+/// What the artifact `path` says of itself, whatever CPU it is for.
+pub(crate) fn inspect(path: &Path) -> Result<results::Artifact, Failure> {
+    let file = MappedFile::open(path).map_err(|error| refused(path, &LoadError::Unreadable(error)))?;
+    let found = artifact::decode(&file).map_err(|error| refused(path, &error))?;
+    Ok(results::Artifact {
+        file: path.display().to_string(),
+        bytes: file.len() as u64,
+        code_bytes: found.code.len(),
+        weight_bytes: found.weights.len(),
+        // No other versions are read.
+        format: artifact::VERSION,
+        calling_convention: abi::VERSION,
+        lacks: cpu::missing(&found.metadata.target.features),
+        metadata: found.metadata,
+    })
+}
+
 fn refused(path: &Path, error: &LoadError) -> Failure {
     let mut faults = execute::refused(error);
     for fault in faults.iter_mut() {
@@ -58,6 +77,6 @@ pub(crate) fn no_source(path: &Path) -> Failure {
     let message = format!("{} is compiled already, and holds no source", path.display());
     Diagnostic::error(codes::ARTIFACT_NO_SOURCE, message)
         .help("give the model that it was compiled from")
-        .help("run, bench and verify take artifacts")
+        .help("run, bench and verify take artifacts, and inspect says what is in one")
         .into()
 }

@@ -2,7 +2,7 @@
 
 use clap::value_parser;
 use frit_compiler::bench::{self, Request};
-use frit_compiler::execute::{Entrant, Variant};
+use frit_compiler::execute::{Entrant, Variant, Workers};
 use frit_compiler::machine::Machine;
 use frit_compiler::report::results::Measured;
 use frit_compiler::report::{distinct, json, text};
@@ -28,6 +28,7 @@ Examples:
   frit bench model.json --compare fused,unfused --threads 1,2
   frit bench model.json --profile --compare whole,bands,groups
   frit bench model.frit --threads 1,2
+  frit bench model.frit --threads 1 --streams 1,2 --batch 16
   frit bench model.json --batch 8 --runs 200 --format json")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -38,7 +39,10 @@ pub(crate) struct Args {
     /// Numbers of threads, separated by commas
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = value_parser!(u16).range(1..=256))]
     threads: Vec<u16>,
-    /// Images of one run [default: the batch that --shape gives, else 1]
+    /// Images that are computed at the same time, each by --threads threads; numbers separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = value_parser!(u16).range(1..=256))]
+    streams: Vec<u16>,
+    /// Images of one run [default: the batch that --shape gives, else one for each stream]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
     batch: Option<u16>,
     /// Timed runs of each variant
@@ -56,9 +60,10 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
     let (entrants, machine) = if args.model.is_artifact() { loaded(args)? } else { compiled(args, console)? };
     let metadata = entrants[0].model.metadata();
     let input = Input::of_program(metadata)?.in_batch_of(&args.model);
-    let images = input.seeded(args.batch.map_or(input.batch().unwrap_or(1), usize::from))?;
-    let threads = distinct(args.threads.iter().copied().map(usize::from));
-    let request = Request { threads, runs: args.runs as usize, profile: args.profile };
+    let workers = workers(args);
+    let most = workers.iter().map(|workers| workers.streams).max().unwrap_or(1);
+    let images = input.seeded(args.batch.map_or(input.batch().unwrap_or(most), usize::from))?;
+    let request = Request { workers, runs: args.runs as usize, profile: args.profile };
     let mut progress = console.progress("timing");
     let bench = bench::bench(&entrants, &images, &request, &mut |done, all| progress.advance(done, all))?;
     drop(progress);
@@ -70,6 +75,16 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
         probe: probe::measure(&machine),
     };
     console.print(&if args.format.json() { json::bench(&measured) } else { text::bench(&measured) })
+}
+
+/// Each number of streams with each number of threads.
+fn workers(args: &Args) -> Vec<Workers> {
+    let threads = distinct(args.threads.iter().copied().map(usize::from));
+    let streams = distinct(args.streams.iter().copied().map(usize::from));
+    let all = |&streams: &usize| {
+        threads.iter().map(move |&threads| Workers { streams, threads }).collect::<Vec<_>>()
+    };
+    streams.iter().flat_map(all).collect()
 }
 
 /// The variants of a model, and the machine that they were compiled for.

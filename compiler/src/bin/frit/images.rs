@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use frit_compiler::emit::metadata;
 use frit_compiler::import::{array, picture};
 use frit_ir::diagnostic::codes;
-use frit_ir::graph::Preprocess;
 use frit_ir::{Diagnostic, Faults, Graph, Op, Shape, Tensor, memory};
-use frit_runtime::program::Metadata;
+use frit_runtime::program::{Metadata, Preprocess};
 use ndarray::Axis;
 
 use crate::console::Console;
@@ -50,14 +49,14 @@ impl Input {
         let &[only] = inputs else { return Err(several(inputs.len())) };
         let node = graph.node(only);
         let Op::Input(input) = &node.op else { unreachable!("inputs are input nodes") };
-        let preprocess = graph.preprocess.clone();
+        let preprocess = graph.preprocess.as_ref().map(metadata::preprocess);
         Ok(Input { name: node.name.clone(), shape: input.shape.clone(), preprocess, batch: None })
     }
 
     /// That of a model that is compiled.
     pub(crate) fn of_program(metadata: &Metadata) -> Result<Input, Failure> {
         let [only] = metadata.inputs.as_slice() else { return Err(several(metadata.inputs.len())) };
-        let preprocess = metadata.source.preprocess.as_ref().map(metadata::preprocess);
+        let preprocess = metadata.source.preprocess.clone();
         Ok(Input { name: only.name.clone(), shape: Shape::new(&only.shape), preprocess, batch: None })
     }
 

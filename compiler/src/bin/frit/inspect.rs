@@ -12,6 +12,7 @@ use frit_ir::diagnostic::codes;
 use frit_ir::text::print;
 use frit_ir::{Diagnostic, Graph};
 
+use crate::artifact;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::model::{ModelArgs, Reading};
@@ -26,13 +27,14 @@ Examples:
   frit inspect model.json --stage scheduled --format json -o plan.json
   frit inspect model.json --passes
   frit inspect model.json --dump plan --schedule bands
-  frit inspect model.json --dump asm --target x86-64-v4")]
+  frit inspect model.json --dump asm --target x86-64-v4
+  frit inspect model.frit")]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The stage
-    #[arg(long, value_enum, default_value_t = StageName::Optimized)]
-    stage: StageName,
+    /// The stage; `optimized` where none is named
+    #[arg(long, value_enum)]
+    stage: Option<StageName>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Picture::Text)]
     format: Picture,
@@ -101,11 +103,24 @@ pub(crate) fn run(args: &Args, console: &Console) -> Result<(), Failure> {
 }
 
 fn shown(args: &Args, console: &Console) -> Result<String, Failure> {
+    if args.model.is_artifact() {
+        return compiled(args);
+    }
     match args.dump {
         Some(level) => dumped(args, level, console),
         None if args.passes => passes(args, console),
         None => stage(args, console),
     }
+}
+
+/// What an artifact says of itself. It may be for another CPU: nothing of it is executed.
+fn compiled(args: &Args) -> Result<String, Failure> {
+    args.model.refuse_compilation(&[])?;
+    if args.stage.is_some() || args.passes || args.dump.is_some() || args.format == Picture::Dot {
+        return Err(artifact::no_source(&args.model.model));
+    }
+    let found = artifact::inspect(&args.model.model)?;
+    Ok(if args.json() { json::artifact(&found) } else { text::artifact(&found) })
 }
 
 fn dumped(args: &Args, level: Level, console: &Console) -> Result<String, Failure> {
@@ -144,17 +159,18 @@ fn passes(args: &Args, console: &Console) -> Result<String, Failure> {
 
 fn stage(args: &Args, console: &Console) -> Result<String, Failure> {
     let options = args.model.options()?;
-    if args.stage == StageName::Imported {
+    let stage = args.stage.unwrap_or(StageName::Optimized);
+    if stage == StageName::Imported {
         let graph = args.model.import(console)?;
         return Ok(write(args.format, &graph, &Listing::graph(Stage::Imported, &graph, &graph)));
     }
-    if args.stage == StageName::Legal {
+    if stage == StageName::Legal {
         let (legal, _) = args.model.read_legal(console)?;
         return Ok(write(args.format, &legal, &Listing::graph(Stage::Legal, &legal, &legal)));
     }
     let optimised = frit_compiler::optimise(args.model.read(console)?, &options)?;
     console.diagnose(&optimised.warnings);
-    if args.stage == StageName::Optimized {
+    if stage == StageName::Optimized {
         let listing = Listing::graph(Stage::Optimized, &optimised.graph, &optimised.legal);
         return Ok(write(args.format, &optimised.graph, &listing));
     }

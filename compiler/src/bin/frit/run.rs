@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::value_parser;
-use frit_compiler::execute::{self, Execution};
+use frit_compiler::execute::{self, Execution, Workers};
 use frit_compiler::report::npz::{self, Array};
 use frit_compiler::report::results::{Output, Results};
 use frit_compiler::report::{json, text};
-use frit_compiler::{Compiled, Phase, classify, import};
+use frit_compiler::{Compiled, Phase, import};
+use frit_images::classify;
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Shape};
 use frit_runtime::Model;
@@ -36,7 +37,8 @@ Examples:
   frit run model.json photo.jpg --top 5
   frit run model.json a.png b.png --top 1 --labels imagenet.json --format json
   frit run model.frit photo.jpg --top 5
-  frit run model.json images.npy -o results.npz --threads 2")]
+  frit run model.json images.npy -o results.npz --threads 2
+  frit run model.frit images.npy -o results.npz --streams 2 --threads 1")]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -52,9 +54,12 @@ pub(crate) struct Args {
     /// Take the names of the classes from this file, a JSON list
     #[arg(long, value_name = "FILE", requires = "top")]
     labels: Option<PathBuf>,
-    /// Threads [default: as many as the machine runs at once]
+    /// Threads of each stream [default: as many as the machine runs at once, shared out among the streams]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Images that are computed at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=256))]
+    streams: u16,
     /// Copy the weights of an artifact to huge pages instead of sharing them with the file: slower to load, faster to run
     #[arg(long)]
     huge_pages: bool,
@@ -83,7 +88,7 @@ fn infer(args: &Args, draft: Option<Draft>, console: &Console) -> Result<(), Fai
         true => loaded(args, &mut phases, console)?,
         false => compiled(args, &mut phases, console)?,
     };
-    let mut execution = timed(&mut phases, "threads and memory", || Execution::new(&model, threads(args)))?;
+    let mut execution = timed(&mut phases, "threads and memory", || Execution::new(&model, workers(args)))?;
     let outputs = timed(&mut phases, "inference", || execution.run(&[&images.values], images.batch()))?;
     let arrays = arrays(&model, images.batch());
     let arrays: Vec<Array<'_>> =
@@ -142,8 +147,10 @@ fn timed<T, E>(
     result
 }
 
-fn threads(args: &Args) -> usize {
-    args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+fn workers(args: &Args) -> Workers {
+    let streams = usize::from(args.streams);
+    let shared_out = || std::thread::available_parallelism().map_or(1, usize::from).div_ceil(streams);
+    Workers { streams, threads: args.threads.map_or_else(shared_out, usize::from) }
 }
 
 /// Names and shapes of the outputs.

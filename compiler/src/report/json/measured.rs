@@ -4,23 +4,36 @@ use serde::Serialize;
 
 use super::Object;
 use crate::bench::{Ratio, StepTime, Timing};
+use crate::execute::Workers;
 use crate::report::results::Measured;
 
 #[derive(Serialize)]
 struct Variant {
     name: String,
+    streams: usize,
     threads: usize,
     batch: usize,
     runs: usize,
     median_ms: f64,
     min_ms: f64,
     p90_ms: f64,
+    images_per_second: f64,
 }
 
 impl From<&Timing> for Variant {
     fn from(timing: &Timing) -> Variant {
-        let &Timing { variant, threads, batch, runs, median_ms, min_ms, p90_ms } = timing;
-        Variant { name: variant.to_string(), threads, batch, runs, median_ms, min_ms, p90_ms }
+        let &Timing {
+            variant,
+            workers: Workers { streams, threads },
+            batch,
+            runs,
+            median_ms,
+            min_ms,
+            p90_ms,
+        } = timing;
+        let images_per_second = timing.images_per_second();
+        let name = variant.to_string();
+        Variant { name, streams, threads, batch, runs, median_ms, min_ms, p90_ms, images_per_second }
     }
 }
 
@@ -28,6 +41,7 @@ impl From<&Timing> for Variant {
 struct Against {
     of: String,
     to: String,
+    streams: usize,
     threads: usize,
     value: f64,
 }
@@ -37,7 +51,8 @@ impl From<&Ratio> for Against {
         Against {
             of: ratio.of.to_string(),
             to: ratio.to.to_string(),
-            threads: ratio.threads,
+            streams: ratio.workers.streams,
+            threads: ratio.workers.threads,
             value: ratio.value,
         }
     }
@@ -66,8 +81,8 @@ struct Rates {
 
 /// `{"model", "isa", "machine", "macs", "variants", "ratios", "probe": {"gflops", "gb_per_s", "round_trip_ns"}}`.
 ///
-/// `variants` are `{"name", "threads", "batch", "runs", "median_ms", "min_ms", "p90_ms"}`, `ratios`
-/// `{"of", "to", "threads", "value"}`. Where steps were timed, `profile` lists `{"variant", "threads", "step", "block",
+/// `variants` are `{"name", "streams", "threads", "batch", "runs", "median_ms", "min_ms", "p90_ms", "images_per_second"}`, `ratios`
+/// `{"of", "to", "streams", "threads", "value"}`. Where steps were timed, `profile` lists `{"variant", "threads", "step", "block",
 /// "kernel", "ms", "gflops", "share", "bytes", "predicted_ms"}`; the share is that of the probed peak of all threads.
 pub fn bench(measured: &Measured) -> String {
     let probe = &measured.probe;

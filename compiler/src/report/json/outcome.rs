@@ -1,10 +1,10 @@
 //! What compiling, running and verifying gave.
 
+use frit_images::Guess;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::{Object, line};
-use crate::classify::Guess;
 use crate::report::results::{self, Results, Written};
 use crate::verify::difference::Difference;
 use crate::verify::overflow::Overflow;
@@ -157,6 +157,7 @@ pub fn verdict(verdict: &Verdict) -> String {
 
 #[cfg(test)]
 mod tests {
+    use frit_images::Guess;
     use frit_ir::Shape;
     use serde_json::{Value, json};
 

@@ -2,6 +2,7 @@
 
 use super::{bytes, counted};
 use crate::bench::{StepTime, Timing};
+use crate::execute::Workers;
 use crate::report::distinct;
 use crate::report::results::Measured;
 use crate::report::table::{Align, Table, printable};
@@ -10,11 +11,13 @@ use crate::report::table::{Align, Table, printable};
 pub fn bench(measured: &Measured) -> String {
     let mut table = Table::new(&[
         ("variant", Align::Left),
+        ("streams", Align::Right),
         ("threads", Align::Right),
         ("median ms", Align::Right),
         ("min ms", Align::Right),
         ("p90 ms", Align::Right),
         ("spread", Align::Right),
+        ("images/s", Align::Right),
         ("GFLOP/s", Align::Right),
     ]);
     for timing in &measured.bench.timings {
@@ -22,11 +25,16 @@ pub fn bench(measured: &Measured) -> String {
             [timing.median_ms, timing.min_ms, timing.p90_ms].map(|time| format!("{time:.3}"));
         let spread = format!("{:.1} %", 100.0 * timing.spread());
         let rate = format!("{:.1}", rate(measured.bench.macs, timing));
-        table.row([timing.variant.to_string(), timing.threads.to_string(), median, min, p90, spread, rate]);
+        let Workers { streams, threads } = timing.workers;
+        let [streams, threads] = [streams, threads].map(|count| count.to_string());
+        let images = format!("{:.1}", timing.images_per_second());
+        table.row([timing.variant.to_string(), streams, threads, median, min, p90, spread, images, rate]);
     }
     let ratio = |ratio: &crate::bench::Ratio| {
-        let threads = if ratio.threads == 1 { "thread" } else { "threads" };
-        format!("{} / {} at {} {threads}: {:.3}\n", ratio.of, ratio.to, ratio.threads, ratio.value)
+        let Workers { streams, threads } = ratio.workers;
+        let streams = if streams == 1 { String::new() } else { format!("{streams} streams of ") };
+        let threads = counted(threads, "thread");
+        format!("{} / {} at {streams}{threads}: {:.3}\n", ratio.of, ratio.to, ratio.value)
     };
     let ratios: String = measured.bench.ratios.iter().map(ratio).collect();
     let runs = measured.bench.timings.first().map_or((0, 0), |timing| (timing.runs, timing.batch));

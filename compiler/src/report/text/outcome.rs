@@ -1,7 +1,8 @@
 //! What compiling, running and verifying gave.
 
+use frit_images::Guess;
+
 use super::{bytes, counted, grouped};
-use crate::classify::Guess;
 use crate::report::results::{Results, Written};
 use crate::report::table::{Align, Table, printable};
 use crate::verify::difference::Difference;

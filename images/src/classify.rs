@@ -1,6 +1,8 @@
 //! From the scores of a classifier to names.
 
-use frit_ir::{Graph, Op};
+use std::fmt;
+
+use frit_runtime::Model;
 
 /// One class and how likely it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,17 +15,20 @@ pub struct Guess {
     pub probability: f32,
 }
 
-/// Whether the last output adds up to one because a softmax made it.
-pub fn gives_probabilities(graph: &Graph) -> bool {
-    let mut id = graph.outputs().last().copied();
-    while let Some(at) = id {
-        let op = &graph.node(at).op;
-        if !matches!(op, Op::Reshape(_)) {
-            return matches!(op, Op::Softmax(_));
+impl fmt::Display for Guess {
+    /// Its name, or else its place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.label {
+            Some(label) => f.write_str(label),
+            None => write!(f, "class {}", self.index),
         }
-        id = graph.operands(at).first().copied();
     }
-    false
+}
+
+/// The `count` likeliest classes by the `scores` that `model` gave for one picture, by the names that it carries.
+pub fn guesses(model: &Model, scores: &[f32], count: usize) -> Vec<Guess> {
+    let source = &model.metadata().source;
+    top(&probabilities(scores, source.gives_probabilities), count, source.labels.as_deref())
 }
 
 /// Probabilities of `scores`: themselves where a softmax made them, else by a softmax.
@@ -54,9 +59,6 @@ pub fn top(probabilities: &[f32], count: usize, labels: Option<&[String]>) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use frit_ir::ops::{Input, Reshape, Softmax};
-    use frit_ir::{Node, Provenance, Shape};
-
     use super::*;
 
     #[test]
@@ -76,23 +78,8 @@ mod tests {
         let guesses = top(&[0.2, 0.2, f32::NAN, 0.6], 9, Some(&labels));
         let indices: Vec<_> = guesses.iter().map(|guess| guess.index).collect();
         assert_eq!(indices, [3, 0, 1, 2]);
+        let told: Vec<_> = guesses.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["class 3", "a", "b", "class 2"]);
         assert_eq!((guesses[0].label.as_deref(), guesses[1].label.as_deref()), (None, Some("a")));
-    }
-
-    #[test]
-    fn a_softmax_is_seen_through_a_reshape() {
-        let mut graph = Graph::new("head");
-        let node = |name: &str, op| Node {
-            name: name.into(),
-            op,
-            weights: Vec::new(),
-            sources: Provenance::source(name),
-        };
-        let input = graph.add(node("x", Op::Input(Input { shape: Shape::new(&[1, 1, 4]) })), &[]);
-        assert!(!gives_probabilities(&graph));
-        let softmax = graph.add(node("p", Op::Softmax(Softmax::default())), &[input]);
-        let flat = graph.add(node("f", Op::Reshape(Reshape::Flatten)), &[softmax]);
-        graph.add_output(flat);
-        assert!(gives_probabilities(&graph));
     }
 }

@@ -3,44 +3,40 @@ use image::Rgb;
 use super::*;
 
 fn plain() -> Preprocess {
-    let range = [0.0, 255.0].map(Scalar::new);
-    let (mean, std) = ([Scalar::ZERO; 3], [Scalar::ONE; 3]);
-    Preprocess { crop_center_square: true, bicubic: true, range, mean, std }
+    let (mean, std) = ([0.0; 3], [1.0; 3]);
+    Preprocess { crop_center_square: true, bicubic: true, range: [0.0, 255.0], mean, std }
 }
 
-fn prepared(picture: &RgbImage, preprocess: &Preprocess, shape: &Shape) -> Result<Tensor, Diagnostic> {
-    prepare(picture, preprocess, shape, &Allowance::of(&[]))
-}
-
-fn shape(axes: &[usize]) -> Shape {
-    Shape::new(axes)
+fn prepared(pixels: &RgbImage, preprocess: &Preprocess, shape: &[usize]) -> Result<Vec<f32>, PictureError> {
+    Picture { pixels: pixels.clone(), allowed: Allowance::of(&[]) }.input(preprocess, shape)
 }
 
 #[test]
 fn a_wide_picture_loses_its_sides_and_a_high_one_its_ends() {
     let wide = RgbImage::from_fn(7, 3, |x, y| Rgb([x as u8, y as u8, 9]));
-    let tensor = prepared(&wide, &plain(), &shape(&[3, 3, 3])).unwrap();
-    assert_eq!(tensor.shape(), [1, 3, 3, 3]);
-    assert_eq!(tensor.iter().take(6).copied().collect::<Vec<_>>(), [2.0, 0.0, 9.0, 3.0, 0.0, 9.0]);
+    let tensor = prepared(&wide, &plain(), &[3, 3, 3]).unwrap();
+    assert_eq!(tensor.len(), 27);
+    assert_eq!(tensor[..6], [2.0, 0.0, 9.0, 3.0, 0.0, 9.0]);
     let high = RgbImage::from_fn(3, 6, |x, y| Rgb([x as u8, y as u8, 9]));
-    let tensor = prepared(&high, &plain(), &shape(&[3, 3, 3])).unwrap();
-    assert_eq!(tensor.iter().take(3).copied().collect::<Vec<_>>(), [0.0, 1.0, 9.0]);
+    let tensor = prepared(&high, &plain(), &[3, 3, 3]).unwrap();
+    assert_eq!(tensor[..3], [0.0, 1.0, 9.0]);
 }
 
 #[test]
 fn values_are_mapped_to_the_range_and_normalised_by_channel() {
-    let [mean, std] = [[0.0, 0.5, 0.0], [1.0, 1.0, 0.5]].map(|channels| channels.map(Scalar::new));
-    let preprocess = Preprocess { range: [-1.0, 1.0].map(Scalar::new), mean, std, ..plain() };
+    let (mean, std) = ([0.0, 0.5, 0.0], [1.0, 1.0, 0.5]);
+    let preprocess = Preprocess { range: [-1.0, 1.0], mean, std, ..plain() };
     let picture = RgbImage::from_pixel(1, 1, Rgb([0, 255, 255]));
-    let tensor = prepared(&picture, &preprocess, &shape(&[1, 1, 3])).unwrap();
-    assert_eq!(tensor.iter().copied().collect::<Vec<_>>(), [-1.0, 0.5, 2.0]);
+    let tensor = prepared(&picture, &preprocess, &[1, 1, 3]).unwrap();
+    assert_eq!(tensor, [-1.0, 0.5, 2.0]);
 }
 
 #[test]
 fn resizing_keeps_a_plain_colour_and_the_order_of_axes() {
     let picture = RgbImage::from_fn(40, 40, |x, _| Rgb([if x < 20 { 10 } else { 200 }, 7, 7]));
-    let tensor = prepared(&picture, &plain(), &shape(&[4, 4, 3])).unwrap();
-    assert!(tensor[[0, 3, 0, 0]] < 20.0 && tensor[[0, 0, 3, 0]] > 190.0, "{tensor}");
+    let tensor = prepared(&picture, &plain(), &[4, 4, 3]).unwrap();
+    let red = |row: usize, column: usize| tensor[(row * 4 + column) * 3];
+    assert!(red(3, 0) < 20.0 && red(0, 3) > 190.0, "{tensor:?}");
     assert!(tensor.iter().skip(1).step_by(3).all(|&green| green == 7.0));
 }
 
@@ -48,17 +44,28 @@ fn resizing_keeps_a_plain_colour_and_the_order_of_axes() {
 fn channels_come_first_where_the_model_has_them_so() {
     let picture = RgbImage::from_fn(2, 4, |x, y| Rgb([x as u8, y as u8, 9]));
     let plain = Preprocess { crop_center_square: false, ..plain() };
-    let last = prepared(&picture, &plain, &shape(&[4, 2, 3])).unwrap();
-    let first = prepared(&picture, &plain, &shape(&[3, 4, 2])).unwrap();
-    assert_eq!(first.shape(), [1, 3, 4, 2]);
-    assert!(first.indexed_iter().all(|(at, &value)| value == last[[0, at[2], at[3], at[1]]]));
+    let last = prepared(&picture, &plain, &[4, 2, 3]).unwrap();
+    let first = prepared(&picture, &plain, &[3, 4, 2]).unwrap();
+    assert_eq!(first.len(), 24);
+    assert!(first.iter().enumerate().all(|(at, &value)| value == last[at % 8 * 3 + at / 8]));
 }
 
 #[test]
 fn a_model_that_takes_no_picture_gets_none() {
     let picture = RgbImage::new(2, 2);
-    let fault = prepared(&picture, &plain(), &shape(&[2, 2, 1])).unwrap_err();
-    assert_eq!(fault.code, codes::INPUT_SHAPE);
+    let error = prepared(&picture, &plain(), &[2, 2, 1]).unwrap_err();
+    assert!(matches!(&error, PictureError::Shape(shape) if shape == &[2, 2, 1]), "{error}");
+    assert!(error.to_string().ends_with("2x2x1"), "{error}");
+}
+
+#[test]
+fn pixels_of_somebody_else_are_as_many_as_they_say() {
+    assert_eq!(Picture::rgb(2, 2, vec![7; 12]).unwrap().input(&plain(), &[2, 2, 3]).unwrap(), [7.0; 12]);
+    for bytes in [0, 11, 13] {
+        assert!(
+            matches!(Picture::rgb(2, 2, vec![7; bytes]), Err(PictureError::Pixels { got, .. }) if got == bytes)
+        );
+    }
 }
 
 #[test]
@@ -71,12 +78,11 @@ fn what_is_no_picture_or_ends_early_is_refused() {
     let missing = folder.path().join("b.png");
     for content in [&b"no picture"[..], &bytes[..bytes.len() / 2], &[]] {
         std::fs::write(&path, content).unwrap();
-        let faults = load(&path, &plain(), &shape(&[9, 9, 3])).unwrap_err();
-        assert_eq!(faults.iter().next().unwrap().code, codes::INPUT_UNREADABLE);
+        assert!(matches!(Picture::load(&path), Err(PictureError::Unreadable(_))));
     }
-    assert_eq!(load(&missing, &plain(), &shape(&[9, 9, 3])).unwrap_err().iter().count(), 1);
+    assert!(matches!(Picture::load(&missing), Err(PictureError::Unreadable(_))));
     std::fs::write(&path, &bytes).unwrap();
-    assert_eq!(load(&path, &plain(), &shape(&[9, 9, 3])).unwrap().shape(), [1, 9, 9, 3]);
+    assert_eq!(Picture::load(&path).unwrap().input(&plain(), &[9, 9, 3]).unwrap().len(), 243);
 }
 
 #[test]
@@ -90,9 +96,8 @@ fn a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
     let crc = crc(&bytes[12..29]);
     bytes[29..33].copy_from_slice(&crc.to_be_bytes());
     std::fs::write(&path, bytes).unwrap();
-    let faults = load(&path, &plain(), &shape(&[9, 9, 3])).unwrap_err();
-    let fault = faults.iter().next().unwrap();
-    assert!(fault.notes[0].to_lowercase().contains("limit"), "{fault}");
+    let error = Picture::load(&path).unwrap_err().to_string();
+    assert!(error.to_lowercase().contains("limit"), "{error}");
 }
 
 /// The checksum of a PNG's chunk.
