@@ -35,6 +35,7 @@ fn wrong_usage_ends_with_2() {
         "schema conv2d",
         "zoo --width 0.5",
         "completions tcsh",
+        "man nothing",
     ] {
         let stderr = folder.frit(arguments).fails(2);
         assert!(!stderr.is_empty(), "{arguments}");
@@ -68,6 +69,7 @@ fn every_command_explains_itself_with_examples() {
         "explain",
         "schema",
         "completions",
+        "man",
     ] {
         let help = folder.frit(&format!("{command} --help")).ok();
         assert!(help.contains("Examples:") && help.contains(&format!("frit {command}")), "{help}");
@@ -82,6 +84,15 @@ fn shells_get_their_completions() {
     for shell in ["bash", "zsh", "fish"] {
         assert!(folder.frit(&format!("completions {shell}")).ok().contains("inspect"), "{shell}");
     }
+}
+
+#[test]
+fn the_manual_has_a_page_for_each_command() {
+    let folder = Folder::new();
+    let page = folder.frit("man").ok();
+    assert!(page.starts_with(".ie") && page.contains(".TH frit 1") && page.contains("frit\\-inspect(1)"), "{page}");
+    let page = folder.frit("man compile").ok();
+    assert!(page.contains(".TH frit-compile 1") && page.contains("\\-\\-target"), "{page}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod explain;
 mod failure;
 mod images;
 mod inspect;
+mod man;
 #[allow(unsafe_code)]
 mod memory;
 mod model;
@@ -84,6 +85,7 @@ enum Command {
     Explain(explain::Args),
     Schema(schema::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -101,7 +103,7 @@ impl Command {
             Command::Bench(args) => (args.format.json(), Some(&mut args.model)),
             Command::Verify(args) => (args.format.json(), Some(&mut args.model)),
             Command::Explain(args) => (args.format.json(), None),
-            Command::Zoo(_) | Command::Schema(_) | Command::Completions(_) => (false, None),
+            Command::Zoo(_) | Command::Schema(_) | Command::Completions(_) | Command::Man(_) => (false, None),
         }
     }
 }
@@ -134,6 +136,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &console),
         Command::Schema(schema::Args {}) => schema::run(&console),
         Command::Completions(args) => completions::run(args, &console),
+        Command::Man(args) => man::run(args, &console),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
