@@ -26,6 +26,7 @@ examples:
   compare.py                                      five rounds, at one thread and at two
   compare.py --quick --peers onnxruntime,openvino a smoke test with some of the runtimes
   compare.py --only mobilenet_v2,xception         some of the networks of models.json
+  compare.py --streams 2                          throughput: two images at the same time, a thread each
   compare.py --wait-near 120 --json results.json  waits for near cores before each round with several threads
 
 The first run installs the other runtimes below target/compare and takes minutes; later ones need no network.
@@ -48,7 +49,8 @@ class Settings:
 
     frit: Frit
     peers: list[Peer]
-    threads: list[int]
+    shapes: list[tuple[int, int]]
+    """Images at the same time, and threads of each."""
     rounds: int
     runs: int
     wait_near: float
@@ -86,7 +88,7 @@ def network(settings: Settings, model: Model) -> dict[str, Any]:
     path = description(settings.frit, model)
     macs = settings.frit.macs(path)
     field, left_out = prepare(model, path, settings.peers)
-    parts = [measure(settings, field, threads) for threads in settings.threads]
+    parts = [measure(settings, field, *shape) for shape in settings.shapes]
     return {"name": model.name, "macs": macs, "checked": model.zoo is None, "left_out": left_out, "parts": parts}
 
 
@@ -124,9 +126,9 @@ def prepare(model: Model, path: Path, peers: list[Peer]) -> tuple[Field, dict[st
     return Field(model, path, golden, ready), left_out
 
 
-def measure(settings: Settings, field: Field, threads: int) -> dict[str, Any]:
+def measure(settings: Settings, field: Field, streams: int, threads: int) -> dict[str, Any]:
     """All rounds with one number of threads. A round is one turn of each, so what the machine does hits all alike."""
-    part: dict[str, Any] = {"threads": threads, "rounds": []}
+    part: dict[str, Any] = {"streams": streams, "threads": threads, "rounds": []}
     try:
         error = error_of(settings, field, threads)
     except Failed as failed:
@@ -134,12 +136,12 @@ def measure(settings: Settings, field: Field, threads: int) -> dict[str, Any]:
         return part | {"fault": str(failed)}
     contestants = field.contestants()
     for number in range(settings.rounds):
-        progress(f"{threads} thread(s), round {number + 1} of {settings.rounds}")
+        progress(f"{report.threads(part)}, round {number + 1} of {settings.rounds}")
         before = look_at_cores(settings, field.frit, threads) if threads > 1 else None
         load = Load()
         first = number % len(contestants)
         order = contestants[first:] + contestants[:first]
-        turns = dict(turn(settings, field, peer, threads) for peer in order)
+        turns = dict(turn(settings, field, peer, (streams, threads)) for peer in order)
         turns["frit"].setdefault("error", error)
         part["rounds"].append({"before": before, "others_cores": load.of_others(), "turns": turns})
     return part
@@ -163,14 +165,14 @@ def look_at_cores(settings: Settings, path: Path, threads: int) -> dict[str, flo
         time.sleep(PAUSE_SECONDS)
 
 
-def turn(settings: Settings, field: Field, peer: Peer | None, threads: int) -> tuple[str, dict[str, Any]]:
+def turn(settings: Settings, field: Field, peer: Peer | None, shape: tuple[int, int]) -> tuple[str, dict[str, Any]]:
     """A turn of a peer, or of frit: its name and its times, or what it died of."""
-    name = peer.name if peer else "frit"
+    name, (streams, threads) = peer.name if peer else "frit", shape
     try:
         if peer:
-            times = peer.turn(field.peers[peer], field.golden, threads, settings.runs)
+            times = peer.turn(field.peers[peer], field.golden, threads, settings.runs, streams)
         else:
-            times = settings.frit.bench(field.frit, threads, settings.runs)
+            times = settings.frit.bench(field.frit, threads, settings.runs, streams)
     except Failed as failed:
         progress(f"  {name}: {failed}")
         return name, {"fault": str(failed)}
@@ -211,6 +213,8 @@ def arguments() -> argparse.ArgumentParser:
                         help=f"the runtimes to compare with [default: {names}]")
     parser.add_argument("--threads", metavar="LIST", type=numbers, default=[1, 2],
                         help="numbers of threads [default: 1,2]")
+    parser.add_argument("--streams", metavar="N", type=count,
+                        help="images at the same time, each by one thread, instead of --threads: what throughput modes do")
     parser.add_argument("--rounds", metavar="N", type=count, help="rounds for each number of threads [default: 5]")
     parser.add_argument("--runs", metavar="N", type=count, help="timed inferences in a turn [default: 50]")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 10 runs where nothing else is said")
@@ -239,7 +243,8 @@ def main() -> int:
     if not given.frit.exists():
         parser.error(f"{given.frit} is missing: build it with `cargo build --release`, or say --frit PATH")
     rounds, runs = (2, 10) if given.quick else (5, 50)
-    settings = Settings(Frit(given.frit.resolve()), given.peers, given.threads, given.rounds or rounds,
+    shapes = [(given.streams, 1)] if given.streams else [(1, threads) for threads in given.threads]
+    settings = Settings(Frit(given.frit.resolve()), given.peers, shapes, given.rounds or rounds,
                         given.runs or runs, given.wait_near)
     try:
         models = chosen(given)

@@ -13,6 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_SECONDS = 300
 
 
+# Images that each stream computes between two meetings of all of them.
+IMAGES_OF_A_STREAM = 8
+
+
 class Failed(Exception):
     """A command that did not do what it was asked for, with its own last words."""
 
@@ -62,10 +66,13 @@ class Frit:
 
     command: Path
 
-    def bench(self, model: Path, threads: int, runs: int) -> dict[str, Any]:
-        """Times of single inferences, and the machine's rates measured beside them."""
-        said = self._say("bench", model, "--threads", str(threads), "--runs", str(runs))
-        times = {key: said["variants"][0][key] for key in ("median_ms", "min_ms", "p90_ms")}
+    def bench(self, model: Path, threads: int, runs: int, streams: int = 1) -> dict[str, Any]:
+        """Times of an image, and the machine's rates measured beside them; with several streams the image's share of the time of
+        a batch that all of them work at."""
+        batch = 1 if streams == 1 else streams * IMAGES_OF_A_STREAM
+        counts = {"threads": threads, "runs": max(1, runs * streams // batch), "streams": streams, "batch": batch}
+        said = self._say("bench", model, *(word for name in counts for word in (f"--{name}", str(counts[name]))))
+        times = {key: said["variants"][0][key] / batch for key in ("median_ms", "min_ms", "p90_ms")}
         return times | {"probe": said["probe"], "isa": said["isa"]}
 
     def error(self, model: Path, golden: Path, threads: int) -> float:

@@ -206,11 +206,11 @@ class Peer:
         self.turn(path, golden, threads=1, runs=1)
         return path
 
-    def turn(self, model: Path, golden: Golden, threads: int, runs: int) -> dict[str, Any]:
+    def turn(self, model: Path, golden: Golden, threads: int, runs: int, streams: int = 1) -> dict[str, Any]:
         """Times the runtime in a fresh process."""
         variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         environment = os.environ | dict.fromkeys(variables, str(threads))
-        options = ["--threads", str(threads), "--runs", str(runs)]
+        options = ["--threads", str(threads), "--runs", str(runs), "--streams", str(streams)]
         command = [RUNTIMES.tool("python"), HERE / "turn.py", self.name, model, golden.file, *options]
         return json.loads(output_of(command, environment).splitlines()[-1])
 

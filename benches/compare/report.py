@@ -46,7 +46,8 @@ def faults_of(part: Json) -> Iterator[str]:
 
 
 def threads(part: Json) -> str:
-    return f"{part['threads']} thread" + ("s" if part["threads"] > 1 else "")
+    told = f"{part['threads']} thread" + ("s" if part["threads"] > 1 else "")
+    return told if part["streams"] == 1 else f"{part['streams']} streams of {told}, time an image"
 
 
 def heading(result: Json) -> Iterator[str]:
@@ -84,7 +85,7 @@ def summary(result: Json) -> Iterator[str]:
                 best = fastest_peer(part)
                 cells = [
                     model["name"],
-                    str(part["threads"]),
+                    str(part["threads"]) if part["streams"] == 1 else f"{part['streams']} × {part['threads']}",
                     f"{median(times):.2f}",
                     f"{median(medians(part, best)):.2f} {best}" if best else "",
                     spread([ratio for _, ratio in races(part)], ".2f"),
@@ -129,7 +130,7 @@ def races(part: Json) -> list[tuple[str, float]]:
 
 
 def shares_of_peak(macs: int, part: Json) -> list[float]:
-    return [share_of_peak(macs, turn, part["threads"]) for turn in turns_of(part, "frit")]
+    return [share_of_peak(macs, turn, part["streams"] * part["threads"]) for turn in turns_of(part, "frit")]
 
 
 def share_of_peak(macs: int, turn: Json, cores: int) -> float:

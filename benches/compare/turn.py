@@ -6,6 +6,7 @@ memory behind for the next one. Every runtime is held to 32-bit floats and to th
 
 import argparse
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ def onnxruntime(model: str, image: np.ndarray, threads: int) -> Loaded:
 
 
 def openvino(model: str, image: np.ndarray, threads: int) -> Loaded:
+    return openvino_streams(model, image, threads, 1)[0]
+
+
+def openvino_streams(model: str, image: np.ndarray, threads: int, streams: int) -> list[Loaded]:
+    """Its own way to compute several images at the same time: one model, a request for each."""
     import openvino as ov
 
     core = ov.Core()
@@ -54,13 +60,18 @@ def openvino(model: str, image: np.ndarray, threads: int) -> Loaded:
     network.reshape(list(image.shape))
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+        "INFERENCE_NUM_THREADS": threads * streams,
+        "NUM_STREAMS": streams,
     }
-    request = core.compile_model(network, "CPU", settings).create_infer_request()
-    request.set_input_tensor(ov.Tensor(image))
-    return Loaded(request.infer, lambda _: request.get_output_tensor(0).data)
+    compiled = core.compile_model(network, "CPU", settings)
+
+    def loaded() -> Loaded:
+        request = compiled.create_infer_request()
+        request.set_input_tensor(ov.Tensor(image))
+        return Loaded(request.infer, lambda _: request.get_output_tensor(0).data)
+
+    return [loaded() for _ in range(streams)]
 
 
 def litert(model: str, image: np.ndarray, threads: int) -> Loaded:
@@ -143,6 +154,36 @@ def time_runs(loaded: Loaded, runs: int) -> dict[str, float]:
     return in_ms | {"cpu_per_wall": busy / sum(times)}
 
 
+def loaded_streams(runtime: str, model: str, image: np.ndarray, threads: int, streams: int) -> list[Loaded]:
+    """The model as often as images are computed at the same time."""
+    if runtime == "openvino":
+        return openvino_streams(model, image, threads, streams)
+    return [RUNTIMES[runtime](model, image, threads) for _ in range(streams)]
+
+
+def time_streams(streams: list[Loaded], runs: int) -> dict[str, float]:
+    """The time of an image where each stream computes `runs` of them, all at the same time."""
+    begin = threading.Barrier(len(streams) + 1)
+
+    def work(loaded: Loaded) -> None:
+        for number in range(WARM_UP_RUNS + runs):
+            if number == WARM_UP_RUNS:
+                begin.wait()
+            loaded.feed()
+            loaded.infer()
+
+    workers = [threading.Thread(target=work, args=(loaded,)) for loaded in streams]
+    for worker in workers:
+        worker.start()
+    begin.wait()
+    cpu, start = time.process_time(), time.perf_counter()
+    for worker in workers:
+        worker.join()
+    taken = time.perf_counter() - start
+    image = taken * 1e3 / (runs * len(streams))
+    return {"median_ms": image, "min_ms": image, "cpu_per_wall": (time.process_time() - cpu) / taken}
+
+
 def relative_error(output: np.ndarray, golden: np.ndarray) -> float:
     """The largest difference, as a share of the largest magnitude; infinite where a number is missing."""
     if output.size != golden.size:
@@ -158,12 +199,14 @@ def main() -> None:
     parser.add_argument("golden", help="an .npz file with `input` and `output` of one image")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--runs", type=int, required=True)
+    parser.add_argument("--streams", type=int, default=1, help="images at the same time, each by so many threads")
     arguments = parser.parse_args()
 
     golden = np.load(arguments.golden)
     image = np.ascontiguousarray(golden["input"])
-    loaded = RUNTIMES[arguments.runtime](arguments.model, image, arguments.threads)
-    turn = time_runs(loaded, arguments.runs)
+    streams = loaded_streams(arguments.runtime, arguments.model, image, arguments.threads, arguments.streams)
+    loaded = streams[-1]
+    turn = time_runs(loaded, arguments.runs) if len(streams) == 1 else time_streams(streams, arguments.runs)
     # Checked after the timing, so that an input or a state that inferences spoil is noticed.
     loaded.feed()
     turn["error"] = relative_error(loaded.read(loaded.infer()), golden["output"])
