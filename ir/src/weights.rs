@@ -2,6 +2,7 @@
 
 mod mapped;
 mod order;
+mod same;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -14,6 +15,7 @@ use crate::noise::Noise;
 use crate::tensor::Shape;
 
 pub use mapped::{Mapped, Owner, Spot, permuted};
+pub use same::Distinct;
 
 /// One weight tensor, dense and row-major.
 #[derive(Debug, Clone, PartialEq)]

@@ -90,7 +90,10 @@ fn shells_get_their_completions() {
 fn the_manual_has_a_page_for_each_command() {
     let folder = Folder::new();
     let page = folder.frit("man").ok();
-    assert!(page.starts_with(".ie") && page.contains(".TH frit 1") && page.contains("frit\\-inspect(1)"), "{page}");
+    assert!(
+        page.starts_with(".ie") && page.contains(".TH frit 1") && page.contains("frit\\-inspect(1)"),
+        "{page}"
+    );
     let page = folder.frit("man compile").ok();
     assert!(page.contains(".TH frit-compile 1") && page.contains("\\-\\-target"), "{page}");
 }

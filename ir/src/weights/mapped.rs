@@ -18,10 +18,10 @@ pub type Owner = Arc<dyn AsRef<[u8]> + Send + Sync>;
 /// for, each time, so that a network takes no more memory than its file.
 #[derive(Clone)]
 pub struct Mapped {
-    element: Element,
+    pub(super) element: Element,
     owner: Owner,
     range: Range<usize>,
-    order: Option<Order>,
+    pub(super) order: Option<Order>,
 }
 
 /// Where values lie, and in which order they are read: the same for two that are mapped means the same values.
@@ -35,7 +35,7 @@ pub struct Spot {
 
 /// How the axes lie in the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Order {
+pub(super) struct Order {
     /// The axes as they lie, slowest first.
     stored: Shape,
     /// Which of them comes first, second, and so on.
@@ -76,9 +76,14 @@ impl Mapped {
         Some(Mapped { order: Some(order), ..self })
     }
 
+    /// The bytes that they lie in.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default()
+    }
+
     /// Where they lie. Another that is mapped at the same time has the same only where it has the same values.
     pub fn spot(&self) -> Spot {
-        let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
+        let bytes = self.bytes();
         Spot {
             element: self.element,
             address: bytes.as_ptr().addr(),
@@ -104,14 +109,14 @@ impl Mapped {
 
     /// The values in the order in which they lie.
     pub fn stored(&self) -> impl Iterator<Item = f32> {
-        let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
+        let bytes = self.bytes();
         let element = self.element;
         bytes.chunks_exact(element.bytes()).map(move |value| element.read(value))
     }
 
     /// The values in their order, copied once.
     pub fn values(&self) -> Values {
-        let bytes = self.owner.as_ref().as_ref().get(self.range.clone()).unwrap_or_default();
+        let bytes = self.bytes();
         let turned = match self.element {
             Element::F32 => self.turned::<4>(bytes),
             Element::I64 => self.turned::<8>(bytes),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use egg::{Id, Language};
+use frit_ir::weights::Distinct;
 use frit_ir::{Graph, NodeId, Op};
 
 use super::analysis::{EGraph, Meaning};
@@ -65,6 +66,7 @@ struct Encoder<'a> {
     read: BTreeMap<NodeId, Id>,
     weights: Vec<String>,
     weight_classes: BTreeMap<&'a str, Id>,
+    distinct: Distinct<'a>,
 }
 
 impl<'a> Encoder<'a> {
@@ -87,6 +89,7 @@ impl<'a> Encoder<'a> {
             read: BTreeMap::new(),
             weights: Vec::new(),
             weight_classes: BTreeMap::new(),
+            distinct: Distinct::default(),
         }
     }
 
@@ -122,12 +125,17 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The class of a weight, one for each name.
+    /// The class of a weight, one for all names of the same values: layers that differ in nothing else become one.
     fn weight(&mut self, name: &'a str) -> Id {
         if let Some(&class) = self.weight_classes.get(name) {
             return class;
         }
         let weight = self.graph.weights.get(name).expect("legality found every weight");
+        let first = self.distinct.first(name, weight);
+        if let Some(&class) = self.weight_classes.get(first) {
+            self.weight_classes.insert(name, class);
+            return class;
+        }
         self.egraph.analysis.weights.push(weight.shape.clone());
         let class = self.egraph.add(ENode::new(Operator::Weight(index(self.weights.len())), &[]));
         self.weights.push(name.to_owned());

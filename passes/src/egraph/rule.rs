@@ -2,7 +2,7 @@
 
 use egg::Id;
 use frit_ir::Op;
-use frit_ir::ops::Scalar;
+use frit_ir::ops::{Activation, Scalar};
 use frit_ir::weights::Values;
 
 use super::analysis::EGraph;
@@ -44,6 +44,16 @@ impl<'a> Site<'a> {
         let class = self.egraph.find(id);
         let reads_itself = |node: &ENode| node.children.iter().any(|&child| self.egraph.find(child) == class);
         self.egraph[class].nodes.iter().any(|node| is(node) && !reads_itself(node))
+    }
+
+    /// Whether what computes a class ends in a layer that `is`, which rules take in one after the other from there. Not where the
+    /// class is a function of another kind too: then such a layer only spells it out, and nothing takes it in.
+    pub(crate) fn ends_in(&self, id: Id, is: impl Fn(&ENode) -> bool) -> bool {
+        let is_function = |activation: &Activation| !matches!(activation, Activation::Rescale { .. });
+        let is_another = |node: &ENode| {
+            matches!(node.op(), Some(Op::Activation(activation)) if is_function(activation)) && !is(node)
+        };
+        self.is_made_by(id, &is) && !self.is_made_by(id, is_another)
     }
 
     /// The constant that a class is, where its values are known.

@@ -49,7 +49,7 @@ fn merge_clamps(site: &Site<'_>, found: &mut Found<'_>) {
         let operand = inner_node.children[0];
         // From the innermost outwards: else a chain of n clamps would get an e-node for each of its n * n
         // spans.
-        if site.is_made_by(operand, is_clamp) {
+        if site.ends_in(operand, is_clamp) {
             continue;
         }
         let Some(both) = merged(*inner, *outer) else { continue };

@@ -64,7 +64,7 @@ fn fold_rescale_before_norm(site: &Site<'_>, found: &mut Found<'_>) {
         // What takes it in otherwise does: the weights behind it have one form.
         let takes = |node: &ENode| line(node).is_some() || node.epilogue().is_some_and(Epilogue::is_linear);
         let keeps_all = scale.get().recip().is_normal() && !line(rescale).is_some_and(rounds);
-        if !keeps_all || site.is_made_by(operand, takes) {
+        if !keeps_all || site.ends_in(operand, takes) {
             continue;
         }
         let mut term = Term::default();

@@ -102,9 +102,9 @@ fn merge_rescales(site: &Site<'_>, found: &mut Found<'_>) {
         let operand = inner_node.children[0];
         // From the innermost outwards: else a chain of n lines would get an e-node for each of its n * n spans. What a sum
         // takes into its weights it takes one by one, so that they have one form.
-        if site.is_made_by(operand, |node| {
-            line(node).is_some() || node.epilogue().is_some_and(Epilogue::is_linear)
-        }) {
+        if site
+            .ends_in(operand, |node| line(node).is_some() || node.epilogue().is_some_and(Epilogue::is_linear))
+        {
             continue;
         }
         if let Some([scale, offset]) = merged(outer, inner) {

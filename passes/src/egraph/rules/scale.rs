@@ -124,7 +124,7 @@ fn fold_scale_before(site: &Site<'_>, found: &mut Found<'_>) {
             before.epilogue().is_some_and(Epilogue::is_linear) || is_rescale(before) && takes_rescale
         };
         let is_padded = affine.shift.is_some() && padding != Padding::default();
-        if is_padded || site.inside(affine.of).iter().any(takes) {
+        if is_padded || site.ends_in(affine.of, takes) {
             continue;
         }
         let mut term = affine.term.clone();

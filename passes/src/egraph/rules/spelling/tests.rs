@@ -212,6 +212,76 @@ proptest! {
     }
 }
 
+/// What may stand behind a function, and is taken in by what is behind it or by the function's layer.
+const FOLLOWERS: [&str; 6] =
+    ["scale", "scale shift conv", "shift scale clamp", "norm conv", "scale norm conv", "clamp clamp"];
+
+/// The layers named in `followers`, one after the other.
+fn followed(net: &mut Speller, followers: &str, mut x: NodeId) -> NodeId {
+    for follower in followers.split(' ') {
+        let name = net.name();
+        x = match follower {
+            "scale" => net.with(Binary::Mul, x, 0.75),
+            "shift" => net.with(Binary::Add, x, -0.25),
+            "clamp" => net.apply(clip(-0.5, 0.5), x),
+            "norm" => net.net.batch_norm(&name, x),
+            _ => net.net.conv(&name, conv(4, 1), x),
+        };
+    }
+    x
+}
+
+#[test]
+fn every_spelling_has_the_kernels_of_the_named_function_whatever_follows() {
+    type Spell = fn(&mut Speller, NodeId) -> NodeId;
+    let spellings: [(Activation, Spell); 6] = [
+        (Activation::HardSigmoid, |net, x| {
+            let y = net.relu6_of_sum(0, x);
+            net.sixth(true, y)
+        }),
+        (Activation::HardSwish, |net, x| {
+            let gate = net.relu6_of_sum(0, x);
+            let product = net.join(Binary::Mul, x, gate);
+            net.sixth(true, product)
+        }),
+        (Activation::HardSwish, |net, x| {
+            let gate = net.relu6_of_sum(0, x);
+            let gate = net.sixth(false, gate);
+            net.join(Binary::Mul, x, gate)
+        }),
+        (Activation::Swish, |net, x| {
+            let gate = net.apply(Activation::Sigmoid, x);
+            net.join(Binary::Mul, x, gate)
+        }),
+        (Activation::Gelu, |net, x| {
+            let gate = net.with(Binary::Div, x, std::f32::consts::SQRT_2);
+            let gate = net.apply(Activation::Erf, gate);
+            let gate = net.with(Binary::Add, gate, 1.0);
+            let product = net.join(Binary::Mul, x, gate);
+            net.with(Binary::Mul, product, 0.5)
+        }),
+        (Activation::LeakyRelu { slope: Scalar::new(0.25), threshold: Scalar::ZERO }, |net, x| {
+            let scaled = net.with(Binary::Mul, x, 0.25);
+            net.join(Binary::Max, x, scaled)
+        }),
+    ];
+    for (named, spell) in spellings {
+        for followers in FOLLOWERS {
+            for behind_conv in [false, true] {
+                let short = spelled(behind_conv, |net, x| {
+                    let y = net.apply(named, x);
+                    followed(net, followers, y)
+                });
+                let long = spelled(behind_conv, |net, x| {
+                    let y = spell(net, x);
+                    followed(net, followers, y)
+                });
+                assert_eq!(long.1, short.1, "{named:?} and {followers}, behind a convolution: {behind_conv}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_prelu_with_one_slope_is_a_leaky_relu_and_with_several_is_not() {
     for (axes, slopes, expected) in [
