@@ -118,6 +118,8 @@ pub struct Results {
 pub struct Written {
     /// The file.
     pub file: String,
+    /// The C header beside it.
+    pub header: Option<String>,
     /// The model's name.
     pub model: String,
     /// Instruction sets and lowering.

@@ -14,10 +14,12 @@ mod convert;
 mod cost;
 mod cut;
 mod description;
+mod emit;
 mod explain;
 mod failure;
 mod images;
 mod inspect;
+mod linker;
 #[allow(unsafe_code)]
 mod memory;
 mod model;
