@@ -73,7 +73,7 @@ static std::string classify(const std::string &path) {
 
 int main(int argc, char **argv) try {
     std::vector<std::future<std::string>> answers;
-    for (const std::string path : std::vector<std::string>(argv + 1, argv + argc))
+    for (const std::string &path : std::vector<std::string>(argv + 1, argv + argc))
         answers.push_back(std::async(std::launch::async, classify, path));
     for (auto &answer : answers)
         std::cout << answer.get() << '\n';

@@ -36,15 +36,15 @@ fn cc(folder: &Folder, source: &str, others: &str) {
     run(folder, &format!("cc -std=c11 {WARNINGS} {} {others} -pthread -o program", source.display()));
 }
 
-/// Values of so many images, as an array for `frit run` and raw for C.
-fn images(folder: &Folder, name: &str, axes: &[usize]) {
+/// Values of images: `image.npy` for `frit run`, `image.raw` for C.
+fn images(folder: &Folder, axes: &[usize]) {
     let mut next = 7u32;
     let values = ArrayD::from_shape_simple_fn(IxDyn(axes), || {
         next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (next >> 8) as f32 / (1 << 23) as f32 - 1.0
     });
-    values.write_npy(std::fs::File::create(folder.path(&format!("{name}.npy"))).unwrap()).unwrap();
-    folder.write(&format!("{name}.raw"), bytes(&values));
+    values.write_npy(std::fs::File::create(folder.path("image.npy")).unwrap()).unwrap();
+    folder.write("image.raw", bytes(&values));
 }
 
 fn bytes(values: &ArrayD<f32>) -> Vec<u8> {
@@ -58,21 +58,12 @@ fn expected(folder: &Folder, arguments: &str) -> Vec<u8> {
     bytes(npz::read(&folder.path("expected.npz")).first_key_value().unwrap().1)
 }
 
-/// Runs `program` on `inputs` and compares what it gives with what `frit run` gives.
+/// Runs `program` on `image.raw` and compares what it gives with what `frit run` of `model` gives.
 #[track_caller]
-fn same_bits(folder: &Folder, model: &str, batch: usize, inputs: &[&str]) {
-    let of = |ending: &str, prefix: &str| -> String {
-        inputs.iter().map(|name| format!(" {prefix}{name}{ending}")).collect()
-    };
-    let wanted = match inputs {
-        [one] => expected(folder, &format!("{model} {one}.npy")),
-        _ => {
-            let named: String = inputs.iter().map(|name| format!(" --input {name}={name}.npy")).collect();
-            expected(folder, &format!("{model}{named}"))
-        }
-    };
+fn same_bits(folder: &Folder, model: &str, batch: usize) {
+    let wanted = expected(folder, &format!("{model} image.npy"));
     for threads in [1, 2, 3] {
-        let told = run(folder, &format!("./program {threads} {batch} found.raw{}", of(".raw", "")));
+        let told = run(folder, &format!("./program {threads} {batch} found.raw image.raw"));
         assert!(told.starts_with("{\"name\":"), "{told}");
         assert_eq!(folder.read("found.raw"), wanted, "{threads} threads");
     }
@@ -86,7 +77,7 @@ fn of_model(symbol: &str, elements: usize) -> String {
 #[test]
 fn every_kind_of_library_gives_the_bits_that_run_gives() {
     let folder = Folder::with_tiny();
-    images(&folder, "image", &[3, 16, 16, 3]);
+    images(&folder, &[3, 16, 16, 3]);
     for (file, link) in [
         ("tiny.o", "tiny.o"),
         ("libtiny.a", "-L. -l:libtiny.a"),
@@ -95,7 +86,7 @@ fn every_kind_of_library_gives_the_bits_that_run_gives() {
         let told = folder.frit(&format!("compile tiny.json -o {file}")).ok();
         assert!(told.contains("\ntiny.h: the header\n"), "{told}");
         cc(&folder, "tests/cli/native/run.c", &format!("{} {link}", of_model("tiny", 10)));
-        same_bits(&folder, "tiny.json", 3, &["image"]);
+        same_bits(&folder, "tiny.json", 3);
         std::fs::remove_file(folder.path(file)).unwrap();
         std::fs::remove_file(folder.path("tiny.h")).unwrap();
     }
@@ -104,18 +95,18 @@ fn every_kind_of_library_gives_the_bits_that_run_gives() {
 #[test]
 fn so_does_one_of_every_lowering_and_schedule_and_of_networks_with_large_memory() {
     let folder = Folder::with_tiny();
-    images(&folder, "image", &[1, 16, 16, 3]);
+    images(&folder, &[1, 16, 16, 3]);
     for options in ["--lower portable", "--schedule bands", "--schedule groups", "--no-fuse"] {
         folder.frit(&format!("compile tiny.json -o tiny.o {options}")).ok();
         cc(&folder, "tests/cli/native/run.c", &format!("{} tiny.o", of_model("tiny", 10)));
-        same_bits(&folder, &format!("tiny.json {options}"), 1, &["image"]);
+        same_bits(&folder, &format!("tiny.json {options}"), 1);
     }
     let description = folder.frit("zoo mobilenet_v2 --width 0.5 --resolution 192").ok();
     folder.write("net.json", description);
-    images(&folder, "image", &[1, 192, 192, 3]);
+    images(&folder, &[1, 192, 192, 3]);
     folder.frit("compile net.json -o net.o --symbol net").ok();
     cc(&folder, "tests/cli/native/run.c", &format!("{} net.o", of_model("net", 1000)));
-    same_bits(&folder, "net.json", 1, &["image"]);
+    same_bits(&folder, "net.json", 1);
 }
 
 #[test]
@@ -250,7 +241,7 @@ fn the_examples_say_what_is_in_the_pictures() {
 #[cfg_attr(not(frit_python), ignore = "set FRIT_PYTHON to a Python")]
 fn python_loads_a_shared_library() {
     let folder = Folder::with_tiny();
-    images(&folder, "image", &[2, 16, 16, 3]);
+    images(&folder, &[2, 16, 16, 3]);
     folder.frit("compile tiny.json -o tiny.so").ok();
     let script = project("tests/cli/native/load.py");
     let wanted = expected(&folder, "tiny.json image.npy");
