@@ -89,7 +89,8 @@ fn the_installed_library_runs_artifacts_from_c_as_the_runtime_does() {
     let other = if cfg!(target_arch = "aarch64") { Level::V2 } else { Level::Aarch64 };
     write(&built(folder, Machine::of(other)), &folder.join("other.frit"));
     let image: Vec<f32> = (0..BATCH * 768).map(|index| (index % 23) as f32 / 11.0 - 1.0).collect();
-    fs::write(folder.join("image"), image.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<u8>>()).unwrap();
+    fs::write(folder.join("image"), image.iter().flat_map(|value| value.to_ne_bytes()).collect::<Vec<u8>>())
+        .unwrap();
     let expected = expected(folder, &image);
 
     let install = Command::new(root().join("capi/install.sh"))
@@ -101,7 +102,9 @@ fn the_installed_library_runs_artifacts_from_c_as_the_runtime_does() {
 
     let warnings = "-Wall -Wextra -Wpedantic -Werror -Iinstalled/include";
     let source = |path: &str| root().join(path).display().to_string();
-    for link in ["-Linstalled/lib -lfrit -Wl,-rpath,$ORIGIN/installed/lib", "installed/lib/libfrit.a -ldl -lm"] {
+    for link in
+        ["-Linstalled/lib -lfrit -Wl,-rpath,$ORIGIN/installed/lib", "installed/lib/libfrit.a -ldl -lm"]
+    {
         let file = source("tests/capi/run.c");
         run(folder, &format!("cc -std=c11 {warnings} {file} {link} -pthread -o program"));
         for threads in [1, 2] {

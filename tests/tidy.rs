@@ -237,7 +237,9 @@ fn importers_share_what_lies_beside_them_and_nothing_of_each_other() {
 #[test]
 fn files_use_each_other_in_no_circle() {
     let sources = source::all(&root());
-    for begin in ["ir/src/", "passes/src/", "runtime/src/", "capi/src/", "compiler/src/", "compiler/src/bin/frit/"] {
+    for begin in
+        ["ir/src/", "passes/src/", "runtime/src/", "capi/src/", "compiler/src/", "compiler/src/bin/frit/"]
+    {
         let mut uses = modules::uses(&sources, begin);
         for (path, used) in &mut uses {
             used.retain(|used| !path.starts_with(&format!("{used}/")));

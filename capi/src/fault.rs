@@ -81,7 +81,8 @@ impl From<LoadError> for Fault {
 
 impl From<RunError> for Fault {
     fn from(error: RunError) -> Fault {
-        let status = if matches!(error, RunError::Refused { .. }) { Status::System } else { Status::Argument };
+        let status =
+            if matches!(error, RunError::Refused { .. }) { Status::System } else { Status::Argument };
         Fault { status, reason: error.to_string() }
     }
 }

@@ -151,7 +151,9 @@ pub unsafe extern "C" fn frit_session_new(
         let (session, model) =
             unsafe { (result(session, std::ptr::null_mut(), "session")?, given(model, "model")?) };
         if threads > MOST_THREADS {
-            return Err(Fault::argument(format!("{threads} threads are more than the {MOST_THREADS} that a session has")));
+            return Err(Fault::argument(format!(
+                "{threads} threads are more than the {MOST_THREADS} that a session has"
+            )));
         }
         *session = Box::into_raw(Box::new(Runner::new(&model.model, threads as usize)?));
         Ok(())
@@ -226,7 +228,9 @@ unsafe fn address(ports: *const *const c_void, index: usize, port: &Port) -> Res
 /// Bytes of `batch` images of `port`, which are no more than memory can be.
 fn bytes(port: &Port, batch: usize) -> Result<usize, Fault> {
     let bytes = port.bytes().checked_mul(batch).filter(|&bytes| isize::try_from(bytes).is_ok());
-    bytes.ok_or_else(|| Fault::argument(format!("a batch of {batch} images of {} is larger than memory", port.name)))
+    bytes.ok_or_else(|| {
+        Fault::argument(format!("a batch of {batch} images of {} is larger than memory", port.name))
+    })
 }
 
 /// The sentence about the last fault of this thread.

@@ -122,7 +122,8 @@ impl Runner {
 /// The strides of dense images, one behind the other.
 fn dense(port: &Port) -> Vec<usize> {
     let mut next = port.element.bytes();
-    let mut strides: Vec<usize> = port.shape.iter().rev().map(|&length| std::mem::replace(&mut next, next * length)).collect();
+    let mut strides: Vec<usize> =
+        port.shape.iter().rev().map(|&length| std::mem::replace(&mut next, next * length)).collect();
     strides.push(next);
     strides.reverse();
     strides

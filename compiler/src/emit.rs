@@ -66,10 +66,9 @@ impl EmitError {
             EmitError::Module(error) => {
                 matches!(**error, ModuleError::Allocation { .. } | ModuleError::Backend(_))
             }
-            EmitError::Target(_)
-            | EmitError::Wide { .. }
-            | EmitError::Weights(_)
-            | EmitError::Link(_) => false,
+            EmitError::Target(_) | EmitError::Wide { .. } | EmitError::Weights(_) | EmitError::Link(_) => {
+                false
+            }
         }
     }
 }

@@ -143,7 +143,8 @@ impl Built {
     /// # Errors
     /// More weights than an object can reach; a fault of frit itself has the code FR0901.
     pub fn object(&self, interface: &Interface<'_>, options: &Options) -> Result<Vec<u8>, Faults> {
-        emit::standalone::object(&self.plan, &options.machine, interface, self.weights.bytes()).map_err(unemitted)
+        emit::standalone::object(&self.plan, &options.machine, interface, self.weights.bytes())
+            .map_err(unemitted)
     }
 }
 

@@ -241,7 +241,11 @@ impl Machine {
         self.described(&[], "true")
     }
 
-    fn described(&self, features: &[&str], is_pic: &str) -> Result<OwnedTargetIsa, Box<dyn std::error::Error>> {
+    fn described(
+        &self,
+        features: &[&str],
+        is_pic: &str,
+    ) -> Result<OwnedTargetIsa, Box<dyn std::error::Error>> {
         let mut flags = settings::builder();
         // Kernels are written in the order in which they should run; the optimiser would move loads and spill.
         flags.set("opt_level", "none")?;

@@ -40,6 +40,6 @@ int main(int argc, char **argv) {
     size_t best = 0;
     for (size_t i = 1; i < MOBILENET_V2_LABELS; i++)
         best = logits[i] > logits[best] ? i : best;
-    printf("%s (class %zu, %a)\n", mobilenet_v2_label(best), best, (double)logits[best]);
+    printf("%s (class %zu, logit %.9g)\n", mobilenet_v2_label(best), best, (double)logits[best]);
     return 0;
 }

@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
         fail();
     const float *last = values[inputs + outputs - 1];
     for (size_t i = 0; i < port.elements && i < 5; i++)
-        printf("%s[%zu] = %a\n", port.name, i, (double)last[i]);
+        printf("%s[%zu] = %.9g\n", port.name, i, (double)last[i]);
     for (size_t i = 0; i < inputs + outputs; i++)
         free(values[i]);
     free(values);

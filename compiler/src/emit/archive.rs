@@ -51,7 +51,8 @@ mod tests {
                 let found: Vec<String> =
                     index.map(|symbol| String::from_utf8(symbol.name().to_vec()).unwrap()).collect();
                 assert_eq!(found, symbols);
-                let named = file.symbols().unwrap().into_iter().flatten().map(|symbol| symbol.unwrap().offset());
+                let named =
+                    file.symbols().unwrap().into_iter().flatten().map(|symbol| symbol.unwrap().offset());
                 for offset in named {
                     assert_eq!(file.member(offset).unwrap().data(&*bytes).unwrap(), object);
                 }

@@ -143,12 +143,7 @@ fn statuses(text: &mut String, symbol: &str) {
     let _ = writeln!(text, "/* What functions return. */\nenum {symbol}_status {{");
     for (index, (status, message)) in Status::ALL.iter().zip(MESSAGES).enumerate() {
         let comma = if index + 1 < Status::ALL.len() { "," } else { "" };
-        let _ = writeln!(
-            text,
-            "    {upper}_{} = {}{comma} /* {message} */",
-            status.in_c(),
-            *status as i64
-        );
+        let _ = writeln!(text, "    {upper}_{} = {}{comma} /* {message} */", status.in_c(), *status as i64);
     }
     let _ = writeln!(text, "}};\n\n#define {upper}_MOST_THREADS {MOST_THREADS}\n");
 }

@@ -113,7 +113,8 @@ impl Files {
     /// Nothing written yet.
     pub(crate) fn draft(self) -> Result<Drafts, Failure> {
         let Files { kind, path, output, header } = self;
-        let header = header.map(|(path, output)| Draft::new(output).map(|draft| (path, draft))).transpose()?;
+        let header =
+            header.map(|(path, output)| Draft::new(output).map(|draft| (path, draft))).transpose()?;
         Ok(Drafts { kind, path, file: Draft::new(output)?, header })
     }
 }

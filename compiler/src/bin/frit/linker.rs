@@ -24,8 +24,7 @@ impl Linker {
     /// The one that was given, that `$CC` names, or `cc`.
     pub(crate) fn new(given: Option<&str>) -> Linker {
         let named = given.map(str::to_owned).or_else(|| std::env::var("CC").ok());
-        let words: Vec<String> =
-            named.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+        let words: Vec<String> = named.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         Linker { words }
     }
 
@@ -58,7 +57,15 @@ impl Linker {
         let name = path.file_name().unwrap_or_default();
         let run = Command::new(words[0])
             .args(&words[1..])
-            .args(["-shared", "-pthread", "-Wl,--gc-sections", "-Wl,-z,noexecstack", "-Xlinker", "-soname", "-Xlinker"])
+            .args([
+                "-shared",
+                "-pthread",
+                "-Wl,--gc-sections",
+                "-Wl,-z,noexecstack",
+                "-Xlinker",
+                "-soname",
+                "-Xlinker",
+            ])
             .arg(name)
             .arg("-o")
             .args([&to, &from])
