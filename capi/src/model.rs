@@ -121,10 +121,10 @@ impl Runner {
 
 /// The strides of dense images, one behind the other.
 fn dense(port: &Port) -> Vec<usize> {
-    let mut next = port.element.bytes();
-    let mut strides: Vec<usize> =
-        port.shape.iter().rev().map(|&length| std::mem::replace(&mut next, next * length)).collect();
-    strides.push(next);
+    let mut strides = vec![port.element.bytes()];
+    for length in port.shape.iter().rev() {
+        strides.push(strides[strides.len() - 1] * length);
+    }
     strides.reverse();
     strides
 }

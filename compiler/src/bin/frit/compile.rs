@@ -41,7 +41,7 @@ Examples:
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The file to be written
+    /// The file to be written: .frit, or for C .o, .a, .so (each with a header) or .h
     #[arg(short, long, value_name = "OUT.frit")]
     output: PathBuf,
     /// What is written [default: what the file's name says]

@@ -33,6 +33,8 @@ const DONE: usize = START + EVENT;
 const ROUND: usize = DONE + EVENT;
 const FIXED: usize = ROUND + EVENT;
 
+// The session's text is written for one calling convention: look through it before this number is changed.
+const _: () = assert!(VERSION == 3);
 const _: () = assert!(size_of::<Context>() <= ARENA_ADDRESS && SCRATCH_ADDRESS + 2 * WORD <= RUNNING);
 
 /// How long a waiter spins, and how long it spins and yields, in nanoseconds, and turns between two looks at the clock: what
