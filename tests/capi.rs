@@ -1,4 +1,4 @@
-//! libfrit from C: linked, both ways, and run against a session of the runtime.
+//! C programs: libfrit, linked both ways, against a session of the runtime; a standalone model of several ports.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't set up its files has failed")]
 
@@ -6,8 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use frit_compiler::emit::header::header;
+use frit_compiler::emit::interface::Interface;
 use frit_compiler::machine::{Level, Machine};
 use frit_compiler::{Built, Options};
+use frit_ir::text;
 use frit_runtime::{Model, Session};
 use frit_tests::root;
 use tempfile::TempDir;
@@ -16,7 +19,7 @@ use tempfile::TempDir;
 use frit as _;
 
 const TINY: &str = r#"{"frit": 1, "name": "tiny", "input": {"name": "image", "shape": [16, 16, 3]},
- "weights": {"seed": 7}, "labels": "labels.json", "defaults": {"padding": "same", "activation": "relu6"},
+ "weights": {"seed": 7}, "labels": "labels.json", "defaults": {"padding": "same", "activation": "relu6", "batch_norm": {"epsilon": 1e-3}},
  "layers": [{"name": "stem", "op": "conv2d", "filters": 8, "kernel": 3, "stride": 2},
    {"name": "s1", "stage": "inverted_residual", "expand": 2, "filters": 8, "stride": 1, "repeat": 2},
    "global_avg_pool", {"name": "logits", "op": "dense", "units": 10}, "softmax"]}"#;
@@ -120,6 +123,37 @@ fn the_installed_library_runs_artifacts_from_c_as_the_runtime_does() {
     for how in ["cc -std=c99 -x c", "c++ -std=c++11 -x c++"] {
         run(folder, &format!("{how} {warnings} -fsyntax-only {include}"));
     }
+}
+
+#[test]
+fn ports_have_their_names_in_c_and_their_order_does_not_matter_there() {
+    let temporary = TempDir::new().unwrap();
+    let folder = temporary.path();
+    let text = "model sums\n%x = input {shape=1x1x3}\n%int = input {shape=1x1x3}\n%a/b = add %x, %int\n\
+                %a.b = add %x, %x\noutput %a/b, %a.b\n";
+    let built = frit_compiler::build(text::parse(text).unwrap(), &Options::native(), &mut |_, _| {}).unwrap();
+    let interface = Interface::new(None, &built.metadata);
+    fs::write(folder.join("sums.o"), built.object(&interface, &Options::native()).unwrap()).unwrap();
+    fs::write(folder.join("sums.h"), header(&interface)).unwrap();
+    let source = r#"
+        #include <stdio.h>
+        #include "sums.h"
+        int main(void) {
+            const float x[] = {1, 2, 3, 4, 5, 6}, y[] = {10, 20, 30, 40, 50, 60};
+            float sum[2 * SUMS_OUTPUT_A_B_ELEMENTS], twice[2 * SUMS_OUTPUT_A_B_2_ELEMENTS];
+            sums_inputs inputs = {.int_tensor = y, .x = x};
+            sums_outputs outputs = {.a_b_2 = twice, .a_b = sum};
+            sums_session *session;
+            if (sums_create(&session, 2) || sums_run(session, &inputs, &outputs, 2))
+                return 1;
+            sums_destroy(session);
+            for (int i = 0; i < 6; i++)
+                printf("%g %g ", sum[i], twice[i]);
+            return 0;
+        }"#;
+    fs::write(folder.join("sums.c"), source).unwrap();
+    run(folder, "cc -std=c11 -Wall -Wextra -Wpedantic -Werror sums.c sums.o -pthread -o sums");
+    assert_eq!(run(folder, "./sums"), "11 2 22 4 33 6 44 8 55 10 66 12 ");
 }
 
 /// The header and the functions are the same set of names.

@@ -1,9 +1,9 @@
 //! The C header of a standalone model.
 
-use std::fmt::Write;
+use std::fmt::{Debug, Write};
 
-use frit_runtime::Port;
 use frit_runtime::program::{Metadata, Preprocess};
+use frit_runtime::{Element, Port};
 
 use super::interface::{Interface, MESSAGES, MOST_THREADS, Status, members};
 
@@ -107,8 +107,8 @@ fn ports(text: &mut String, (symbol, kind): (&str, &str), ports: &[Port]) {
         let _ = writeln!(text, "#define {prefix}_ELEMENTS {}\n", port.elements());
     }
     let _ = writeln!(text, "typedef struct {symbol}_{kind} {{");
-    for member in &members {
-        let _ = writeln!(text, "    {qualifier}float *{member};");
+    for (port, member) in ports.iter().zip(&members) {
+        let _ = writeln!(text, "    {qualifier}{} *{member};", type_of(port.element));
     }
     if members.is_empty() {
         let _ = writeln!(text, "    {qualifier}void *none;");
@@ -116,12 +116,16 @@ fn ports(text: &mut String, (symbol, kind): (&str, &str), ports: &[Port]) {
     let _ = writeln!(text, "}} {symbol}_{kind};\n");
 }
 
+/// The type of an element in C; of one that it has no type for there are bytes.
+fn type_of(element: Element) -> &'static str {
+    match element {
+        Element::F32 => "float",
+        _ => "unsigned char",
+    }
+}
+
 fn pictures(upper: &str, preprocess: &Preprocess) -> String {
     let Preprocess { crop_center_square, bicubic, range, mean, std } = preprocess;
-    let list = |numbers: &[f32]| {
-        let numbers: Vec<String> = numbers.iter().map(|number| format!("{number:?}f")).collect();
-        format!("{{{}}}", numbers.join(", "))
-    };
     format!(
         "/* A picture becomes an input: {}resized by a {} filter, then each byte of a channel\n * becomes (low + byte / 255 * \
          (high - low) - mean) / std. */\n#define {upper}_PICTURE_RANGE {}\n#define {upper}_PICTURE_MEAN {}\n#define \
@@ -132,6 +136,12 @@ fn pictures(upper: &str, preprocess: &Preprocess) -> String {
         list(mean),
         list(std),
     )
+}
+
+/// Numbers as C initialises an array with them, exactly.
+fn list<N: Debug>(numbers: &[N]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(|number| format!("{number:?}f")).collect();
+    format!("{{{}}}", numbers.join(", "))
 }
 
 fn is_finite(Preprocess { range, mean, std, .. }: &Preprocess) -> bool {
