@@ -1,12 +1,15 @@
 //! Makes Rust types of `src/onnx/onnx.proto`. Fields of bytes share the buffer that they were decoded from. To the tests of
-//! the command it says `frit_models` where `FRIT_MODELS` names a folder of models; the others are ignored.
+//! the command it says `frit_models` where `FRIT_MODELS` names a folder of models, and `frit_python` where `FRIT_PYTHON` names a
+//! Python; those that need them are ignored elsewhere.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=src/onnx");
-    println!("cargo::rerun-if-env-changed=FRIT_MODELS");
-    println!("cargo::rustc-check-cfg=cfg(frit_models)");
-    if std::env::var_os("FRIT_MODELS").is_some() {
-        println!("cargo::rustc-cfg=frit_models");
+    for (variable, flag) in [("FRIT_MODELS", "frit_models"), ("FRIT_PYTHON", "frit_python")] {
+        println!("cargo::rerun-if-env-changed={variable}");
+        println!("cargo::rustc-check-cfg=cfg({flag})");
+        if std::env::var_os(variable).is_some() {
+            println!("cargo::rustc-cfg={flag}");
+        }
     }
     let files = protox::compile(["onnx.proto"], ["src/onnx"])?;
     // Most attributes are numbers: they have no room for the rest.

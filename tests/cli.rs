@@ -24,6 +24,8 @@ mod hostile;
 mod interrupted;
 #[path = "cli/lint.rs"]
 mod lint;
+#[path = "cli/native.rs"]
+mod native;
 #[path = "cli/networks.rs"]
 mod networks;
 #[path = "cli/onnx.rs"]

@@ -4,6 +4,7 @@
 # valgrind knows AVX2 at most, which the command and the tests then take for this CPU's level.
 #
 #   networks of the zoo, small, from an artifact, by both lowerings, with 1 and 2 threads
+#   the same as objects in a C program, whose session libc gives its memory
 #   one of them compiled in process, whose weights lie on the heap too
 #   random networks, fused and unfused, by both lowerings (tests/differential.rs)
 #
@@ -24,6 +25,9 @@ frit="$PWD/target/debug/frit"
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 
+# An image of 32x32 pixels, all ones: addresses depend on no values.
+for _ in $(seq 3072); do printf '\0\0\200\77'; done > "$folder/image.raw"
+
 for name in "$@"; do
     "$frit" zoo "$name" --width 0.25 --resolution 32 > "$folder/model.json"
     for lower in portable wide; do
@@ -33,6 +37,14 @@ for name in "$@"; do
         done
         cmp "$folder/1.out" "$folder/2.out"
         echo "$name, $lower: an artifact with 1 and 2 threads stays inside of its memory"
+        "$frit" compile "$folder/model.json" -o "$folder/net.o" --symbol net --target x86-64-v3 --lower "$lower" > /dev/null 2>&1
+        cc -std=c11 -include "$folder/net.h" '-DMODEL(name)=net_##name' -DOUTPUT_ELEMENTS=1000 tests/cli/native/run.c \
+            "$folder/net.o" -pthread -o "$folder/program"
+        for threads in 1 2; do
+            watched --leak-check=full "$folder/program" "$threads" 1 "$folder/$threads.raw" "$folder/image.raw" > /dev/null
+        done
+        cmp "$folder/1.raw" "$folder/2.raw"
+        echo "$name, $lower: an object in a C program, likewise"
     done
 done
 watched "$frit" run "$folder/model.json" --threads 2 --format json > "$folder/process.out"

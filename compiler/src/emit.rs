@@ -1,11 +1,15 @@
 //! Machine code of a whole plan, through Cranelift's module interface: kernels of either lowering, and the entry.
 
+pub mod archive;
 pub mod dump;
+pub mod header;
+pub mod interface;
 #[allow(unsafe_code)]
 pub mod jit;
 pub mod link;
 pub mod metadata;
 pub mod object;
+pub mod standalone;
 
 use cranelift_codegen::ir::{self, UserFuncName};
 use cranelift_frontend::FunctionBuilderContext;
@@ -32,6 +36,8 @@ pub enum EmitError {
         /// Why.
         reason: x64::Unsupported,
     },
+    /// So many bytes of weights are more than a standalone object can reach.
+    Weights(usize),
     /// The functions can't be made one position-independent image.
     Link(link::LinkError),
 }
@@ -42,6 +48,11 @@ impl std::fmt::Display for EmitError {
             EmitError::Target(reason) => write!(f, "the target can't be set up: {reason}"),
             EmitError::Module(error) => write!(f, "the code generator refuses a function: {error}"),
             EmitError::Wide { kernel, reason } => write!(f, "kernel {kernel} has no wide form: {reason}"),
+            EmitError::Weights(bytes) => write!(
+                f,
+                "{bytes} bytes of weights are more than the {} that an object for C programs can hold",
+                standalone::MOST_WEIGHTS
+            ),
             EmitError::Link(error) => error.fmt(f),
         }
     }
@@ -55,7 +66,9 @@ impl EmitError {
             EmitError::Module(error) => {
                 matches!(**error, ModuleError::Allocation { .. } | ModuleError::Backend(_))
             }
-            EmitError::Target(_) | EmitError::Wide { .. } | EmitError::Link(_) => false,
+            EmitError::Target(_) | EmitError::Wide { .. } | EmitError::Weights(_) | EmitError::Link(_) => {
+                false
+            }
         }
     }
 }
@@ -122,7 +135,7 @@ impl<M: Module> Definer<'_, M> {
         let table = self.bytes("table", &ir::Signature::new(call_conv), &driver::table(plan))?;
         let few = self.launchers("", FEW_POINTERS)?;
         let many = if driver::has_many(plan) { Some(self.launchers("_many", POINTERS)?) } else { None };
-        self.function("entry", Linkage::Export, driver::signature(call_conv), |module, site| {
+        self.function("entry", Linkage::Local, driver::signature(call_conv), |module, site| {
             let mut known = |id: FuncId| module.declare_func_in_func(id, site.function);
             let callees = driver::Callees {
                 kernels: kernels.iter().map(|&kernel| known(kernel)).collect(),

@@ -116,6 +116,7 @@ const TEXTS: &[(u16, &str)] = &[
     (302, include_str!("explain/FR0302.md")),
     (303, include_str!("explain/FR0303.md")),
     (304, include_str!("explain/FR0304.md")),
+    (305, include_str!("explain/FR0305.md")),
     (401, include_str!("explain/FR0401.md")),
     (402, include_str!("explain/FR0402.md")),
     (403, include_str!("explain/FR0403.md")),

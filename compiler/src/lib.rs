@@ -43,6 +43,7 @@ use frit_runtime::memory::Memory;
 use frit_runtime::program::Metadata;
 
 use emit::EmitError;
+use emit::interface::Interface;
 use emit::link::Image;
 use machine::Machine;
 use plan::Way;
@@ -133,6 +134,16 @@ impl Built {
     pub fn write(&self, to: &mut impl Write) -> std::io::Result<()> {
         let Built { metadata, image, weights, .. } = self;
         artifact::write(&Contents { metadata, code: &image.bytes, weights: weights.bytes() }, to)
+    }
+
+    /// The object that a C program links instead, for the machine of `options`, which are those that the network was
+    /// built with.
+    ///
+    /// # Errors
+    /// More weights than an object can reach; a fault of frit itself has the code FR0901.
+    pub fn object(&self, interface: &Interface<'_>, options: &Options) -> Result<Vec<u8>, Faults> {
+        emit::standalone::object(&self.plan, &options.machine, interface, self.weights.bytes())
+            .map_err(unemitted)
     }
 }
 
@@ -285,6 +296,10 @@ pub fn refused(refusal: &frit_runtime::Refusal) -> Diagnostic {
 
 /// The fault of code that could not be made: frit's, unless the system lacks memory or executes nothing.
 fn unemitted(error: EmitError) -> Faults {
-    let code = if error.is_refusal() { codes::SYSTEM_REFUSES } else { codes::INTERNAL };
+    let code = match &error {
+        EmitError::Weights(_) => codes::NOT_EXPRESSIBLE,
+        _ if error.is_refusal() => codes::SYSTEM_REFUSES,
+        _ => codes::INTERNAL,
+    };
     Diagnostic::error(code, error.to_string()).into()
 }

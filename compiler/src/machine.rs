@@ -230,10 +230,26 @@ impl Machine {
     /// # Errors
     /// Cranelift was built without the target, or does not know a setting.
     pub fn isa(&self) -> Result<OwnedTargetIsa, Box<dyn std::error::Error>> {
+        self.described(self.level.cranelift_settings(), "false")
+    }
+
+    /// Cranelift's description of what every CPU of the architecture has, for code that other programs are linked with.
+    ///
+    /// # Errors
+    /// As [`Machine::isa`].
+    pub fn baseline(&self) -> Result<OwnedTargetIsa, Box<dyn std::error::Error>> {
+        self.described(&[], "true")
+    }
+
+    fn described(
+        &self,
+        features: &[&str],
+        is_pic: &str,
+    ) -> Result<OwnedTargetIsa, Box<dyn std::error::Error>> {
         let mut flags = settings::builder();
         // Kernels are written in the order in which they should run; the optimiser would move loads and spill.
         flags.set("opt_level", "none")?;
-        flags.set("is_pic", "false")?;
+        flags.set("is_pic", is_pic)?;
         flags.set("use_colocated_libcalls", "false")?;
         flags.set("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" })?;
         let triple = match self.level {
@@ -241,7 +257,7 @@ impl Machine {
             _ => "x86_64-unknown-linux-gnu",
         };
         let mut builder = isa::lookup_by_name(triple)?;
-        for setting in self.level.cranelift_settings() {
+        for setting in features {
             builder.enable(setting)?;
         }
         Ok(builder.finish(settings::Flags::new(flags))?)

@@ -119,6 +119,9 @@ pub struct Results {
 pub struct Written {
     /// The file.
     pub file: String,
+    /// The C header beside it, where one was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
     /// The model's name.
     pub model: String,
     /// Instruction sets and lowering.

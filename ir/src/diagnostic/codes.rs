@@ -135,6 +135,8 @@ codes! {
     NOT_EXPRESSIBLE = 303;
     /// A layer makes numbers that f32 does not hold.
     VERIFY_OVERFLOW = 304;
+    /// A shared library could not be linked.
+    UNLINKED = 305;
     /// The file is no artifact.
     ARTIFACT_FORMAT = 401;
     /// The artifact has another version than this program reads.

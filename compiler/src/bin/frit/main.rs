@@ -14,10 +14,12 @@ mod convert;
 mod cost;
 mod cut;
 mod description;
+mod emit;
 mod explain;
 mod failure;
 mod images;
 mod inspect;
+mod linker;
 mod man;
 #[allow(unsafe_code)]
 mod memory;

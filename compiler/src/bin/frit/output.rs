@@ -71,6 +71,11 @@ impl Output {
         }
     }
 
+    /// Whether it is a file, which has a name and others beside it.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.place, Target::File { .. })
+    }
+
     /// Whether it goes where reports go.
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self.place, Target::Stream { stdout: true, .. })

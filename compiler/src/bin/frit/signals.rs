@@ -13,7 +13,7 @@ use signal_hook::{flag, low_level};
 /// What asks a process to end.
 const ENDING: [c_int; 3] = [SIGHUP, SIGINT, SIGTERM];
 
-/// Files under temporary names. Whoever holds the list keeps signals waiting.
+/// Files and folders under temporary names. Whoever holds the list keeps signals waiting.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// From now on a signal that ends the process removes the unfinished files first, and the exit status is 128 and its number.
@@ -26,7 +26,7 @@ pub(crate) fn watch() {
             let unfinished = hold();
             for path in unfinished.iter() {
                 // One that is finished meanwhile has this name no more.
-                let _ = std::fs::remove_file(path);
+                let _ = std::fs::remove_file(path).or_else(|_| std::fs::remove_dir_all(path));
             }
             low_level::exit(128 + signal);
         }

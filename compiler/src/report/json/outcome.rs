@@ -10,7 +10,7 @@ use crate::verify::difference::Difference;
 use crate::verify::overflow::Overflow;
 use crate::verify::{Output, Region, Run, TOLERANCE, Verdict};
 
-/// `{"file", "model", "isa", "kernels", "steps", "code_bytes", "weight_bytes", "arena_bytes", "scratch_bytes", "verified"}`.
+/// `{"file", "header" of a library, "model", "isa", "kernels", "steps", "code_bytes", "weight_bytes", "arena_bytes", "scratch_bytes", "verified"}`.
 pub fn written(written: &Written) -> String {
     line(written) + "\n"
 }

@@ -12,10 +12,12 @@ use crate::verify::{Region, TOLERANCE, Verdict};
 /// How many regions are listed, worst first.
 const REGIONS: usize = 5;
 
-/// What was written, in two lines.
+/// What was written, in two lines, and a third for the header.
 pub fn written(written: &Written) -> String {
+    let header = written.header.as_ref();
+    let header = header.map_or(String::new(), |file| format!("{}: the header\n", printable(file)));
     format!(
-        "{}: {} for {}{}\n{}, {} of code and {} of weights; runs in {}, and {} for each thread\n",
+        "{}: {} for {}{}\n{}, {} of code and {} of weights; runs in {}, and {} for each thread\n{header}",
         printable(&written.file),
         printable(&written.model),
         written.isa,
