@@ -3,8 +3,7 @@
 use std::ffi::{CStr, CString, c_char};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use frit_runtime::port::Element;
-use frit_runtime::{Port, Session};
+use frit_runtime::{Element, Port, Session};
 
 use crate::fault::{Fault, Status, text};
 
