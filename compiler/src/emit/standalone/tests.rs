@@ -31,7 +31,7 @@ fn names_become_numbers_and_one_without_a_number_is_refused() {
 
 #[test]
 fn a_table_has_the_place_of_each_text() {
-    assert_eq!(texts::<&str>(&[]), []);
+    assert!(texts::<&str>(&[]).is_empty());
     assert_eq!(texts(&["a", "", "bc"]), *b"\x0c\0\0\0\x0e\0\0\0\x0f\0\0\0a\0\0bc\0");
     assert_eq!(text("a\0b"), "a\u{fffd}b\0".as_bytes());
 }
