@@ -314,7 +314,7 @@ fn a_dash_is_no_name_and_is_refused_by_every_command() {
 fn a_name_says_what_is_in_the_file() {
     let folder = Folder::with_tiny();
     for (command, ending) in WRITERS.iter().filter(|(_, ending)| *ending != "txt") {
-        for name in ["x.so", "x.exe", "x.o", "x.tflite", "x", ".frit", "x.frit.bak", "x.npy"] {
+        for name in ["x.so.1", "x.exe", "x.obj", "x.tflite", "x", ".frit", "x.frit.bak", "x.npy"] {
             folder.write("x.exe", "old");
             let stderr = folder.frit(&format!("{command} {name}")).fails(2);
             assert!(stderr.contains(&format!(".{ending}")), "{stderr}");
