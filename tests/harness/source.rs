@@ -33,8 +33,8 @@ pub struct Function {
 }
 
 /// Folders that hold Rust sources of the project.
-const FOLDERS: [&str; 7] =
-    ["ir/src", "passes/src", "compiler/src", "runtime/src", "tests", "benches", "examples"];
+const FOLDERS: [&str; 8] =
+    ["ir/src", "passes/src", "compiler/src", "runtime/src", "python/src", "tests", "benches", "examples"];
 
 /// All source files, sorted by path.
 ///

@@ -43,6 +43,26 @@ pub fn load(path: &Path, preprocess: &Preprocess, shape: &Shape) -> Result<Tenso
     prepare(&picture, preprocess, shape, &allowed).map_err(named)
 }
 
+/// The same for a picture of this height and width whose `pixels` are three bytes each, row after row.
+///
+/// # Errors
+/// There are more pixels or fewer, none or too many; `shape` is no map of 3 channels.
+pub fn of_pixels(
+    pixels: Vec<u8>,
+    (height, width): (u32, u32),
+    preprocess: &Preprocess,
+    shape: &Shape,
+) -> Result<Tensor, Faults> {
+    let bytes = pixels.len();
+    let sides = 1..=limits::PICTURE_SIDE;
+    let picture = RgbImage::from_raw(width, height, pixels)
+        .filter(|_| sides.contains(&width) && sides.contains(&height))
+        .filter(|_| bytes as u64 == 3 * u64::from(width) * u64::from(height))
+        .ok_or_else(|| unreadable(format!("{bytes} bytes are no picture of {width}x{height} pixels")))?;
+    let allowed = Allowance { bytes: limits::PICTURE_BYTES };
+    Ok(prepare(&picture, preprocess, shape, &allowed)?)
+}
+
 fn unreadable(reason: impl std::fmt::Display) -> Diagnostic {
     Diagnostic::error(codes::INPUT_UNREADABLE, "this is no picture that can be read").note(reason.to_string())
 }
