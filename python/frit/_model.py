@@ -171,11 +171,11 @@ class Model:
             return np.stack([self.preprocess(one) for one in image])
         shape = self.signature.inputs[0].shape
         if isinstance(image, (str, os.PathLike)):
-            elements = _frit.picture(self._program, os.fspath(image))
+            elements = _frit.of_file(self._program, os.fspath(image))
         else:
             pixels = _pixels(image)
             height, width, _ = pixels.shape
-            elements = _frit.pixels(self._program, pixels.tobytes(), (height, width))
+            elements = _frit.of_pixels(self._program, pixels.tobytes(), (height, width))
         return np.frombuffer(elements, np.float32).reshape(shape).copy()
 
     def top(self, scores: Any, k: int = 5, labels: Sequence[str] | None = None) -> Any:
@@ -217,7 +217,7 @@ class Model:
 
     def explain(self, code: str | None = None) -> str:
         """The page of a diagnostic's code, such as ``"FR0201"``; without one, what each pass did to this network."""
-        return _frit.passes(self._program) if code is None else _frit.explain(code)
+        return _frit.passes(self._program) if code is None else _frit.page(code)
 
     def profile(self, *inputs: Any) -> list[StepTime]:
         """How long each step takes for one image."""
@@ -244,9 +244,12 @@ class Model:
             "batch": batch,
             "runs": runs,
         }
-        timed = _frit.bench(self._program, race)
+        timed = _frit.times(self._program, race)
         first = {threads: times[0] for _, threads, _, _, times in reversed(timed)}
-        return [Timing(*rest, *times, times[0] / first[rest[1]]) for *rest, times in timed]  # type: ignore[misc]
+        return [
+            Timing(variant, threads_, images, counted, *times, times[0] / first[threads_])
+            for variant, threads_, images, counted, times in timed
+        ]
 
     def verify(self, samples: int = 1, *, threads: Sequence[int] = (1, 2), against: Path | None = None) -> Verdict:
         """Compares the model with plain evaluation of its source in float64, on random images.
@@ -265,7 +268,7 @@ class Model:
         Verdict
             True where every output is within 1e-4 of its largest magnitude.
         """
-        passed, off, text = _frit.verify(self._program, samples, list(threads), against)
+        passed, off, text = _frit.verdict(self._program, samples, list(threads), against)
         return Verdict(passed, tuple(Difference(*one) for one in off), text)
 
     def save(self, path: Path) -> None:
@@ -397,7 +400,7 @@ def check(
 
 def explain(code: str) -> str:
     """The page of a diagnostic's code, such as ``"FR0201"``: what it means, an example and the repair."""
-    return _frit.explain(code)
+    return _frit.page(code)
 
 
 @dataclass(frozen=True)

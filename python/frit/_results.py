@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Guess(NamedTuple):
+@dataclass(frozen=True)
+class Guess:
     """A class and how likely it is: between 0 and 1."""
 
     index: int
@@ -19,7 +20,8 @@ class Guess(NamedTuple):
         return f"{self.probability:.3f} {self.label or self.index}"
 
 
-class StepTime(NamedTuple):
+@dataclass(frozen=True)
+class StepTime:
     """A step of a model and how long it took for one image."""
 
     name: str

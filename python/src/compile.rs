@@ -48,9 +48,10 @@ fn compiled(
     warnings.extend(repaired.warnings);
     warnings.extend(built.warnings.clone());
     let artifact = Artifact::of(&built)?;
-    let program = Program::new(artifact, Some(built.metadata), threads)?;
+    let mut program = Program::new(artifact, Some(built.metadata), threads)?;
+    (program.source, program.warnings, program.repairs) = (Some(source), warnings, repairs);
     progress.tell(PARTS);
-    Ok(Program { source: Some(source), warnings, repairs, ..program })
+    Ok(program)
 }
 
 /// Loads the artifact in the file `path`.

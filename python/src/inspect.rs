@@ -105,6 +105,6 @@ pub(crate) fn passes(py: Python<'_>, program: &Bound<'_, Program>) -> PyResult<S
 
 /// The page of a diagnostic's code.
 #[pyfunction]
-pub(crate) fn explain(code: &str) -> PyResult<String> {
+pub(crate) fn page(code: &str) -> PyResult<String> {
     explain::page(code).map(|page| page.text.to_owned()).map_err(meaningless)
 }

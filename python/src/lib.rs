@@ -29,11 +29,11 @@ fn _frit(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(inspect::warnings, module)?)?;
     module.add_function(wrap_pyfunction!(inspect::graph, module)?)?;
     module.add_function(wrap_pyfunction!(inspect::passes, module)?)?;
-    module.add_function(wrap_pyfunction!(inspect::explain, module)?)?;
+    module.add_function(wrap_pyfunction!(inspect::page, module)?)?;
     module.add_function(wrap_pyfunction!(measure::profile, module)?)?;
-    module.add_function(wrap_pyfunction!(measure::bench, module)?)?;
-    module.add_function(wrap_pyfunction!(measure::verify, module)?)?;
-    module.add_function(wrap_pyfunction!(pictures::picture, module)?)?;
-    module.add_function(wrap_pyfunction!(pictures::pixels, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::times, module)?)?;
+    module.add_function(wrap_pyfunction!(measure::verdict, module)?)?;
+    module.add_function(wrap_pyfunction!(pictures::of_file, module)?)?;
+    module.add_function(wrap_pyfunction!(pictures::of_pixels, module)?)?;
     module.add_function(wrap_pyfunction!(pictures::top, module)?)
 }

@@ -58,11 +58,11 @@ pub(crate) struct Race {
 }
 
 /// A variant: its name, threads, images, runs, and milliseconds: median, least, ninth of ten.
-type Timed = (String, usize, usize, usize, [f64; 3]);
+type Timed = (String, usize, usize, usize, (f64, f64, f64));
 
 /// The times of variants of a model, in turns; of the model itself, where none is named.
 #[pyfunction]
-pub(crate) fn bench(py: Python<'_>, program: &Bound<'_, Program>, race: Race) -> PyResult<Vec<Timed>> {
+pub(crate) fn times(py: Python<'_>, program: &Bound<'_, Program>, race: Race) -> PyResult<Vec<Timed>> {
     let program = program.get();
     let variants = race.compare.iter().map(|name| name.parse::<Variant>()).collect::<Result<Vec<_>, _>>();
     let variants = distinct(variants.map_err(meaningless)?);
@@ -87,7 +87,7 @@ pub(crate) fn bench(py: Python<'_>, program: &Bound<'_, Program>, race: Race) ->
         Ok::<_, Faults>(bench::bench(&entrants, &images, &request, &mut |_, _| {})?.timings)
     });
     let timed = |Timing { variant, threads, batch, runs, median_ms, min_ms, p90_ms }: Timing| {
-        (variant.to_string(), threads, batch, runs, [median_ms, min_ms, p90_ms])
+        (variant.to_string(), threads, batch, runs, (median_ms, min_ms, p90_ms))
     };
     Ok(timings.raised(py, About::Model)?.into_iter().map(timed).collect())
 }
@@ -108,7 +108,7 @@ type Off = (String, f64, f64, u64);
 
 /// Whether a model gives what it should, how far each output is off, and a table of all runs.
 #[pyfunction]
-pub(crate) fn verify(
+pub(crate) fn verdict(
     py: Python<'_>,
     program: &Bound<'_, Program>,
     samples: usize,

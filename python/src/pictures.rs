@@ -17,7 +17,7 @@ use crate::program::Program;
 
 /// The picture in the file `path` as one image of the only input, its elements in the model's order.
 #[pyfunction]
-pub(crate) fn picture<'py>(
+pub(crate) fn of_file<'py>(
     py: Python<'py>,
     program: &Bound<'py, Program>,
     path: PathBuf,
@@ -32,7 +32,7 @@ pub(crate) fn picture<'py>(
 
 /// The same for a picture of `height` and `width`, three bytes a pixel.
 #[pyfunction]
-pub(crate) fn pixels<'py>(
+pub(crate) fn of_pixels<'py>(
     py: Python<'py>,
     program: &Bound<'py, Program>,
     pixels: Vec<u8>,

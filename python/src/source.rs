@@ -13,14 +13,17 @@ use frit_passes::pipeline::{self, Optimised, Repaired};
 use frit_passes::repair::{Policy, ProjectionWeights};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 
 /// Where a model comes from.
 #[derive(Debug, FromPyObject)]
 pub(crate) enum Given {
     /// The bytes of an ONNX file.
-    Onnx(#[pyo3(transparent)] pyo3::pybacked::PyBackedBytes),
+    #[pyo3(transparent)]
+    Onnx(PyBackedBytes),
     /// A file of any kind.
-    File(#[pyo3(transparent)] PathBuf),
+    #[pyo3(transparent)]
+    File(PathBuf),
 }
 
 /// How a model is read and compiled, by the names of `frit.compile`.

@@ -266,6 +266,8 @@ def test_a_module_of_torch_is_compiled_in_one_line() -> None:
     assert np.abs(model(batch) - expected).max() <= 1e-5 * np.abs(expected).max()
     with pytest.raises(frit.ModelError, match="does not say what it takes"):
         frit.compile(module)
+    with pytest.raises(frit.InputError, match="can't be read where it lies"):
+        model(torch.zeros(1, 3, 8, 8, requires_grad=True))
 
 
 def test_a_module_without_its_package_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
