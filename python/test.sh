@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 python="${FRIT_PYTHON:?name a Python with the packages of tests/requirements.txt}"
 cargo build --package frit-python --locked
-folder="$PWD/${CARGO_TARGET_DIR:-target}/python"
+folder="${CARGO_TARGET_DIR:-$PWD/target}/python"
 rm -rf "$folder"
 mkdir -p "$folder"
 cp -R python/frit "$folder/"

@@ -145,12 +145,15 @@ pub(crate) fn values(array: &Bound<'_, PyAny>) -> PyResult<Vec<f32>> {
     PyBuffer::get(array)?.to_vec(array.py())
 }
 
-/// The memory of `array`, where a call can take it as it is: aligned elements, no negative stride, no pointers between.
+/// The memory of `array`, where a call can take it as it is: aligned elements in this machine's order of bytes, no negative
+/// stride, no pointers between.
 fn direct(array: &Bound<'_, PyAny>) -> Option<PyBuffer<f32>> {
     let buffer = PyBuffer::<f32>::get(array).ok()?;
+    // `PyBuffer` takes both orders of bytes for this machine's.
+    let native = [b"f".as_slice(), b"@f", b"=f"].contains(&buffer.format().to_bytes());
     let forward =
         buffer.strides().iter().zip(buffer.shape()).all(|(&stride, &length)| stride >= 0 || length < 2);
-    (forward && buffer.suboffsets().is_none()).then_some(buffer)
+    (native && forward && buffer.suboffsets().is_none()).then_some(buffer)
 }
 
 /// `array` as NumPy sees it, without a copy; of the element that `port` has.
@@ -177,7 +180,9 @@ fn numpy_array<'py>(array: &Bound<'py, PyAny>, port: &Port, kind: &str) -> PyRes
     let seen = seen.map_err(unreadable).raised(py, About::Input)?;
     let dtype = seen.getattr("dtype")?;
     if dtype.eq(port.element.name())? {
-        return Ok(seen);
+        // A buffer without axes has no shape that `PyBuffer` would read.
+        let is_number = seen.getattr("ndim")?.eq(0)?;
+        return if is_number { seen.call_method1("reshape", (1,)) } else { Ok(seen) };
     }
     let found = dtype.str()?.to_string();
     let fault = unfit(port, kind, &format!("is {found}, the model takes {}", port.element.name()));

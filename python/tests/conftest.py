@@ -26,7 +26,8 @@ def pytest_report_header() -> str:
 
 
 SMALL = """{"frit": 1, "name": "small", "input": {"name": "image", "shape": [16, 12, 3]},
- "weights": {"seed": 7}, "labels": ["a", "b", "c"], "layers": [
+ "weights": {"seed": 7}, "labels": "labels.json",
+ "defaults": {"padding": "same", "activation": "relu6", "batch_norm": {"epsilon": 1e-3}}, "layers": [
    {"name": "stem", "op": "conv2d", "filters": 8, "kernel": 3, "stride": 2}, "relu6",
    {"name": "block", "stage": "inverted_residual", "expand": 4, "filters": 8, "stride": 1},
    "global_avg_pool", {"name": "logits", "op": "dense", "units": 3}, "softmax"]}"""
@@ -42,7 +43,7 @@ def description(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     (folder / "labels.json").write_text('["a", "b", "c"]')
     path = folder / "small.json"
-    path.write_text(SMALL.replace('["a", "b", "c"]', '"labels.json"'))
+    path.write_text(SMALL)
     return path
 
 

@@ -59,7 +59,7 @@ def named(arrays: dict[str, np.ndarray], kind: str, ports: tuple[frit.Port, ...]
     return found
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.path.parent.name}/{case.path.name}")
+@pytest.mark.parametrize("case", list(cases()), ids=lambda case: f"{case.path.parent.name}/{case.path.name}")
 def test_a_model_gives_what_its_framework_computed(case: Case) -> None:
     shapes = None
     if case.shape:
@@ -83,11 +83,16 @@ def test_the_trained_network_gives_the_logits_of_pytorch(trained: frit.Model) ->
     assert np.abs(found - arrays["output"]).max() <= TOLERANCE * np.abs(arrays["output"]).max()
 
 
+# Files that ONNX Runtime does not load: average pools with dilations.
+REFUSED = ["pools_with_counted_pads"]
+
+
 def sessions() -> list[Path]:
-    """ONNX files of the tree, of one input that needs no shape."""
+    """ONNX files of the tree that ONNX Runtime takes too."""
     folder = ROOT / "tests/goldens/onnx"
     entries = json.loads((folder / "manifest.json").read_text())
-    return [folder / entry["files"]["onnx"] for entry in entries if entry["expect"].startswith("ok") and not entry.get("shape")]
+    taken = [entry for entry in entries if entry["name"] not in REFUSED and not entry.get("shape")]
+    return [folder / entry["files"]["onnx"] for entry in taken]
 
 
 @pytest.mark.parametrize("path", sessions(), ids=lambda path: path.stem)

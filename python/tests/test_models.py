@@ -14,7 +14,7 @@ from conftest import EXAMPLE, ROOT, images
 
 import frit
 
-ONNX = ROOT / "tests/goldens/onnx/conv_groups_and_dilation.onnx"
+ONNX = ROOT / "tests/goldens/seeds/s3_mobilenet_v3_bottleneck.onnx"
 
 
 def test_the_lines_of_the_readme_see_the_cat() -> None:
