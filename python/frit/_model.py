@@ -77,6 +77,8 @@ class Model:
         self._run = program.run
         self._single = len(program.outputs) == 1
         self.signature = Signature(_ports(program.inputs), _ports(program.outputs))
+        self._takes = [port.name for port in self.signature.inputs]
+        self._gives = [port.name for port in self.signature.outputs]
 
     def __call__(self, *inputs: Any, out: Any = None) -> Any:
         """Runs the model.
@@ -118,10 +120,9 @@ class Model:
         dict of str to numpy.ndarray
             Each output.
         """
-        inputs = tuple(ordered(feed, self.signature.inputs, "input"))
-        given = None if out is None else tuple(ordered(out, self.signature.outputs, "output"))
-        names = (port.name for port in self.signature.outputs)
-        return dict(zip(names, self._run(inputs, given), strict=True))
+        inputs = ordered(feed, self._takes, "input")
+        given = None if out is None else ordered(out, self._gives, "output")
+        return dict(zip(self._gives, self._run(inputs, given), strict=True))
 
     @property
     def name(self) -> str:
@@ -452,14 +453,13 @@ def _ports(ports: Sequence[tuple[str, list[int], str, bool]]) -> tuple[Port, ...
     return tuple(Port(name, tuple(shape), np.dtype(element), unbatched) for name, shape, element, unbatched in ports)
 
 
-def ordered(feed: Mapping[str, Any], ports: Sequence[Port], kind: str) -> list[Any]:
-    """The arrays of `feed` in the order of `ports`."""
-    names = [port.name for port in ports]
+def ordered(feed: Mapping[str, Any], names: Sequence[str], kind: str) -> tuple[Any, ...]:
+    """The arrays of `feed` in the order of `names`, which are all that it has."""
+    if len(feed) == len(names) and all(name in feed for name in names):
+        return tuple([feed[name] for name in names])
     wrong = [f"the model has no {kind} {name}" for name in feed if name not in names]
     wrong += [f"no array is given for the {kind} {name}" for name in names if name not in feed]
-    if wrong:
-        raise InputError([refusal(INPUT, message, f"its {kind}s are {', '.join(names)}") for message in wrong])
-    return [feed[name] for name in names]
+    raise InputError([refusal(INPUT, message, f"its {kind}s are {', '.join(names)}") for message in wrong])
 
 
 def _pixels(image: Any) -> npt.NDArray[np.uint8]:

@@ -67,9 +67,8 @@ class InferenceSession:
         InputError
             A name that the model has not, an array that it does not take.
         """
-        signature = self._model.signature
-        inputs = tuple(ordered(input_feed, signature.inputs, "input"))
-        names = [port.name for port in signature.outputs]
+        names = self._model._gives
+        inputs = ordered(input_feed, self._model._takes, "input")
         found = dict(zip(names, self._program.run(inputs, None, True), strict=True))
         if output_names is None:
             return list(found.values())

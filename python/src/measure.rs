@@ -79,7 +79,7 @@ pub(crate) fn times(py: Python<'_>, program: &Bound<'_, Program>, race: Race) ->
     let timings = py.detach(|| {
         let entrants = match source {
             None => vec![program.model()?.clone().into()],
-            Some(source) => bench::compile(&*source.legal()?.0, &variants, &source.options)?,
+            Some(source) => bench::compile(&source.legal()?.0, &variants, &source.options)?,
         };
         let images = seeded(&program.metadata.inputs, race.batch)?;
         let request =

@@ -288,6 +288,6 @@ def test_a_module_without_its_package_says_what_is_missing(monkeypatch: pytest.M
 
 def test_the_package_is_typed() -> None:
     pytest.importorskip("mypy")
-    command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--no-incremental", "frit", "bench_call.py"]
+    command = [sys.executable, "-m", "mypy", "--config-file", "pyproject.toml", "--no-incremental", "frit", "benches/call.py"]
     checked = subprocess.run(command, cwd=ROOT / "python", capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr

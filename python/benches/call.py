@@ -1,4 +1,4 @@
-"""What a call from Python costs beside the model itself: `python bench_call.py [-n CALLS]`.
+"""What a call from Python costs beside the model itself: `python benches/call.py [-n CALLS]`.
 
 The smallest model that there is takes next to no time, so that its calls are all overhead. `run` is the call into the extension
 alone, and `model(x)` what a user writes. The calls take turns, and the median counts.
