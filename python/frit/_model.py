@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from frit import _frit
-from frit._errors import Diagnostic, InputError, diagnostic, refusal
+from frit._errors import Diagnostic, FritError, InputError, diagnostic, refusal
 from frit._results import Difference, Drawing, Guess, StepTime, Timing, Verdict, svg
 from frit._sources import source
 
@@ -170,14 +170,13 @@ class Model:
         """
         if isinstance(image, (list, tuple)):
             return np.stack([self.preprocess(one) for one in image])
-        shape = self.signature.inputs[0].shape
         if isinstance(image, (str, os.PathLike)):
             elements = _frit.of_file(self._program, os.fspath(image))
         else:
             pixels = _pixels(image)
             height, width, _ = pixels.shape
             elements = _frit.of_pixels(self._program, pixels.tobytes(), (height, width))
-        return np.frombuffer(elements, np.float32).reshape(shape).copy()
+        return np.frombuffer(elements, np.float32).reshape(self.signature.inputs[0].shape).copy()
 
     def top(self, scores: Any, k: int = 5, labels: Sequence[str] | None = None) -> Any:
         """The likeliest classes of a classifier.
@@ -298,7 +297,7 @@ class Model:
     def _repr_svg_(self) -> str | None:
         try:
             return svg(self.graph().dot)
-        except Exception:  # noqa: BLE001: a notebook shows the table then
+        except FritError:
             return None
 
 
