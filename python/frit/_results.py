@@ -32,7 +32,7 @@ class StepTime:
     milliseconds: float
 
     def __str__(self) -> str:
-        return f"{self.milliseconds:8.3f} ms  {self.name}  {', '.join(self.kernels)}"
+        return f"{self.milliseconds:8.3f} ms  {', '.join(self.layers) or self.name}"
 
 
 class Timing(NamedTuple):

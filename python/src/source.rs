@@ -107,6 +107,9 @@ impl Source {
             Given::File(path) => import::load(&path, &request)?,
             Given::Onnx(bytes) => import::onnx::read(Bytes::from_owner(bytes), None, &request)?,
         };
+        if imported.name.is_empty() {
+            "model".clone_into(&mut imported.name);
+        }
         if let Some(preprocess) = preprocess {
             imported.preprocess = Some(import::preprocess(&preprocess)?);
         }
