@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import pickle
 import subprocess
 import sys
@@ -24,6 +25,11 @@ def test_the_lines_of_the_readme_see_the_cat() -> None:
     ran = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[0] == "0.787 Egyptian cat"
+
+
+def test_the_lines_of_the_package_see_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert doctest.testmod(frit) == doctest.TestResults(failed=0, attempted=4)
 
 
 def test_pictures_become_the_same_input_from_a_file_an_array_and_pillow(trained: frit.Model) -> None:
