@@ -454,8 +454,11 @@ def _ports(ports: Sequence[tuple[str, list[int], str, bool]]) -> tuple[Port, ...
 
 def ordered(feed: Mapping[str, Any], names: Sequence[str], kind: str) -> tuple[Any, ...]:
     """The arrays of `feed` in the order of `names`, which are all that it has."""
-    if len(feed) == len(names) and all(name in feed for name in names):
-        return tuple([feed[name] for name in names])
+    if len(feed) == len(names):
+        try:
+            return tuple([feed[name] for name in names])
+        except KeyError:
+            pass
     wrong = [f"the model has no {kind} {name}" for name in feed if name not in names]
     wrong += [f"no array is given for the {kind} {name}" for name in names if name not in feed]
     raise InputError([refusal(INPUT, message, f"its {kind}s are {', '.join(names)}") for message in wrong])

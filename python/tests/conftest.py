@@ -20,9 +20,11 @@ def models() -> Path | None:
     return Path(folder) if folder else None
 
 
-def pytest_report_header() -> str:
-    folder = models()
-    return f"frit: models of {folder}" if folder else "frit: FRIT_MODELS is not set, only the small models of the tree"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if models() is None:
+        terminalreporter.write_line("left out: the goldens of large models (FRIT_MODELS is not set)")
+    for report in terminalreporter.stats.get("skipped", []):
+        terminalreporter.write_line(f"left out: {report.nodeid}: {report.longrepr[2]}")
 
 
 SMALL = """{"frit": 1, "name": "small", "input": {"name": "image", "shape": [16, 12, 3]},
