@@ -34,7 +34,7 @@ def cases() -> Iterator[Case]:
     folders = [ROOT / "tests/goldens" / name for name in ("onnx", "keras", "reports", "seeds")]
     large = models()
     if large is not None:
-        folders += [large / name for name in ("seeds", "onnx", "pretrained")]
+        folders += [large / name for name in ("seeds", "onnx", "pretrained", "reports")]
     for folder in folders:
         for entry in json.loads((folder / "manifest.json").read_text()):
             if entry["expect"].startswith("ok"):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -274,6 +277,53 @@ def test_a_module_of_torch_is_compiled_in_one_line() -> None:
         frit.compile(module)
     with pytest.raises(frit.InputError, match="can't be read where it lies"):
         model(torch.zeros(1, 3, 8, 8, requires_grad=True))
+
+
+def test_what_saves_and_exports_itself_is_compiled_from_that_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects of the shape that Keras and PyTorch give theirs, whose files are in the tree."""
+    keras, saved = ROOT / "tests/goldens/keras/operators.keras", []
+
+    class Saves:
+        name = "saves"
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+        def save(self, path: Path) -> None:
+            saved.append(path)
+            shutil.copy(keras, path)
+
+    class Module:
+        training = True
+
+        def state_dict(self) -> dict[str, Any]:
+            return {}
+
+        def forward(self) -> None:
+            pass
+
+        def eval(self) -> None:
+            self.training = False
+
+        def train(self, mode: bool) -> None:
+            self.training = mode
+
+    def export(module: Module, arguments: tuple[Any, ...], path: str, dynamo: bool) -> None:
+        assert (module.training, arguments) == (False, ("example",))
+        saved.append(Path(path))
+        shutil.copy(ONNX, path)
+
+    torch = SimpleNamespace(no_grad=contextlib.nullcontext, onnx=SimpleNamespace(export=export))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    module = Module()
+    for model, path in ((frit.compile(Saves()), keras), (frit.compile(module, example="example"), ONNX)):
+        expected = frit.compile(path)
+        assert model.signature == expected.signature
+        inputs = [np.ones((2, *port.shape), np.float32) for port in model.signature.inputs]
+        assert np.array_equal(model(*inputs), expected(*inputs))
+    assert module.training
+    assert [path.name for path in saved] == ["saves.keras", "Module.onnx"]
+    assert not any(path.exists() for path in saved)
 
 
 def test_a_module_without_its_package_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
