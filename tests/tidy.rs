@@ -14,13 +14,14 @@ fn assert_none(faults: &[String]) {
 }
 
 /// What each crate of the workspace may use of the others.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("frit-ir", &[]),
     ("frit-passes", &["frit-ir"]),
     ("frit-runtime", &[]),
     ("frit-capi", &["frit-runtime"]),
     ("frit-images", &["frit-runtime"]),
     ("frit-compiler", &["frit-images", "frit-ir", "frit-passes", "frit-runtime"]),
+    ("frit-python", &["frit-images", "frit-ir", "frit-passes", "frit-compiler", "frit-runtime"]),
     ("frit-tests", &["frit-images", "frit-ir", "frit-passes", "frit-compiler", "frit-runtime", "frit-capi"]),
     ("frit-benches", &["frit-ir", "frit-passes", "frit-compiler", "frit-runtime"]),
 ];
@@ -108,7 +109,7 @@ const RECURSIONS: [(&str, &str, &str); 6] = [
 
 /// Where code may say f32, in how many files of each room, and why. Elsewhere an attribute is a `Scalar`, what a weight holds
 /// `Values`, and what is computed a `Tensor`: none of them has to be touched when an element of another kind comes.
-const SINGLE: [(&str, usize, &str); 17] = [
+const SINGLE: [(&str, usize, &str); 18] = [
     ("ir/src/element.rs", 1, "what an element is in memory"),
     ("ir/src/number.rs", 1, "the arithmetic of the interpreter"),
     ("ir/src/ops/", 2, "Scalar itself, and the formulas of activations"),
@@ -132,16 +133,19 @@ const SINGLE: [(&str, usize, &str); 17] = [
     ),
     ("compiler/src/verify/", 2, "how far numbers are apart in steps of f32; the inputs of a golden file"),
     ("compiler/src/report/", 3, "the results of a run, and the least and largest of them"),
+    ("python/src/lent.rs", 1, "memory of arrays that Python lends"),
     ("runtime/src/artifact/", 1, "numbers of the metadata"),
     ("runtime/src/", 3, "views of the caller's memory"),
 ];
 
 /// The files that may hold unsafe code.
-const UNSAFE: [&str; 10] = [
+const UNSAFE: [&str; 12] = [
     "capi/src/functions.rs",
     "compiler/src/bin/frit/artifact.rs",
     "compiler/src/bin/frit/memory.rs",
     "compiler/src/emit/jit.rs",
+    "python/src/artifact.rs",
+    "python/src/lent.rs",
     "runtime/src/call.rs",
     "runtime/src/code.rs",
     "runtime/src/load.rs",
@@ -236,9 +240,16 @@ fn importers_share_what_lies_beside_them_and_nothing_of_each_other() {
 #[test]
 fn files_use_each_other_in_no_circle() {
     let sources = source::all(&root());
-    for begin in
-        ["ir/src/", "passes/src/", "runtime/src/", "capi/src/", "compiler/src/", "compiler/src/bin/frit/"]
-    {
+    for begin in [
+        "ir/src/",
+        "passes/src/",
+        "runtime/src/",
+        "images/src/",
+        "capi/src/",
+        "compiler/src/",
+        "compiler/src/bin/frit/",
+        "python/src/",
+    ] {
         let mut uses = modules::uses(&sources, begin);
         for (path, used) in &mut uses {
             used.retain(|used| !path.starts_with(&format!("{used}/")));
@@ -381,7 +392,9 @@ fn unsafe_code_is_where_the_list_says_and_gives_its_reason() {
         ("passes/src/lib.rs", "#![forbid(unsafe_code)]"),
         ("compiler/src/lib.rs", "#![deny(unsafe_code)]"),
         ("runtime/src/lib.rs", "#![deny(unsafe_code)]"),
+        ("images/src/lib.rs", "#![forbid(unsafe_code)]"),
         ("capi/src/lib.rs", "#![deny(unsafe_code)]"),
+        ("python/src/lib.rs", "#![deny(unsafe_code)]"),
     ] {
         if !fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains(lint)) {
             faults.push(format!("{path}:1: {lint} is missing"));
@@ -411,7 +424,15 @@ fn importers_have_no_way_to_panic_on_input() {
 #[test]
 fn only_the_command_prints_exits_and_reads_the_environment() {
     let mut faults = Vec::new();
-    let libraries = ["ir/src/", "passes/src/", "compiler/src/", "runtime/src/", "capi/src/"];
+    let libraries = [
+        "ir/src/",
+        "passes/src/",
+        "compiler/src/",
+        "runtime/src/",
+        "images/src/",
+        "capi/src/",
+        "python/src/",
+    ];
     for file in &source::all(&root()) {
         let library = libraries.iter().any(|folder| file.path.starts_with(folder));
         if !library || file.path.starts_with("compiler/src/bin/") {

@@ -60,8 +60,8 @@ pub enum PictureError {
     /// The model does not say how pictures become inputs.
     #[error("the model does not say how a picture becomes its input")]
     NoPreprocess,
-    /// The bytes are not those of so many pixels.
-    #[error("{got} bytes are no {width}x{height} pixels of 3 bytes")]
+    /// The bytes are not those of so many pixels, from 1 to [`SIDE`] along each side.
+    #[error("{got} bytes are no picture of {width}x{height} pixels")]
     Pixels {
         /// Pixels across.
         width: u32,
@@ -120,13 +120,14 @@ impl Picture {
     /// A picture of pixels that somebody else decoded: red, green and blue, row by row.
     ///
     /// # Errors
-    /// There are more or fewer bytes than pixels.
+    /// There are more or fewer bytes than pixels, none, or too many.
     pub fn rgb(width: u32, height: u32, bytes: Vec<u8>) -> Result<Picture, PictureError> {
         let got = bytes.len();
-        let pixels = RgbImage::from_raw(width, height, bytes);
-        // A buffer that is longer than its picture is taken by `from_raw`.
-        let pixels =
-            pixels.filter(|pixels| pixels.as_raw().len() as u64 == 3 * u64::from(width) * u64::from(height));
+        let sides = 1..=SIDE;
+        let is_right = sides.contains(&width)
+            && sides.contains(&height)
+            && got as u64 == 3 * u64::from(width) * u64::from(height);
+        let pixels = RgbImage::from_raw(width, height, bytes).filter(|_| is_right);
         let allowed = Allowance { bytes: MOST_BYTES };
         pixels.map(|pixels| Picture { pixels, allowed }).ok_or(PictureError::Pixels { width, height, got })
     }

@@ -33,8 +33,18 @@ pub struct Function {
 }
 
 /// Folders that hold Rust sources of the project.
-const FOLDERS: [&str; 8] =
-    ["ir/src", "passes/src", "compiler/src", "runtime/src", "capi/src", "tests", "benches", "examples"];
+const FOLDERS: [&str; 10] = [
+    "ir/src",
+    "passes/src",
+    "compiler/src",
+    "runtime/src",
+    "images/src",
+    "capi/src",
+    "python/src",
+    "tests",
+    "benches",
+    "examples",
+];
 
 /// All source files, sorted by path.
 ///

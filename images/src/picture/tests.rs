@@ -61,6 +61,10 @@ fn a_model_that_takes_no_picture_gets_none() {
 #[test]
 fn pixels_of_somebody_else_are_as_many_as_they_say() {
     assert_eq!(Picture::rgb(2, 2, vec![7; 12]).unwrap().input(&plain(), &[2, 2, 3]).unwrap(), [7.0; 12]);
+    for (width, height) in [(0, 4), (4, 0), (SIDE + 1, 1)] {
+        let bytes = vec![7; 3 * width as usize * height as usize];
+        assert!(matches!(Picture::rgb(width, height, bytes), Err(PictureError::Pixels { .. })));
+    }
     for bytes in [0, 11, 13] {
         assert!(
             matches!(Picture::rgb(2, 2, vec![7; bytes]), Err(PictureError::Pixels { got, .. }) if got == bytes)
