@@ -188,6 +188,15 @@ fn wrong_arguments_are_statuses_and_sessions_are_independent() {
 }
 
 #[test]
+fn where_the_system_refuses_memory_or_threads_nothing_is_left() {
+    let folder = Folder::with_tiny();
+    folder.frit("compile tiny.json -o tiny.o").ok();
+    let refusing = "-Wl,--wrap=posix_memalign,--wrap=pthread_create,--wrap=free,--wrap=pthread_join";
+    cc(&folder, "tests/cli/native/starved.c", &format!("tiny.o {refusing}"));
+    run(&folder, "./program");
+}
+
+#[test]
 fn two_models_of_shared_libraries_run_in_one_process_each_in_two_threads() {
     let folder = Folder::with_tiny();
     let other = TINY.replace("\"seed\": 7", "\"seed\": 8").replace("\"units\": 10", "\"units\": 7");
