@@ -119,10 +119,25 @@ fn the_installed_library_runs_artifacts_from_c_as_the_runtime_does() {
         let told = run(folder, "./load tiny.frit 2");
         assert!(told.starts_with("tiny for ") && told.contains("takes image: float32 16x16x3\n"), "{told}");
     }
-    let include = source("capi/include/frit.h");
-    for how in ["cc -std=c99 -x c", "c++ -std=c++11 -x c++"] {
-        run(folder, &format!("{how} {warnings} -fsyntax-only {include}"));
-    }
+}
+
+/// The header of libfrit, read by the compiler `how`.
+#[track_caller]
+fn header_is_read(how: &str) {
+    let header = root().join("capi/include/frit.h");
+    run(&root(), &format!("{how} -Wall -Wextra -Wpedantic -Werror -fsyntax-only {}", header.display()));
+}
+
+#[test]
+fn the_header_is_c99() {
+    header_is_read("cc -std=c99 -x c");
+}
+
+#[test]
+#[cfg_attr(not(frit_cxx), ignore = "needs a C++ compiler, c++")]
+fn the_header_is_every_c_plus_plus() {
+    header_is_read("c++ -std=c++11 -x c++");
+    header_is_read("c++ -std=c++20 -x c++");
 }
 
 #[test]

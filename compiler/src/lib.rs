@@ -301,5 +301,9 @@ fn unemitted(error: EmitError) -> Faults {
         _ if error.is_refusal() => codes::SYSTEM_REFUSES,
         _ => codes::INTERNAL,
     };
-    Diagnostic::error(code, error.to_string()).into()
+    let fault = Diagnostic::error(code, error.to_string());
+    match code {
+        codes::NOT_EXPRESSIBLE => fault.help("compile to an artifact (.frit), which may be larger").into(),
+        _ => fault.into(),
+    }
 }

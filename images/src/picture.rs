@@ -39,9 +39,9 @@ pub enum PictureError {
     #[error("this is no picture that can be read: {0}")]
     Unreadable(String),
     /// It takes more memory than a picture may.
-    #[error("this picture is too large: {what} takes {needed} bytes, and the limit is {limit}")]
+    #[error("this picture is too large: {what} {needed} bytes, and the limit is {limit}")]
     TooLarge {
-        /// What would take the memory, with its pixels.
+        /// What would take the memory, with its pixels, up to the verb.
         what: String,
         /// Bytes that it takes.
         needed: u64,
@@ -219,7 +219,7 @@ impl Allowance {
     fn picture(self, (width, height): (u32, u32), bytes: u64) -> Result<(), PictureError> {
         let needed = bytes * u64::from(width) * u64::from(height);
         if needed > self.bytes {
-            let what = format!("its {width}x{height} pixels");
+            let what = format!("its {width}x{height} pixels take");
             return Err(PictureError::TooLarge { what, needed, limit: self.bytes });
         }
         room(needed + WORK_BYTES * u64::from(width) * u64::from(height))
@@ -230,7 +230,7 @@ impl Allowance {
         let needed = PASS_BYTES * u64::from(width) * u64::from(height);
         let limit = self.bytes.max(LEAST_PASS_BYTES);
         if needed > limit {
-            let what = format!("to resize it from {width} pixels across to {height} down");
+            let what = format!("to resize it from {width} pixels across to {height} down takes");
             return Err(PictureError::TooLarge { what, needed, limit });
         }
         room(needed)

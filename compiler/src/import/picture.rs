@@ -50,7 +50,7 @@ fn fault(error: &PictureError) -> Diagnostic {
         PictureError::Unreadable(reason) => unreadable().note(reason.clone()),
         PictureError::Pixels { .. } => unreadable().note(error.to_string()),
         PictureError::TooLarge { what, needed, limit } => unreadable()
-            .note(format!("{what} takes {needed} bytes, and the limit is {limit}"))
+            .note(format!("{what} {needed} bytes, and the limit for a file of its size is {limit}"))
             .help("make it smaller: networks don't look at so many pixels"),
         PictureError::InputBytes(_) => Diagnostic::error(codes::LIMIT, error.to_string()),
         PictureError::Refused(refusal) => crate::refused(refusal),

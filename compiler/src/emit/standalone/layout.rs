@@ -106,10 +106,13 @@ pub(super) fn replaced(text: &str, numbers: &BTreeMap<&str, i64>) -> Result<Stri
     for part in parts {
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let (name, rest) = part.split_at(part.find(|c| !is_name(c)).unwrap_or(part.len()));
-        if !name.is_empty() {
-            let number =
-                numbers.get(name).ok_or_else(|| format!("the session's text has no number for ${name}"))?;
-            whole += &format!("{number:#x}");
+        match name {
+            "" => whole.push('$'),
+            _ => {
+                let number = numbers.get(name);
+                let number = number.ok_or_else(|| format!("the session's text has no number for ${name}"))?;
+                whole += &format!("{number:#x}");
+            }
         }
         whole += rest;
     }
