@@ -361,7 +361,7 @@ def compile(
         return Model(_frit.compile(given, options.wishes(), _positive(threads), progress))
 
 
-def load(path: Path, *, threads: int | None = None) -> Model:
+def load(path: Path, *, threads: int | None = None, huge_pages: bool = False) -> Model:
     """Loads an artifact, which is run and not compiled.
 
     An artifact is a program: one that is loaded, or unpickled, is trusted like a module that is imported.
@@ -372,13 +372,16 @@ def load(path: Path, *, threads: int | None = None) -> Model:
         A ``.frit`` file, written by `Model.save` or ``frit compile``.
     threads : int, optional
         Threads of each call; as many as the machine runs at once where it is not given.
+    huge_pages : bool
+        Whether the weights are copied to huge pages instead of shared with every process that has the file loaded: slower to
+        load, faster to run. Those of a model that was compiled in this process or unpickled always are.
 
     Raises
     ------
     ArtifactError
         No artifact, a damaged one, one of another version or for another CPU.
     """
-    return Model(_frit.load(path, _positive(threads)))
+    return Model(_frit.load(path, _positive(threads), huge_pages))
 
 
 def check(

@@ -19,6 +19,8 @@ pub(crate) struct Artifact {
     file: File,
     /// Where it was found; nowhere, where it was made in this process.
     path: Option<PathBuf>,
+    /// On which pages the weights of its model lie.
+    pages: Pages,
 }
 
 impl Artifact {
@@ -51,23 +53,24 @@ impl Artifact {
             };
             Diagnostic::error(code, format!("the artifact can't be written: {error}"))
         };
-        Ok(Artifact { file: made.map_err(refused)?, path: None })
+        // No other process shares a file without a name.
+        Ok(Artifact { file: made.map_err(refused)?, path: None, pages: Pages::Huge })
     }
 
     /// That in the file `path`.
     ///
     /// # Errors
     /// The file can't be read.
-    pub(crate) fn open(path: &Path) -> Result<Artifact, Faults> {
+    pub(crate) fn open(path: &Path, pages: Pages) -> Result<Artifact, Faults> {
         let opened = file::open(path).map_err(LoadError::Unreadable);
         let path = Some(path.to_owned());
         match opened {
-            Ok(file) => Ok(Artifact { file, path }),
+            Ok(file) => Ok(Artifact { file, path, pages }),
             Err(error) => Err(refused(&error, path.as_deref())),
         }
     }
 
-    /// The model in it. Its pages are those of the file.
+    /// The model in it.
     ///
     /// # Errors
     /// It is no artifact, damaged, of another version, or for another CPU.
@@ -80,7 +83,7 @@ impl Artifact {
         let opened = PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
         // SAFETY: one without a name was written by frit, in this process or in the one that pickled it, and nobody else can
         // reach it; whoever loads or unpickles one vouches for it as for a module that they import: their documentation says so.
-        let loaded = unsafe { Model::load(&opened, Pages::Shared) };
+        let loaded = unsafe { Model::load(&opened, self.pages) };
         loaded.map_err(|error| refused(&error, self.path.as_deref()))
     }
 

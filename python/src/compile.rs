@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use frit_compiler::report::text;
 use frit_ir::Faults;
+use frit_runtime::load::Pages;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -56,8 +57,14 @@ fn compiled(
 
 /// Loads the artifact in the file `path`.
 #[pyfunction]
-pub(crate) fn load(py: Python<'_>, path: PathBuf, threads: Option<usize>) -> PyResult<Program> {
-    let program = py.detach(|| Program::new(Artifact::open(&path)?, None, threads));
+pub(crate) fn load(
+    py: Python<'_>,
+    path: PathBuf,
+    threads: Option<usize>,
+    huge_pages: bool,
+) -> PyResult<Program> {
+    let pages = if huge_pages { Pages::Huge } else { Pages::Shared };
+    let program = py.detach(|| Program::new(Artifact::open(&path, pages)?, None, threads));
     program.raised(py, About::Artifact)
 }
 

@@ -73,6 +73,7 @@ def test_an_artifact_gives_the_same_bits(small: frit.Model, tmp_path: Path) -> N
     loaded = frit.load(path, threads=1)
     assert np.array_equal(loaded(batch), small(batch))
     assert loaded.signature == small.signature
+    assert np.array_equal(frit.load(path, huge_pages=True)(batch), small(batch))
     loaded.save(path)
     assert np.array_equal(frit.load(path)(batch), loaded(batch))
     with pytest.raises(ValueError, match=r"\.frit"):
