@@ -53,7 +53,8 @@ fn fault(error: &PictureError) -> Diagnostic {
             .note(format!("{what} {needed} bytes, and the limit for a file of its size is {limit}"))
             .help("make it smaller: networks don't look at so many pixels"),
         PictureError::InputBytes(_) => Diagnostic::error(codes::LIMIT, error.to_string()),
-        PictureError::Refused(refusal) => crate::refused(refusal),
+        PictureError::Refused(refusal) => Diagnostic::error(codes::SYSTEM_REFUSES, refusal.to_string())
+            .help("raise the limit of memory, or ask for less"),
         _ => Diagnostic::error(codes::INPUT_SHAPE, error.to_string()),
     }
 }

@@ -3,6 +3,7 @@
 use frit_runtime::Port;
 use frit_runtime::program::{Preprocess, Step, Target};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Object;
 use crate::report::results::Artifact;
@@ -22,15 +23,6 @@ struct Tensor<'a> {
     element: &'static str,
     shape: &'a [usize],
     unbatched: bool,
-}
-
-#[derive(Serialize)]
-struct Pictures {
-    crop_center_square: bool,
-    bicubic: bool,
-    range: [f32; 2],
-    mean: [f32; 3],
-    std: [f32; 3],
 }
 
 #[derive(Serialize)]
@@ -82,9 +74,15 @@ fn tensor(port: &Port) -> Tensor<'_> {
     Tensor { name, element: port.element.name(), shape, unbatched: *is_unbatched }
 }
 
-fn pictures(preprocess: &Preprocess) -> Pictures {
-    let &Preprocess { crop_center_square, bicubic, range, mean, std } = preprocess;
-    Pictures { crop_center_square, bicubic, range, mean, std }
+fn pictures(preprocess: &Preprocess) -> Value {
+    let Preprocess { crop_center_square, bicubic, range, mean, std } = preprocess;
+    json!({
+        "crop_center_square": crop_center_square,
+        "bicubic": bicubic,
+        "range": range,
+        "mean": mean,
+        "std": std,
+    })
 }
 
 fn part(step: &Step) -> Part<'_> {
