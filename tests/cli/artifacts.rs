@@ -63,10 +63,19 @@ fn images_that_streams_share_give_the_bits_of_one_session() {
         });
         ndarray_npy::write_npy(folder.path("x.npy"), &images).unwrap();
         folder.frit("run tiny.json x.npy -o expected.npz --threads 1").ok();
-        for flags in ["--streams 2", "--streams 3 --threads 2"] {
+        for flags in ["--streams 2", "--streams 3 --threads 2", "--batch 2", "--batch 2 --streams 2"] {
             folder.frit(&format!("run tiny.json x.npy -o found.npz {flags}")).ok();
             assert_eq!(folder.read("expected.npz"), folder.read("found.npz"), "{batch} images, {flags}");
         }
+    }
+}
+
+#[test]
+fn a_batch_without_inputs_is_of_random_images() {
+    let folder = compiled("");
+    for model in ["tiny.json", "tiny.frit"] {
+        let value = folder.frit(&format!("run {model} --batch 3 --format json")).json();
+        assert_eq!(value["outputs"]["logits/softmax"]["shape"], serde_json::json!([3, 10]), "{value}");
     }
 }
 

@@ -38,7 +38,7 @@ Examples:
   frit run model.json a.png b.png --top 1 --labels imagenet.json --format json
   frit run model.frit photo.jpg --top 5
   frit run model.json images.npy -o results.npz --threads 2
-  frit run model.frit images.npy -o results.npz --streams 2 --threads 1")]
+  frit run model.frit images.npy -o results.npz --batch 64 --streams 2 --threads 1")]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -57,6 +57,10 @@ pub(crate) struct Args {
     /// Threads of each stream [default: as many as the machine runs at once, shared out among the streams]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Images of one call, of which there are as many as the inputs need [default: all of them]; without an input so many
+    /// random ones
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1024))]
+    batch: Option<u16>,
     /// Images that are computed at the same time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=256))]
     streams: u16,
@@ -89,10 +93,11 @@ fn infer(args: &Args, draft: Option<Draft>, console: &Console) -> Result<(), Fai
         false => compiled(args, &mut phases, console)?,
     };
     let mut execution = timed(&mut phases, "threads and memory", || Execution::new(&model, workers(args)))?;
-    let outputs = timed(&mut phases, "inference", || execution.run(&[&images.values], images.batch()))?;
+    let batch = args.batch.map_or(images.batch(), usize::from);
+    let outputs = timed(&mut phases, "inference", || in_batches(&mut execution, &images, batch))?;
     let arrays = arrays(&model, images.batch());
     let arrays: Vec<Array<'_>> =
-        arrays.iter().zip(outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();
+        arrays.iter().zip(&outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();
     let source = &model.metadata().source;
     let top = args.top.map(|count| Top {
         count: count as usize,
@@ -110,11 +115,26 @@ fn infer(args: &Args, draft: Option<Draft>, console: &Console) -> Result<(), Fai
     console.print(&if args.format.json() { json::results(&results) } else { text::results(&results) })
 }
 
+/// The outputs of all images, in calls of `batch` images.
+fn in_batches(execution: &mut Execution, images: &Images, batch: usize) -> Result<Vec<Vec<f32>>, Failure> {
+    if images.batch() <= batch {
+        return Ok(execution.run(&[&images.values], images.batch())?.to_vec());
+    }
+    let image = images.values.len() / images.batch();
+    let mut outputs = Vec::new();
+    for part in images.values.chunks((image * batch).max(1)) {
+        let found = execution.run(&[part], part.len() / image)?;
+        outputs.resize(found.len(), Vec::new());
+        outputs.iter_mut().zip(found).for_each(|(all, values)| all.extend_from_slice(values));
+    }
+    Ok(outputs)
+}
+
 /// The model, compiled for this CPU, and its inputs.
 fn compiled(args: &Args, phases: &mut Vec<Phase>, console: &Console) -> Result<(Model, Images), Failure> {
     let options = args.model.options_to_run()?;
     let graph = timed(phases, "read", || args.model.read(console))?;
-    let input = Input::of_graph(&graph)?.in_batch_of(&args.model);
+    let input = Input::of_graph(&graph)?.in_batch_of(&args.model).or_batch(args.batch);
     let images = timed(phases, "input", || images::read(&args.inputs, &input, console))?;
     let Compiled { program, warnings, phases: compiling, .. } = frit_compiler::compile(graph, &options)?;
     console.diagnose(&warnings);
@@ -131,7 +151,7 @@ fn loaded(args: &Args, phases: &mut Vec<Phase>, console: &Console) -> Result<(Mo
         false => ("load, weights shared with the file", Pages::Shared),
     };
     let model = timed(phases, name, || artifact::load(&args.model.model, pages))?;
-    let input = Input::of_program(model.metadata())?;
+    let input = Input::of_program(model.metadata())?.or_batch(args.batch);
     let images = timed(phases, "input", || images::read(&args.inputs, &input, console))?;
     Ok((model, images))
 }
