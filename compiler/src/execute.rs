@@ -148,6 +148,25 @@ impl Execution {
         Ok(&self.outputs)
     }
 
+    /// Runs the images of the only input in calls of at most `batch`, at least 1, and returns the outputs of all of them, as
+    /// [`Execution::run`].
+    ///
+    /// # Errors
+    /// As [`Execution::run`].
+    pub fn in_calls(&mut self, input: &[f32], images: usize, batch: usize) -> Result<Vec<Vec<f32>>, Faults> {
+        if images <= batch {
+            return Ok(self.run(&[input], images)?.to_vec());
+        }
+        let image = input.len() / images;
+        let mut outputs = vec![Vec::new(); self.outputs.len()];
+        for first in (0..images).step_by(batch.max(1)) {
+            let end = images.min(first + batch.max(1));
+            let found = self.run(&[&input[image * first..image * end]], end - first)?;
+            outputs.iter_mut().zip(found).for_each(|(all, values)| all.extend_from_slice(values));
+        }
+        Ok(outputs)
+    }
+
     /// Runs one image and returns the milliseconds of each step.
     ///
     /// # Errors

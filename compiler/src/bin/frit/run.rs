@@ -94,7 +94,8 @@ fn infer(args: &Args, draft: Option<Draft>, console: &Console) -> Result<(), Fai
     };
     let mut execution = timed(&mut phases, "threads and memory", || Execution::new(&model, workers(args)))?;
     let batch = args.batch.map_or(images.batch(), usize::from);
-    let outputs = timed(&mut phases, "inference", || in_batches(&mut execution, &images, batch))?;
+    let outputs =
+        timed(&mut phases, "inference", || execution.in_calls(&images.values, images.batch(), batch))?;
     let arrays = arrays(&model, images.batch());
     let arrays: Vec<Array<'_>> =
         arrays.iter().zip(&outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();
@@ -113,21 +114,6 @@ fn infer(args: &Args, draft: Option<Draft>, console: &Console) -> Result<(), Fai
         console.timings(&phases);
     }
     console.print(&if args.format.json() { json::results(&results) } else { text::results(&results) })
-}
-
-/// The outputs of all images, in calls of `batch` images.
-fn in_batches(execution: &mut Execution, images: &Images, batch: usize) -> Result<Vec<Vec<f32>>, Failure> {
-    if images.batch() <= batch {
-        return Ok(execution.run(&[&images.values], images.batch())?.to_vec());
-    }
-    let image = images.values.len() / images.batch();
-    let mut outputs = Vec::new();
-    for part in images.values.chunks((image * batch).max(1)) {
-        let found = execution.run(&[part], part.len() / image)?;
-        outputs.resize(found.len(), Vec::new());
-        outputs.iter_mut().zip(found).for_each(|(all, values)| all.extend_from_slice(values));
-    }
-    Ok(outputs)
 }
 
 /// The model, compiled for this CPU, and its inputs.
