@@ -63,7 +63,7 @@ fn same_bits(a: &Values, b: &Values) -> bool {
 }
 
 fn lie_the_same(a: &Mapped, b: &Mapped) -> bool {
-    a.element == b.element && a.order == b.order && a.bytes() == b.bytes()
+    a.spot() == b.spot() || a.element == b.element && a.order == b.order && a.bytes() == b.bytes()
 }
 
 #[cfg(test)]
