@@ -1,9 +1,10 @@
 //! A compiled network in use: what can be compiled of one network, and sessions with memory for their results.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
-use frit_ir::diagnostic::codes;
+use frit_ir::diagnostic::{Place, codes};
 use frit_ir::{Diagnostic, Faults, Graph, memory};
 use frit_runtime::{LoadError, Model, Port, RunError, Streams, View, ViewMut};
 
@@ -153,16 +154,21 @@ impl Execution {
     ///
     /// # Errors
     /// As [`Execution::run`].
-    pub fn in_calls(&mut self, input: &[f32], images: usize, batch: usize) -> Result<Vec<Vec<f32>>, Faults> {
+    pub fn in_calls(&mut self, input: &[f32], images: usize, batch: usize) -> Result<&[Vec<f32>], Faults> {
         if images <= batch {
-            return Ok(self.run(&[input], images)?.to_vec());
+            return self.run(&[input], images);
         }
+        self.reserve(images)?;
+        let Execution { streams, elements, outputs } = self;
         let image = input.len() / images;
-        let mut outputs = vec![Vec::new(); self.outputs.len()];
         for first in (0..images).step_by(batch.max(1)) {
             let end = images.min(first + batch.max(1));
-            let found = self.run(&[&input[image * first..image * end]], end - first)?;
-            outputs.iter_mut().zip(found).for_each(|(all, values)| all.extend_from_slice(values));
+            let read = View::from(&input[image * first..image * end]);
+            let parts = outputs.iter_mut().zip(&*elements);
+            let mut written: Vec<ViewMut<'_>> = parts
+                .map(|(values, elements)| (&mut values[elements * first..elements * end]).into())
+                .collect();
+            streams.run(&[read], &mut written, end - first).map_err(|error| unrun(&error))?;
         }
         Ok(outputs)
     }
@@ -183,16 +189,21 @@ impl Execution {
         batch: usize,
         run: impl FnOnce(&mut Streams, &mut [ViewMut<'_>]) -> Result<T, RunError>,
     ) -> Result<T, Faults> {
+        self.reserve(batch)?;
+        let mut outputs: Vec<ViewMut<'_>> = self.outputs.iter_mut().map(ViewMut::from).collect();
+        Ok(run(&mut self.streams, &mut outputs).map_err(|error| unrun(&error))?)
+    }
+
+    /// Makes room for the outputs of so many images.
+    fn reserve(&mut self, images: usize) -> Result<(), Faults> {
         for (values, elements) in self.outputs.iter_mut().zip(&self.elements) {
-            let length = elements.saturating_mul(batch);
+            let length = elements.saturating_mul(images);
             if values.capacity() < length {
-                *values = memory::reserved(length, &format!("the outputs of {batch} images"))?;
+                *values = memory::reserved(length, &format!("the outputs of {images} images"))?;
             }
             values.resize(length, 0.0);
         }
-        let mut outputs: Vec<ViewMut<'_>> = self.outputs.iter_mut().map(ViewMut::from).collect();
-        let result = run(&mut self.streams, &mut outputs);
-        result.map_err(|error| Diagnostic::error(codes::INPUT_SHAPE, error.to_string()).into())
+        Ok(())
     }
 }
 
@@ -211,6 +222,24 @@ pub fn load(graph: &Graph, variant: Variant, base: &Options) -> Result<Model, Fa
         .map_err(|error| Faults::from(Diagnostic::error(codes::INTERNAL, error.to_string())))?;
     let Compiled { program, .. } = crate::compile(graph.clone(), &options)?;
     Model::new(program).map_err(|error| refused(&error))
+}
+
+/// The diagnostic of a call that was refused.
+pub fn unrun(error: &RunError) -> Diagnostic {
+    let code = match error {
+        RunError::Refused { .. } => codes::SYSTEM_REFUSES,
+        _ => codes::INPUT_SHAPE,
+    };
+    Diagnostic::error(code, error.to_string())
+}
+
+/// The diagnostic of the program in the file `path`, which can't be loaded.
+pub fn refused_in(path: &Path, error: &LoadError) -> Faults {
+    let mut faults = refused(error);
+    for fault in faults.iter_mut() {
+        fault.place = Place { file: path.display().to_string(), ..Place::default() };
+    }
+    faults
 }
 
 /// The diagnostic of a program that can't be loaded.

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use frit_compiler::{Built, execute};
-use frit_ir::diagnostic::{Place, codes};
+use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults, memory};
 use frit_runtime::load::Pages;
 use frit_runtime::{LoadError, Model, cpu, file};
@@ -139,11 +139,5 @@ fn nameless() -> std::io::Result<File> {
 }
 
 fn refused(error: &LoadError, path: Option<&Path>) -> Faults {
-    let mut faults = execute::refused(error);
-    if let Some(path) = path {
-        for fault in faults.iter_mut() {
-            fault.place = Place { file: path.display().to_string(), ..Place::default() };
-        }
-    }
-    faults
+    path.map_or_else(|| execute::refused(error), |path| execute::refused_in(path, error))
 }

@@ -1,8 +1,7 @@
 //! Faults as exceptions of Python's.
 
-use frit_ir::diagnostic::{codes, render};
-use frit_ir::{Diagnostic, Faults};
-use frit_runtime::RunError;
+use frit_ir::Faults;
+use frit_ir::diagnostic::render;
 use pyo3::prelude::*;
 
 /// A diagnostic as Python takes it: as JSON, and as text.
@@ -49,13 +48,4 @@ fn exception(py: Python<'_>, faults: &Faults, about: About) -> PyResult<PyErr> {
 /// All faults as Python takes them.
 pub(crate) fn told(faults: &Faults) -> Vec<Told> {
     faults.iter().map(|fault| (render::json(fault), render::text(fault))).collect()
-}
-
-/// The diagnostic of a call that was refused.
-pub(crate) fn unrun(error: &RunError) -> Diagnostic {
-    let code = match error {
-        RunError::Refused { .. } => codes::SYSTEM_REFUSES,
-        _ => codes::INPUT_SHAPE,
-    };
-    Diagnostic::error(code, error.to_string())
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use frit_compiler::execute::unrun;
 use frit_ir::diagnostic::codes;
 use frit_ir::{Diagnostic, Faults};
 use frit_runtime::program::Metadata;
@@ -11,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
 use crate::artifact::Artifact;
-use crate::fault::{About, Raise, unrun};
+use crate::fault::{About, Raise};
 use crate::lent::Lent;
 use crate::sessions::Sessions;
 use crate::source::Source;

@@ -8,7 +8,7 @@ use frit_compiler::execute;
 use frit_compiler::machine::{Lowering, Machine};
 use frit_compiler::report::results;
 use frit_ir::Diagnostic;
-use frit_ir::diagnostic::{Place, codes};
+use frit_ir::diagnostic::codes;
 use frit_runtime::artifact::{self, MAGIC};
 use frit_runtime::load::Pages;
 use frit_runtime::map::MappedFile;
@@ -36,13 +36,14 @@ pub(crate) fn load(path: &Path, pages: Pages) -> Result<Model, Failure> {
     // SAFETY: whoever names an artifact to the command vouches for it as for a program that they run; the help says so.
     #[allow(unsafe_code, reason = "the one place where the user's word is taken")]
     let loaded = unsafe { Model::load(path, pages) };
-    loaded.map_err(|error| refused(path, &error))
+    Ok(loaded.map_err(|error| execute::refused_in(path, &error))?)
 }
 
 /// What the artifact `path` says of itself, whatever CPU it is for.
 pub(crate) fn inspect(path: &Path) -> Result<results::Artifact, Failure> {
-    let file = MappedFile::open(path).map_err(|error| refused(path, &LoadError::Unreadable(error)))?;
-    let found = artifact::decode(&file).map_err(|error| refused(path, &error))?;
+    let refused = |error: LoadError| execute::refused_in(path, &error);
+    let file = MappedFile::open(path).map_err(|error| refused(LoadError::Unreadable(error)))?;
+    let found = artifact::decode(&file).map_err(refused)?;
     Ok(results::Artifact {
         file: path.display().to_string(),
         bytes: file.len() as u64,
@@ -54,14 +55,6 @@ pub(crate) fn inspect(path: &Path) -> Result<results::Artifact, Failure> {
         lacks: cpu::missing(&found.metadata.target.features),
         metadata: found.metadata,
     })
-}
-
-fn refused(path: &Path, error: &LoadError) -> Failure {
-    let mut faults = execute::refused(error);
-    for fault in faults.iter_mut() {
-        fault.place = Place { file: path.display().to_string(), ..Place::default() };
-    }
-    faults.into()
 }
 
 /// The machine that a model was compiled for, as far as it says.

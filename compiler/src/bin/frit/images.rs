@@ -40,8 +40,6 @@ pub(crate) struct Input {
     preprocess: Option<Preprocess>,
     /// Images of a run, where the caller says how many.
     batch: Option<usize>,
-    /// Images where nobody gives any.
-    random: Option<usize>,
 }
 
 impl Input {
@@ -52,36 +50,19 @@ impl Input {
         let node = graph.node(only);
         let Op::Input(input) = &node.op else { unreachable!("inputs are input nodes") };
         let preprocess = graph.preprocess.as_ref().map(metadata::preprocess);
-        Ok(Input {
-            name: node.name.clone(),
-            shape: input.shape.clone(),
-            preprocess,
-            batch: None,
-            random: None,
-        })
+        Ok(Input { name: node.name.clone(), shape: input.shape.clone(), preprocess, batch: None })
     }
 
     /// That of a model that is compiled.
     pub(crate) fn of_program(metadata: &Metadata) -> Result<Input, Failure> {
         let [only] = metadata.inputs.as_slice() else { return Err(several(metadata.inputs.len())) };
         let preprocess = metadata.source.preprocess.clone();
-        Ok(Input {
-            name: only.name.clone(),
-            shape: Shape::new(&only.shape),
-            preprocess,
-            batch: None,
-            random: None,
-        })
+        Ok(Input { name: only.name.clone(), shape: Shape::new(&only.shape), preprocess, batch: None })
     }
 
     /// The same for runs of the batch that --shape gives it, if it gives one.
     pub(crate) fn in_batch_of(self, model: &ModelArgs) -> Input {
         Input { batch: model.batch(&self.name, &self.shape), ..self }
-    }
-
-    /// The same for so many images where nobody gives any and --shape says nothing.
-    pub(crate) fn or_batch(self, batch: Option<u16>) -> Input {
-        Input { random: batch.map(usize::from), ..self }
     }
 
     /// Images of a run, where the caller says how many.
@@ -100,11 +81,16 @@ fn several(inputs: usize) -> Failure {
     Diagnostic::error(codes::INPUT_SHAPE, message).into()
 }
 
-/// All files as one batch, in their order; without any, seeded random images, one unless the caller says how many, and a note
-/// that says so.
-pub(crate) fn read(files: &[PathBuf], input: &Input, console: &Console) -> Result<Images, Failure> {
+/// All files as one batch, in their order; without any, seeded random images, as many as --shape says or else `random`, one
+/// where neither does, and a note that says so.
+pub(crate) fn read(
+    files: &[PathBuf],
+    input: &Input,
+    random: Option<u16>,
+    console: &Console,
+) -> Result<Images, Failure> {
     if files.is_empty() {
-        let batch = input.batch.or(input.random).unwrap_or(1);
+        let batch = input.batch.unwrap_or(random.map_or(1, usize::from));
         let what = if batch == 1 { "a random image".to_owned() } else { format!("{batch} random images") };
         console.note(&format!("no input was given: taking {what} of {} (seed {SEED})", input.shape));
         let values = joined(&[input.seeded(batch)?])?;

@@ -98,7 +98,7 @@ fn infer(args: &Args, draft: Option<Draft>, console: &Console) -> Result<(), Fai
         timed(&mut phases, "inference", || execution.in_calls(&images.values, images.batch(), batch))?;
     let arrays = arrays(&model, images.batch());
     let arrays: Vec<Array<'_>> =
-        arrays.iter().zip(&outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();
+        arrays.iter().zip(outputs).map(|((name, shape), values)| Array { name, shape, values }).collect();
     let source = &model.metadata().source;
     let top = args.top.map(|count| Top {
         count: count as usize,
@@ -120,8 +120,8 @@ fn infer(args: &Args, draft: Option<Draft>, console: &Console) -> Result<(), Fai
 fn compiled(args: &Args, phases: &mut Vec<Phase>, console: &Console) -> Result<(Model, Images), Failure> {
     let options = args.model.options_to_run()?;
     let graph = timed(phases, "read", || args.model.read(console))?;
-    let input = Input::of_graph(&graph)?.in_batch_of(&args.model).or_batch(args.batch);
-    let images = timed(phases, "input", || images::read(&args.inputs, &input, console))?;
+    let input = Input::of_graph(&graph)?.in_batch_of(&args.model);
+    let images = timed(phases, "input", || images::read(&args.inputs, &input, args.batch, console))?;
     let Compiled { program, warnings, phases: compiling, .. } = frit_compiler::compile(graph, &options)?;
     console.diagnose(&warnings);
     phases.extend(compiling);
@@ -137,8 +137,8 @@ fn loaded(args: &Args, phases: &mut Vec<Phase>, console: &Console) -> Result<(Mo
         false => ("load, weights shared with the file", Pages::Shared),
     };
     let model = timed(phases, name, || artifact::load(&args.model.model, pages))?;
-    let input = Input::of_program(model.metadata())?.or_batch(args.batch);
-    let images = timed(phases, "input", || images::read(&args.inputs, &input, console))?;
+    let input = Input::of_program(model.metadata())?;
+    let images = timed(phases, "input", || images::read(&args.inputs, &input, args.batch, console))?;
     Ok((model, images))
 }
 
